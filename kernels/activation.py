@@ -1,0 +1,195 @@
+"""An affine layer's last touch: bias and activation in one pass, and their gradients in one pass.
+
+    y = phi(a + b)                         a: the product x W, rows of O columns        (1)
+    da = dy phi'                           phi' written as a function of y              (2)
+    db = sum over rows of da                                                            (3)
+
+    identity    phi(a) = a                          phi' = 1                            (4)
+    relu        phi(a) = max(a, 0)                  phi' = 1 if y > 0 else 0            (5)
+    leaky relu  phi(a) = a if a > 0 else s a        phi' = 1 if y > 0 else s            (6)
+    tanh        phi(a) = tanh(a)                    phi' = 1 - y^2                      (7)
+    sigmoid     phi(a) = 1 / (1 + exp(-a))          phi' = y (1 - y)                    (8)
+    softplus    phi(a) = log(1 + exp(a))            phi' = 1 - exp(-y)                  (9)
+
+Since y has the sign of a in (5) and (6), and is one-to-one with a in (7) to (9), the pre-activation
+need not be kept. At the kink of (5) and (6) the derivative is taken from the left. No exponential
+overflows: (8) and (9) use e = exp(-|a|), for instance log(1 + exp(a)) = max(a, 0) + log1p(e).
+
+y holds a on entry. For the identity da is dy itself and is not written. With add, db is added to, not
+assigned; the sums run in float64.
+
+Source: Rumelhart, Hinton, Williams, "Learning representations by back-propagating errors", 1986
+(1-3, 8); Glorot, Bordes, Bengio, "Deep sparse rectifier neural networks", 2011 (5, 9); Maas, Hannun,
+Ng, "Rectifier nonlinearities improve neural network acoustic models", 2013 (6, with s = 0.01).
+"""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from .kernel import Kernel, jit
+
+LEAK = 0.01  # s in (6), the value of the paper
+
+
+def _sigmoid_numpy(a):
+    e = np.exp(-np.abs(a))
+    return np.where(a >= 0, 1.0, e) / (1.0 + e)  # (8)
+
+
+# name: (phi of a, phi' of y)
+DEFINITIONS: dict[str, Any] = {
+    "identity": (lambda a: a, lambda y: np.ones_like(y)),  # (4)
+    "relu": (lambda a: np.maximum(a, 0.0), lambda y: np.where(y > 0, 1.0, 0.0)),  # (5)
+    "leaky_relu": (lambda a: np.where(a > 0, a, LEAK * a), lambda y: np.where(y > 0, 1.0, LEAK)),  # (6)
+    "tanh": (np.tanh, lambda y: 1.0 - y * y),  # (7)
+    "sigmoid": (_sigmoid_numpy, lambda y: y * (1.0 - y)),  # (8)
+    "softplus": (lambda a: np.maximum(a, 0.0) + np.log1p(np.exp(-np.abs(a))), lambda y: -np.expm1(-y)),  # (9)
+}
+
+
+def _definitions(name):
+    phi, dphi = DEFINITIONS[name]
+
+    def bias_activation(y, b):
+        """y (N, O) <- phi(y + b), b (O,)."""
+        y[...] = phi(y + b)  # (1)
+
+    def activation_gradient(da, db, dy, y, add):
+        """da (N, O), db (O,) <- dy (N, O), y (N, O)."""
+        gradient = dy if name == "identity" else dy * dphi(y)  # (2)
+        if name != "identity":
+            da[...] = gradient
+        total = gradient.sum(axis=0, dtype=np.float64)  # (3)
+        db[...] = db + total if add else total
+
+    return bias_activation, activation_gradient
+
+
+@jit
+def _store(db, total, add):
+    for o in range(db.shape[0]):
+        db[o] = db[o] + total[o] if add else total[o]
+
+
+@jit
+def _identity(y, b):
+    for n in range(y.shape[0]):
+        for o in range(b.shape[0]):
+            y[n, o] += b[o]  # (1) (4)
+
+
+@jit
+def _identity_gradient(da, db, dy, y, add):
+    total = np.zeros(db.shape[0])
+    for n in range(dy.shape[0]):
+        for o in range(db.shape[0]):
+            total[o] += dy[n, o]  # (2) (3) (4)
+    _store(db, total, add)
+
+
+@jit
+def _relu(y, b):
+    zero = y.dtype.type(0)
+    for n in range(y.shape[0]):
+        for o in range(b.shape[0]):
+            a = y[n, o] + b[o]
+            y[n, o] = zero if a < zero else a  # (1) (5), and a NaN stays one
+
+
+@jit
+def _relu_gradient(da, db, dy, y, add):
+    total, zero = np.zeros(db.shape[0]), y.dtype.type(0)
+    for n in range(dy.shape[0]):
+        for o in range(db.shape[0]):
+            da[n, o] = dy[n, o] if y[n, o] > zero else zero  # (2) (5)
+            total[o] += da[n, o]  # (3)
+    _store(db, total, add)
+
+
+@jit
+def _leaky_relu(y, b):
+    zero, leak = y.dtype.type(0), y.dtype.type(LEAK)
+    for n in range(y.shape[0]):
+        for o in range(b.shape[0]):
+            a = y[n, o] + b[o]
+            y[n, o] = a if a > zero else leak * a  # (1) (6)
+
+
+@jit
+def _leaky_relu_gradient(da, db, dy, y, add):
+    total, zero, leak = np.zeros(db.shape[0]), y.dtype.type(0), y.dtype.type(LEAK)
+    for n in range(dy.shape[0]):
+        for o in range(db.shape[0]):
+            da[n, o] = dy[n, o] if y[n, o] > zero else leak * dy[n, o]  # (2) (6)
+            total[o] += da[n, o]  # (3)
+    _store(db, total, add)
+
+
+@jit
+def _tanh(y, b):
+    for n in range(y.shape[0]):
+        for o in range(b.shape[0]):
+            y[n, o] = math.tanh(y[n, o] + b[o])  # (1) (7)
+
+
+@jit
+def _tanh_gradient(da, db, dy, y, add):
+    total, one = np.zeros(db.shape[0]), y.dtype.type(1)
+    for n in range(dy.shape[0]):
+        for o in range(db.shape[0]):
+            da[n, o] = dy[n, o] * (one - y[n, o] * y[n, o])  # (2) (7)
+            total[o] += da[n, o]  # (3)
+    _store(db, total, add)
+
+
+@jit
+def _sigmoid(y, b):
+    zero, one = y.dtype.type(0), y.dtype.type(1)
+    for n in range(y.shape[0]):
+        for o in range(b.shape[0]):
+            a = y[n, o] + b[o]
+            e = math.exp(-abs(a))
+            y[n, o] = (one if a >= zero else e) / (one + e)  # (1) (8)
+
+
+@jit
+def _sigmoid_gradient(da, db, dy, y, add):
+    total, one = np.zeros(db.shape[0]), y.dtype.type(1)
+    for n in range(dy.shape[0]):
+        for o in range(db.shape[0]):
+            da[n, o] = dy[n, o] * (y[n, o] * (one - y[n, o]))  # (2) (8)
+            total[o] += da[n, o]  # (3)
+    _store(db, total, add)
+
+
+@jit
+def _softplus(y, b):
+    zero = y.dtype.type(0)
+    for n in range(y.shape[0]):
+        for o in range(b.shape[0]):
+            a = y[n, o] + b[o]
+            y[n, o] = (zero if a < zero else a) + math.log1p(math.exp(-abs(a)))  # (1) (9)
+
+
+@jit
+def _softplus_gradient(da, db, dy, y, add):
+    total = np.zeros(db.shape[0])
+    for n in range(dy.shape[0]):
+        for o in range(db.shape[0]):
+            da[n, o] = -dy[n, o] * math.expm1(-y[n, o])  # (2) (9)
+            total[o] += da[n, o]  # (3)
+    _store(db, total, add)
+
+
+LOOPS = {
+    "identity": (_identity, _identity_gradient),
+    "relu": (_relu, _relu_gradient),
+    "leaky_relu": (_leaky_relu, _leaky_relu_gradient),
+    "tanh": (_tanh, _tanh_gradient),
+    "sigmoid": (_sigmoid, _sigmoid_gradient),
+    "softplus": (_softplus, _softplus_gradient),
+}
+BIAS_ACTIVATION = {name: Kernel(_definitions(name)[0], LOOPS[name][0]) for name in LOOPS}
+ACTIVATION_GRADIENT = {name: Kernel(_definitions(name)[1], LOOPS[name][1]) for name in LOOPS}

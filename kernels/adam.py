@@ -1,0 +1,54 @@
+"""Adam on the flat vector of all parameters, the sum over shards fused in.
+
+Shard s hands in the gradient G_s of its sum over examples; c = 1 / (count of all shards). At step t:
+
+    g = c sum_s G_s                            added in shard order                     (1)
+    m <- beta1 m + (1 - beta1) g               first moment                             (2)
+    v <- beta2 v + (1 - beta2) g^2             second raw moment                        (3)
+    m_hat = m / (1 - beta1^t)                  bias corrections                         (4)
+    v_hat = v / (1 - beta2^t)                                                           (5)
+    theta <- theta - alpha m_hat / (sqrt(v_hat) + epsilon)                              (6)
+
+epsilon stands outside the root and is added after the bias correction, as Algorithm 1 has it (its
+section 2 also gives a form with another epsilon, which some libraries use; that is not this one).
+now (4,) holds what changes between steps: c, alpha, 1 - beta1^t, 1 - beta2^t.
+
+Source: Kingma and Ba, "Adam: a method for stochastic optimization", 2015, Algorithm 1.
+"""
+
+import math
+
+import numpy as np
+
+from .kernel import Kernel, jit
+
+
+def adam(theta, m, v, G, now, beta1, beta2, epsilon):
+    """theta (n,), m (n,), v (n,) are updated from G (S, n) and now (4,)."""
+    c, alpha, correction1, correction2 = now
+    g = c * sum(G[1:], start=G[0])  # (1)
+    m[...] = beta1 * m + (1 - beta1) * g  # (2)
+    v[...] = beta2 * v + (1 - beta2) * g * g  # (3)
+    m_hat = m / correction1  # (4)
+    v_hat = v / correction2  # (5)
+    theta[...] = theta - alpha * m_hat / (np.sqrt(v_hat) + epsilon)  # (6)
+
+
+@jit
+def _adam(theta, m, v, G, now, beta1, beta2, epsilon):
+    real = theta.dtype.type
+    b1, b2, e, one = real(beta1), real(beta2), real(epsilon), real(1)
+    c, alpha, correction1, correction2 = now[0], now[1], now[2], now[3]
+    for i in range(theta.shape[0]):
+        g = G[0, i]
+        for s in range(1, G.shape[0]):
+            g += G[s, i]
+        g = c * g  # (1)
+        m[i] = b1 * m[i] + (one - b1) * g  # (2)
+        v[i] = b2 * v[i] + (one - b2) * g * g  # (3)
+        m_hat = m[i] / correction1  # (4)
+        v_hat = v[i] / correction2  # (5)
+        theta[i] -= alpha * m_hat / (math.sqrt(v_hat) + e)  # (6)
+
+
+ADAM = Kernel(adam, _adam)

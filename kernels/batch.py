@@ -1,0 +1,81 @@
+"""A batch is made: rows of a data set are gathered, scaled and, if asked, binarised in one pass.
+
+Images stay uint8 in memory, g in 0..255; x is what the model sees:
+
+    x = g / 255                             grey                                        (1)
+    x = 1 if g / 255 > 1/2 else 0           threshold                                   (2)
+    x = 1 if u < g / 255 else 0             dynamic: u uniform in [0, 1), drawn anew    (3)
+    x = g                                   values that are floating point already      (4)
+
+(3) makes every grey value the probability of ink; its u is Philox's at (pixel, row, epoch, stream), so it
+changes with the epoch and with nothing else.
+
+Source: Salakhutdinov and Murray, "On the quantitative analysis of deep belief networks", 2008 (3);
+TensorFlow's tutorial "Convolutional variational autoencoder" (2).
+"""
+
+import numpy as np
+
+from .kernel import Kernel, jit
+
+WHITE = 255
+
+
+def gather_grey(x, data, rows):
+    """x (N, D) <- rows (N,) of data (M, D) uint8."""
+    x[...] = data[rows] / x.dtype.type(WHITE)  # (1)
+
+
+def gather_threshold(x, data, rows):
+    """x (N, D) <- rows (N,) of data (M, D) uint8."""
+    x[...] = data[rows] / WHITE > 0.5  # (2)
+
+
+def gather_dynamic(x, data, rows, u):
+    """x (N, D) <- rows (N,) of data (M, D) uint8, and u (N, D) in [0, 1)."""
+    x[...] = u < data[rows] / x.dtype.type(WHITE)  # (3)
+
+
+def gather_values(x, data, rows):
+    """x (N, D) <- rows (N,) of data (M, D) floating point."""
+    x[...] = data[rows]  # (4)
+
+
+@jit
+def _gather_grey(x, data, rows):
+    white = x.dtype.type(WHITE)
+    for n in range(x.shape[0]):
+        g = data[rows[n]]
+        for d in range(x.shape[1]):
+            x[n, d] = x.dtype.type(g[d]) / white  # (1)
+
+
+@jit
+def _gather_threshold(x, data, rows):
+    for n in range(x.shape[0]):
+        g = data[rows[n]]
+        for d in range(x.shape[1]):
+            x[n, d] = 2 * np.int32(g[d]) > WHITE  # (2)
+
+
+@jit
+def _gather_dynamic(x, data, rows, u):
+    white = x.dtype.type(WHITE)
+    for n in range(x.shape[0]):
+        g = data[rows[n]]
+        for d in range(x.shape[1]):
+            x[n, d] = u[n, d] < x.dtype.type(g[d]) / white  # (3)
+
+
+@jit
+def _gather_values(x, data, rows):
+    for n in range(x.shape[0]):
+        g = data[rows[n]]
+        for d in range(x.shape[1]):
+            x[n, d] = g[d]  # (4)
+
+
+GATHER_GREY = Kernel(gather_grey, _gather_grey)
+GATHER_THRESHOLD = Kernel(gather_threshold, _gather_threshold)
+GATHER_DYNAMIC = Kernel(gather_dynamic, _gather_dynamic)
+GATHER_VALUES = Kernel(gather_values, _gather_values)

@@ -1,0 +1,79 @@
+"""The Gaussian latent: a reparameterised sample with its KL, and the gradient of both, each in one pass.
+
+The encoder's output h (N, 2D) holds mu and logvar = log sigma^2 side by side. With K samples an example
+and eps ~ N(0, I) of shape (N K, D), row n K + k belonging to example n:
+
+    sigma = exp(logvar / 2)                                                             (1)
+    z = mu + sigma eps                                                                  (2)
+    kl = (mu^2 + exp(logvar) - 1 - logvar) / 2      of N(mu, sigma^2) from N(0, 1)      (3)
+
+With dz the gradient of the loss by z and w (D,) the weight of the KL in it, the chain rule through (2)
+and the derivative of (3) give
+
+    dmu     = sum_k dz + w mu                                                           (4)
+    dlogvar = sum_k dz eps sigma / 2 + w (exp(logvar) - 1) / 2                          (5)
+
+where exp(logvar) - 1 is expm1, exact near logvar = 0, the prior.
+
+Source: Kingma and Welling, "Auto-encoding variational Bayes", 2014, eq. 10 and appendix B.
+"""
+
+import math
+
+import numpy as np
+
+from .kernel import Kernel, jit
+
+
+def gaussian_sample(z, kl, h, eps):
+    """z (N K, D), kl (N, D) <- h (N, 2D), eps (N K, D)."""
+    N, D = kl.shape
+    mu, logvar = h[:, :D], h[:, D:]
+    sigma = np.exp(logvar / 2)  # (1)
+    z.reshape(N, -1, D)[...] = mu[:, None] + sigma[:, None] * eps.reshape(N, -1, D)  # (2)
+    kl[...] = (mu * mu + np.expm1(logvar) - logvar) / 2  # (3)
+
+
+def gaussian_gradient(dh, dz, h, eps, w):
+    """dh (N, 2D) <- dz (N K, D), h (N, 2D), eps (N K, D), w (D,)."""
+    N, D = h.shape[0], h.shape[1] // 2
+    mu, logvar = h[:, :D], h[:, D:]
+    sigma = np.exp(logvar / 2)  # (1)
+    dz = dz.reshape(N, -1, D)
+    dh[:, :D] = dz.sum(axis=1) + w * mu  # (4)
+    dh[:, D:] = (dz * eps.reshape(N, -1, D)).sum(axis=1) * sigma / 2 + w * np.expm1(logvar) / 2  # (5)
+
+
+@jit
+def _gaussian_sample(z, kl, h, eps):
+    N, D = kl.shape
+    K = z.shape[0] // max(N, 1)
+    half = h.dtype.type(0.5)
+    for n in range(N):
+        for d in range(D):
+            mu, logvar = h[n, d], h[n, D + d]
+            sigma = math.exp(half * logvar)  # (1)
+            for k in range(K):
+                z[n * K + k, d] = mu + sigma * eps[n * K + k, d]  # (2)
+            kl[n, d] = half * (mu * mu + math.expm1(logvar) - logvar)  # (3)
+
+
+@jit
+def _gaussian_gradient(dh, dz, h, eps, w):
+    N, D = h.shape[0], h.shape[1] // 2
+    K = dz.shape[0] // max(N, 1)
+    zero, half = h.dtype.type(0), h.dtype.type(0.5)
+    for n in range(N):
+        for d in range(D):
+            mu, logvar = h[n, d], h[n, D + d]
+            sigma = math.exp(half * logvar)  # (1)
+            sum_dz, sum_dz_eps = zero, zero
+            for k in range(K):
+                sum_dz += dz[n * K + k, d]
+                sum_dz_eps += dz[n * K + k, d] * eps[n * K + k, d]
+            dh[n, d] = sum_dz + w[d] * mu  # (4)
+            dh[n, D + d] = half * (sum_dz_eps * sigma + w[d] * math.expm1(logvar))  # (5)
+
+
+GAUSSIAN_SAMPLE = Kernel(gaussian_sample, _gaussian_sample)
+GAUSSIAN_GRADIENT = Kernel(gaussian_gradient, _gaussian_gradient)

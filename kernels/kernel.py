@@ -1,0 +1,46 @@
+"""What a kernel is: one operation, defined once in NumPy and spelled again for speed."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numba
+
+# A chosen set: "nnan" and "ninf", which fastmath=True would add, delete isnan.
+FASTMATH = {"reassoc", "contract", "arcp"}
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """One operation in all its spellings, each called as ``f(*outs, *ins, *constants)``.
+
+    definition: plain NumPy, the meaning of the operation and the oracle of every test.
+    numba: the same as a compiled loop for the CPU, or None.
+    cuda: the name of the same in the .cu file beside it, or None.
+
+    Outputs are written in place, whole, and nothing is returned. What changes between steps is an
+    element of an array; only constants are scalars. Source: the pair of a definition and a compiled
+    twin is the habit of numba-examples (one folder a kernel, each with its validator).
+    """
+
+    definition: Callable[..., None]
+    numba: Callable[..., None] | None = None
+    cuda: str | None = None
+
+    @property
+    def name(self) -> str:
+        """The definition's name, for messages and tables. Source: none, a plain accessor."""
+        return self.definition.__name__
+
+
+def jit(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compile a loop with Numba: serial, without the GIL, cached on disk where that is possible.
+
+    function: scalars and arrays in, results written into arrays. No parallel=True: parallelism is over
+    the batch, on Python threads. Source: Numba's user guide, "nogil" and "Notes on Caching".
+    """
+    options: dict[str, Any] = {"nogil": True, "fastmath": FASTMATH, "error_model": "numpy"}
+    try:
+        return numba.njit(cache=True, **options)(function)
+    except RuntimeError:  # neither the package folder nor the user's cache can be written
+        return numba.njit(**options)(function)

@@ -1,0 +1,152 @@
+"""Philox4x32-10: random numbers that are a pure function of who asks.
+
+One block of four words is a bijection of a 128-bit counter under a 64-bit key, ten times the round
+
+    (h0, l0) = M0 c0,   (h1, l1) = M1 c2        high and low half of a 64-bit product    (1)
+    (c0, c1, c2, c3) <- (h1 ^ c1 ^ k0,  l1,  h0 ^ c3 ^ k1,  l0)                          (2)
+    (k0, k1) <- (k0 + W0,  k1 + W1)             modulo 2^32, between rounds              (3)
+
+The counter says who asks: (position // 4, row of the example in its data set, epoch, stream), so a draw
+depends neither on the backend, nor on how a batch is cut, nor on what was drawn before. From a word w:
+
+    u = (w >> 8) 2^-24                          in [0, 1), exact in float32              (4)
+    v = ((w >> 8) + 1) 2^-24                    in (0, 1], exact in float32              (5)
+    e0 = sqrt(-2 ln v0) cos(2 pi u1),  e1 = sqrt(-2 ln v0) sin(2 pi u1)   Box-Muller     (6)
+    s = 1 if u < p else 0                                                                (7)
+
+Every kernel takes rows (N,) uint32, one per example; clock (4,) uint32 = key (2 words), epoch, purpose,
+all of which change between steps; and stream, a constant. The fourth counter word is purpose + stream.
+
+Source: Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011; Box and
+Muller, "A note on the generation of random normal deviates", 1958.
+"""
+
+import math
+
+import numpy as np
+
+from .kernel import Kernel, jit
+
+M0, M1 = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
+W0, W1 = np.uint64(0x9E3779B9), np.uint64(0xBB67AE85)
+LOW, HALF = np.uint64(0xFFFFFFFF), np.uint64(32)
+DROP, ONE = np.uint64(8), np.uint64(1)
+SCALE = 2.0**-24
+
+
+def _philox_numpy(c0, c1, c2, c3, k0, k1):
+    """Four arrays of uint64 below 2^32 as counter, two as key -> four such arrays of words."""
+    for _ in range(10):
+        p0, p1 = M0 * c0, M1 * c2
+        h0, l0, h1, l1 = p0 >> HALF, p0 & LOW, p1 >> HALF, p1 & LOW  # (1)
+        c0, c1, c2, c3 = h1 ^ c1 ^ k0, l1, h0 ^ c3 ^ k1, l0  # (2)
+        k0, k1 = (k0 + W0) & LOW, (k1 + W1) & LOW  # (3)
+    return c0, c1, c2, c3
+
+
+def _words_numpy(shape, rows, clock, stream):
+    """(N, P) words, as four interleaved columns of each block: (N, P/4 up, 4) cut to P columns."""
+    k0, k1, epoch, purpose = clock.astype(np.uint64)
+    blocks = np.arange((shape[1] + 3) // 4, dtype=np.uint64)[None, :]
+    c0, c1 = np.broadcast_arrays(blocks, rows.astype(np.uint64)[:, None])
+    c2, c3 = np.full_like(c0, epoch), np.full_like(c0, (purpose + np.uint64(stream)) & LOW)
+    return np.stack(_philox_numpy(c0, c1, c2, c3, k0, k1), axis=-1).reshape(shape[0], -1)
+
+
+def words(out, rows, clock, stream):
+    """out (N, P) uint32 = the raw words."""
+    out[...] = _words_numpy(out.shape, rows, clock, stream)[:, : out.shape[1]]
+
+
+def uniform(out, rows, clock, stream):
+    """out (N, P) = uniform draws in [0, 1)."""
+    w = _words_numpy(out.shape, rows, clock, stream)[:, : out.shape[1]]
+    out[...] = (w >> DROP) * SCALE  # (4)
+
+
+def normal(out, rows, clock, stream):
+    """out (N, P) = standard normal draws."""
+    w = _words_numpy(out.shape, rows, clock, stream).reshape(out.shape[0], -1, 2)
+    v = ((w[..., 0] >> DROP) + ONE) * SCALE  # (5)
+    u = (w[..., 1] >> DROP) * SCALE  # (4)
+    radius, angle = np.sqrt(-2.0 * np.log(v)), 2.0 * np.pi * u
+    pairs = np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=-1)  # (6)
+    out[...] = pairs.reshape(out.shape[0], -1)[:, : out.shape[1]]
+
+
+def bernoulli(out, p, rows, clock, stream):
+    """out (N, P) = 1 with probability p (N, P), else 0."""
+    w = _words_numpy(out.shape, rows, clock, stream)[:, : out.shape[1]]
+    out[...] = (w >> DROP) * SCALE < p  # (4) (7)
+
+
+@jit
+def philox(c0, c1, c2, c3, k0, k1):
+    """Four uint64 below 2^32 as counter, two as key -> four words."""
+    for _ in range(10):
+        p0, p1 = M0 * c0, M1 * c2
+        h0, l0, h1, l1 = p0 >> HALF, p0 & LOW, p1 >> HALF, p1 & LOW  # (1)
+        c0, c1, c2, c3 = h1 ^ c1 ^ k0, l1, h0 ^ c3 ^ k1, l0  # (2)
+        k0, k1 = (k0 + W0) & LOW, (k1 + W1) & LOW  # (3)
+    return c0, c1, c2, c3
+
+
+@jit
+def draw_block(block, row, clock, stream):
+    """The four words of one block of one row."""
+    last = (np.uint64(clock[3]) + np.uint64(stream)) & LOW
+    return philox(
+        np.uint64(block), np.uint64(row), np.uint64(clock[2]), last, np.uint64(clock[0]), np.uint64(clock[1])
+    )
+
+
+@jit
+def _words(out, rows, clock, stream):
+    N, P = out.shape
+    for n in range(N):
+        for p in range(0, P, 4):
+            w = draw_block(p // 4, rows[n], clock, stream)
+            for j in range(min(4, P - p)):
+                out[n, p + j] = w[j]
+
+
+@jit
+def _uniform(out, rows, clock, stream):
+    N, P = out.shape
+    for n in range(N):
+        for p in range(0, P, 4):
+            w = draw_block(p // 4, rows[n], clock, stream)
+            for j in range(min(4, P - p)):
+                out[n, p + j] = (w[j] >> DROP) * SCALE  # (4)
+
+
+@jit
+def _normal(out, rows, clock, stream):
+    N, P = out.shape
+    real = out.dtype.type
+    for n in range(N):
+        for p in range(0, P, 4):
+            w = draw_block(p // 4, rows[n], clock, stream)
+            for j in range(0, min(4, P - p), 2):
+                v = real(((w[j] >> DROP) + ONE) * SCALE)  # (5)
+                u = real((w[j + 1] >> DROP) * SCALE)  # (4)
+                radius, angle = math.sqrt(real(-2.0) * math.log(v)), real(2.0 * math.pi) * u
+                out[n, p + j] = radius * math.cos(angle)  # (6)
+                if p + j + 1 < P:
+                    out[n, p + j + 1] = radius * math.sin(angle)  # (6)
+
+
+@jit
+def _bernoulli(out, p, rows, clock, stream):
+    N, P = out.shape
+    for n in range(N):
+        for q in range(0, P, 4):
+            w = draw_block(q // 4, rows[n], clock, stream)
+            for j in range(min(4, P - q)):
+                out[n, q + j] = (w[j] >> DROP) * SCALE < p[n, q + j]  # (4) (7)
+
+
+WORDS = Kernel(words, _words)
+UNIFORM = Kernel(uniform, _uniform)
+NORMAL = Kernel(normal, _normal)
+BERNOULLI = Kernel(bernoulli, _bernoulli)

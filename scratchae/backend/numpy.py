@@ -1,0 +1,93 @@
+"""NumPy arrays on the CPU, with the kernels' Numba loops or with their definitions."""
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..kernels.kernel import Kernel
+from .base import Array
+
+ALIGNMENT = 128  # bytes: two cache lines, and what a GPU wants of a row
+
+
+class NumpyBackend:
+    """The backends "numpy" (Numba loops) and "reference" (plain NumPy definitions).
+
+    dtype: "float32" or "float64". Safe to share between threads. Source: NumPy's ``matmul`` with ``out``.
+    """
+
+    def __init__(self, name: str = "numpy", dtype: str = "float32"):
+        self.name = name
+        self.dtype = np.dtype(dtype)
+        self._scratch = threading.local()
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "NumpyBackend":
+        return self
+
+    def empty(self, shape: tuple[int, ...], dtype: Any = None) -> Array:
+        """New memory of that shape, uninitialised, starting on a multiple of 128 bytes.
+
+        Source: numpy.empty, which by itself promises 16 bytes only.
+        """
+        dtype = np.dtype(dtype or self.dtype)
+        n = int(np.prod(shape)) * dtype.itemsize
+        raw = np.empty(n + ALIGNMENT, np.uint8)
+        start = -raw.ctypes.data % ALIGNMENT
+        return raw[start : start + n].view(dtype).reshape(shape)
+
+    def zeros(self, shape: tuple[int, ...], dtype: Any = None) -> Array:
+        """New memory of that shape, all zero. Source: as ``empty``."""
+        out = self.empty(shape, dtype)
+        out[...] = 0
+        return out
+
+    def asarray(self, a: Any, dtype: Any = None) -> Array:
+        """A copy of a host array, any shape, cast to dtype.
+
+        Raises TypeError for an array of another library. Source: numpy.array.
+        """
+        if not isinstance(a, np.ndarray):
+            kind = f"{type(a).__module__}.{type(a).__qualname__}"
+            raise TypeError(
+                f"the backend {self.name!r} takes NumPy arrays, not {kind}: "
+                "bring the values to the host first (numpy.asarray, or cupy.asnumpy for CuPy arrays)"
+            )
+        out = self.empty(a.shape, dtype)
+        out[...] = a
+        return out
+
+    def share(self, a: np.ndarray) -> Array:
+        """The data set itself, same shape: NumPy kernels read host memory. Source: as ``asarray``."""
+        return np.ascontiguousarray(a)
+
+    def to_host(self, a: Array) -> np.ndarray:
+        """A copy of an array of this backend, same shape. Source: numpy.array."""
+        return np.array(a)
+
+    def op(self, kernel: Kernel) -> Callable[..., None]:
+        """The definition for "reference", the Numba loop for "numpy".
+
+        Shapes: the kernel's own. Source: kernels/kernel.py.
+        """
+        if self.name == "reference" or kernel.numba is None:
+            return kernel.definition
+        return kernel.numba
+
+    def matmul(self, a: Array, b: Array, out: Array, add: bool = False) -> None:
+        """out (I, J) = or += a (I, K) b (K, J), by BLAS. Source: numpy.matmul."""
+        if not add:
+            np.matmul(a, b, out=out)
+            return
+        product = self._product(out)
+        np.matmul(a, b, out=product)
+        out += product
+
+    def _product(self, out: Array) -> Array:
+        """Scratch memory like out, one for each thread and shape, since NumPy's gemm cannot accumulate."""
+        held = self._scratch.__dict__
+        key = f"{out.shape}{out.dtype}"
+        if key not in held:
+            held[key] = self.empty(out.shape, out.dtype)
+        return held[key]

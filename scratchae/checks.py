@@ -1,0 +1,51 @@
+"""The door: what a user hands in is looked at once, before anything is lost."""
+
+from typing import Any
+
+import numpy as np
+
+
+def positive(name: str, value: Any) -> int:
+    """A whole number >= 1 as int. Raises ValueError otherwise. Shapes: none. Source: none, a check."""
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
+        raise ValueError(f"{name} is {value!r}, but it must be a whole number of at least 1")
+    return int(value)
+
+
+def host_rows(x: Any, shape: tuple[int, ...], what: str) -> np.ndarray:
+    """A host array (N, *shape) of finite floating point values, or a sentence that says what is wrong.
+
+    Raises TypeError for another library, object arrays and raw uint8; ValueError for the wrong rank or
+    shape, no rows, and NaN or inf (naming the first bad index). Source: none, a check.
+    """
+    if not isinstance(x, np.ndarray):
+        kind = f"{type(x).__module__}.{type(x).__qualname__}"
+        raise TypeError(f"{what} is a {kind}, but a NumPy array (N, {_inner(shape)}) on the host is expected")
+    if x.dtype == np.uint8:
+        raise TypeError(
+            f"{what} holds raw uint8 pixels, but a model computes on values: divide by 255 "
+            "(x.astype('float32') / 255), or wrap them as scratchae.Images(x), which scales batch by batch"
+        )
+    if x.dtype.kind not in "fiub":
+        raise TypeError(f"{what} has dtype {x.dtype}, but numbers are expected: convert it to float32")
+    if x.shape[1:] != tuple(shape) or x.ndim != len(shape) + 1:
+        raise ValueError(f"{what} has shape {x.shape}, but (N, {_inner(shape)}) is expected")
+    if len(x) == 0:
+        raise ValueError(f"{what} is empty, shape {x.shape}: give at least one row")
+    finite(x, what)
+    return x
+
+
+def finite(x: np.ndarray, what: str) -> None:
+    """Raise ValueError at the first NaN or inf of x, any shape, by its index. Source: none, a check."""
+    if x.dtype.kind == "f" and not np.isfinite(x.sum(dtype=np.float64)):
+        bad = np.argwhere(~np.isfinite(x))
+        if len(bad):
+            at = tuple(int(i) for i in bad[0])
+            raise ValueError(
+                f"{what} is {x[at]} at index {at} ({len(bad)} such values): clean it, or mask it, first"
+            )
+
+
+def _inner(shape: tuple[int, ...]) -> str:
+    return ", ".join(str(n) for n in shape)

@@ -1,0 +1,140 @@
+"""Where the files of a data set come from: a folder of the reader's, the user cache, or the network."""
+
+import hashlib
+import logging
+import os
+import queue
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from threading import Thread
+from types import SimpleNamespace
+from urllib.parse import urlsplit
+
+PATIENCE = 9.0  # seconds of silence borne from all mirrors of a file together
+MEMORY = 60.0  # seconds for which a silent host is not asked again: a whole set of files waits only once
+
+_silent: dict[str, tuple[float, OSError]] = {}  # host -> when (monotonic seconds) and how it failed to answer
+
+
+class DataUnavailable(OSError):
+    """A file of a data set is neither on this machine nor to be had from its mirrors.
+
+    Examples catch it to go on with a generated stand-in. Source: none, an error of this library.
+    """
+
+
+def find(
+    dataset: str, name: str, sha256: str, mirrors: tuple[str, ...], data_dir: str | os.PathLike | None = None
+) -> Path:
+    """The path of one file with the published SHA-256 (hex), downloaded if this machine does not have it.
+
+    Looks in data_dir, $SCRATCHAE_DATA and the user cache, in each for <dataset>/<name>, then for <name>;
+    mirrors are addresses to which the name is appended. Raises FileNotFoundError if data_dir is no folder,
+    ValueError if a <dataset>/<name> has another checksum, DataUnavailable if there is no file to be had;
+    with no network that takes 10 seconds at most. Source: pooch's manual, pooch.retrieve.
+    """
+    looked = []
+    for folder in _folders(data_dir):
+        own, flat = folder / dataset / name, folder / name
+        if own.is_file():
+            return _checked(own, sha256)
+        # MNIST and Fashion-MNIST share their file names: only the checksum tells whose a flat file is.
+        if flat.is_file() and _sha256(flat) == sha256:
+            return flat
+        looked.append(f"{own.parent}" + (f" ({flat} has another checksum)" if flat.is_file() else ""))
+    failures = []
+    for mirror in mirrors:
+        try:
+            _fetch(mirror + name, own, sha256, PATIENCE / len(mirrors))
+            return own  # in the user cache, the last of the folders
+        except (OSError, ValueError) as error:
+            failures.append(f"{mirror + name} ({type(error).__name__}: {str(error).split(':')[0]})")
+    raise DataUnavailable(
+        f"{dataset} needs {name}, which is not in {', '.join(looked)} and could not be downloaded from "
+        f"{', '.join(failures)}: place the file in {own.parent}, or set SCRATCHAE_DATA to a folder that has "
+        f"{dataset}/{name}"
+    )
+
+
+def _folders(data_dir: str | os.PathLike | None) -> Iterator[Path]:
+    """The folders to search, in order, the user cache last."""
+    if data_dir is not None:
+        if not Path(data_dir).is_dir():
+            raise FileNotFoundError(
+                f"data_dir is {str(data_dir)!r}, where there is no folder: give the folder that holds the "
+                "data sets, or leave data_dir out to use SCRATCHAE_DATA, the user cache or a download"
+            )
+        yield Path(data_dir)
+    if os.environ.get("SCRATCHAE_DATA"):
+        yield Path(os.environ["SCRATCHAE_DATA"])
+    yield _cache()
+
+
+def _cache() -> Path:
+    import pooch
+
+    return Path(pooch.os_cache("scratchae"))
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _checked(path: Path, sha256: str) -> Path:
+    found = _sha256(path)
+    if found != sha256:
+        raise ValueError(
+            f"{path} has the SHA-256 {found}, but the published file has {sha256}: delete the file to have "
+            "it downloaded, or put a whole copy in its place"
+        )
+    return path
+
+
+def _fetch(url: str, path: Path, sha256: str, patience: float) -> None:
+    """Download url to path, however long it takes, unless no byte comes for `patience` seconds.
+
+    The work is a daemon thread's, because the timeouts of requests leave out the look-up of the host's name.
+    """
+    host = urlsplit(url).netloc
+    when, silence = _silent.get(host, (-MEMORY, None))
+    if silence and time.monotonic() < when + MEMORY:
+        raise silence
+    news: queue.SimpleQueue[Exception | bool] = queue.SimpleQueue()  # False: alive, True: done
+
+    def work() -> None:
+        try:
+            _download(url, path, sha256, 0.8 * patience, lambda: news.put(False))
+            news.put(True)
+        except Exception as error:
+            news.put(error)
+
+    Thread(target=work, daemon=True).start()
+    done: Exception | bool = False
+    while done is False:
+        try:
+            done = news.get(timeout=patience)
+        except queue.Empty:
+            done = TimeoutError(f"no answer for {patience:g} seconds")
+    if isinstance(done, OSError) and getattr(done, "response", None) is None:  # not even "404 Not Found"
+        _silent[host] = time.monotonic(), done
+    if isinstance(done, Exception):
+        raise done
+
+
+def _download(url: str, path: Path, sha256: str, timeout: float, alive: Callable[[], None]) -> None:
+    """All that touches the network; calls alive() whenever something has come.
+
+    pooch writes to a temporary file, which becomes `path` only if its checksum is right and is removed
+    otherwise. `timeout` (seconds) is below the patience of _fetch, so that this still happens in a stall.
+    """
+    import pooch
+    import requests
+
+    requests.head(url, timeout=timeout)  # no temporary file is left by a thread that hangs here for good
+    alive()
+    pooch.get_logger().setLevel(logging.WARNING)
+    progress = SimpleNamespace(update=lambda _: alive(), reset=lambda: None, close=lambda: None)
+    downloader = pooch.HTTPDownloader(progressbar=progress, timeout=timeout)
+    pooch.retrieve(url, f"sha256:{sha256}", path.name, path.parent, downloader=downloader)

@@ -1,0 +1,146 @@
+"""Where batches come from: images as uint8, or values as floating point numbers."""
+
+from typing import Any, Protocol
+
+import numpy as np
+
+from .. import checks, randomness
+from ..backend import Array, Backend
+from ..kernels.batch import GATHER_DYNAMIC, GATHER_GREY, GATHER_THRESHOLD, GATHER_VALUES
+from ..kernels.philox import UNIFORM
+
+GATHER = {"none": GATHER_GREY, "threshold": GATHER_THRESHOLD, "dynamic": GATHER_DYNAMIC}
+
+
+class Feed:
+    """Makes the batches of one shard in one buffer: x (rows, *shape).
+
+    Source: kernels/batch.py."""
+
+    def __init__(self, backend: Backend, data: Array, shape: tuple[int, ...], rows: int, kernel: Any):
+        self.data = data
+        self.shape = shape
+        self.gather = backend.op(kernel)
+        self.x = backend.empty((rows, int(np.prod(shape))))
+        self.u = backend.empty(self.x.shape) if kernel is GATHER_DYNAMIC else None
+        self.uniform = backend.op(UNIFORM)
+
+    def fill(self, rows: Array, clock: Array) -> Array:
+        """rows (N,) uint32 of the data set -> x (N, *shape). Source: kernels/batch.py."""
+        N = rows.shape[0]
+        x = self.x[:N]
+        if self.u is None:
+            self.gather(x, self.data, rows)
+        else:
+            u = self.u[:N]
+            self.uniform(u, rows, clock, randomness.PIXELS)
+            self.gather(x, self.data, rows, u)
+        return x.reshape(N, *self.shape)
+
+
+class Source(Protocol):
+    """What ``fit`` asks of data: a length, the shape of a row, a feed for each shard, a check."""
+
+    name: str
+    shape: tuple[int, ...]
+
+    def __len__(self) -> int: ...
+
+    def feed(self, backend: Backend, rows: int) -> Feed: ...
+
+    def check(self, likelihood: Any) -> None: ...
+
+
+class Images:
+    """Grey images, uint8 in memory, scaled to [0, 1] and perhaps binarised as batches are made.
+
+    Shapes: pixels (N, H, W, C) or any (N, ...) uint8, labels (N,) or None. binarize: "none" (grey),
+    "threshold" (ink where above one half) or "dynamic" (each pixel drawn with its grey value as
+    probability, anew each epoch; held-out data always by the same draws). Raises TypeError for what is
+    not uint8, ValueError for no images, another rank, other labels or an unknown binarize.
+    Source: kernels/batch.py.
+    """
+
+    def __init__(self, pixels: np.ndarray, labels: Any = None, binarize: str = "none", name: str = "images"):
+        if not isinstance(pixels, np.ndarray) or pixels.dtype != np.uint8:
+            kind = getattr(pixels, "dtype", type(pixels).__qualname__)
+            raise TypeError(f"the images are {kind}, but uint8 in 0..255 is expected; values go to Values(x)")
+        if pixels.ndim < 2 or pixels.size == 0:
+            raise ValueError(f"the images have shape {pixels.shape}, but (N, height, width, channels) is expected")
+        if labels is not None and np.shape(labels) != (len(pixels),):
+            raise ValueError(f"there are {len(pixels)} images, but labels of shape {np.shape(labels)}")
+        if binarize not in GATHER:
+            raise ValueError(f"binarize is {binarize!r}: choose one of {', '.join(GATHER)}")
+        self.pixels = pixels
+        self.labels = labels
+        self.binarize = binarize
+        self.name = name
+        self.shape = pixels.shape[1:]
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+    def check(self, likelihood: Any) -> None:
+        """Nothing to check: pixels are in [0, 1] whatever their shape. Source: kernels/batch.py."""
+
+    def feed(self, backend: Backend, rows: int) -> Feed:
+        """A feed for up to rows images at once. Shapes: see Feed. Source: kernels/batch.py."""
+        data = backend.share(self.pixels.reshape(len(self), -1))
+        return Feed(backend, data, self.shape, rows, GATHER[self.binarize])
+
+    def values(self, rows: Any = slice(None)) -> np.ndarray:
+        """Some or all images as float32 in [0, 1], as a held-out batch has them: (n, *shape).
+
+        rows: a slice or an array of indices. Source: kernels/batch.py, (1) to (3).
+        """
+        index = np.arange(len(self), dtype=np.uint32)[rows]
+        data, x = self.pixels.reshape(len(self), -1), np.empty((len(index), int(np.prod(self.shape))), np.float32)
+        noise: tuple[np.ndarray, ...] = ()
+        if self.binarize == "dynamic":
+            noise = (np.empty_like(x),)
+            clock = randomness.clock(0, purpose=randomness.EVALUATION)
+            UNIFORM.definition(noise[0], index, clock, randomness.PIXELS)
+        GATHER[self.binarize].definition(x, data, index, *noise)
+        return x.reshape(-1, *self.shape)
+
+
+class Values:
+    """Floating point rows as they are.
+
+    Shapes: x (N, ...). Raises what checks.host_rows raises. Source: kernels/batch.py (4).
+    """
+
+    def __init__(self, x: np.ndarray, labels: Any = None, name: str = "values"):
+        shape = np.shape(x)[1:]
+        if np.ndim(x) < 2:
+            raise ValueError(f"the data has shape {np.shape(x)}, but rows (N, ...) are expected")
+        self.x = checks.host_rows(x, shape, "the data")
+        self.labels = labels
+        self.name = name
+        self.shape = shape
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def check(self, likelihood: Any) -> None:
+        """Raise ValueError where x (N, ...) leaves the likelihood's support. Source: the likelihood."""
+        likelihood.check(self.x)
+
+    def feed(self, backend: Backend, rows: int) -> Feed:
+        """A feed for up to rows examples at once. Shapes: see Feed. Source: kernels/batch.py (4)."""
+        data = backend.share(self.x.reshape(len(self), -1))
+        return Feed(backend, data, self.shape, rows, GATHER_VALUES)
+
+
+def as_source(data: Any) -> Source:
+    """Images, Values, or any object of that protocol as it is; an array (N, ...) as Values.
+
+    Raises TypeError for anything else. Source: none, a check."""
+    if hasattr(data, "feed"):
+        return data
+    if isinstance(data, np.ndarray):
+        return Values(data)
+    raise TypeError(
+        f"the data is a {type(data).__qualname__}, but a NumPy array (N, ...) of values, Images or Values "
+        "is expected"
+    )

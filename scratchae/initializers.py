@@ -1,0 +1,109 @@
+"""Initial weights, with the variance argument behind each.
+
+For y = x W with I inputs and O outputs, independent weights of mean 0 and inputs of mean square 1,
+
+    Var(y) = I Var(W)        going forward,     Var(dx) = O Var(W) Var(dy)   going back.
+
+    Glorot    keeps both about 1:               Var(W) = 2 / (I + O)                    (1)
+    He        relu halves the mean square:      Var(W) = 2 / I                          (2)
+    PyTorch   U(-r, r) with r = 1 / sqrt(I):    Var(W) = 1 / (3 I)                      (3)
+    uniform   U(-r, r) has the variance r^2/3:  r = sqrt(3 Var(W))                      (4)
+
+An initialiser is a function (shape, fan_in, fan_out, noise) -> float64 host array of that shape, where
+noise.uniform(shape) and noise.normal(shape) are Philox draws that belong to this tensor alone.
+
+Source: Glorot and Bengio, "Understanding the difficulty of training deep feedforward neural networks",
+2010, eq. 12 and 16 (1); He, Zhang, Ren, Sun, "Delving deep into rectifiers", 2015, eq. 10 (2); PyTorch's
+``nn.Linear.reset_parameters`` (3).
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from . import randomness
+
+
+@dataclass(frozen=True)
+class Noise:
+    """Draws on the host for one tensor: uniform(shape) in [0, 1) and normal(shape).
+
+    seed: the run's; tensor: its number, in place of the epoch. Source: kernels/philox.py.
+    """
+
+    seed: int
+    tensor: int
+
+    def uniform(self, shape: tuple[int, ...]) -> np.ndarray:
+        """Draws in [0, 1), float64, of that shape. Source: kernels/philox.py (4)."""
+        flat = (1, int(np.prod(shape)))
+        return randomness.uniform(flat, self.seed, randomness.WEIGHTS, self.tensor).reshape(shape)
+
+    def normal(self, shape: tuple[int, ...]) -> np.ndarray:
+        """Standard normal draws, float64, of that shape. Source: kernels/philox.py (6)."""
+        flat = (1, int(np.prod(shape)))
+        return randomness.normal(flat, self.seed, randomness.WEIGHTS, self.tensor).reshape(shape)
+
+
+class Initializer(Protocol):
+    """Any function of this signature, a reader's own too: see the module."""
+
+    def __call__(self, shape: tuple[int, ...], fan_in: int, fan_out: int, noise: Noise) -> np.ndarray: ...
+
+
+def _symmetric(shape: tuple[int, ...], r: float, noise: Noise) -> np.ndarray:
+    return r * (2.0 * noise.uniform(shape) - 1.0)
+
+
+def glorot_uniform(shape: tuple[int, ...], fan_in: int, fan_out: int, noise: Noise) -> np.ndarray:
+    """Uniform with variance 2 / (fan_in + fan_out), of that shape. Source: Glorot and Bengio 2010, eq. 16."""
+    variance = 2.0 / (fan_in + fan_out)  # (1)
+    return _symmetric(shape, np.sqrt(3.0 * variance), noise)  # (4)
+
+
+def glorot_normal(shape: tuple[int, ...], fan_in: int, fan_out: int, noise: Noise) -> np.ndarray:
+    """Normal with variance 2 / (fan_in + fan_out), of that shape. Source: Glorot and Bengio 2010, eq. 12."""
+    return np.sqrt(2.0 / (fan_in + fan_out)) * noise.normal(shape)  # (1)
+
+
+def he_normal(shape: tuple[int, ...], fan_in: int, fan_out: int, noise: Noise) -> np.ndarray:
+    """Normal with variance 2 / fan_in, of that shape. Source: He et al. 2015, eq. 10."""
+    return np.sqrt(2.0 / fan_in) * noise.normal(shape)  # (2)
+
+
+def he_uniform(shape: tuple[int, ...], fan_in: int, fan_out: int, noise: Noise) -> np.ndarray:
+    """Uniform with variance 2 / fan_in, of that shape. Source: He et al. 2015, eq. 10."""
+    variance = 2.0 / fan_in  # (2)
+    return _symmetric(shape, np.sqrt(3.0 * variance), noise)  # (4)
+
+
+def torch_uniform(shape: tuple[int, ...], fan_in: int, fan_out: int, noise: Noise) -> np.ndarray:
+    """Uniform in +-1 / sqrt(fan_in), of that shape, weights and biases alike, PyTorch's default.
+
+    Source: PyTorch's ``nn.Linear.reset_parameters``, where kaiming_uniform_(a=sqrt(5)) comes to the same.
+    """
+    return _symmetric(shape, 1.0 / np.sqrt(fan_in), noise)  # (3)
+
+
+@dataclass(frozen=True)
+class Normal:
+    """Normal with mean 0 and a given standard deviation sigma, of any shape.
+
+    Raises ValueError where sigma is negative or not finite. Source: Radford, Metz, Chintala, "DCGAN",
+    2016, section 4, where sigma = 0.02.
+    """
+
+    sigma: float = 0.01
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.sigma < np.inf:
+            raise ValueError(f"the standard deviation is {self.sigma}, but it must be finite and >= 0")
+
+    def __call__(self, shape: tuple[int, ...], fan_in: int, fan_out: int, noise: Noise) -> np.ndarray:
+        return self.sigma * noise.normal(shape)
+
+
+def zeros(shape: tuple[int, ...], fan_in: int, fan_out: int, noise: Noise) -> np.ndarray:
+    """All zero, of that shape: the usual bias. Source: Glorot and Bengio 2010, section 2.3."""
+    return np.zeros(shape)

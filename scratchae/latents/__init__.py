@@ -1,0 +1,5 @@
+"""The stochastic node between encoder and decoder."""
+
+from .gaussian import Gaussian
+
+__all__ = ["Gaussian"]

@@ -1,0 +1,63 @@
+"""The Gaussian latent, reparameterised."""
+
+from ..backend import Array, Backend
+from ..checks import positive
+from ..kernels.gaussian import GAUSSIAN_GRADIENT, GAUSSIAN_SAMPLE
+from ..kernels.philox import NORMAL
+from ..randomness import LATENT
+
+
+class Gaussian:
+    """q(z|x) = N(mu, diag sigma^2) against the prior N(0, I), by the reparameterisation trick.
+
+    Shapes: h (N, 2D) = [mu | logvar], z, eps (N K, D), kl (N, D) in nats. logvar is log sigma^2.
+
+        z = mu + sigma eps,   sigma = exp(logvar / 2),   eps ~ N(0, I)                  (1)
+        kl = (mu^2 + exp(logvar) - 1 - logvar) / 2                                      (2)
+        dh = gradient of (what z does to the loss) + kl_weight . kl                     (3)
+
+    eps is drawn by ``draw``, lies in a buffer, and is the same in backward as in forward.
+    Raises ValueError for fewer than one dimension. Source: Kingma and Welling, "Auto-encoding variational
+    Bayes", 2014, section 2.4 and appendix B.
+    """
+
+    def __init__(self, dimensions: int):
+        self.dimensions = positive("Gaussian(dimensions)", dimensions)
+
+    def check(self, shape: tuple[int, ...]) -> None:
+        """Raise ValueError unless the encoder's rows have shape (2D,). Source: the class docstring."""
+        if shape != (2 * self.dimensions,):
+            raise ValueError(
+                f"the encoder gives rows of shape {shape}, but Gaussian({self.dimensions}) takes "
+                f"({2 * self.dimensions},): mu and logvar side by side"
+            )
+
+    def bind(self, backend: Backend, rows: int, samples: int = 1) -> None:
+        """Buffers z, eps (rows K, D), kl (rows, D), dh (rows, 2D). Source: the class docstring."""
+        D = self.dimensions
+        self.samples = samples
+        self.normal = backend.op(NORMAL)
+        self.sample, self.gradient = backend.op(GAUSSIAN_SAMPLE), backend.op(GAUSSIAN_GRADIENT)
+        self.z = backend.empty((rows * samples, D))
+        self.eps = backend.zeros((rows * samples, D))
+        self.kl = backend.empty((rows, D))
+        self.dh = backend.empty((rows, 2 * D))
+
+    def draw(self, rows: Array, clock: Array) -> None:
+        """Fill eps for the examples rows (N,), at position k D + d. Source: kernels/philox.py."""
+        N = rows.shape[0]
+        eps = self.eps[: N * self.samples].reshape(N, self.samples * self.dimensions)
+        self.normal(eps, rows, clock, LATENT)
+
+    def forward(self, h: Array) -> Array:
+        """h (N, 2D) -> z (N K, D); kl (N, D) is kept. Source: the class docstring."""
+        N = h.shape[0]
+        self.h, M = h, N * self.samples
+        self.sample(self.z[:M], self.kl[:N], h, self.eps[:M])  # (1) (2)
+        return self.z[:M]
+
+    def backward(self, dz: Array, kl_weight: Array) -> Array:
+        """dz (N K, D), kl_weight (D,) -> dh (N, 2D). Source: the class docstring."""
+        N = self.h.shape[0]
+        self.gradient(self.dh[:N], dz, self.h, self.eps[: dz.shape[0]], kl_weight)  # (3)
+        return self.dh[:N]

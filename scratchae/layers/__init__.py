@@ -1,0 +1,9 @@
+"""Layers: forward and backward as a pair, one under the other, below the docstring that derives both."""
+
+from .base import Layer
+from .conv import Conv2d, ConvTranspose2d
+from .dense import Dense
+from .reshape import Flatten, Reshape
+from .sequential import Sequential
+
+__all__ = ["Conv2d", "ConvTranspose2d", "Dense", "Flatten", "Layer", "Reshape", "Sequential"]

@@ -1,0 +1,62 @@
+"""The protocol of a layer."""
+
+from ..backend import Array, Backend
+from ..kernels.activation import BIAS_ACTIVATION
+from ..parameters import Declared, Views
+
+Shape = tuple[int, ...]
+
+
+class Layer:
+    """One step of a network: y = forward(x), dx = backward(dy).
+
+    The constructor only stores. Then, once: ``declare`` checks the input shape and names the parameters;
+    the layer is copied for each shard; ``attach`` hands it its views (W as self.W, its gradient as self.dW);
+    ``bind`` makes buffers for the largest batch and picks the kernels. From there on a step allocates
+    nothing: results are the layer's own buffers, valid until its next call, and x and dy are read-only.
+    Shapes: rows first, (N, ...), and rows are independent. ``forward`` keeps only what ``backward`` reads.
+    Gradients are of sums over rows; the first writer assigns, and where ``add`` is set they are added.
+    Source: the split is llm.c's forward/backward pairs over one block of memory.
+    """
+
+    add = False
+    shape: Shape  # of one input row, known after declare
+    output: Shape  # of one output row, known after declare
+
+    def declare(self, shape: Shape) -> tuple[Shape, Declared]:
+        """Input shape of one row -> (output shape, parameters). Raises ValueError for a shape that does
+        not fit. Source: flax's shape inference, said out loud."""
+        raise NotImplementedError
+
+    def attach(self, values: Views, grads: Views) -> None:
+        """Keep the views: the tensor W (any shape) as self.W, its gradient as self.dW. Source: llm.c."""
+        for name, value in values.items():
+            setattr(self, name, value)
+        for name, grad in grads.items():
+            setattr(self, "d" + name, grad)
+
+    def bind(self, backend: Backend, rows: int, need_dx: bool) -> None:
+        """Make the buffers, (rows, ...), and choose the kernels; dx is computed only if needed.
+
+        Source: the protocol above."""
+        raise NotImplementedError
+
+    def draw(self, rows: Array, clock: Array) -> None:
+        """Fill the noise buffers, for the examples rows (N,) at that clock (4,), if there are any.
+
+        Source: kernels/philox.py."""
+
+    def forward(self, x: Array) -> Array:
+        """x (N, *shape) -> y (N, *output). Source: the layer's own docstring."""
+        raise NotImplementedError
+
+    def backward(self, dy: Array) -> Array | None:
+        """dy (N, *output) -> dx (N, *shape), or None where nobody needs it. Source: as ``forward``."""
+        raise NotImplementedError
+
+
+def known_activation(name: str) -> str:
+    """The name itself, or ValueError with the names there are. Shapes: none. Source: none, a check."""
+    if name not in BIAS_ACTIVATION:
+        raise ValueError(f"there is no activation {name!r}: choose one of {', '.join(BIAS_ACTIVATION)}")
+    return name

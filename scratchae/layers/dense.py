@@ -1,0 +1,90 @@
+"""The fully connected layer."""
+
+from functools import partial
+
+from ..backend import Array, Backend
+from ..checks import positive
+from ..initializers import Initializer, glorot_uniform, zeros
+from ..kernels.activation import ACTIVATION_GRADIENT, BIAS_ACTIVATION
+from ..parameters import Declared
+from .base import Layer, Shape, known_activation
+
+
+class Dense(Layer):
+    """Every output sees every input: y = phi(x W + b).
+
+    Shapes: x (N, I), W (I, O), b (O,), y (N, O).
+
+        a = x W                                                                         (1)
+        y = phi(a + b)                            bias and activation, one pass         (2)
+        da = dy phi'                              phi' as a function of y               (3)
+        db_o = sum_n da_no                        since da_no / db_o = 1                (4)
+        dW_io = sum_n x_ni da_no,   dW = x^T da                                         (5)
+        dx_ni = sum_o da_no W_io,   dx = da W^T                                         (6)
+
+    activation: identity, relu, leaky_relu, tanh, sigmoid, softplus. init, init_b: how W and b are drawn.
+    Raises ValueError for sizes below 1, an unknown activation, an input that is not (N, I).
+    Source: Rumelhart, Hinton, Williams, "Learning representations by back-propagating errors", 1986.
+    """
+
+    W: Array
+    b: Array
+    dW: Array
+    db: Array
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        activation: str = "identity",
+        init: Initializer = glorot_uniform,
+        init_b: Initializer = zeros,
+    ):
+        self.inputs = positive("Dense(inputs)", inputs)
+        self.outputs = positive("Dense(outputs)", outputs)
+        self.activation = known_activation(activation)
+        self.init = init
+        self.init_b = init_b
+
+    def declare(self, shape: Shape) -> tuple[Shape, Declared]:
+        """(I,) -> ((O,), {W, b}). Raises ValueError for another shape. Source: the class docstring."""
+        if shape != (self.inputs,):
+            raise ValueError(
+                f"Dense({self.inputs}, {self.outputs}) is handed rows of shape {shape}, but it takes "
+                f"({self.inputs},): mend the number, or put Flatten() before it"
+            )
+        self.shape, self.output = shape, (self.outputs,)
+        I, O = self.inputs, self.outputs
+        return self.output, {
+            "W": ((I, O), partial(self.init, (I, O), I, O)),
+            "b": ((O,), partial(self.init_b, (O,), I, O)),
+        }
+
+    def bind(self, backend: Backend, rows: int, need_dx: bool) -> None:
+        """Buffers y, da (rows, O) and dx (rows, I). Source: the class docstring."""
+        self.matmul = backend.matmul
+        self.bias_activation = backend.op(BIAS_ACTIVATION[self.activation])
+        self.activation_gradient = backend.op(ACTIVATION_GRADIENT[self.activation])
+        self.y = backend.empty((rows, self.outputs))
+        self.da = None if self.activation == "identity" else backend.empty((rows, self.outputs))
+        self.dx = backend.empty((rows, self.inputs)) if need_dx else None
+
+    def forward(self, x: Array) -> Array:
+        """x (N, I) -> y (N, O). Source: the class docstring."""
+        N = x.shape[0]
+        self.x, y = x, self.y[:N]
+        self.matmul(x, self.W, out=y)  # (N, I) (I, O) -> (N, O)    (1)
+        self.bias_activation(y, self.b)  # (2)
+        return y
+
+    def backward(self, dy: Array) -> Array | None:
+        """dy (N, O) -> dx (N, I). Source: the class docstring."""
+        N = dy.shape[0]
+        da = dy if self.da is None else self.da[:N]
+        self.activation_gradient(da, self.db, dy, self.y[:N], self.add)  # (3) (4)
+        self.matmul(self.x.T, da, out=self.dW, add=self.add)  # (I, N) (N, O) -> (I, O)    (5)
+        if self.dx is None:
+            return None
+        dx = self.dx[:N]
+        self.matmul(da, self.W.T, out=dx)  # (N, O) (O, I) -> (N, I)    (6)
+        return dx

@@ -1,0 +1,53 @@
+"""Layers that only look at the same memory in another shape."""
+
+import numpy as np
+
+from ..backend import Array, Backend
+from ..checks import positive
+from ..parameters import Declared
+from .base import Layer, Shape
+
+
+class Reshape(Layer):
+    """Rows of any shape as rows of the given shape, in C order: y = x, dx = dy.
+
+    Shapes: x (N, *any), y (N, *shape) with as many elements. Raises ValueError where the counts differ.
+    Source: numpy.reshape; a permutation of coordinates has itself, inverted, as its Jacobian's transpose.
+    """
+
+    def __init__(self, *sizes: int):
+        self.sizes = tuple(positive("Reshape(...)", n) for n in sizes)
+
+    def declare(self, shape: Shape) -> tuple[Shape, Declared]:
+        """Any shape -> (sizes, no parameters). Raises ValueError where the counts differ. Source: the class."""
+        if np.prod(shape) != np.prod(self.sizes):
+            raise ValueError(
+                f"Reshape{self.sizes} is handed rows of shape {shape}: {np.prod(shape)} elements do not fill "
+                f"{np.prod(self.sizes)}"
+            )
+        self.shape, self.output = shape, self.sizes
+        return self.output, {}
+
+    def bind(self, backend: Backend, rows: int, need_dx: bool) -> None:
+        """Nothing to make: no buffer of any shape. Source: the class."""
+        self.need_dx = need_dx
+
+    def forward(self, x: Array) -> Array:
+        """x (N, *shape) -> y (N, *sizes), a view. Source: the class."""
+        return x.reshape(x.shape[0], *self.output)
+
+    def backward(self, dy: Array) -> Array | None:
+        """dy (N, *sizes) -> dx (N, *shape), a view. Source: the class."""
+        return dy.reshape(dy.shape[0], *self.shape) if self.need_dx else None
+
+
+class Flatten(Reshape):
+    """Rows of any shape as rows of numbers: x (N, *any) -> y (N, count). Source: numpy.ravel."""
+
+    def __init__(self) -> None:
+        self.sizes = ()
+
+    def declare(self, shape: Shape) -> tuple[Shape, Declared]:
+        """Any shape -> ((count,), no parameters). Source: the class."""
+        self.shape, self.output = shape, (int(np.prod(shape)),)
+        return self.output, {}

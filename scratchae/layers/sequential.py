@@ -1,0 +1,69 @@
+"""Layers one after the other."""
+
+from ..backend import Array, Backend
+from ..parameters import Declared, Views, below, prefixed
+from .base import Layer, Shape
+
+
+class Sequential(Layer):
+    """The composition y = f_L(... f_2(f_1(x))), and the chain rule backwards.
+
+    Shapes: x (N, *shape of f_1), y (N, *output of f_L).
+
+        x_l = f_l(x_{l-1})                        l = 1 ... L                           (1)
+        dx_{l-1} = dx_l times the Jacobian of f_l,   l = L ... 1                        (2)
+
+    Parameters are named by position: 0.W, 0.b, 1.W. Raises ValueError without layers, TypeError for what
+    is no layer. Source: Rumelhart, Hinton, Williams 1986.
+    """
+
+    def __init__(self, *layers: Layer):
+        if not layers:
+            raise ValueError("Sequential() is empty: give it at least one layer")
+        for layer in layers:
+            if not isinstance(layer, Layer):
+                raise TypeError(f"Sequential is given {layer!r}, but it takes layers, such as Dense(784, 400)")
+        self.layers = layers
+
+    def declare(self, shape: Shape) -> tuple[Shape, Declared]:
+        """Shape of x -> (shape of y, all parameters). Raises what a layer raises. Source: the class."""
+        self.shape = shape
+        declared: Declared = {}
+        self.trainable = []
+        for i, layer in enumerate(self.layers):
+            shape, own = layer.declare(shape)
+            declared |= prefixed(str(i), own)
+            self.trainable.append(bool(own))
+        self.output = shape
+        return shape, declared
+
+    def attach(self, values: Views, grads: Views) -> None:
+        """Each layer's views, any shape, by its position. Source: the class."""
+        for i, layer in enumerate(self.layers):
+            layer.attach(below(str(i), values), below(str(i), grads))
+
+    def bind(self, backend: Backend, rows: int, need_dx: bool) -> None:
+        """Bind each layer for (rows, ...); dx is needed from the first trainable layer on. Source: the class."""
+        for layer, trainable in zip(self.layers, self.trainable, strict=True):
+            layer.bind(backend, rows, need_dx)
+            need_dx = need_dx or trainable
+
+    def draw(self, rows: Array, clock: Array) -> None:
+        """Let each layer draw its noise for rows (N,). Source: kernels/philox.py."""
+        for layer in self.layers:
+            layer.draw(rows, clock)
+
+    def forward(self, x: Array) -> Array:
+        """x (N, ...) -> y (N, ...). Source: the class."""
+        for layer in self.layers:
+            x = layer.forward(x)  # (1)
+        return x
+
+    def backward(self, dy: Array) -> Array | None:
+        """dy (N, ...) -> dx (N, ...), or None from the first layer that computes none. Source: the class."""
+        for layer in reversed(self.layers):
+            dx = layer.backward(dy)  # (2)
+            if dx is None:
+                return None
+            dy = dx
+        return dy

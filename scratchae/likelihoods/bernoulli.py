@@ -1,0 +1,40 @@
+"""Black and white pixels."""
+
+from typing import Any
+
+import numpy as np
+
+from ..kernels.bernoulli import BERNOULLI_NLL
+from .base import Likelihood
+
+
+class Bernoulli(Likelihood):
+    """p(x = 1 | a) = sigmoid(a), from logits.
+
+    Shapes: a (N, ...) logits, x (N, ...) in {0, 1}. Grey values between 0 and 1 work too, and most
+    published VAEs use them, but the sum is then a cross-entropy and no log-likelihood, so the ELBO is a
+    bound on nothing. Raises ValueError for data outside [0, 1].
+    Source: Kingma and Welling 2014, appendix C.1; Loaiza-Ganem and Cunningham, "The continuous
+    Bernoulli", 2019, on grey values.
+    """
+
+    kernel = BERNOULLI_NLL
+
+    def check(self, x: np.ndarray) -> None:
+        """Raise ValueError where x (N, ...) leaves [0, 1], naming the first such index. Source: the class."""
+        outside = (x < 0) | (x > 1)
+        if outside.any():
+            at = tuple(int(i) for i in np.argwhere(outside)[0])
+            raise ValueError(
+                f"the data is {x[at]} at index {at}, but a Bernoulli likelihood takes values in [0, 1]: "
+                "scale the data, or choose GaussianLikelihood or SquaredError"
+            )
+
+    def mean(self, a: np.ndarray) -> np.ndarray:
+        """sigmoid(a), same shape: the probability of ink. Source: kernels/bernoulli.py (4)."""
+        e = np.exp(-np.abs(a))
+        return (np.where(a >= 0, 1, e) / (1 + e)).astype(a.dtype)
+
+    def sample(self, a: np.ndarray, noise: Any) -> np.ndarray:
+        """x in {0, 1}, same shape. Source: the class docstring."""
+        return (noise.uniform(a.shape) < self.mean(a)).astype(a.dtype)

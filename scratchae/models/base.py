@@ -1,0 +1,95 @@
+"""What every model shares: building, its replicas, and host arrays in and out."""
+
+import copy
+from collections.abc import Callable
+from typing import Any, Self
+
+import numpy as np
+
+from .. import checks
+from ..backend import Array, Backend, get_backend
+from ..objectives import Objective
+from ..parameters import Parameters
+from .summary import table
+
+CHUNK = 256  # rows that encode, decode and reconstruct take at once
+
+
+class Model:
+    """An objective with parameters: build it once, then train it with ``fit`` or use it.
+
+    Shapes: rows (N, *input_shape) on the host, float; results float of the backend's dtype, on the host.
+    objective: the template, copied and bound for each shard. optimizer: the one that last trained it.
+    Source: scikit-learn's contract (the constructor stores), with an explicit ``build``.
+    """
+
+    objective: Objective
+    parameters: Parameters
+    backend: Backend
+    input_shape: tuple[int, ...]
+    optimizer: Any = None
+    _inference: Objective | None = None
+
+    def build(
+        self, input_shape: Any, *, backend: str | Backend = "numpy", dtype: str = "float32", seed: int = 0
+    ) -> Self:
+        """Make and draw the parameters for rows of input_shape, such as (28, 28, 1); returns the model.
+
+        backend: "numpy", "reference", "cupy", or an object of that protocol; dtype: "float32" or
+        "float64"; seed: of the initial weights. Raises ValueError where shapes do not meet.
+        Source: initializers.py.
+        """
+        shape = (input_shape,) if isinstance(input_shape, int) else tuple(input_shape)
+        shape = tuple(checks.positive("the input shape's size", n) for n in shape)
+        bound = get_backend(backend, dtype) if isinstance(backend, str) else backend
+        parameters = Parameters(bound, self.objective.declare(shape))
+        parameters.initialise(seed)
+        self.input_shape, self.backend, self.parameters = shape, bound, parameters
+        self.optimizer, self._inference = None, None
+        return self
+
+    def require_built(self) -> None:
+        """Raise RuntimeError before ``build``. Shapes: none. Source: none, a check."""
+        if not hasattr(self, "parameters"):
+            name = type(self).__name__
+            raise RuntimeError(
+                f"this {name} has no parameters yet: call model.build(input_shape) first, with the shape of "
+                "one example, such as (28, 28, 1)"
+            )
+
+    def replica(self, rows: int, grads: Array | None = None) -> Objective:
+        """A copy of the objective, bound for (rows, ...), on the shared values and one gradient vector (n,).
+
+        Source: DataParallel of "parallel SGD", with the values shared."""
+        self.require_built()
+        objective = copy.deepcopy(self.objective)
+        objective.attach(self.parameters.views(), {} if grads is None else self.parameters.views(grads))
+        objective.bind(self.backend, rows)
+        return objective
+
+    def reconstruct(self, x: np.ndarray) -> np.ndarray:
+        """x (N, *input_shape) -> the mean of p(x | code of x), same shape. Source: the model's docstring."""
+        raise NotImplementedError
+
+    def _rows(self, x: Any, shape: tuple[int, ...], what: str) -> np.ndarray:
+        return checks.host_rows(x, shape, what)
+
+    def _decode(self, h: np.ndarray) -> np.ndarray:
+        a = self._map(lambda f, rows: f.decoder.forward(rows), h)
+        return self.objective.likelihood.mean(a)
+
+    def _map(self, f: Callable[[Objective, Array], Array], x: np.ndarray) -> np.ndarray:
+        """f over rows of x, a chunk at a time, on the backend and back."""
+        if self._inference is None:
+            self._inference = self.replica(CHUNK)
+        out = []
+        for start in range(0, len(x), CHUNK):
+            rows = self.backend.asarray(x[start : start + CHUNK])
+            out.append(self.backend.to_host(f(self._inference, rows)))
+        return np.concatenate(out)
+
+    def __repr__(self) -> str:
+        return table(self)
+
+    def __getstate__(self) -> Any:
+        raise TypeError("a model is not pickled: use scratchae.save(model, path) and scratchae.load(path)")

@@ -1,0 +1,61 @@
+"""A model as a table: layers, shapes, parameter counts."""
+
+import inspect
+from typing import Any
+
+import numpy as np
+
+from ..layers import Layer, Sequential
+
+
+def table(model: Any) -> str:
+    """The model as text, a line for each layer: what it is, output shape, parameters.
+
+    Shapes are of one row, known after ``build``. Source: Keras' ``summary``.
+    """
+    built = hasattr(model, "parameters")
+    rows = [("layer", "output", "parameters")]
+    for part in ("encoder", "decoder"):
+        for name, layer in _leaves(part, getattr(model, part)):
+            counts = [
+                int(np.prod(shape))
+                for key, (shape, _) in (model.parameters.declared.items() if built else ())
+                if key.startswith(name + ".")
+            ]
+            output = str(layer.output) if built else "not built"
+            rows.append((f"{name}  {describe(layer)}", output, f"{sum(counts):,}" if counts else ""))
+    widths = [max(len(row[i]) for row in rows) for i in range(3)]
+    body = ["  ".join((a.ljust(widths[0]), b.ljust(widths[1]), c.rjust(widths[2]))).rstrip() for a, b, c in rows]
+    return "\n".join([_title(model, built), body[0], "-" * (sum(widths) + 4), *body[1:]])
+
+
+def describe(layer: Any) -> str:
+    """The call that made it, with what differs from the default: Dense(784, 400, 'relu').
+
+    Shapes: none. Source: scikit-learn's ``print_changed_only``.
+    """
+    words = []
+    for p in inspect.signature(type(layer)).parameters.values():
+        value = getattr(layer, p.name)
+        if p.kind is p.VAR_POSITIONAL:
+            words += [str(v) for v in value]
+        elif p.default is p.empty:
+            words.append(str(value[0] if isinstance(value, tuple) and len(set(value)) == 1 else value))
+        elif value != p.default and value != (p.default, p.default) and not callable(value):
+            words.append(f"{p.name}={value!r}")
+    return f"{type(layer).__name__}({', '.join(words)})"
+
+
+def _leaves(name: str, layer: Layer) -> list[tuple[str, Layer]]:
+    if not isinstance(layer, Sequential):
+        return [(name, layer)]
+    return [leaf for i, inner in enumerate(layer.layers) for leaf in _leaves(f"{name}.{i}", inner)]
+
+
+def _title(model: Any, built: bool) -> str:
+    parts = [describe(getattr(model, name)) for name in ("latent", "likelihood") if hasattr(model, name)]
+    beta = getattr(model, "beta", 1.0)
+    parts += [f"beta={beta}"] if beta != 1.0 else []
+    total = sum(int(np.prod(shape)) for shape, _ in model.parameters.declared.values()) if built else 0
+    end = f"{model.input_shape}, {total:,} parameters" if built else "not built"
+    return f"{type(model).__name__}: {', '.join(parts)}; {end}"

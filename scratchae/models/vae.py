@@ -1,0 +1,61 @@
+"""The variational autoencoder."""
+
+import numpy as np
+
+from .. import randomness
+from ..checks import positive
+from ..latents import Gaussian
+from ..layers import Layer
+from ..likelihoods import Bernoulli, Likelihood
+from ..objectives import ELBO
+from .base import Model
+
+
+class VAE(Model):
+    """A generative model p(z) p(x|z) with an encoder q(z|x), trained on the evidence lower bound.
+
+    Shapes: x (N, *input_shape); the encoder gives (N, 2D), mu and logvar; z (N, D); the decoder gives
+    the parameters of the likelihood, (N, *input_shape): logits for Bernoulli, means for
+    GaussianLikelihood. beta: the weight of the KL. Source: Kingma and Welling 2014; objectives/elbo.py.
+    """
+
+    def __init__(
+        self,
+        encoder: Layer,
+        decoder: Layer,
+        latent: Gaussian,
+        likelihood: Likelihood | None = None,
+        beta: float = 1.0,
+    ):
+        self.encoder = encoder
+        self.decoder = decoder
+        self.latent = latent
+        self.likelihood = likelihood or Bernoulli()
+        self.beta = beta
+        self.objective = ELBO(self.encoder, self.decoder, self.latent, self.likelihood, beta)
+
+    def encode(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """x (N, *input_shape) -> mu (N, D), logvar (N, D) of q(z|x). Source: objectives/elbo.py (1)."""
+        self.require_built()
+        x = self._rows(x, self.input_shape, "x")
+        h = self._map(lambda f, rows: f.encoder.forward(rows), x)
+        D = self.latent.dimensions
+        return h[:, :D], h[:, D:]
+
+    def decode(self, z: np.ndarray) -> np.ndarray:
+        """z (N, D) -> the mean of p(x|z), (N, *input_shape). Source: objectives/elbo.py (3)."""
+        self.require_built()
+        return self._decode(self._rows(z, (self.latent.dimensions,), "z"))
+
+    def reconstruct(self, x: np.ndarray) -> np.ndarray:
+        """x (N, *input_shape) -> the mean of p(x | z = mu(x)), same shape. Source: objectives/elbo.py (1) (3)."""
+        mu, _ = self.encode(x)
+        return self.decode(mu)
+
+    def sample(self, n: int, seed: int = 0) -> np.ndarray:
+        """n draws z ~ N(0, I), decoded: means of p(x|z), (n, *input_shape). The same seed, the same draws.
+
+        Raises ValueError for n < 1. Source: Kingma and Welling 2014, section 2.1, p(z) p(x|z).
+        """
+        z = randomness.normal((positive("n", n), self.latent.dimensions), seed, randomness.PRIOR)
+        return self.decode(z)

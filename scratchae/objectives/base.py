@@ -1,0 +1,71 @@
+"""The protocol of an objective over an encoder and a decoder."""
+
+import numpy as np
+
+from ..backend import Array, Backend
+from ..layers import Layer
+from ..likelihoods import Likelihood
+from ..parameters import Declared, Views, below, prefixed
+
+Shape = tuple[int, ...]
+
+
+class Objective:
+    """A loss with its gradient: forward gives sums over rows, loss their mean, backward the gradient.
+
+    Shapes: x, target (N, *shape); sums float64, the count first, so that the sums of several shards add
+    to those of the whole batch. ``backward`` reads that total: an objective need not be a sum over
+    examples. Terms are in nats per example, and loss is what ``backward`` differentiates, less the
+    division by the count, which the optimiser does once. Source: Kingma and Welling 2014, eq. 10.
+    """
+
+    encoder: Layer
+    decoder: Layer
+    likelihood: Likelihood
+
+    def code_shape(self, shape: Shape) -> Shape:
+        """The decoder's input shape for that output shape of the encoder. Source: the objective's own."""
+        return shape
+
+    def declare(self, shape: Shape) -> Declared:
+        """Input shape of one row -> all parameters. Raises ValueError where the shapes do not meet.
+
+        Source: the layers' docstrings."""
+        self.shape = shape
+        h, encoder = self.encoder.declare(shape)
+        self.code = self.code_shape(h)
+        output, decoder = self.decoder.declare(self.code)
+        if output != shape:
+            raise ValueError(
+                f"the decoder gives rows of shape {output}, but the data has {shape}: end it with that shape, "
+                f"for instance with Reshape{shape}"
+            )
+        return prefixed("encoder", encoder) | prefixed("decoder", decoder)
+
+    def attach(self, values: Views, grads: Views) -> None:
+        """Hand the views, any shape, to encoder and decoder. Source: parameters.py."""
+        for name in ("encoder", "decoder"):
+            getattr(self, name).attach(below(name, values), below(name, grads))
+
+    def bind(self, backend: Backend, rows: int) -> None:
+        """Bind every part for (rows, ...). Source: layers/base.py."""
+        self.encoder.bind(backend, rows, need_dx=False)
+        self.decoder.bind(backend, rows, need_dx=True)
+        self.likelihood.bind(backend, rows, self.shape)
+
+    def draw(self, rows: Array, clock: Array) -> None:
+        """Draw all noise for the examples rows (N,) at that clock (4,). Source: kernels/philox.py."""
+        self.encoder.draw(rows, clock)
+        self.decoder.draw(rows, clock)
+
+    def forward(self, x: Array, target: Array) -> np.ndarray:
+        """x, target (N, *shape) -> sums of this shard, float64, the count first. Source: the objective's own."""
+        raise NotImplementedError
+
+    def loss(self, total: np.ndarray) -> dict[str, float]:
+        """The terms in nats per example, "loss" first. Shapes: total like sums. Source: as ``forward``."""
+        raise NotImplementedError
+
+    def backward(self, total: np.ndarray) -> None:
+        """Fill the gradients of count times loss, shapes as the parameters. Source: as ``forward``."""
+        raise NotImplementedError

@@ -1,0 +1,81 @@
+"""The evidence lower bound."""
+
+import math
+
+import numpy as np
+
+from ..backend import Array, Backend
+from ..latents import Gaussian
+from ..layers import Layer
+from ..likelihoods import Likelihood
+from .base import Objective, Shape
+
+
+class ELBO(Objective):
+    """The negative evidence lower bound, one sample of z an example, the KL weighed by beta.
+
+    Shapes: x, target (N, ...), h (N, 2D), z (N, D), kl (N, D), a (N, ...), nll (N,).
+
+        h = encoder(x)                            mu and logvar of q(z|x)               (1)
+        z ~ q(z|x)                                reparameterised                       (2)
+        a = decoder(z)                                                                  (3)
+        nll_n = -log p(target_n | a_n)                                                  (4)
+        kl_nd = KL of q(z_d|x_n) from p(z_d)                                            (5)
+        loss = 1/N sum_n (nll_n + beta sum_d kl_nd)                                     (6)
+             = reconstruction + kl + penalty,   penalty = (beta - 1) kl                 (7)
+
+    and backwards, for N loss, the chain rule through (4), (3), (2), (1), where (5) enters at (2). With
+    beta = 1 and a likelihood of the data -loss is a lower bound on log p(x), in nats per example.
+    Raises ValueError for beta < 0. Source: Kingma and Welling 2014, eq. 10; Higgins et al., "beta-VAE",
+    2017, eq. 4 (6).
+    """
+
+    def __init__(self, encoder: Layer, decoder: Layer, latent: Gaussian, likelihood: Likelihood, beta: float = 1.0):
+        if not 0 <= beta < math.inf:
+            raise ValueError(f"beta is {beta}, but it must be >= 0 and finite (1 gives the ELBO)")
+        self.encoder = encoder
+        self.decoder = decoder
+        self.latent = latent
+        self.likelihood = likelihood
+        self.beta = float(beta)
+
+    def code_shape(self, shape: Shape) -> Shape:
+        """(2D,) -> (D,). Raises ValueError for another shape. Source: latents/gaussian.py."""
+        self.latent.check(shape)
+        return (self.latent.dimensions,)
+
+    def bind(self, backend: Backend, rows: int) -> None:
+        """Bind every part for (rows, ...). Source: layers/base.py."""
+        super().bind(backend, rows)
+        self.latent.bind(backend, rows)
+        self.kl_weight = backend.zeros((self.latent.dimensions,))
+        self.kl_weight[...] = self.beta
+
+    def draw(self, rows: Array, clock: Array) -> None:
+        """Draw all noise for the examples rows (N,) at that clock (4,). Source: kernels/philox.py."""
+        super().draw(rows, clock)
+        self.latent.draw(rows, clock)
+
+    def forward(self, x: Array, target: Array) -> np.ndarray:
+        """x, target (N, ...) -> (count, sum of nll, sum of kl). Source: the class docstring."""
+        h = self.encoder.forward(x)  # (N, 2D)    (1)
+        z = self.latent.forward(h)  # (N, D)     (2) (5)
+        a = self.decoder.forward(z)  # (N, ...)   (3)
+        nll = self.likelihood.forward(a, target)  # (N,)       (4)
+        kl = self.latent.kl[: len(nll)]  # (N, D)
+        return np.array([len(nll), nll.sum(dtype=np.float64), kl.sum(dtype=np.float64)])
+
+    def loss(self, total: np.ndarray) -> dict[str, float]:
+        """loss = reconstruction + kl + penalty, in nats per example; total (3,). Source: the class docstring."""
+        count, nll, kl = total
+        reconstruction, kl = nll / count, kl / count
+        penalty = (self.beta - 1.0) * kl  # (7)
+        loss = reconstruction + kl + penalty  # (6) (7)
+        return {"loss": loss, "reconstruction": reconstruction, "kl": kl, "penalty": penalty}
+
+    def backward(self, total: np.ndarray) -> None:
+        """Fill the gradients of count times loss, shapes as the parameters. Source: the class docstring."""
+        da = self.likelihood.backward()  # (4)
+        dz = self.decoder.backward(da)  # (3)
+        dh = self.latent.backward(dz, self.kl_weight)  # (2) (5) (6)
+        self.encoder.backward(dh)  # (1)

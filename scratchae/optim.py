@@ -1,0 +1,122 @@
+"""Optimisers on the flat vector of all parameters."""
+
+from typing import Any
+
+import numpy as np
+
+from .backend import Array, Backend
+from .kernels.adam import ADAM
+from .kernels.sgd import SGD as SGD_KERNEL
+
+
+class Optimizer:
+    """One update of one flat vector.
+
+    ``bind`` makes the state vectors (n,), once; ``tick`` puts what changes with the step (t, learning
+    rate, 1 / count) into a small array; ``update`` runs the kernel over one part of the vector, so that
+    several threads may share it. An optimiser holds the state of one model and goes on with it when
+    ``fit`` is called again. Source: autograd's optimisers on one flat vector.
+    """
+
+    lr: float
+    t: int = 0  # steps done
+    epoch: int = 0  # whole epochs done, by all calls of fit
+    vectors: dict[str, Array]  # name: (n,), saved with the model
+    owner: Any = None
+
+    def bind(self, backend: Backend, n: int) -> None:
+        """Make the state for n parameters, zero. Source: the optimiser's own paper."""
+        raise NotImplementedError
+
+    def own(self, parameters: Any) -> None:
+        """Take on a model's parameters, values (n,), or go on with them.
+
+        Raises ValueError where this optimiser already holds another model's state. Source: none, a check."""
+        if self.owner is parameters:
+            return
+        if self.owner is not None:
+            raise ValueError(
+                f"this {type(self).__name__} already holds the state of another model (or of an earlier build "
+                "of this one): make a new one"
+            )
+        self.bind(parameters.backend, parameters.size)
+        self.owner = parameters
+
+    def tick(self, total: np.ndarray) -> None:
+        """Advance t and fill what changes between steps; total: sums, the count first. Source: as ``bind``."""
+        raise NotImplementedError
+
+    def update(self, values: Array, grads: Array, part: slice) -> None:
+        """values[part] <- one step along grads (S, n)[:, part]. Source: as ``bind``."""
+        raise NotImplementedError
+
+
+def _positive(name: str, value: float) -> float:
+    if not 0 < value < np.inf:
+        raise ValueError(f"{name} is {value!r}, but it must be positive and finite")
+    return float(value)
+
+
+def _fraction(name: str, value: float) -> float:
+    if not 0 <= value < 1:
+        raise ValueError(f"{name} is {value!r}, but it must be at least 0 and below 1")
+    return float(value)
+
+
+class Adam(Optimizer):
+    """Adaptive moments, as in the paper: bias correction, epsilon outside the root.
+
+    Shapes: m, v (n,), n all parameters. Equations in kernels/adam.py. Raises ValueError for lr or eps
+    <= 0, or betas outside [0, 1). Source: Kingma and Ba 2015, Algorithm 1.
+    """
+
+    def __init__(self, lr: float = 1e-3, beta1: float = 0.9, beta2: float = 0.999, eps: float = 1e-8):
+        self.lr = _positive("lr", lr)
+        self.beta1 = _fraction("beta1", beta1)
+        self.beta2 = _fraction("beta2", beta2)
+        self.eps = _positive("eps", eps)
+
+    def bind(self, backend: Backend, n: int) -> None:
+        """m = v = 0 (n,), t = 0. Source: Kingma and Ba 2015, Algorithm 1, initialisation."""
+        self.adam = backend.op(ADAM)
+        self.vectors = {"m": backend.zeros((n,)), "v": backend.zeros((n,))}
+        self.now = backend.zeros((4,))
+        self.t = 0
+
+    def tick(self, total: np.ndarray) -> None:
+        """t <- t + 1; total: the count first. Source: Kingma and Ba 2015, Algorithm 1, first line."""
+        self.t += 1
+        self.now[...] = (1.0 / total[0], self.lr, 1.0 - self.beta1**self.t, 1.0 - self.beta2**self.t)
+
+    def update(self, values: Array, grads: Array, part: slice) -> None:
+        """Algorithm 1 on values[part]; grads (S, n). Source: kernels/adam.py."""
+        m, v = self.vectors["m"], self.vectors["v"]
+        self.adam(values[part], m[part], v[part], grads[:, part], self.now, self.beta1, self.beta2, self.eps)
+
+
+class SGD(Optimizer):
+    """Gradient descent with momentum. Equations in kernels/sgd.py.
+
+    Shapes: v (n,). Raises ValueError for lr <= 0 or momentum outside [0, 1).
+    Source: Polyak 1964; Sutskever et al. 2013.
+    """
+
+    def __init__(self, lr: float = 1e-2, momentum: float = 0.0):
+        self.lr = _positive("lr", lr)
+        self.momentum = _fraction("momentum", momentum)
+
+    def bind(self, backend: Backend, n: int) -> None:
+        """v = 0 (n,), t = 0. Source: Sutskever et al. 2013."""
+        self.sgd = backend.op(SGD_KERNEL)
+        self.vectors = {"v": backend.zeros((n,))}
+        self.now = backend.zeros((2,))
+        self.t = 0
+
+    def tick(self, total: np.ndarray) -> None:
+        """t <- t + 1; total: the count first. Source: as the class."""
+        self.t += 1
+        self.now[...] = (1.0 / total[0], self.lr)
+
+    def update(self, values: Array, grads: Array, part: slice) -> None:
+        """One step on values[part]; grads (S, n). Source: kernels/sgd.py."""
+        self.sgd(values[part], self.vectors["v"][part], grads[:, part], self.now, self.momentum)

@@ -1,0 +1,121 @@
+"""One step over several shards of a batch, on threads.
+
+Shards cut the batch: each has its own activations and gradient vector and shares the values. They decide
+the bits. Threads only execute them: any number gives the same bits. With S shards of the rows B_s,
+
+    total = sum_s (sums over B_s)              added in shard order                     (1)
+    G_s = gradient of count * loss through the rows B_s, given total                    (2)
+    theta <- optimiser(theta, sum_s G_s / count)                                        (3)
+
+(1) stands between forward and backward, so an objective need not be a sum over examples.
+"""
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Protocol
+
+import numpy as np
+
+from .backend import Array, Backend
+from .checks import positive
+
+GRAIN = 32  # parameters: parts of the flat vector start on multiples of 128 bytes
+
+
+class Trainable(Protocol):
+    """What a team asks of a model: parameters, and replicas of its objective."""
+
+    parameters: Any
+    backend: Backend
+    objective: Any
+
+    def replica(self, rows: int, grads: Array | None = None) -> Any: ...
+
+
+def default_shards(batch_size: int) -> int:
+    """How many shards a batch is cut into, from its size alone, so that bits do not depend on the machine.
+
+    Shapes: none. Source: docs/design.md, "Shards".
+    """
+    return max(1, min(8, batch_size // 64))
+
+
+class Team:
+    """Replicas of a model, one for each shard, and the threads that run them.
+
+    batch_size: the largest batch (N,). Gradients are (S, n). Use it as a context manager: leaving it ends
+    the threads. Inside it BLAS is held to one thread, since parallelism is over the batch.
+    Source: the module.
+    """
+
+    def __init__(self, model: Trainable, batch_size: int, shards: int | None = None, threads: int | None = None):
+        self.shards = min(positive("shards", default_shards(batch_size) if shards is None else shards), batch_size)
+        self.threads = min(positive("threads", (os.cpu_count() or 1) if threads is None else threads), self.shards)
+        self.rows = -(-batch_size // self.shards)
+        self.model = model
+        self.backend = model.backend
+        self.objective = model.objective
+        self.values = model.parameters.values
+        self.grads = self.backend.zeros((self.shards, self.values.size))
+        self.replicas = [model.replica(self.rows, self.grads[s]) for s in range(self.shards)]
+        self.clock = self.backend.zeros((4,), np.uint32)
+        step = -(-self.values.size // (self.shards * GRAIN)) * GRAIN
+        self.parts = [slice(i, i + step) for i in range(0, self.values.size, step)]
+        self.active = self.shards
+
+    def __enter__(self) -> "Team":
+        from threadpoolctl import threadpool_limits
+
+        self._limits = threadpool_limits(1, "blas")
+        self._pool = ThreadPoolExecutor(self.threads - 1) if self.threads > 1 else None
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        if self._pool is not None:
+            self._pool.shutdown()
+        self._limits.restore_original_limits()
+
+    def feeds(self, source: Any) -> list[Any]:
+        """A feed of that source for each shard. Shapes: (rows, *shape) each. Source: datasets/sources.py."""
+        return [source.feed(self.backend, self.rows) for _ in self.replicas]
+
+    def forward(self, feeds: list[Any], rows: np.ndarray) -> np.ndarray:
+        """The examples rows (N,) uint32 through every replica -> total, float64, the count first.
+
+        Source: the module, (1)."""
+        size = min(self.rows, -(-len(rows) // self.shards))
+        index = [self.backend.share(rows[i : i + size]) for i in range(0, len(rows), size)]
+        self.active = len(index)
+
+        def one(s: int) -> np.ndarray:
+            x = feeds[s].fill(index[s], self.clock)
+            self.replicas[s].draw(index[s], self.clock)
+            return self.replicas[s].forward(x, x)
+
+        sums = self._each(one, self.active)
+        return np.sum(sums, axis=0)  # (1)
+
+    def backward(self, total: np.ndarray) -> None:
+        """Fill the gradients (S, n) of the batch that ``forward`` saw. Source: the module, (2)."""
+        self._each(lambda s: self.replicas[s].backward(total), self.active)  # (2)
+
+    def update(self, optimizer: Any, total: np.ndarray) -> None:
+        """One step of the optimiser on the values (n,). Source: the module, (3)."""
+        optimizer.tick(total)
+        grads = self.grads[: self.active]
+        self._each(lambda i: optimizer.update(self.values, grads, self.parts[i]), len(self.parts))  # (3)
+
+    def _each(self, task: Callable[[int], Any], n: int) -> list[Any]:
+        """task(0) ... task(n - 1), in any order, all ended before it returns; results in order."""
+        if self._pool is None or n == 1:
+            return [task(i) for i in range(n)]
+        others = [self._pool.submit(task, i) for i in range(1, n)]
+        try:
+            first = task(0)
+        finally:
+            done = [future.exception() for future in others]
+        for error in done:
+            if error is not None:
+                raise error
+        return [first, *(future.result() for future in others)]

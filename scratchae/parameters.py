@@ -1,0 +1,71 @@
+"""All parameters of a model as one flat vector, with named views on it.
+
+Adam, a checkpoint and a gradient check are then each one pass over one vector.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from .backend import Array, Backend
+from .initializers import Noise
+
+Init = Callable[..., np.ndarray]  # called as init(noise=...)
+Declared = dict[str, tuple[tuple[int, ...], Init]]  # name: (shape, how it is drawn)
+Views = dict[str, Array]
+
+
+def prefixed(prefix: str, declared: Declared) -> Declared:
+    """The same shapes under longer names: W -> encoder.W. Source: PyTorch's dotted names."""
+    return {f"{prefix}.{name}": entry for name, entry in declared.items()}
+
+
+def below(prefix: str, views: Views) -> Views:
+    """The views under one prefix, shapes unchanged, by their short names. Source: as ``prefixed``."""
+    start = prefix + "."
+    return {name.removeprefix(start): view for name, view in views.items() if name.startswith(start)}
+
+
+class Parameters:
+    """One flat vector ``values`` (n,) and, for each shard, one like it of gradients.
+
+    declared: name -> (shape, initialiser). Each tensor starts on a multiple of 128 bytes; the padding
+    between them stays zero. Source: llm.c's one block of parameters.
+    """
+
+    def __init__(self, backend: Backend, declared: Declared):
+        self.backend = backend
+        self.declared = declared
+        self.offsets: dict[str, int] = {}
+        grain = 128 // backend.dtype.itemsize
+        self.size = 0
+        for name, (shape, _) in declared.items():
+            self.offsets[name] = self.size
+            self.size += -(-int(np.prod(shape)) // grain) * grain
+        self.values = backend.zeros((self.size,))
+
+    def view(self, name: str, flat: Array | None = None) -> Array:
+        """The tensor of that name, in its shape, inside ``values`` or another flat vector like it.
+
+        Raises KeyError for an unknown name. Source: llm.c.
+        """
+        shape = self.declared[name][0]
+        start = self.offsets[name]
+        source = self.values if flat is None else flat
+        return source[start : start + int(np.prod(shape))].reshape(shape)
+
+    def views(self, flat: Array | None = None) -> Views:
+        """Every tensor by name, each in its shape. Source: as ``view``."""
+        return {name: self.view(name, flat) for name in self.declared}
+
+    def initialise(self, seed: int) -> None:
+        """Draw every tensor on the host, shapes as declared, so that all backends start equal.
+
+        Source: initializers.py.
+        """
+        for number, (name, (shape, init)) in enumerate(self.declared.items()):
+            drawn: Any = init(noise=Noise(seed, number))
+            if drawn.shape != shape:
+                raise ValueError(f"the initialiser of {name} gave shape {drawn.shape}, but {name} is {shape}")
+            self.view(name)[...] = self.backend.asarray(drawn)

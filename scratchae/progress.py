@@ -1,0 +1,39 @@
+"""How a run tells how it goes: a bar on a terminal, and one plain line an epoch everywhere."""
+
+import sys
+from typing import Any, Self
+
+
+class Progress:
+    """A bar over all steps of all epochs where stderr is a terminal, none otherwise.
+
+    Shapes: none. Source: tqdm's manual.
+    """
+
+    def __init__(self, epochs: int, steps: int):
+        self.steps = epochs * steps
+
+    def __enter__(self) -> Self:
+        from tqdm import tqdm
+
+        self.bar = tqdm(total=self.steps, unit="step", disable=not sys.stderr.isatty(), dynamic_ncols=True)
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self.bar.close()
+
+    def step(self, loss: float) -> None:
+        """One more step, whose loss was that, in nats per example. Shapes: none. Source: as the class."""
+        if not self.bar.disable:
+            self.bar.set_postfix(loss=f"{loss:.2f}", refresh=False)
+            self.bar.update()
+
+    def line(self, record: dict[str, Any], last: int) -> None:
+        """One line for an epoch's record, of epochs up to last. Shapes: none. Source: as the class."""
+        terms = "  ".join(
+            f"{name.replace('_', ' ')} {value:.4g}" if abs(value) < 1 else f"{name.replace('_', ' ')} {value:.2f}"
+            for name, value in record.items()
+            if name in ("train_loss", "test_loss", "reconstruction", "kl")
+        )
+        speed = f"{record['seconds']:.1f} s, {record['examples_per_second']:,.0f} examples/s"
+        self.bar.write(f"epoch {record['epoch']:>2}/{last}  {terms}  ({speed})")

@@ -1,0 +1,60 @@
+"""Who asks for random numbers: the streams, the clock, and draws on the host.
+
+Every draw of the library is Philox4x32-10 (see kernels/philox.py) at the counter (position // 4, row,
+epoch, stream) under the seed as key. This file gives the numbers a name.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from .kernels import philox
+
+# Streams: what a draw is for. They decide the bits of every run, so they are never renumbered.
+ORDER, WEIGHTS, PIXELS, LATENT, PRIOR, SHAPES, PROBE = range(7)
+
+# Purposes: added to the stream, so that evaluating a model never moves its training.
+TRAINING, EVALUATION = 0, 1 << 16
+
+
+def clock(seed: int, epoch: int = 0, purpose: int = TRAINING) -> np.ndarray:
+    """The (4,) uint32 array that kernels read: seed (low word, high word), epoch, purpose.
+
+    Raises ValueError for a seed outside [0, 2^64). Source: Salmon et al. 2011, section 4 (the key).
+    """
+    if not 0 <= seed < 1 << 64:
+        raise ValueError(f"the seed is {seed}, but Philox takes a key of 64 bits: give 0 <= seed < 2**64")
+    return np.array([seed & 0xFFFFFFFF, seed >> 32, epoch, purpose], dtype=np.uint32)
+
+
+def uniform(shape: tuple[int, ...], seed: int, stream: int, epoch: int = 0) -> np.ndarray:
+    """Draws in [0, 1) on the host: shape (N, ...) -> float64, row n of the counter for example n.
+
+    Source: kernels/philox.py (4).
+    """
+    return _draw(philox.UNIFORM, shape, seed, stream, epoch)
+
+
+def normal(shape: tuple[int, ...], seed: int, stream: int, epoch: int = 0) -> np.ndarray:
+    """Standard normal draws on the host: shape (N, ...) -> float64, row n for example n.
+
+    Source: kernels/philox.py (6).
+    """
+    return _draw(philox.NORMAL, shape, seed, stream, epoch)
+
+
+def permutation(n: int, seed: int, epoch: int) -> np.ndarray:
+    """The order of an epoch: (n,) uint32, a stable argsort of one word for each example.
+
+    Source: kernels/philox.py (2); sorting random keys is Knuth, TAOCP 2, section 3.4.2.
+    """
+    keys = np.empty((n, 1), np.uint32)
+    rows = np.arange(n, dtype=np.uint32)
+    philox.WORDS.definition(keys, rows, clock(seed, epoch), ORDER)
+    return np.argsort(keys[:, 0], kind="stable").astype(np.uint32)
+
+
+def _draw(kernel: Any, shape: tuple[int, ...], seed: int, stream: int, epoch: int) -> np.ndarray:
+    out = np.empty((shape[0], int(np.prod(shape[1:]))))
+    kernel.definition(out, np.arange(shape[0], dtype=np.uint32), clock(seed, epoch), stream)
+    return out.reshape(shape)

@@ -1,0 +1,162 @@
+"""fit: epochs, shuffled batches, steps, history."""
+
+import math
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from . import checks, randomness
+from .evaluate import fitting_source, held_out
+from .parallel import Team
+from .progress import Progress
+
+
+class NonFiniteLoss(ArithmeticError):
+    """A loss became NaN or infinite; the parameters are those before that step. Source: none, an error."""
+
+
+class History:
+    """What happened, one record an epoch: epoch, train_loss, ..., test_loss, ..., seconds.
+
+    Terms are in nats per example. history["train_loss"] is that column; interrupted tells whether Ctrl-C
+    ended the run. Shapes: none. Source: Keras' ``History``.
+    """
+
+    def __init__(self) -> None:
+        self.records: list[dict[str, Any]] = []
+        self.interrupted = False
+
+    def __getitem__(self, column: str) -> list[Any]:
+        return [record[column] for record in self.records]
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+
+Callback = Callable[[Any, History], Any]
+
+
+def fit(
+    model: Any,
+    data: Any,
+    optimizer: Any,
+    *,
+    epochs: int,
+    batch_size: int = 128,
+    shards: int | None = None,
+    threads: int | None = None,
+    seed: int = 0,
+    validation: Any = None,
+    callbacks: Iterable[Callback] = (),
+) -> History:
+    """Train a built model on data (N, *input_shape), and tell how it went.
+
+    data, validation: Images, Values, or a floating point array. Each epoch visits every example once, in
+    an order that is a function of seed and epoch; the last batch may be smaller. validation is evaluated
+    after each epoch. shards cut a batch and decide the bits, threads execute them and do not. callbacks
+    are called as f(model, history) after each epoch; one that returns True ends the run. Ctrl-C ends it
+    after the step under way. Called again, with the same optimiser, it goes on from where it was.
+
+    Raises NonFiniteLoss naming step, term and what to try; ValueError and TypeError, before anything is
+    changed, for data that does not fit and for sizes below 1.
+    Source: Kingma and Welling 2014, Algorithm 1.
+    """
+    source = fitting_source(model, data, "data")
+    held = None if validation is None else fitting_source(model, validation, "validation")
+    checks.positive("epochs", epochs)
+    batch_size = min(checks.positive("batch_size", batch_size), len(source))
+    randomness.clock(seed)
+    team = Team(model, batch_size, shards, threads)
+    optimizer.own(model.parameters)
+    model.optimizer = optimizer
+    history, first = History(), optimizer.epoch + 1
+    with team, _interrupts() as stop, Progress(epochs, -(-len(source) // batch_size)) as progress:
+        run = _Run(team, optimizer, batch_size, seed, stop, progress)
+        feeds = team.feeds(source)
+        held_feeds = [] if held is None else team.feeds(held)
+        for epoch in range(first, first + epochs):
+            record = run.epoch(feeds, len(source), epoch)
+            if stop.is_set():
+                break
+            if held is not None:
+                terms = held_out(team, held_feeds, len(held), batch_size, seed)
+                record |= {"test_loss": terms.pop("loss"), **terms}
+            history.records.append(record)
+            progress.line(record, first + epochs - 1)
+            if any([callback(model, history) for callback in callbacks]) or stop.is_set():
+                break
+    history.interrupted = stop.is_set()
+    return history
+
+
+@dataclass
+class _Run:
+    """What stays the same from epoch to epoch."""
+
+    team: Team
+    optimizer: Any
+    batch_size: int
+    seed: int
+    stop: threading.Event
+    progress: Progress
+
+    def epoch(self, feeds: list[Any], n: int, epoch: int) -> dict[str, Any]:
+        """Every one of n examples once -> the epoch's record, its terms averaged over the epoch."""
+        began, seen = time.perf_counter(), np.zeros(0)
+        order = randomness.permutation(n, self.seed, epoch)
+        self.team.clock[...] = randomness.clock(self.seed, epoch)
+        for i in range(0, n, self.batch_size):
+            total = self._step(feeds, order[i : i + self.batch_size], epoch)
+            seen = total + seen if len(seen) else total
+            if self.stop.is_set():
+                break
+        else:
+            self.optimizer.epoch = epoch
+        seconds = time.perf_counter() - began
+        terms = self.team.objective.loss(seen)
+        record = {"epoch": epoch} | {f"train_{name}": value for name, value in terms.items()}
+        return record | {"seconds": seconds, "examples_per_second": seen[0] / seconds}
+
+    def _step(self, feeds: list[Any], rows: np.ndarray, epoch: int) -> np.ndarray:
+        total = self.team.forward(feeds, rows)
+        terms = self.team.objective.loss(total)
+        if not math.isfinite(terms["loss"]):
+            raise NonFiniteLoss(self._sentence(terms, epoch))
+        self.team.backward(total)
+        self.team.update(self.optimizer, total)
+        self.progress.step(terms["loss"])
+        return total
+
+    def _sentence(self, terms: dict[str, float], epoch: int) -> str:
+        bad = [f"{name} is {value}" for name, value in terms.items() if name != "loss" and not math.isfinite(value)]
+        return (
+            f"the loss became {terms['loss']} at step {self.optimizer.t + 1} (epoch {epoch}): {', '.join(bad)}. "
+            f"The parameters are those before this step. Try a learning rate below {self.optimizer.lr:g}, check "
+            "that the data is scaled to about 1, or start from smaller initial weights"
+        )
+
+
+@contextmanager
+def _interrupts() -> Iterator[threading.Event]:
+    """An event that the first Ctrl-C sets, so that a step is never cut in half; the second raises."""
+    stop = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+    before = signal.getsignal(signal.SIGINT)
+
+    def ask(number: int, frame: Any) -> None:
+        stop.set()
+        signal.signal(signal.SIGINT, before)
+
+    signal.signal(signal.SIGINT, ask)
+    try:
+        yield stop
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -1,0 +1,52 @@
+"""The backend fixture and THE tolerance table."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+# What "equal" means, by claim and dtype: absolute where values are about 1, relative where they are larger.
+TOLERANCES = {
+    ("kernel", "float32"): 5e-6,  # one spelling against the definition
+    ("kernel", "float64"): 1e-12,
+    ("layer", "float32"): 5e-5,  # one backend against another, through matrix products
+    ("layer", "float64"): 1e-10,
+    ("loss", "float32"): 1e-5,  # losses of one step: relative
+    ("loss", "float64"): 1e-12,
+    ("trajectory", "float32"): 1e-3,  # losses over 100 steps: relative
+    ("gradient", "float64"): 1e-6,  # finite differences; right code shows 1e-8
+    ("planted", "float64"): 1e-5,  # an error of 0.1 % must show more than this
+}
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--backend", action="append", choices=["reference", "numpy"], help="test these backends only (repeatable)"
+    )
+
+
+def pytest_generate_tests(metafunc):
+    if "backend" in metafunc.fixturenames:
+        metafunc.parametrize("backend", metafunc.config.getoption("--backend") or ["reference", "numpy"])
+
+
+@pytest.fixture
+def tolerance():
+    """tolerance("kernel", "float32") -> the number of the table."""
+    return lambda claim, dtype="float64": TOLERANCES[claim, str(np.dtype(dtype))]
+
+
+@pytest.fixture
+def rng():
+    """Random numbers for test inputs, the same in every run."""
+    return np.random.default_rng(0)
+
+
+@pytest.fixture
+def real_data():
+    """The folder of the real data sets, or a skip that says so."""
+    folder = os.environ.get("SCRATCHAE_DATA")
+    if not folder or not (Path(folder) / "mnist").is_dir():
+        pytest.skip("needs the real data: set SCRATCHAE_DATA to a folder with mnist/ in it")
+    return Path(folder)

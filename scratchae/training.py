@@ -121,7 +121,7 @@ class _Run:
         seconds = time.perf_counter() - began
         terms = self.team.objective.loss(seen)
         record = {"epoch": epoch} | {f"train_{name}": value for name, value in terms.items()}
-        return record | {"seconds": seconds, "examples_per_second": seen[0] / seconds}
+        return record | {"seconds": seconds, "examples_per_second": float(seen[0]) / seconds}
 
     def _step(self, feeds: list[Any], rows: np.ndarray, epoch: int) -> np.ndarray:
         total = self.team.forward(feeds, rows)

@@ -40,10 +40,15 @@ def describe(layer: Any) -> str:
         if p.kind is p.VAR_POSITIONAL:
             words += [str(v) for v in value]
         elif p.default is p.empty:
-            words.append(str(value[0] if isinstance(value, tuple) and len(set(value)) == 1 else value))
-        elif value != p.default and value != (p.default, p.default) and not callable(value):
-            words.append(f"{p.name}={value!r}")
+            words.append(str(_single(value)))
+        elif _single(value) != p.default and not callable(value):
+            words.append(f"{p.name}={_single(value)!r}")
     return f"{type(layer).__name__}({', '.join(words)})"
+
+
+def _single(value: Any) -> Any:
+    """(2, 2) -> 2, as it was most likely written."""
+    return value[0] if isinstance(value, tuple) and len(set(value)) == 1 else value
 
 
 def _leaves(name: str, layer: Layer) -> list[tuple[str, Layer]]:

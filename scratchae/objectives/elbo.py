@@ -67,7 +67,7 @@ class ELBO(Objective):
 
     def loss(self, total: np.ndarray) -> dict[str, float]:
         """loss = reconstruction + kl + penalty, in nats per example; total (3,). Source: the class docstring."""
-        count, nll, kl = total
+        count, nll, kl = total.tolist()
         reconstruction, kl = nll / count, kl / count
         penalty = (self.beta - 1.0) * kl  # (7)
         loss = reconstruction + kl + penalty  # (6) (7)

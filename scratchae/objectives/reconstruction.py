@@ -36,7 +36,7 @@ class Reconstruction(Objective):
 
     def loss(self, total: np.ndarray) -> dict[str, float]:
         """loss = reconstruction, in nats per example; total (2,). Source: the class docstring."""
-        count, nll = total
+        count, nll = total.tolist()
         return {"loss": nll / count, "reconstruction": nll / count}  # (3)
 
     def backward(self, total: np.ndarray) -> None:

@@ -29,5 +29,5 @@ setup(
         "safetensors",
         "pooch",
     ],
-    extras_require={"dev": ["pytest", "hypothesis", "ruff", "mypy"], "torch": ["torch"]},
+    extras_require={"dev": ["pytest", "hypothesis", "ruff", "mypy", "setuptools>=77"], "oracle": ["torch==2.13.0"]},
 )

@@ -82,7 +82,7 @@ def bernoulli(out, p, rows, clock, stream):
 
 @jit
 def philox(c0, c1, c2, c3, k0, k1):
-    """Four uint64 below 2^32 as counter, two as key -> four words."""
+    """Four uint64 scalars below 2^32 as counter, two as key -> four words; shapes: none, scalars."""
     for _ in range(10):
         p0, p1 = M0 * c0, M1 * c2
         h0, l0, h1, l1 = p0 >> HALF, p0 & LOW, p1 >> HALF, p1 & LOW  # (1)
@@ -93,7 +93,7 @@ def philox(c0, c1, c2, c3, k0, k1):
 
 @jit
 def draw_block(block, row, clock, stream):
-    """The four words of one block of one row."""
+    """The four words (4,) of one block of one row; clock (4,)."""
     last = (np.uint64(clock[3]) + np.uint64(stream)) & LOW
     return philox(
         np.uint64(block), np.uint64(row), np.uint64(clock[2]), last, np.uint64(clock[0]), np.uint64(clock[1])

@@ -47,7 +47,7 @@ class Noise:
 
 
 class Initializer(Protocol):
-    """Any function of this signature, a reader's own too: see the module."""
+    """Any function of this signature, a reader's own too: shape -> array of that shape. Source: the module."""
 
     def __call__(self, shape: tuple[int, ...], fan_in: int, fan_out: int, noise: Noise) -> np.ndarray: ...
 

@@ -25,7 +25,7 @@ class Optimizer:
     owner: Any = None
 
     def bind(self, backend: Backend, n: int) -> None:
-        """Make the state for n parameters, zero. Source: the optimiser's own paper."""
+        """Make the state vectors (n,) for n parameters, zero. Source: the optimiser's own paper."""
         raise NotImplementedError
 
     def own(self, parameters: Any) -> None:
@@ -43,7 +43,7 @@ class Optimizer:
         self.owner = parameters
 
     def tick(self, total: np.ndarray) -> None:
-        """Advance t and fill what changes between steps; total: sums, the count first. Source: as ``bind``."""
+        """Advance t and fill what changes between steps; total (k,): sums, the count first. Source: as ``bind``."""
         raise NotImplementedError
 
     def update(self, values: Array, grads: Array, part: slice) -> None:
@@ -84,7 +84,7 @@ class Adam(Optimizer):
         self.t = 0
 
     def tick(self, total: np.ndarray) -> None:
-        """t <- t + 1; total: the count first. Source: Kingma and Ba 2015, Algorithm 1, first line."""
+        """t <- t + 1; total (k,): the count first. Source: Kingma and Ba 2015, Algorithm 1, first line."""
         self.t += 1
         self.now[...] = (1.0 / total[0], self.lr, 1.0 - self.beta1**self.t, 1.0 - self.beta2**self.t)
 
@@ -113,7 +113,7 @@ class SGD(Optimizer):
         self.t = 0
 
     def tick(self, total: np.ndarray) -> None:
-        """t <- t + 1; total: the count first. Source: as the class."""
+        """t <- t + 1; total (k,): the count first. Source: as the class."""
         self.t += 1
         self.now[...] = (1.0 / total[0], self.lr)
 

@@ -24,7 +24,7 @@ GRAIN = 32  # parameters: parts of the flat vector start on multiples of 128 byt
 
 
 class Trainable(Protocol):
-    """What a team asks of a model: parameters, and replicas of its objective."""
+    """What a team asks of a model: parameters (n,), and replicas of its objective. Source: none, a protocol."""
 
     parameters: Any
     backend: Backend

@@ -18,7 +18,9 @@ from .progress import Progress
 
 
 class NonFiniteLoss(ArithmeticError):
-    """A loss became NaN or infinite; the parameters are those before that step. Source: none, an error."""
+    """A loss became NaN or infinite; the parameters are those before that step.
+
+    Shapes: none. Source: none, an error."""
 
 
 class History:

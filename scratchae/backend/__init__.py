@@ -13,7 +13,7 @@ def get_backend(name: str = "numpy", dtype: str = "float32") -> Backend:
     """The backend of that name: "numpy" (Numba loops), "reference" (the definitions), "cupy" (the GPU).
 
     dtype: "float32" or, for checks, "float64". Raises ValueError for another name or dtype, ImportError
-    or RuntimeError where the GPU's parts are missing. Source: thinc's backends, an object for each.
+    or RuntimeError where the GPU's parts are missing. Shapes: none. Source: thinc's backends, an object for each.
     """
     if name not in NAMES:
         raise ValueError(f"there is no backend {name!r}: choose one of {', '.join(NAMES)}")

@@ -20,7 +20,7 @@ _silent: dict[str, tuple[float, OSError]] = {}  # host -> when (monotonic second
 class DataUnavailable(OSError):
     """A file of a data set is neither on this machine nor to be had from its mirrors.
 
-    Examples catch it to go on with a generated stand-in. Source: none, an error of this library.
+    Examples catch it to go on with a generated stand-in. Shapes: none. Source: none, an error of this library.
     """
 
 
@@ -32,7 +32,7 @@ def find(
     Looks in data_dir, $SCRATCHAE_DATA and the user cache, in each for <dataset>/<name>, then for <name>;
     mirrors are addresses to which the name is appended. Raises FileNotFoundError if data_dir is no folder,
     ValueError if a <dataset>/<name> has another checksum, DataUnavailable if there is no file to be had;
-    with no network that takes 10 seconds at most. Source: pooch's manual, pooch.retrieve.
+    with no network that takes 10 seconds at most. Shapes: none. Source: pooch's manual, pooch.retrieve.
     """
     looked = []
     for folder in _folders(data_dir):

@@ -39,7 +39,9 @@ class Feed:
 
 
 class Source(Protocol):
-    """What ``fit`` asks of data: a length, the shape of a row, a feed for each shard, a check."""
+    """What ``fit`` asks of data: a length, the shape of a row, a feed for each shard, a check.
+
+    Shapes: rows (N, *shape). Source: none, a protocol."""
 
     name: str
     shape: tuple[int, ...]

@@ -21,7 +21,7 @@ Pair = tuple[int, int]
 class Axis:
     """One axis of a convolution: H image pixels, P patches, and the padding before the first.
 
-    kernel, stride: in pixels. Source: the module.
+    kernel, stride: in pixels. Shapes: none, whole numbers. Source: the module.
     """
 
     pixels: int
@@ -63,7 +63,7 @@ def _explicit(padding: Any, axis: int) -> Pair:
 def from_image(H: int, k: int, s: int, padding: Any, axis: int) -> Axis:
     """The axis of a convolution over H pixels; axis 0 is vertical. Raises ValueError where no patch fits.
 
-    Source: the module (1) (3) (4).
+    Shapes: none, whole numbers. Source: the module (1) (3) (4).
     """
     if padding == "same":
         P = -(-H // s)  # (3)
@@ -81,7 +81,7 @@ def from_image(H: int, k: int, s: int, padding: Any, axis: int) -> Axis:
 def from_patches(P: int, k: int, s: int, padding: Any, axis: int) -> Axis:
     """The axis of a transposed convolution over P inputs. Raises ValueError where no pixel is left.
 
-    Source: the module (2) (3) (4).
+    Shapes: none, whole numbers. Source: the module (2) (3) (4).
     """
     if padding == "same":
         H = P * s  # (3)

@@ -1,0 +1,192 @@
+"""What all examples share: the options, the data or its stand-in, the folder that a run writes to."""
+
+import argparse
+import json
+import math
+import platform
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+
+import scratchae
+from scratchae import Images, datasets, plots
+from scratchae.parallel import default_shards
+
+USER_ERRORS = (ValueError, OSError, ImportError, RuntimeError)  # what the library's checks raise
+RUN_ERRORS = (scratchae.NonFiniteLoss, OSError)
+SMOKE = {"epochs": 2}
+SMOKE_IMAGES = 512, 256  # training, test
+ENCODE = 1000  # images that are floating point numbers at one time
+
+
+class Parser(argparse.ArgumentParser):
+    """The options that every example has; errors are one sentence and end with status 2."""
+
+    def __init__(self, example: str, doc: str):
+        super().__init__(prog=example, description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+        self.add_argument("--backend", default="numpy", help="numpy (default), reference, or cupy")
+        self.add_argument("--dataset", choices=sorted(datasets.LOADERS), help="default: the recipe's")
+        self.add_argument("--data-dir", metavar="DIR", help="searched before $SCRATCHAE_DATA and the cache")
+        self.add_argument(
+            "--strict-data", action="store_true", help="no stand-in: data that is missing is an error"
+        )
+        self.add_argument("--epochs", type=count, help="default: the recipe's, as for the next two")
+        self.add_argument("--batch-size", type=count)
+        self.add_argument("--lr", type=float, help="learning rate")
+        self.add_argument("--seed", type=int, default=0, help="of weights, order and noise (default 0)")
+        self.add_argument(
+            "--shards", type=count, help="parts of a batch; they decide the bits (default: by its size)"
+        )
+        self.add_argument("--threads", type=count, help="they do not (default: the machine's cores)")
+        self.add_argument("--out", type=Path, default=Path("runs", example), help="folder (default %(default)s)")
+        self.add_argument("--smoke", action="store_true", help="a tiny run: a few hundred images, 2 epochs")
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}\n")
+
+
+def count(text: str) -> int:
+    """An option's text as a whole number of at least 1."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is given, but it must be a whole number of at least 1")
+    return int(text)
+
+
+def fill(options: argparse.Namespace, recipe: dict[str, Any]) -> None:
+    """Let the recipe decide every option that was not given."""
+    if options.smoke:
+        recipe = recipe | SMOKE
+    for name, value in recipe.items():
+        if getattr(options, name) is None:
+            setattr(options, name, value)
+    if options.shards is None:
+        options.shards = default_shards(options.batch_size)
+
+
+@contextmanager
+def sentences(parser: Parser, errors: tuple[type[Exception], ...] = USER_ERRORS) -> Iterator[None]:
+    """What a user can mend ends as one sentence and status 2, without a traceback; a bug keeps its own."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        parser.exit(130, f"\n{parser.prog}: interrupted\n")
+    except errors as error:
+        parser.error(str(error))
+
+
+def load(options: argparse.Namespace, binarize: str = "none") -> tuple[Images, Images]:
+    """Training and test images (N, 28, 28, 1); where they are the stand-in's, options.dataset says so after."""
+    try:
+        train, test = datasets.load(options.dataset, data_dir=options.data_dir, binarize=binarize)
+    except datasets.DataUnavailable:
+        if options.strict_data:
+            raise
+        print(
+            f"{options.dataset} is neither on this machine nor to be had from the network: going on with the "
+            "generated stand-in 'strokes' (--strict-data makes this an error and says where was searched)"
+        )
+        options.dataset, options.stand_in_for = "strokes", options.dataset
+        train, test = datasets.load("strokes", binarize=binarize)
+    if options.smoke:
+        train, test = (_first(images, n) for images, n in zip((train, test), SMOKE_IMAGES, strict=True))
+    print(f"{train.name}: {len(train):,} training and {len(test):,} test images")
+    return train, test
+
+
+def _first(images: Images, n: int) -> Images:
+    """The first n images, copied, so that the others are let go."""
+    return Images(images.pixels[:n].copy(), images.labels[:n].copy(), images.binarize, images.name)
+
+
+def class_names(dataset: str) -> tuple[str, ...]:
+    """What the labels 0 to 9 stand for."""
+    return datasets.fashion_mnist.CLASSES if dataset == "fashion_mnist" else tuple("0123456789")
+
+
+class Run:
+    """One run: a built model, its data and the folder it writes to, which is made and tried at once.
+
+    what: the model in words, for the note below each picture's title. Raises OSError for a folder that
+    cannot be written to.
+    """
+
+    def __init__(
+        self, options: argparse.Namespace, model: Any, optimizer: Any, data: tuple[Images, Images], what: str
+    ):
+        self.options, self.model, self.optimizer, self.what = options, model, optimizer, what
+        self.train, self.test = data
+        self.out: Path = options.out
+        self.history = scratchae.History()
+        sizes = [math.prod(shape) for shape, _ in model.parameters.declared.values()]
+        config = {name: str(v) if isinstance(v, Path) else v for name, v in vars(options).items()}
+        config |= {"parameters": sum(sizes), "versions": _versions()}
+        try:
+            self.out.mkdir(parents=True, exist_ok=True)
+            (self.out / "config.json").write_text(json.dumps(config, indent=2) + "\n")
+            (self.out / "metrics.jsonl").write_text("")
+        except OSError as error:
+            raise OSError(
+                f"--out is {str(self.out)!r}, which cannot be written to ({error.strerror}): give another folder"
+            ) from error
+
+    def fit(self, callbacks: Iterable[Callable[[Any, Any], None]] = ()) -> None:
+        """Train, a line of metrics.jsonl an epoch, then save weights.safetensors, whole or interrupted."""
+        o = self.options
+        sizes = {"epochs": o.epochs, "batch_size": o.batch_size, "shards": o.shards, "threads": o.threads}
+        calls = (*callbacks, self._record)
+        print(self.model)
+        self.history = scratchae.fit(
+            self.model, self.train, self.optimizer, **sizes, seed=o.seed, validation=self.test, callbacks=calls
+        )
+        if self.history.interrupted:
+            print(f"interrupted: {len(self.history)} of {o.epochs} epochs were finished")
+        scratchae.save(self.model, self.out / "weights.safetensors")
+
+    def _record(self, model: Any, history: Any) -> None:
+        line = history.records[-1] | {"dataset": self.options.dataset, "backend": self.options.backend}
+        with (self.out / "metrics.jsonl").open("a") as file:
+            file.write(json.dumps(line) + "\n")
+
+    def labels(self, picture: str) -> tuple[str, str]:
+        """The title of a picture, with the data set's name, and the note below it."""
+        return f"{self.test.name}: {picture}", f"{self.what}, {self._epochs()}"
+
+    def _epochs(self) -> str:
+        n = len(self.history)
+        return f"{'interrupted ' * self.history.interrupted}after {n} epoch{'s' * (n != 1)}"
+
+    def reconstructions(self) -> None:
+        """Write reconstructions.png: the first 30 test images, (30, 28, 28, 1)."""
+        x = self.test.values(slice(30))
+        figure = plots.image_pairs(x, self.model.reconstruct(x), *self.labels("test images, reconstructed"))
+        plots.save(figure, self.out / "reconstructions.png")
+
+    def loss(self, unit: str = "nats per example") -> None:
+        """Write loss.png, if there was an epoch."""
+        (self.out / "loss.png").unlink(missing_ok=True)
+        if len(self.history):
+            figure = plots.loss_curves(self.history.records, *self.labels("learning curves"), unit)
+            plots.save(figure, self.out / "loss.png")
+
+    def codes(self) -> np.ndarray:
+        """mu (N, D) of all test images, few of them in floating point at a time."""
+        starts = range(0, len(self.test), ENCODE)
+        return np.concatenate([self.model.encode(self.test.values(slice(i, i + ENCODE)))[0] for i in starts])
+
+    def close(self, result: Callable[[dict[str, Any]], str]) -> int:
+        """Print the closing line, result(last record) and where the pictures are; returns the exit status."""
+        if len(self.history):
+            words = result(self.history.records[-1])
+            print(f"{self.test.name}, {self._epochs()}: {words}; pictures in {self.out}")
+        else:
+            print(f"{self.test.name}: no epoch was finished, so there is no result; pictures in {self.out}")
+        return 130 if self.history.interrupted else 0
+
+
+def _versions() -> dict[str, str]:
+    others = {name: version(name) for name in ("numpy", "numba", "matplotlib")}
+    return {"scratchae": scratchae.__version__, "python": platform.python_version(), **others}

@@ -1,0 +1,305 @@
+"""The examples as a reader runs them, tiny: what they write, what they say, how they end."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+import scratchae
+from scratchae import datasets, plots
+from scratchae.datasets import files
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+sys.path.insert(0, str(EXAMPLES))
+
+import autoencoder_fashion  # noqa: E402
+import common  # noqa: E402
+import vae_mnist  # noqa: E402
+
+STAND_IN = "strokes (generated)"
+ALWAYS = {"config.json", "metrics.jsonl", "weights.safetensors", "reconstructions.png", "loss.png"}
+SAMPLES, PLANE = {"samples.png"}, {"latent.png", "manifold.png"}
+TERMS = {"epoch", "train_loss", "train_reconstruction", "test_loss", "reconstruction"}
+TERMS |= {"seconds", "examples_per_second", "dataset", "backend"}
+KL = {"train_kl", "kl", "train_penalty", "penalty"}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def no_data(tmp_path_factory):
+    """No file, no network; strokes are drawn once, as many as a tiny run reads; pictures are small."""
+    few = datasets.strokes.load(*common.SMOKE_IMAGES)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("SCRATCHAE_DATA", raising=False)
+        patch.setattr(files, "_cache", lambda: tmp_path_factory.getbasetemp() / "no such cache")
+        patch.setattr(files, "_download", unreachable)
+        patch.setattr(plots, "DPI", plots.DPI // 4)
+        patch.setattr(plots, "WIDTH", plots.WIDTH // 4)
+        patch.setitem(datasets.LOADERS, "strokes", lambda data_dir=None: few)
+        yield
+
+
+def unreachable(url, *_):
+    raise ConnectionError(f"{url} is not there")
+
+
+def tiny(example, out, *options):
+    return example.main(["--smoke", "--out", str(out), *options])
+
+
+def metrics(out):
+    return [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
+
+
+RUNS = {
+    "dense": (vae_mnist, ["--latent-dim", "2", "--gif", "--beta", "0.5"]),
+    "reference": (vae_mnist, ["--latent-dim", "2", "--beta", "0.5", "--backend", "reference"]),
+    "conv": (vae_mnist, ["--arch", "conv", "--latent-dim", "3", "--binarize", "dynamic", "--dataset", "strokes"]),
+    "autoencoder": (autoencoder_fashion, []),
+}
+
+
+@pytest.fixture(scope="module")
+def runs(no_data, tmp_path_factory):
+    """Each run of the table once: its folder, its exit status, what it printed, its pictures' titles."""
+    done = {}
+    for name, (example, options) in RUNS.items():
+        out, titles, printed = tmp_path_factory.mktemp(name), {}, []
+        with pytest.MonkeyPatch.context() as patch:
+            watch(patch, titles)
+            patch.setattr(
+                "builtins.print", lambda *words, printed=printed: printed.append(" ".join(map(str, words)))
+            )
+            status = tiny(example, out, *options)
+        done[name] = SimpleNamespace(out=out, status=status, printed=printed, titles=titles)
+    return done
+
+
+def watch(patch, titles):
+    """Keep the title of each figure under the name of its file."""
+    save, write_gif = plots.save, plots.write_gif
+
+    def saving(figure, path):
+        titles[path.name] = [figure.texts[0].get_text()]
+        save(figure, path)
+
+    def filming(figures, path):
+        figures = list(figures)
+        titles[path.name] = [figure.texts[0].get_text() for figure in figures]
+        write_gif(figures, path)
+
+    patch.setattr(plots, "save", saving)
+    patch.setattr(plots, "write_gif", filming)
+
+
+@pytest.mark.parametrize(
+    ("name", "more"),
+    [
+        ("dense", SAMPLES | PLANE | {"samples.gif"}),
+        ("reference", SAMPLES | PLANE),
+        ("conv", SAMPLES),
+        ("autoencoder", set()),
+    ],
+)
+def test_files(runs, name, more):
+    assert runs[name].status == 0
+    assert {path.name for path in runs[name].out.iterdir()} == ALWAYS | more
+    assert set(runs[name].titles) == {file for file in ALWAYS | more if file.endswith(("png", "gif"))}
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_metrics(runs, name, tolerance):
+    records = metrics(runs[name].out)
+    more = {"test_mse"} if name == "autoencoder" else KL
+    assert [set(record) for record in records] == 2 * [TERMS | more]
+    assert [record["epoch"] for record in records] == [1, 2]
+    for r in records:
+        assert r["dataset"] == "strokes" and r["backend"] == ("reference" if name == "reference" else "numpy")
+        for loss, prefix in (("test_loss", ""), ("train_loss", "train_")):
+            parts = sum(r.get(prefix + part, 0) for part in ("reconstruction", "kl", "penalty"))
+            assert r[loss] == pytest.approx(parts, rel=tolerance("loss"))
+        if name == "autoencoder":
+            assert r["test_mse"] == pytest.approx(r["test_loss"] / 784, rel=tolerance("loss"))
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_config_and_weights(runs, name, tolerance):
+    config = json.loads((runs[name].out / "config.json").read_text())
+    assert None not in {config[key] for key in ("epochs", "batch_size", "lr", "seed", "shards", "backend")}
+    assert config["dataset"] == "strokes" and {"scratchae", "numpy", "numba"} <= set(config["versions"])
+    model = scratchae.load(runs[name].out / "weights.safetensors")
+    assert config["parameters"] == sum(view.size for view in model.parameters.views().values())
+    _, test = datasets.load("strokes", binarize=config.get("binarize", "none"))
+    again = scratchae.evaluate(model, test, batch_size=config["batch_size"], shards=config["shards"])
+    assert again["loss"] == pytest.approx(
+        metrics(runs[name].out)[-1]["test_loss"], rel=tolerance("loss", "float32")
+    )
+
+
+def test_backends_give_the_same_losses(runs, tolerance):
+    for ours, oracle in zip(metrics(runs["dense"].out), metrics(runs["reference"].out), strict=True):
+        for key in ours.keys() & (KL | TERMS) - {"seconds", "examples_per_second", "dataset", "backend"}:
+            assert ours[key] == pytest.approx(oracle[key], rel=tolerance("trajectory", "float32")), key
+
+
+def test_the_seed_drives_weights_order_and_noise(tmp_path, monkeypatch):
+    seen = []
+
+    def fit(model, *_, seed, **__):
+        seen.append((seed, model.parameters.values.copy()))
+        return scratchae.History()
+
+    monkeypatch.setattr(scratchae, "fit", fit)
+    for seed in ("0", "1"):
+        tiny(vae_mnist, tmp_path, "--seed", seed)
+    assert [seed for seed, _ in seen] == [0, 1]
+    assert not np.array_equal(seen[0][1], seen[1][1])
+
+
+def nameless(titles):
+    """The titles that do not say which data set they show."""
+    return [title for group in titles.values() for title in group if STAND_IN not in title]
+
+
+def test_the_stand_in_is_named_everywhere(runs):
+    for name, run in runs.items():
+        assert nameless(run.titles) == []
+        asked = {"conv": None, "autoencoder": "fashion_mnist"}.get(name, "mnist")
+        notices = [line for line in run.printed if "stand-in" in line]
+        assert len(notices) == (asked is not None)
+        assert all(line.startswith(f"{asked} is") and "\n" not in line for line in notices)
+        assert json.loads((run.out / "config.json").read_text()).get("stand_in_for") == asked
+        assert run.printed[-1].startswith(f"{STAND_IN}, after 2 epochs: test ")
+        assert run.printed[-1].endswith(f"pictures in {run.out}")
+    film = [f"{STAND_IN}: samples from the prior, epoch {n}" for n in range(3)]
+    assert runs["dense"].titles["samples.gif"] == film
+
+
+def test_a_picture_without_a_name_is_seen(tmp_path, monkeypatch):
+    titles = {}
+    watch(monkeypatch, titles)
+    monkeypatch.setattr(common.Run, "labels", lambda self, picture: (picture, ""))
+    tiny(autoencoder_fashion, tmp_path)
+    assert nameless(titles) == ["test images, reconstructed", "learning curves"]
+
+
+def test_the_closing_line_gives_the_numbers(runs):
+    last = metrics(runs["dense"].out)[-1]
+    elbo = f"test ELBO {-last['reconstruction'] - last['kl']:.2f} nats per example"
+    parts = f"(reconstruction {last['reconstruction']:.2f}, KL {last['kl']:.2f})"
+    assert f"{elbo} {parts}" in runs["dense"].printed[-1]
+    assert f"test MSE {metrics(runs['autoencoder'].out)[-1]['test_mse']:.5f}" in runs["autoencoder"].printed[-1]
+
+
+@pytest.mark.parametrize(
+    ("arch", "recipe", "parameters"),
+    [
+        ("dense", {"latent_dim": 20, "batch_size": 128, "lr": 1e-3, "binarize": "none", "epochs": 10}, 652_824),
+        ("conv", {"latent_dim": 2, "batch_size": 32, "lr": 1e-4, "binarize": "threshold", "epochs": 10}, 69_989),
+    ],
+)
+def test_recipes(arch, recipe, parameters, tmp_path, monkeypatch):
+    monkeypatch.setattr(common, "load", lambda *_: (None, None))
+    options = vae_mnist.parser().parse_args(["--arch", arch, "--out", str(tmp_path)])
+    run = vae_mnist.prepare(options)
+    config = json.loads((tmp_path / "config.json").read_text())
+    assert {key: config[key] for key in recipe} == recipe
+    assert config["parameters"] == parameters  # as PyTorch and Keras count them
+    bias = run.model.parameters.view("decoder.0.b")
+    assert np.any(bias) == (arch == "dense")  # PyTorch draws biases, Glorot's recipe has them zero
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ("--backend cupy", "cupy"),
+        ("--backend abacus", "abacus"),
+        ("--strict-data", "train-images-idx3-ubyte.gz"),
+        ("--data-dir no-such-folder", "no-such-folder"),
+        ("--dataset cifar", "cifar"),
+        ("--arch deep", "deep"),
+        ("--latent-dim -3", "-3"),
+        ("--latent-dim 0", "0"),
+        ("--batch-size 1.5", "1.5"),
+        ("--epochs 0", "0"),
+        ("--shards none", "none"),
+        ("--lr -1", "-1.0"),
+        ("--lr nan", "nan"),
+        ("--beta -0.5", "-0.5"),
+        ("--seed -1", "-1"),
+        ("--binarize twice", "twice"),
+        ("--colour", "--colour"),
+    ],
+)
+def test_user_errors_are_one_sentence(options, words, tmp_path, capsys):
+    with pytest.raises(SystemExit) as ended:
+        tiny(vae_mnist, tmp_path / "out", *options.split())
+    sentence = capsys.readouterr().err
+    assert ended.value.code == 2 and sentence.startswith("vae_mnist: ") and words in sentence
+    assert sentence.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_bad_output_folder_is_found_before_training(tmp_path, capsys, monkeypatch):
+    (tmp_path / "file").write_text("mine")
+    monkeypatch.setattr(scratchae, "fit", None)
+    with pytest.raises(SystemExit) as ended:
+        tiny(autoencoder_fashion, tmp_path / "file")
+    assert ended.value.code == 2 and "cannot be written to (File exists)" in capsys.readouterr().err
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_a_loss_that_blows_up_ends_in_a_sentence(tmp_path, capsys):
+    with pytest.raises(SystemExit) as ended, np.errstate(all="ignore"):
+        tiny(vae_mnist, tmp_path, "--lr", "1e30", "--threads", "1")
+    assert ended.value.code == 2 and "learning rate" in capsys.readouterr().err
+
+
+def test_a_bug_keeps_its_traceback(tmp_path, monkeypatch):
+    def broken(run):
+        raise ValueError("not the user's")
+
+    monkeypatch.setattr(vae_mnist, "draw", broken)
+    with pytest.raises(ValueError, match="not the user's"):
+        tiny(vae_mnist, tmp_path)
+
+
+def test_interrupted_after_an_epoch(tmp_path, capsys, monkeypatch):
+    keep = common.Run._record
+
+    def interrupted(self, model, history):
+        keep(self, model, history)
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(common.Run, "_record", interrupted)
+    assert tiny(autoencoder_fashion, tmp_path) == 130
+    assert {path.name for path in tmp_path.iterdir()} == ALWAYS and len(metrics(tmp_path)) == 1
+    assert "interrupted: 1 of 2 epochs" in capsys.readouterr().out
+
+
+def test_interrupted_before_an_epoch_ended(tmp_path, capsys, monkeypatch):
+    for name in PLANE | {"loss.png", "samples.gif"}:  # of an earlier run
+        (tmp_path / name).write_text("old")
+    step = scratchae.training.Progress.step
+
+    def interrupted(self, loss):
+        step(self, loss)
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(scratchae.training.Progress, "step", interrupted)
+    assert tiny(vae_mnist, tmp_path) == 130
+    assert {path.name for path in tmp_path.iterdir()} == (ALWAYS | SAMPLES) - {"loss.png"}
+    assert metrics(tmp_path) == [] and "no epoch was finished" in capsys.readouterr().out
+
+
+def test_as_a_script(tmp_path):
+    command = [sys.executable, EXAMPLES / "vae_mnist.py", "--backend", "abacus"]
+    env = os.environ | {"PYTHONPATH": str(EXAMPLES.parent)}  # installed or not
+    done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True)
+    assert done.returncode == 2 and done.stderr.startswith("vae_mnist: there is no backend 'abacus'")
+    assert list(tmp_path.iterdir()) == []

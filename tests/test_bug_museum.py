@@ -1,0 +1,284 @@
+"""The bug museum: famous bugs of other libraries, planted here, each caught by a proof with a name.
+
+An exhibit runs its proof on the code as it is, plants the bug, and runs the same proof again, which must
+fail. Where a bug is known to slip past some check, the exhibit shows that too. Proofs that begin with
+"test_" are those of test_proofs.py.
+"""
+
+import importlib.util
+import inspect
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import scratchae as sa
+from scratchae import checkpoint, randomness
+from scratchae.kernels import gaussian
+from scratchae.kernels.kernel import Kernel
+
+
+def proofs_of(name):
+    """A test file as a module: test files are no package, so they are loaded by their place."""
+    spec = importlib.util.spec_from_file_location(f"museum_{name}", Path(__file__).with_name(f"{name}.py"))
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+proofs = proofs_of("test_proofs")
+
+
+def called(proof, tolerance):
+    """A proof of test_proofs.py, ready to run, with what pytest would hand it."""
+    given = {"backend": "numpy", "tolerance": tolerance, "likelihood": sa.Bernoulli}
+    return lambda: proof(**{name: given[name] for name in inspect.signature(proof).parameters})
+
+
+def exhibit(proof, plant):
+    """The proof holds, the bug is planted, the proof fails."""
+    proof()
+    plant()
+    with pytest.raises(AssertionError):
+        proof()
+
+
+def assert_gradients(f, tensors, gradients, allowed):
+    """Central differences of f() along a random direction of each named tensor, against its gradient.
+
+    DESIGN's measure: the error over what a random direction sees of the gradient, its norm / sqrt(n)."""
+    rng, h = np.random.default_rng(0), 1e-5
+    for name, tensor in tensors.items():
+        v, kept = rng.normal(size=tensor.shape), tensor.copy()
+        v /= np.linalg.norm(v)
+        tensor[...] = kept + h * v
+        above = f()
+        tensor[...] = kept - h * v
+        difference = (above - f()) / (2 * h)
+        tensor[...] = kept
+        error = abs(difference - (gradients[name] * v).sum())
+        assert error <= allowed * np.linalg.norm(gradients[name]) / np.sqrt(v.size), name
+
+
+def the_loss_and_its_gradient_agree(tolerance):
+    """A small VAE: every named tensor, with noise that is a function of the clock and drawn for each forward."""
+    encoder = sa.Sequential(sa.Dense(6, 5, "tanh"), sa.Dense(5, 4))
+    decoder = sa.Sequential(sa.Dense(2, 5, "tanh"), sa.Dense(5, 6))
+    model = sa.VAE(encoder, decoder, sa.Gaussian(2), beta=0.7).build(6, dtype="float64")
+    grads = np.zeros_like(model.parameters.values)
+    replica, x = model.replica(3, grads), np.random.default_rng(0).uniform(size=(3, 6))
+
+    def total():
+        replica.draw(np.arange(3, dtype=np.uint32), randomness.clock(0))
+        return replica.forward(x, x)
+
+    replica.backward(total())
+    tensors, gradients = model.parameters.views(), model.parameters.views(grads)
+    assert_gradients(lambda: 3 * replica.loss(total())["loss"], tensors, gradients, tolerance("gradient"))
+
+
+def replace(monkeypatch, sample=None, gradient=None):
+    """Put other definitions in the place of the Gaussian latent's kernels, on every backend."""
+    if sample is not None:
+        monkeypatch.setattr("scratchae.latents.gaussian.GAUSSIAN_SAMPLE", Kernel(sample))
+    if gradient is not None:
+        monkeypatch.setattr("scratchae.latents.gaussian.GAUSSIAN_GRADIENT", Kernel(gradient))
+
+
+SEE_SIGMA = (
+    proofs.test_moments_of_z,
+    proofs.test_kl_is_the_mean_of_log_q_minus_log_p,
+    proofs.test_the_gap_is_the_kl_to_the_true_posterior,
+    proofs.test_the_exact_posterior_leaves_no_gap_in_any_draw,
+)
+
+
+@pytest.mark.parametrize("proof", SEE_SIGMA)
+def test_sampling_with_the_variance_as_sigma(monkeypatch, tolerance, proof):
+    """z = mu + exp(logvar) eps. Source: numpy-ml, DeZero, old Keras examples.
+
+    Its gradient is the right gradient of the wrong sampler, so a gradient check sees nothing."""
+
+    def sample(z, kl, h, eps):
+        gaussian.gaussian_sample(z, kl, h, eps)
+        D = h.shape[1] // 2
+        z[...] = h[:, :D] + np.exp(h[:, D:]) * eps
+
+    def gradient(dh, dz, h, eps, w):
+        D = h.shape[1] // 2
+        gaussian.gaussian_gradient(dh, np.zeros_like(dz), h, eps, w)
+        dh[:, :D] += dz
+        dh[:, D:] += dz * eps * np.exp(h[:, D:])
+
+    exhibit(called(proof, tolerance), lambda: replace(monkeypatch, sample, gradient))
+    the_loss_and_its_gradient_agree(tolerance)
+
+
+SEE_UNITS = (proofs.test_terms_are_sums_over_dimensions, proofs.test_kl_is_the_mean_of_log_q_minus_log_p)
+
+
+@pytest.mark.parametrize("proof", SEE_UNITS)
+def test_kl_averaged_over_dimensions(monkeypatch, tolerance, proof):
+    """The KL is a mean over latent dimensions, the reconstruction a sum. Source: pytorch/examples #234, #290."""
+
+    def sample(z, kl, h, eps):
+        gaussian.gaussian_sample(z, kl, h, eps)
+        kl /= kl.shape[1]
+
+    def gradient(dh, dz, h, eps, w):
+        gaussian.gaussian_gradient(dh, dz, h, eps, w / len(w))
+
+    exhibit(called(proof, tolerance), lambda: replace(monkeypatch, sample, gradient))
+    the_loss_and_its_gradient_agree(tolerance)
+
+
+def test_kl_clamped_to_zero(monkeypatch, tolerance):
+    """A capacity of zero taken as an upper limit: the KL is clamped to it and vanishes. Source: PyOD.
+
+    The "bound" then lies above log p(x)."""
+
+    def sample(z, kl, h, eps):
+        gaussian.gaussian_sample(z, kl, h, eps)
+        np.minimum(kl, 0, out=kl)
+
+    def gradient(dh, dz, h, eps, w):
+        gaussian.gaussian_gradient(dh, dz, h, eps, np.zeros_like(w))
+
+    proof = called(proofs.test_elbo_is_a_bound, tolerance)
+    exhibit(proof, lambda: replace(monkeypatch, sample, gradient))
+    the_loss_and_its_gradient_agree(tolerance)
+
+
+SEE_PIXELS = (proofs.test_terms_are_sums_over_dimensions, proofs.test_an_untrained_model_knows_nothing_on_strokes)
+
+
+@pytest.mark.parametrize("proof", SEE_PIXELS)
+def test_reconstruction_averaged_over_pixels(monkeypatch, tolerance, proof):
+    """The cross-entropy is a mean over pixels, the KL a sum, which then weighs 784 times too much.
+
+    Source: every framework whose cross-entropy reduces by the mean, as Keras' over the last axis."""
+    forward = sa.Bernoulli.forward
+
+    def averaged(self, a, x):
+        nll, D = forward(self, a, x), a[0].size
+        self.da[: len(a)] /= D
+        nll /= D
+        return nll
+
+    exhibit(called(proof, tolerance), lambda: monkeypatch.setattr(sa.Bernoulli, "forward", averaged))
+    the_loss_and_its_gradient_agree(tolerance)
+
+
+def test_noise_redrawn_in_the_backward_pass(monkeypatch, tolerance):
+    """backward draws its own eps, so its gradient belongs to no z. Source: DESIGN.md, "Famous bugs"."""
+    backward = sa.Gaussian.backward
+
+    def redrawn(self, dz, kl_weight):
+        self.draw(np.arange(len(self.h), dtype=np.uint32), randomness.clock(1))
+        return backward(self, dz, kl_weight)
+
+    exhibit(
+        lambda: the_loss_and_its_gradient_agree(tolerance),
+        lambda: monkeypatch.setattr(sa.Gaussian, "backward", redrawn),
+    )
+
+
+def a_resumed_run_is_the_run(path):
+    """Two epochs, save, load, two epochs: to the bit the run of four that was never stopped."""
+    x = np.random.default_rng(0).normal(size=(40, 5)).astype(np.float32)
+    model = sa.VAE(sa.Dense(5, 4), sa.Dense(2, 5), sa.Gaussian(2), sa.GaussianLikelihood()).build(5)
+    adam = sa.Adam(1e-2)
+    sa.fit(model, x, adam, epochs=2, batch_size=8, threads=1)
+    checkpoint.save(model, path)
+    resumed = checkpoint.load(path)
+    for m, optimizer in ((model, adam), (resumed, resumed.optimizer)):
+        sa.fit(m, x, optimizer, epochs=2, batch_size=8, threads=1)
+    np.testing.assert_array_equal(resumed.parameters.values, model.parameters.values)
+
+
+def test_step_count_lost_on_resume(monkeypatch, tmp_path):
+    """Adam resumes with its moments but at t = 0, and corrects a bias that is gone. Source: chainer #4013."""
+    load = checkpoint.load
+
+    def forgetful(path):
+        model = load(path)
+        model.optimizer.t = 0
+        return model
+
+    exhibit(
+        lambda: a_resumed_run_is_the_run(tmp_path / "run.safetensors"),
+        lambda: monkeypatch.setattr(checkpoint, "load", forgetful),
+    )
+
+
+def a_layer():
+    """A Dense layer alone with loss <y, dy>: f, its tensors with the input x among them, their gradients."""
+    rng, layer, backend = np.random.default_rng(0), sa.Dense(4, 3, "tanh"), sa.get_backend("numpy", "float64")
+    layer.declare((4,))
+    values = {"W": rng.normal(size=(4, 3)), "b": rng.normal(size=3)}
+    grads = {name: np.zeros_like(value) for name, value in values.items()}
+    layer.attach(values, grads)
+    layer.bind(backend, 5, need_dx=True)
+    x, dy = rng.normal(size=(5, 4)), rng.normal(size=(5, 3))
+    layer.forward(x)
+    grads["x"] = layer.backward(dy).copy()
+    return lambda: (layer.forward(x) * dy).sum(), values | {"x": x}, grads
+
+
+def parameter_gradients_agree(tolerance):
+    """The check that is not enough: W and b, the input left out."""
+    f, tensors, gradients = a_layer()
+    assert_gradients(f, {name: tensors[name] for name in ("W", "b")}, gradients, tolerance("gradient"))
+
+
+def all_gradients_agree(tolerance):
+    """W, b, and the input x."""
+    assert_gradients(*a_layer(), tolerance("gradient"))
+
+
+def test_only_parameter_gradients_checked(monkeypatch, tolerance):
+    """dx is made from dy where da belongs: the layer's own W and b are right, all below it is wrong.
+
+    Source: mlpack #1923."""
+    backward = sa.Dense.backward
+
+    def without_the_activation(self, dy):
+        dx = backward(self, dy)
+        self.matmul(dy, self.W.T, out=dx)
+        return dx
+
+    exhibit(
+        lambda: all_gradients_agree(tolerance),
+        lambda: monkeypatch.setattr(sa.Dense, "backward", without_the_activation),
+    )
+    parameter_gradients_agree(tolerance)
+
+
+def the_checker_sees_planted_errors(check, tolerance):
+    """An error of 0.1 % in the gradient of any one tensor must fail the check, and right gradients pass."""
+    f, tensors, gradients = a_layer()
+    check(f, tensors, gradients, tolerance("gradient"))
+    for name, gradient in gradients.items():
+        try:
+            check(f, tensors, gradients | {name: 1.001 * gradient}, tolerance("gradient"))
+        except AssertionError:
+            continue
+        raise AssertionError(f"an error of 0.1 % in the gradient of {name} passed the check")
+
+
+def test_a_checker_that_never_compares(monkeypatch, tolerance):
+    """Differences and gradients are both computed, and nothing comes of it. Source: SmallPebble."""
+
+    def compares_nothing(f, tensors, gradients, allowed):
+        for tensor in tensors.values():
+            tensor += 1e-5
+            above = f()
+            tensor -= 1e-5
+            assert np.isfinite(above - f())
+        assert tensors.keys() == gradients.keys()
+
+    checkers = [assert_gradients]
+    exhibit(
+        lambda: the_checker_sees_planted_errors(checkers[-1], tolerance),
+        lambda: checkers.append(compares_nothing),
+    )

@@ -1,0 +1,119 @@
+"""The name scratchae.kernels in every way it can be had, and nothing heavy at import."""
+
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from importlib import metadata
+from importlib.util import find_spec
+from pathlib import Path
+
+import numba
+import pytest
+
+from scratchae.kernels.kernel import jit
+
+ROOT = Path(__file__).resolve().parents[1]
+HEAVY = ("matplotlib", "tqdm", "safetensors", "pooch", "torch", "cupy", "threadpoolctl", "requests", "PIL")
+
+
+def python(code, path, cwd):
+    """Run code in a new interpreter that finds packages in path first -> (exit status, stdout, stderr)."""
+    environment = os.environ | {"PYTHONPATH": str(path), "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run([sys.executable, "-c", code], cwd=cwd, env=environment, capture_output=True, text=True)
+    return done.returncode, done.stdout.strip(), done.stderr.strip()
+
+
+def test_the_name_kernels_is_refused(tmp_path):
+    status, _, said = python("import kernels", ROOT, tmp_path)
+    assert status == 1
+    assert "this folder was imported as 'kernels', a name that belongs to another package" in said
+    assert "import scratchae.kernels" in said
+
+
+def test_a_checkout_works_uninstalled(tmp_path):
+    code = (
+        "import scratchae.kernels.philox as p; from scratchae import kernels; print(p.__name__, kernels.__file__)"
+    )
+    status, told, said = python(code, ROOT, tmp_path)
+    assert status == 0, said
+    name, file = told.split()
+    assert name == "scratchae.kernels.philox"
+    assert Path(file) == ROOT / "scratchae" / "kernels" / "__init__.py"
+
+
+def heavy(code, path, cwd):
+    """The heavy packages that are in memory after that code."""
+    status, told, said = python(f"{code}; import sys; print(*[m for m in {HEAVY} if m in sys.modules])", path, cwd)
+    assert status == 0, said
+    return told.split()
+
+
+def test_import_is_light(tmp_path):
+    assert heavy("import scratchae", ROOT, tmp_path) == []
+    assert heavy("import scratchae, tqdm", ROOT, tmp_path) == ["tqdm"]  # the check sees what is there
+
+
+def built_wheel(folder):
+    """A wheel of a copy of the tree, so that the checkout stays clean."""
+    tree = folder / "tree"
+    tree.mkdir()
+    for name in ("setup.py", "pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, tree)
+    for name in ("kernels", "scratchae"):
+        shutil.copytree(ROOT / name, tree / name, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
+    pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--no-index"]
+    done = subprocess.run([*pip, "--wheel-dir", folder, tree], cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    (wheel,) = folder.glob("scratchae-*.whl")
+    return wheel
+
+
+def why_no_wheel():
+    """What is missing to build a wheel without the network, or None."""
+    needed = int((ROOT / "pyproject.toml").read_text().split("setuptools>=")[1].split('"')[0])
+    if find_spec("pip") is None or find_spec("setuptools") is None:
+        return "needs pip and setuptools in this environment"
+    found = metadata.version("setuptools")
+    return f"needs setuptools >= {needed}, found {found}" if int(found.split(".")[0]) < needed else None
+
+
+def test_a_wheel_holds_the_kernels_once_and_works(tmp_path):
+    if reason := why_no_wheel():
+        pytest.skip(reason)
+    unzipped = tmp_path / "unzipped"
+    with zipfile.ZipFile(built_wheel(tmp_path)) as wheel:
+        names = wheel.namelist()
+        wheel.extractall(unzipped)
+    modules = [path.relative_to(ROOT).as_posix() for path in (ROOT / "scratchae").rglob("*.py")]
+    modules = [name for name in modules if not name.startswith("scratchae/kernels/")]
+    modules += [f"scratchae/kernels/{path.name}" for path in (ROOT / "kernels").glob("*.py")]
+    assert sorted(n for n in names if n.endswith(".py")) == sorted(modules)
+    assert [n for n in names if n.endswith("philox.py")] == ["scratchae/kernels/philox.py"]
+    assert "scratchae/py.typed" in names
+    assert {name.split("/")[0].split("-")[0] for name in names} == {"scratchae"}
+    code = "import scratchae; from scratchae.kernels import philox; print(philox.__file__)"
+    status, told, said = python(code, unzipped, tmp_path)
+    assert status == 0, said
+    assert Path(told) == unzipped / "scratchae" / "kernels" / "philox.py"
+
+
+def test_kernels_compile_where_no_cache_can_be_kept(monkeypatch):
+    """Source without a file has no cache to go to, just as when neither folder can be written."""
+    monkeypatch.setattr(numba.config, "CACHE_DIR", "")
+    scope = {}
+    exec(compile("def add(x, y):\n    return x + y", "<nowhere>", "exec"), scope)
+    with pytest.raises(RuntimeError, match="cannot cache"):
+        numba.njit(cache=True)(scope["add"])
+    assert jit(scope["add"])(2, 3) == 5
+
+
+def test_kernels_are_cached_where_that_is_possible(monkeypatch):
+    """The fallback is only that: a kernel of a file asks for its cache first."""
+    asked = []
+    monkeypatch.setattr(
+        numba, "njit", lambda **options: asked.append(options["cache"]) or (lambda function: function)
+    )
+    jit(len)
+    assert asked == [True]

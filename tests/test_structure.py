@@ -1,0 +1,350 @@
+"""The house itself, read as text: who imports whom, whose equations are implemented, what each docstring owes.
+
+Each checker takes a source and returns its offences as sentences; a planted offender shows that it sees them.
+"""
+
+import ast
+import io
+import re
+import sys
+import tokenize
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+# A room imports only from floors above it in this list, which is from the ground up.
+FLOORS = (
+    {"kernels"},
+    {"backend", "checks", "progress", "randomness"},
+    {"initializers"},
+    {"parameters"},
+    {"layers", "latents", "likelihoods"},
+    {"objectives"},
+    {"models"},
+    {"datasets", "optim", "parallel"},
+    {"checkpoint", "evaluate"},
+    {"training"},
+    {"plots"},
+    {"gradcheck"},
+    {"__init__"},
+)
+BY_PROTOCOL = {"datasets", "optim", "parallel", "evaluate", "training"}  # they know no model by name
+UNKNOWN_TO_THEM = set().union(*FLOORS[2:7], {"checkpoint"})  # from the initial weights up to the models
+OPEN = {"numpy", "numba"}  # what a module may import as it is imported
+LAZY = {"matplotlib", "tqdm", "threadpoolctl", "safetensors", "pooch", "requests", "PIL", "cupy"}
+SHAPE = re.compile(
+    r"\b[Ss]hapes?\b|\bscalars?\b|\((?:\*?\w+(?: \w{1,2})*|\.\.\.),(?: ?(?:\*?\w+(?: \w{1,2})*|\.\.\.),?)*\)"
+)
+NUMBER = re.compile(r"\((\d+)\)")
+TRAILING = re.compile(r"(?:\(\d+\)\s*)+$")
+IN_COMMENT = re.compile(r"^#\s*((?:\(\d+\)\s*)+)|((?:\(\d+\)\s*)+)$")
+
+
+def sources(*folders):
+    """Every Python file under the folders, by its path from the root; the symlink to kernels is not walked."""
+    files = [path for folder in folders for path in sorted((ROOT / folder).rglob("*.py"))]
+    names = [path.relative_to(ROOT).as_posix() for path in files]
+    return [name for name in names if not name.startswith("scratchae/kernels/")]
+
+
+LIBRARY = sources("kernels", "scratchae")
+KERNELS = [name for name in LIBRARY if name.startswith("kernels/")]
+EVERYTHING = LIBRARY + sources("examples", "benchmarks", "tests")
+
+
+def read(name):
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def dotted(name):
+    """scratchae/layers/dense.py -> scratchae.layers.dense; kernels/adam.py -> scratchae.kernels.adam."""
+    parts = name.removesuffix(".py").split("/")
+    parts = ["scratchae", *parts] if parts[0] == "kernels" else parts
+    return ".".join(parts).removesuffix(".__init__")
+
+
+MODULES = {dotted(name): name for name in LIBRARY}
+
+
+def runs_later(node):
+    """Whether importing the module leaves the node alone: a function, or what only a type checker reads."""
+    only_types = isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING"
+    return only_types or isinstance(node, ast.FunctionDef)
+
+
+def imports(name, source):
+    """(module, whether at module level) for each import, relative ones made absolute."""
+    tree, package = ast.parse(source), dotted(name).split(".")
+    if not name.endswith("__init__.py"):
+        package = package[:-1]
+    inside = {n for later in ast.walk(tree) if runs_later(later) for n in ast.walk(later)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, node not in inside) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            up = package[: len(package) - node.level + 1] if node.level else []
+            base = ".".join([*up, *([node.module] if node.module else [])])
+            for alias in node.names:
+                whole = f"{base}.{alias.name}"
+                yield whole if whole in MODULES else base, node not in inside
+
+
+def room(module):
+    """scratchae.layers.dense -> layers; scratchae.gradcheck_curve -> gradcheck; scratchae itself -> __init__."""
+    parts = module.split(".")
+    return parts[1].split("_")[0] if len(parts) > 1 else "__init__"
+
+
+def floor(name):
+    return next(i for i, rooms in enumerate(FLOORS) if name in rooms)
+
+
+def wrong_directions(name, source):
+    """Imports that go up, stay on a floor, or name a model where only its protocol is to be known."""
+    mine = room(dotted(name))
+    if not any(mine in rooms for rooms in FLOORS):
+        return [f"{name}: {mine} is on no floor: give it one in FLOORS"]
+    offences = []
+    for module, _ in imports(name, source):
+        other = room(module)
+        if module.split(".")[0] != "scratchae" or other == mine:
+            continue
+        if floor(other) >= floor(mine):
+            offences.append(f"{name} imports {module}, which is not below it")
+        elif mine in BY_PROTOCOL and other in UNKNOWN_TO_THEM:
+            offences.append(f"{name} imports {module}, but is to know models by protocol only")
+    return offences
+
+
+def foreign_imports(name, source):
+    """Imports of other packages: at module level NumPy and Numba only, torch and pickle nowhere."""
+    offences = []
+    for module, top in imports(name, source):
+        package = module.split(".")[0]
+        if package in ("pickle", "shelve", "marshal"):
+            offences.append(f"{name} imports {package}")
+        if package in sys.stdlib_module_names or package in OPEN or package == "scratchae":
+            continue
+        if package not in LAZY or (name.startswith("kernels/") and package != "cupy"):
+            offences.append(f"{name} imports {package}, which the library does not depend on")
+        elif top:
+            offences.append(f"{name} imports {package} at module level")
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Call):
+            words = [a.value for a in node.args if isinstance(a, ast.Constant)]
+            called = getattr(node.func, "attr", getattr(node.func, "id", ""))
+            if called in ("import_module", "__import__", "find_spec") and set(words) & {"torch", "pickle"}:
+                offences.append(f"{name} imports {words[0]}")
+            if any(k.arg == "allow_pickle" and getattr(k.value, "value", 1) for k in node.keywords):
+                offences.append(f"{name} reads pickles")
+    return offences
+
+
+def circles(graph):
+    """The modules of a graph {module: imported modules} that lie on a circle or above one."""
+    left = dict(graph)
+    while free := [m for m, others in left.items() if not others & left.keys() - {m}]:
+        left = {m: others for m, others in left.items() if m not in free}
+    return sorted(left)
+
+
+def comment_numbers(source):
+    """(line, numbers) for each comment that begins or ends in equation numbers."""
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type == tokenize.COMMENT:
+            found = [m.group() for m in IN_COMMENT.finditer(token.string)]
+            if found:
+                yield token.start[0], {n for text in found for n in NUMBER.findall(text)}
+
+
+def defined_numbers(node):
+    """The numbers at the line ends of a docstring."""
+    lines = (ast.get_docstring(node) or "").splitlines()
+    return {n for line in lines if (m := TRAILING.search(line)) for n in NUMBER.findall(m.group())}
+
+
+def loose_equations(name, source):
+    """Numbers defined and not used, or used and not defined, by the innermost docstring that has any."""
+    tree = ast.parse(source)
+    owners = [n for n in ast.walk(tree) if isinstance(n, (ast.ClassDef, ast.FunctionDef)) and defined_numbers(n)]
+    used = {owner: set() for owner in (tree, *owners)}
+    for line, numbers in comment_numbers(source):
+        around = [o for o in owners if o.lineno <= line <= o.end_lineno]
+        used[max(around, key=lambda o: o.lineno, default=tree)] |= numbers
+    offences = []
+    for owner, numbers in used.items():
+        where, defined = f"{name} {getattr(owner, 'name', '')}".strip(), defined_numbers(owner)
+        offences += [f"{where}: ({n}) is defined and no code line ends in it" for n in sorted(defined - numbers)]
+        offences += [f"{where}: ({n}) ends a code line and is not defined" for n in sorted(numbers - defined)]
+    return offences
+
+
+def is_jit(function):
+    return any(isinstance(d, ast.Name) and d.id == "jit" for d in function.decorator_list)
+
+
+def uneven_spellings(name, source):
+    """Kernels whose definition and Numba loop, with all they call in the file, implement other equations."""
+    tree, comments = ast.parse(source), list(comment_numbers(source))
+    functions = {n.name: n for n in tree.body if isinstance(n, ast.FunctionDef)}
+
+    def numbers(function, seen):
+        seen.add(function)
+        own = [n for line, n in comments if functions[function].lineno <= line <= functions[function].end_lineno]
+        called = {n.id for n in ast.walk(functions[function]) if isinstance(n, ast.Name)} & functions.keys() - seen
+        return set().union(*own, *(numbers(other, seen) for other in called))
+
+    offences, loops = [], [f for f in functions.values() if is_jit(f)]
+    for call in (n for n in ast.walk(tree) if isinstance(n, ast.Call) and getattr(n.func, "id", "") == "Kernel"):
+        pair = [a.id for a in call.args if isinstance(a, ast.Name) and a.id in functions]
+        if len(pair) == 2 and numbers(pair[0], set()) != numbers(pair[1], set()):
+            offences.append(f"{name}: {pair[0]} and {pair[1]} implement other equations")
+    in_loops = [(line, n) for line, n in comments if any(f.lineno <= line <= f.end_lineno for f in loops)]
+    compiled = set().union(*(n for _, n in in_loops))
+    plain = set().union(*(n for line, n in comments if (line, n) not in in_loops))
+    if loops and compiled != plain:
+        offences.append(f"{name}: only one spelling has {sorted(compiled ^ plain)}")
+    return offences
+
+
+def public(tree):
+    """(name, node) of the public classes, functions and methods; properties, dunders, protocol stubs apart."""
+    for node in tree.body:
+        if isinstance(node, (ast.ClassDef, ast.FunctionDef)) and not node.name.startswith("_"):
+            yield node.name, node
+            protocol = any("Protocol" in ast.unparse(b) for b in getattr(node, "bases", ()))
+            for inner in node.body if isinstance(node, ast.ClassDef) and not protocol else ():
+                decorators = [ast.unparse(d) for d in getattr(inner, "decorator_list", ())]
+                named = isinstance(inner, ast.FunctionDef) and not inner.name.startswith("_")
+                if named and not any("property" in d for d in decorators):
+                    yield f"{node.name}.{inner.name}", inner
+
+
+def poor_docstrings(name, source):
+    """Public names whose docstring lacks its shapes or its source; a kernel's source is its module's."""
+    tree, offences = ast.parse(source), []
+    in_kernels = name.startswith("kernels/")
+    if in_kernels and not name.endswith(("__init__.py", "kernel.py")) and "Source:" not in ast.get_docstring(tree):
+        offences.append(f"{name}: the module's docstring names no source")
+    for who, node in public(tree):
+        text = ast.get_docstring(node) or ""
+        if not SHAPE.search(text):
+            offences.append(f"{name} {who}: the docstring says no shape")
+        if not in_kernels and "Source:" not in text:
+            offences.append(f"{name} {who}: the docstring names no source")
+    return offences
+
+
+def too_long(name, source):
+    """Files and functions longer than one idea: about 250 and 40 lines (tests: 400), with some tolerance."""
+    limit, lines = (400 if name.startswith("tests/") else 300), len(source.splitlines())
+    offences = [f"{name} has {lines} lines, more than {limit}"] if lines > limit else []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.FunctionDef):
+            body = node.body[1:] if ast.get_docstring(node) and len(node.body) > 1 else node.body
+            if (length := body[-1].end_lineno - body[0].lineno + 1) > 60:
+                offences.append(f"{name} {node.name}: {length} lines of code")
+    return offences
+
+
+@pytest.mark.parametrize("name", LIBRARY)
+def test_imports_point_one_way(name):
+    assert wrong_directions(name, read(name)) == []
+
+
+@pytest.mark.parametrize("name", LIBRARY)
+def test_nothing_foreign_is_imported(name):
+    assert foreign_imports(name, read(name)) == []
+
+
+def test_no_circle():
+    assert circles({m: {i for i, _ in imports(name, read(name))} for m, name in MODULES.items()}) == []
+
+
+@pytest.mark.parametrize("name", LIBRARY)
+def test_every_equation_is_defined_and_used(name):
+    assert loose_equations(name, read(name)) == []
+
+
+@pytest.mark.parametrize("name", KERNELS)
+def test_spellings_implement_the_same_equations(name):
+    assert uneven_spellings(name, read(name)) == []
+
+
+@pytest.mark.parametrize("name", LIBRARY)
+def test_docstrings_have_shapes_and_source(name):
+    assert poor_docstrings(name, read(name)) == []
+
+
+@pytest.mark.parametrize("name", EVERYTHING)
+def test_one_idea_at_a_time(name):
+    assert too_long(name, read(name)) == []
+
+
+TWO_EQUATIONS = '"""Doc.\n\n    a = b    (1) (2)\n    c = d    (3)\n"""\n'
+TWO_SPELLINGS = "def f(x):\n    x = 1  # (1)\n\n@jit\ndef _f(x):\n    x = 1  # (1)\n"
+OFFENDERS = {
+    "up": (wrong_directions, "scratchae/layers/x.py", "from ..models import VAE"),
+    "up, in a function": (wrong_directions, "kernels/x.py", "def f():\n    from scratchae import backend"),
+    "sideways": (wrong_directions, "scratchae/latents/x.py", "from ..layers.base import Layer"),
+    "to the roof": (wrong_directions, "scratchae/plots.py", "from . import VAE"),
+    "no protocol": (wrong_directions, "scratchae/parallel.py", "import scratchae.models.vae"),
+    "no floor": (wrong_directions, "scratchae/cellar.py", ""),
+    "torch": (foreign_imports, "scratchae/x.py", "def f():\n    import torch.nn"),
+    "torch by name": (foreign_imports, "scratchae/x.py", "torch = import_module('torch')"),
+    "eager": (foreign_imports, "scratchae/x.py", "import matplotlib.pyplot as plt"),
+    "eager, in a class": (foreign_imports, "scratchae/x.py", "class A:\n    from tqdm import tqdm"),
+    "pickle": (foreign_imports, "scratchae/x.py", "def f():\n    from pickle import load"),
+    "pickles": (foreign_imports, "scratchae/x.py", "a = np.load(f, allow_pickle=True)"),
+    "tqdm in a kernel": (foreign_imports, "kernels/x.py", "def f():\n    import tqdm"),
+    "not used": (loose_equations, "x.py", TWO_EQUATIONS + "a = 1  # (1) (3)"),
+    "not defined": (
+        loose_equations,
+        "x.py",
+        TWO_EQUATIONS + "a = 1  # (N, D)  (1) (2)\nb = 1  # (3)\nc = 1  # (4)",
+    ),
+    "another class's": (
+        loose_equations,
+        "x.py",
+        f"class A:\n {TWO_EQUATIONS}\nclass B:\n    a = 1  # (1) (2) (3)",
+    ),
+    "one spelling": (uneven_spellings, "x.py", TWO_SPELLINGS.replace("1  # (1)", "1  # (1) (2)", 1)),
+    "one of a pair": (
+        uneven_spellings,
+        "x.py",
+        TWO_SPELLINGS.replace("(1)", "(2)", 1)
+        + TWO_SPELLINGS.replace("f(", "g(").replace("1  # (1)", "2  # (2)", 2)
+        + "def h():\n    a = 1  # (1)\n\nKernel(f, _f)",
+    ),
+    "no shape": (poor_docstrings, "scratchae/x.py", 'def f():\n    """Nothing (at all). Source: none."""'),
+    "no source": (poor_docstrings, "scratchae/x.py", 'class A:\n    """Shapes: (N, D)."""'),
+    "no docstring": (
+        poor_docstrings,
+        "scratchae/x.py",
+        'class A:\n    """Shapes. Source: B."""\n    def f(self): ...',
+    ),
+    "no source in a kernel": (poor_docstrings, "kernels/x.py", '"""Doc."""'),
+    "no shape in a kernel": (poor_docstrings, "kernels/x.py", '"""Source: A."""\ndef f(x):\n    """x."""'),
+    "a long file": (too_long, "scratchae/x.py", "a = 1\n" * 301),
+    "a long function": (too_long, "scratchae/x.py", 'def f():\n    """Doc."""\n' + "    a = 1\n" * 61),
+}
+
+
+@pytest.mark.parametrize("which", OFFENDERS)
+def test_a_planted_offender_is_seen(which):
+    checker, name, source = OFFENDERS[which]
+    assert checker(name, source)
+
+
+def test_a_planted_circle_is_seen():
+    assert circles({"a": {"b"}, "b": {"c", "numpy"}, "c": set()}) == []
+    assert circles({"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"numpy"}}) == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize(
+    "text, found",
+    [("(N, D)", True), ("(n,)", True), ("a (N K, ...)", True), ("(rows, *shape)", True), ("(n)", False)],
+)
+def test_what_counts_as_a_shape(text, found):
+    assert bool(SHAPE.search(text)) == found

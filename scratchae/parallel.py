@@ -108,11 +108,17 @@ class Team:
 
     def _each(self, task: Callable[[int], Any], n: int) -> list[Any]:
         """task(0) ... task(n - 1), in any order, all ended before it returns; results in order."""
+
+        def quiet(i: int) -> Any:
+            # What overflows is told once, by the loss that is then not finite. errstate is each thread's own.
+            with np.errstate(over="ignore", invalid="ignore"):
+                return task(i)
+
         if self._pool is None or n == 1:
-            return [task(i) for i in range(n)]
-        others = [self._pool.submit(task, i) for i in range(1, n)]
+            return [quiet(i) for i in range(n)]
+        others = [self._pool.submit(quiet, i) for i in range(1, n)]
         try:
-            first = task(0)
+            first = quiet(0)
         finally:
             done = [future.exception() for future in others]
         for error in done:

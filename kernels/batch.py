@@ -4,11 +4,12 @@ Images stay uint8 in memory, g in 0..255; x is what the model sees:
 
     x = g / 255                             grey                                        (1)
     x = 1 if g / 255 > 1/2 else 0           threshold                                   (2)
-    x = 1 if u < g / 255 else 0             dynamic: u uniform in [0, 1), drawn anew    (3)
+    x = 1 if 255 u < g else 0               dynamic: u uniform in [0, 1), drawn anew    (3)
     x = g                                   values that are floating point already      (4)
 
 (3) makes every grey value the probability of ink; its u is Philox's at (pixel, row, epoch, stream), so it
-changes with the epoch and with nothing else.
+changes with the epoch and with nothing else. u has 24 bits, so 255 u is exact in float64 and no pixel
+hangs on a rounding.
 
 Source: Salakhutdinov and Murray, "On the quantitative analysis of deep belief networks", 2008 (3);
 TensorFlow's tutorial "Convolutional variational autoencoder" (2).
@@ -33,7 +34,7 @@ def gather_threshold(x, data, rows):
 
 def gather_dynamic(x, data, rows, u):
     """x (N, D) <- rows (N,) of data (M, D) uint8, and u (N, D) in [0, 1)."""
-    x[...] = u < data[rows] / x.dtype.type(WHITE)  # (3)
+    x[...] = WHITE * u.astype(np.float64) < data[rows]  # (3)
 
 
 def gather_values(x, data, rows):
@@ -60,11 +61,10 @@ def _gather_threshold(x, data, rows):
 
 @jit
 def _gather_dynamic(x, data, rows, u):
-    white = x.dtype.type(WHITE)
     for n in range(x.shape[0]):
         g = data[rows[n]]
         for d in range(x.shape[1]):
-            x[n, d] = u[n, d] < x.dtype.type(g[d]) / white  # (3)
+            x[n, d] = WHITE * np.float64(u[n, d]) < g[d]  # (3)
 
 
 @jit

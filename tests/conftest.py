@@ -16,6 +16,7 @@ TOLERANCES = {
     ("loss", "float64"): 1e-12,
     ("trajectory", "float32"): 1e-3,  # losses over 100 steps: relative
     ("gradient", "float64"): 1e-6,  # finite differences; right code shows 1e-8
+    ("analytic", "float64"): 1e-14,  # the complex step
     ("planted", "float64"): 1e-5,  # an error of 0.1 % must show more than this
 }
 

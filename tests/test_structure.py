@@ -91,9 +91,9 @@ def imports(name, source):
 
 
 def room(module):
-    """scratchae.layers.dense -> layers; scratchae.gradcheck_curve -> gradcheck; scratchae itself -> __init__."""
+    """scratchae.layers.dense -> layers; scratchae itself -> __init__."""
     parts = module.split(".")
-    return parts[1].split("_")[0] if len(parts) > 1 else "__init__"
+    return parts[1] if len(parts) > 1 else "__init__"
 
 
 def floor(name):

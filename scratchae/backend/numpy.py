@@ -15,7 +15,8 @@ ALIGNMENT = 128  # bytes: two cache lines, and what a GPU wants of a row
 class NumpyBackend:
     """The backends "numpy" (Numba loops) and "reference" (plain NumPy definitions).
 
-    dtype: "float32" or "float64". Shapes: any. Safe to share between threads. Source: NumPy's ``matmul`` with ``out``.
+    dtype: "float32" or "float64". Shapes: any. Safe to share between threads.
+    Source: NumPy's ``matmul`` with ``out``.
     """
 
     def __init__(self, name: str = "numpy", dtype: str = "float32"):

@@ -19,7 +19,7 @@ class Layer:
     Source: the split is llm.c's forward/backward pairs over one block of memory.
     """
 
-    add = False
+    add: bool = False
     shape: Shape  # of one input row, known after declare
     output: Shape  # of one output row, known after declare
 

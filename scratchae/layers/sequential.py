@@ -25,6 +25,18 @@ class Sequential(Layer):
                 raise TypeError(f"Sequential is given {layer!r}, but it takes layers, such as Dense(784, 400)")
         self.layers = layers
 
+    @property
+    def add(self) -> bool:
+        """Whether gradients add to what is there, in every layer alike.
+
+        Shapes: none. Source: layers/base.py."""
+        return self.layers[0].add
+
+    @add.setter
+    def add(self, add: bool) -> None:
+        for layer in self.layers:
+            layer.add = add
+
     def declare(self, shape: Shape) -> tuple[Shape, Declared]:
         """Shape of x -> (shape of y, all parameters). Raises what a layer raises. Source: the class."""
         self.shape = shape

@@ -1,0 +1,141 @@
+"""Every differentiable kernel against its own forward pass, in the spelling that a backend runs.
+
+Inputs are drawn by Philox; outputs are handed over full of NaN, so that what is not written shows.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from ..backend import Backend, get_backend
+from ..kernels.activation import ACTIVATION_GRADIENT, BIAS_ACTIVATION
+from ..kernels.bernoulli import BERNOULLI_NLL
+from ..kernels.errors import ABSOLUTE_ERROR, SQUARED_ERROR
+from ..kernels.gaussian import GAUSSIAN_GRADIENT, GAUSSIAN_SAMPLE
+from ..kernels.kernel import Kernel
+from ..kernels.patches import COL2IM, IM2COL
+from .measure import Report, Row, judge, probe
+
+Shapes = tuple[tuple[int, ...], ...]
+Family = tuple[tuple[Kernel, ...], Callable[[Backend], Report]]
+
+
+def kernel_reports(backend: str = "numpy", only: Kernel | None = None) -> list[Report]:
+    """A report for each differentiable kernel, or for the one that is asked for; [] if there is none.
+
+    Shapes: small. Raises ValueError for an unknown backend. Source: the kernels' docstrings.
+    """
+    bound = get_backend(backend, "float64")
+    return [report(bound) for kernels, report in _families() if only is None or only in kernels]
+
+
+def check_kernels(backend: str = "numpy", only: Kernel | None = None) -> Report:
+    """Check every differentiable kernel, or only one, in the spelling of that backend against its own forward.
+
+    Shapes: small. Raises ValueError for a kernel that is none of ours: check_function takes those.
+    Source: kernels.py.
+    """
+    reports = kernel_reports(backend, only)
+    if not reports:
+        raise ValueError(
+            "that kernel has no gradient here: write f and its gradient, check_function(f, gradient, x)"
+        )
+    named = [replace(row, what=f"{report.title}: {row.what}") for report in reports for row in report.rows]
+    return Report(f"kernels, {backend}", named)
+
+
+def _families() -> Iterator[Family]:
+    for name in BIAS_ACTIVATION:
+        yield (BIAS_ACTIVATION[name], ACTIVATION_GRADIENT[name]), partial(_activation, name)
+    yield (GAUSSIAN_SAMPLE, GAUSSIAN_GRADIENT), _gaussian
+    pixels = 0.5 + 0.5 * np.tanh(probe((4, 5), 40))  # grey, as Bernoulli takes them
+    yield (BERNOULLI_NLL,), partial(_nll, BERNOULLI_NLL, pixels, ())
+    yield (SQUARED_ERROR,), partial(_nll, SQUARED_ERROR, probe((4, 5), 41), (1.7, 0.3))
+    yield (ABSOLUTE_ERROR,), partial(_nll, ABSOLUTE_ERROR, probe((4, 5), 42), ())
+    yield (IM2COL, COL2IM), _patches
+
+
+def _call(backend: Backend, kernel: Kernel, shapes: Shapes, *given: Any) -> list[np.ndarray]:
+    """The outputs, on the host, of a kernel from host arrays and constants."""
+    outs = [backend.asarray(np.full(shape, np.nan)) for shape in shapes]
+    arrays = [backend.asarray(a) if isinstance(a, np.ndarray) else a for a in given]
+    backend.op(kernel)(*outs, *arrays)
+    return [backend.to_host(out) for out in outs]
+
+
+def _activation(name: str, backend: Backend) -> Report:
+    a, b, before = 2 * probe((6, 5), 43), probe((5,), 44), probe((5,), 45)
+
+    def y(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        inout = backend.asarray(a)
+        backend.op(BIAS_ACTIVATION[name])(inout, backend.asarray(b))
+        return backend.to_host(inout)
+
+    def gradient(a: np.ndarray, b: np.ndarray, dy: np.ndarray, add: bool) -> tuple[np.ndarray, np.ndarray]:
+        da, db = backend.asarray(np.nan * a), backend.asarray(before if add else np.nan * b)
+        backend.op(ACTIVATION_GRADIENT[name])(da, db, backend.asarray(dy), backend.asarray(y(a, b)), add)
+        return (dy if name == "identity" else backend.to_host(da)), backend.to_host(db)
+
+    return Report(
+        f"bias_activation {name}",
+        [
+            judge("a", lambda a: y(a, b), lambda a, dy: gradient(a, b, dy, False)[0], a),
+            judge("b", lambda b: y(a, b), lambda b, dy: gradient(a, b, dy, False)[1], b),
+            judge("b, added", lambda b: y(a, b), lambda b, dy: gradient(a, b, dy, True)[1] - before, b),
+        ],
+    )
+
+
+def _gaussian(backend: Backend) -> Report:
+    N, K, D = 4, 3, 5
+    h, eps, w = probe((N, 2 * D), 46), probe((N * K, D), 47), 0.5 + probe((D,), 48) ** 2
+
+    def both(h: np.ndarray) -> list[np.ndarray]:
+        return _call(backend, GAUSSIAN_SAMPLE, ((N * K, D), (N, D)), h, eps)
+
+    def dh(h: np.ndarray, dz: np.ndarray, w: np.ndarray) -> np.ndarray:
+        return _call(backend, GAUSSIAN_GRADIENT, ((N, 2 * D),), dz, h, eps, w)[0]
+
+    nothing = np.zeros((N * K, D))
+    return Report(
+        "gaussian_sample",
+        [
+            judge("h through z", lambda h: both(h)[0], lambda h, dz: dh(h, dz, 0 * w), h),
+            judge("h through kl", lambda h: (both(h)[1] * w).sum(), lambda h, _: dh(h, nothing, w), h),
+        ],
+    )
+
+
+def _nll(kernel: Kernel, x: np.ndarray, constants: tuple[float, ...], backend: Backend) -> Report:
+    N, D = x.shape
+
+    def both(a: np.ndarray) -> list[np.ndarray]:
+        return _call(backend, kernel, ((len(a),), a.shape), a, x, *constants)
+
+    def row(K: int) -> Row:
+        a = 2 * probe((N * K, D), 49 + K)
+        return judge(f"a, K = {K}", lambda a: both(a)[0], lambda a, dnll: dnll[:, None] * both(a)[1], a)
+
+    return Report(kernel.name, [row(1), row(3)])
+
+
+def _patches(backend: Backend) -> Report:
+    """Strides and padding that differ by side; each is the other's gradient, being its adjoint."""
+    image, cols, geometry = (2, 6, 5, 3), (2, 3, 5, 3, 2, 3), (2, 1, 1, 0)
+
+    def im2col(x: np.ndarray) -> np.ndarray:
+        return _call(backend, IM2COL, (cols,), x, *geometry)[0]
+
+    def col2im(c: np.ndarray) -> np.ndarray:
+        return _call(backend, COL2IM, (image,), c, *geometry)[0]
+
+    return Report(
+        "im2col, col2im",
+        [
+            judge("im2col", im2col, lambda _, dcols: col2im(dcols), probe(image, 55)),
+            judge("col2im", col2im, lambda _, dx: im2col(dx), probe(cols, 56)),
+        ],
+    )

@@ -1,0 +1,130 @@
+"""Latents, likelihoods, objectives and whole models on the bench."""
+
+import copy
+from typing import Any
+
+import numpy as np
+
+from .. import checks
+from ..backend import Backend, get_backend
+from ..likelihoods import Likelihood
+from ..models import Model
+from ..objectives import Objective
+from .layers import Tensors, draw, grey, title
+from .measure import Report, Row, judge, probe
+
+Shape = tuple[int, ...]
+
+
+def check_latent(latent: Any, shape: Shape | None = None, rows: int = 3, backend: str = "numpy") -> Report:
+    """Check dh of a latent, through z and through its kl, apart and together, with 1 and 3 samples an example.
+
+    shape: of one row of h; (2D,) by default. The last line feeds one row fewer than was bound.
+    Raises what the latent raises. Source: latents/gaussian.py; measure.py.
+    """
+    shape = shape or (2 * latent.dimensions,)
+    bound = get_backend(backend, "float64")
+    found = []
+    for samples, N, what in ((1, rows, "K = 1"), (3, rows, "K = 3"), (3, max(rows - 1, 1), "smaller batch")):
+        mine = copy.deepcopy(latent)
+        mine.check(shape)
+        mine.bind(bound, rows, samples)
+        draw(mine, bound, N)
+        found += _latent_rows(mine, bound, probe((N, *shape), 32), what)
+    return Report(title(latent), found)
+
+
+def _latent_rows(latent: Any, backend: Backend, h: np.ndarray, what: str) -> list[Row]:
+    z = backend.to_host(latent.forward(backend.asarray(h)))
+    dz, weight = probe(z.shape, 33), 0.5 + np.abs(probe(latent.kl.shape[1:], 34))
+
+    def row(name: str, dz: np.ndarray, weight: np.ndarray) -> Row:
+        def f(h: np.ndarray) -> float:
+            z = backend.to_host(latent.forward(backend.asarray(h)))
+            return float(np.vdot(z, dz) + (backend.to_host(latent.kl[: len(h)]) * weight).sum())
+
+        def gradient(h: np.ndarray, _: np.ndarray) -> np.ndarray:
+            latent.forward(backend.asarray(h))
+            return backend.to_host(latent.backward(backend.asarray(dz), backend.asarray(weight)))
+
+        return judge(f"h through {name}, {what}", f, gradient, h)
+
+    return [row("z", dz, 0 * weight), row("kl", 0 * dz, weight), row("both", dz, weight)]
+
+
+def check_likelihood(
+    likelihood: Likelihood, shape: Shape, x: np.ndarray | None = None, rows: int = 3, backend: str = "numpy"
+) -> Report:
+    """Check da of -log p(x | a) for rows of that shape, with 1 and 2 samples an example.
+
+    x: data (rows, *shape) that the likelihood can have; by default in (0, 1). Raises ValueError for other
+    data. Source: likelihoods/base.py; measure.py.
+    """
+    bound, shape = get_backend(backend, "float64"), tuple(shape)
+    data = grey((rows, *shape)) if x is None else np.array(x, np.float64)
+    likelihood.check(data)
+    return Report(title(likelihood), [_likelihood_row(likelihood, bound, data, K) for K in (1, 2)])
+
+
+def _likelihood_row(likelihood: Likelihood, backend: Backend, x: np.ndarray, K: int) -> Row:
+    mine, data, (N, *shape) = copy.deepcopy(likelihood), backend.asarray(x), x.shape
+    mine.bind(backend, N, tuple(shape), K)
+
+    def f(a: np.ndarray) -> np.ndarray:
+        return backend.to_host(mine.forward(backend.asarray(a), data))
+
+    def gradient(a: np.ndarray, dnll: np.ndarray) -> np.ndarray:
+        f(a)
+        weight = dnll.reshape(-1, *(1 for _ in shape))  # of each row's nll, since rows are independent
+        return weight * backend.to_host(mine.backward())
+
+    return judge(f"a, K = {K}", f, gradient, 2 * probe((N * K, *shape), 35 + K))
+
+
+def check_objective(objective: Objective, shape: Shape, rows: int = 4, backend: str = "numpy") -> Report:
+    """Check every named tensor of an objective through its loss, on rows x (rows, *shape) in (0, 1).
+
+    Raises ValueError where shapes do not meet. Source: objectives/base.py; measure.py.
+    """
+    bound = get_backend(backend, "float64")
+    return Report(title(objective), _objective_rows(objective, bound, grey((rows, *shape)), None))
+
+
+def check_model(model: Model, x: np.ndarray | int = 4, backend: str | None = None) -> Report:
+    """Check every named tensor of a model through its true loss, at its own parameters if it is built.
+
+    x: data (N, *input_shape); for a model that is built a number of rows will do. backend: the model's own
+    by default. Raises ValueError for rows without a shape, or what checks.host_rows raises for x.
+    Source: objectives/base.py; measure.py.
+    """
+    built = hasattr(model, "parameters")
+    if isinstance(x, int):
+        if not built:
+            raise ValueError(
+                f"this {type(model).__name__} is not built, so {x} rows have no shape: hand in data, "
+                "check_model(model, x), or build it first"
+            )
+        x = grey((x, *model.input_shape))
+    x = checks.host_rows(x, model.input_shape if built else x.shape[1:], "x").astype(np.float64)
+    model.objective.likelihood.check(x)
+    bound = get_backend(backend or (model.backend.name if built else "numpy"), "float64")
+    own = None
+    if built:
+        own = {name: model.backend.to_host(view) for name, view in model.parameters.views().items()}
+    return Report(title(model), _objective_rows(model.objective, bound, x, own))
+
+
+def _objective_rows(objective: Objective, backend: Backend, x: np.ndarray, own: Any) -> list[Row]:
+    mine, data = copy.deepcopy(objective), backend.asarray(x)
+    tensors = Tensors(backend, mine.declare(x.shape[1:]), own)
+    mine.attach(tensors.values, tensors.grads)
+    mine.bind(backend, len(x))
+    draw(mine, backend, len(x))
+    total = np.zeros(0)
+
+    def forward() -> float:
+        nonlocal total
+        total = mine.forward(data, data)
+        return total[0] * mine.loss(total)["loss"]  # the gradient is that of count times loss
+
+    return tensors.judge(forward, lambda _: mine.backward(total))

@@ -1,0 +1,374 @@
+"""The check is itself checked: right code passes, and every planted error of 0.1 % is seen.
+
+The measure and its verdicts have a file of their own, and so has the V-curve.
+"""
+
+import pkgutil
+import re
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import scratchae as sa
+from scratchae import kernels, latents, layers, likelihoods, objectives
+from scratchae.gradcheck import check, check_function, check_layer, check_model, library
+from scratchae.gradcheck import kernels as kernel_checks
+from scratchae.kernels.activation import ACTIVATION_GRADIENT, BIAS_ACTIVATION
+from scratchae.kernels.gaussian import GAUSSIAN_GRADIENT
+from scratchae.kernels.kernel import Kernel
+
+ROOT = Path(__file__).resolve().parents[1]
+OFF = 1.001  # the planted error, 0.1 %
+NO_GRADIENT = {"adam", "sgd", "words", "uniform", "normal", "bernoulli"}  # and gather_*: kernels to train with
+
+
+def spoiled(kernel, spoil):
+    """The kernel with an error planted in both spellings: spoil(*args) after each call."""
+
+    def wrap(spelling):
+        def run(*args):
+            spelling(*args)
+            spoil(*args)
+
+        return run
+
+    return Kernel(wrap(kernel.definition), wrap(kernel.numba))
+
+
+def scaled(n):
+    """Plant OFF in output number n."""
+
+    def spoil(*args):
+        args[n][...] *= OFF
+
+    return spoil
+
+
+def wrong(report):
+    """What is wrong in a report: {what: error}."""
+    return {row.what: row.error for row in report.rows if row.verdict == "wrong"}
+
+
+class Scale(sa.Layer):
+    """A reader's own layer, y = x exp(s): shapes x, y (N, I), s (I,)."""
+
+    def declare(self, shape):
+        self.shape = self.output = shape
+        return shape, {"s": (shape, lambda noise: np.zeros(shape))}
+
+    def bind(self, backend, rows, need_dx):
+        self.y, self.dx = backend.empty((rows, *self.shape)), backend.empty((rows, *self.shape))
+
+    def forward(self, x):
+        self.x, self.N = x, len(x)
+        np.multiply(x, np.exp(self.s), out=self.y[: self.N])
+        return self.y[: self.N]
+
+    def backward(self, dy):
+        ds = (dy * self.y[: self.N]).sum(axis=0)
+        self.ds[...] = self.ds + ds if self.add else ds
+        np.multiply(dy, np.exp(self.s), out=self.dx[: self.N])
+        return self.dx[: self.N]
+
+
+# --- everything is right, and everything is looked at ---
+
+
+def test_the_command_ends_with_one_line(tolerance):
+    command = [sys.executable, "-W", "error", "-m", "scratchae.gradcheck"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    last = done.stdout.splitlines()[-1]
+    found = re.fullmatch(
+        r"all (\d+) gradients right on reference and numpy; the largest relative error is (\S+) \((.+)\)", last
+    )
+    assert found and int(found[1]) > 300 and float(found[2]) < tolerance("gradient") / 100, last
+
+
+def test_the_command_names_what_is_wrong(monkeypatch, capsys):
+    monkeypatch.setitem(ACTIVATION_GRADIENT, "tanh", spoiled(ACTIVATION_GRADIENT["tanh"], scaled(0)))
+    some = {"layers": lambda backend: [check_layer(sa.Dense(3, 2, "tanh"), (3,), backend=backend)]}
+    monkeypatch.setattr(library, "LIBRARY", some)
+    assert library.main(["reference"]) == 1
+    out = capsys.readouterr().out
+    assert out.splitlines()[-1] == "2 of 5 gradients are wrong: Dense tanh: W, reference; Dense tanh: x, reference"
+
+
+@pytest.mark.parametrize(
+    "group, room",
+    [("layers", layers), ("latents", latents), ("likelihoods", likelihoods), ("objectives", objectives)],
+)
+def test_nothing_of_the_library_is_left_out(group, room):
+    checked = {report.title.split()[0] for report in library.LIBRARY[group]("reference")}
+    assert checked == set(room.__all__) - {"Layer", "Likelihood", "Objective"}
+
+
+def test_no_kernel_is_left_out():
+    checked = {id(kernel) for family, _ in kernel_checks._families() for kernel in family}
+    for module in pkgutil.iter_modules(kernels.__path__):
+        names = vars(import_module(f"scratchae.kernels.{module.name}")).values()
+        found = [k for value in names for k in (value.values() if isinstance(value, dict) else [value])]
+        for kernel in [k for k in found if isinstance(k, Kernel)]:
+            without = kernel.name in NO_GRADIENT or kernel.name.startswith("gather_")
+            assert (id(kernel) in checked) != without, kernel.name
+
+
+def test_blocks_of_one_image_are_right(backend, monkeypatch):
+    monkeypatch.setattr("scratchae.layers.conv.BLOCK_BYTES", 1)
+    for layer in (sa.Conv2d(2, 3, 3, 2, "same", "tanh"), sa.ConvTranspose2d(2, 3, 3, 2, "same", "tanh")):
+        report = check_layer(layer, (4, 3, 2), backend=backend)
+        assert report.ok, str(report)
+
+
+# --- planted errors ---
+
+
+@pytest.mark.parametrize("output, sees", [(0, {"a"}), (1, {"b", "b, added"})])
+@pytest.mark.parametrize("name", list(BIAS_ACTIVATION))
+def test_an_error_in_an_activation_is_seen(name, output, sees, backend, monkeypatch, tolerance):
+    monkeypatch.setitem(ACTIVATION_GRADIENT, name, spoiled(ACTIVATION_GRADIENT[name], scaled(output)))
+    found = wrong(check(ACTIVATION_GRADIENT[name], backend))
+    if (name, output) == ("identity", 0):
+        assert not found  # da is dy itself there, and not written
+    else:
+        assert {what.split(": ")[1] for what in found} == sees
+        assert min(found.values()) > tolerance("planted")
+
+
+KL_IN_MU, KL_IN_LOGVAR, Z_IN_MU, Z_IN_LOGVAR = range(4)
+
+
+def plant_in_gaussian(term):
+    def spoil(dh, dz, h, eps, w):
+        N, D = len(h), h.shape[1] // 2
+        mu, logvar, dz, eps = h[:, :D], h[:, D:], dz.reshape(N, -1, D), eps.reshape(N, -1, D)
+        terms = {
+            KL_IN_MU: w * mu,
+            KL_IN_LOGVAR: w * np.expm1(logvar) / 2,
+            Z_IN_MU: dz.sum(axis=1),
+            Z_IN_LOGVAR: (dz * eps).sum(axis=1) * np.exp(logvar / 2) / 2,
+        }
+        half = slice(0, D) if term in (KL_IN_MU, Z_IN_MU) else slice(D, 2 * D)
+        dh[:, half] += (OFF - 1) * terms[term]
+
+    return spoiled(GAUSSIAN_GRADIENT, spoil)
+
+
+@pytest.mark.parametrize("term", range(4), ids=["kl in mu", "kl in logvar", "z in mu", "z in logvar"])
+def test_an_error_in_a_term_of_the_latent_is_seen(term, backend, monkeypatch, tolerance):
+    through = "kl" if term in (KL_IN_MU, KL_IN_LOGVAR) else "z"
+    for module in ("kernels.gaussian", "latents.gaussian", "gradcheck.kernels"):
+        monkeypatch.setattr(f"scratchae.{module}.GAUSSIAN_GRADIENT", plant_in_gaussian(term))
+    in_kernel = wrong(kernel_checks.kernel_reports(backend, kernel_checks.GAUSSIAN_GRADIENT)[0])
+    assert list(in_kernel) == [f"h through {through}"] and min(in_kernel.values()) > tolerance("planted")
+    in_latent = wrong(check(sa.Gaussian(3), None, 3, backend))
+    assert {what.split(", ")[0] for what in in_latent} == {f"h through {through}", "h through both"}
+    assert min(in_latent.values()) > tolerance("planted")
+    in_model = wrong(check_model(vae(), np.full((3, 6), 0.3), backend))
+    assert set(in_model) == {"encoder.W", "encoder.b"} and min(in_model.values()) > tolerance("planted")
+
+
+def vae():
+    return sa.VAE(sa.Dense(6, 4), sa.Dense(2, 6, "sigmoid"), sa.Gaussian(2), sa.Bernoulli())
+
+
+@pytest.mark.parametrize(
+    "kind, name",
+    [(sa.Bernoulli, "BERNOULLI_NLL"), (sa.SquaredError, "SQUARED_ERROR"), (sa.AbsoluteError, "ABSOLUTE_ERROR")],
+)
+def test_an_error_in_a_likelihood_is_seen(kind, name, backend, monkeypatch, tolerance):
+    planted = spoiled(kind.kernel, scaled(1))
+    monkeypatch.setattr(kernel_checks, name, planted)
+    monkeypatch.setattr(kind, "kernel", planted)
+    model = sa.Autoencoder(sa.Dense(6, 2), sa.Dense(2, 6), kind())
+    for report in (
+        check(planted, backend),
+        check(kind(), (4,), None, 3, backend),
+        check(model, np.full((2, 6), 0.3), backend),
+        check(model.objective, (6,), 4, backend),
+    ):
+        found = wrong(report)
+        assert len(found) == len(report.rows) and min(found.values()) > tolerance("planted"), str(report)
+
+
+@pytest.mark.parametrize("name", ["IM2COL", "COL2IM"])
+def test_an_error_in_patches_is_seen(name, backend, monkeypatch, tolerance):
+    def spoil(out, *_):
+        out[:, 1] *= OFF  # one row of pixels, or of patches
+
+    planted = spoiled(getattr(kernel_checks, name), spoil)
+    monkeypatch.setattr(kernel_checks, name, planted)
+    found = wrong(check(planted, backend))
+    assert len(found) == 2 and min(found.values()) > tolerance("planted")
+
+
+@pytest.mark.parametrize("tensor", ["W", "b", "x"])
+@pytest.mark.parametrize(
+    "layer, shape",
+    [
+        (sa.Dense(5, 4, "sigmoid"), (5,)),
+        (sa.Conv2d(2, 3, 2, activation="tanh"), (3, 3, 2)),
+        (sa.ConvTranspose2d(2, 3, 2, activation="relu"), (2, 2, 2)),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_an_error_in_one_tensor_of_a_layer_is_seen(layer, shape, tensor, backend, monkeypatch, tolerance):
+    right = type(layer).backward
+
+    def backward(self, dy):
+        dx = right(self, dy)
+        {"W": self.dW, "b": self.db, "x": dx}[tensor][...] *= OFF
+        return dx
+
+    monkeypatch.setattr(type(layer), "backward", backward)
+    found = wrong(check_layer(layer, shape, backend=backend))
+    found.pop("gradients add", None)  # (before + dW) is scaled too
+    assert list(found) == [tensor] and found[tensor] > tolerance("planted")
+
+
+# --- the reader's own layer ---
+
+
+def test_a_readers_layer(backend):
+    report = check(Scale(), (4,), 3, backend)
+    assert [row.what for row in report.rows] == ["s", "x", "gradients add", "smaller batch"]
+    assert report.ok, str(report)
+    assert not check_layer(sa.Sequential(Scale(), sa.Dense(4, 2, "tanh"), Scale()), (4,)).rows[0].note
+
+
+class WrongTensor(Scale):
+    def backward(self, dy):
+        dx = super().backward(dy)
+        self.ds *= OFF
+        return dx
+
+
+class WrongInput(Scale):
+    def backward(self, dy):
+        return OFF * super().backward(dy)
+
+
+class Assigns(Scale):
+    def backward(self, dy):
+        self.add = False
+        return super().backward(dy)
+
+
+class ReadsOldRows(Scale):
+    def backward(self, dy):
+        dx = super().backward(dy)
+        self.ds[...] += (self.y[self.N :] ** 2).sum(axis=0)
+        return dx
+
+
+class NotWritten(Scale):
+    def backward(self, dy):
+        np.multiply(dy, np.exp(self.s), out=self.dx[: self.N])
+        return self.dx[: self.N]
+
+
+class NoInput(Scale):
+    def backward(self, dy):
+        super().backward(dy)
+
+
+class Noisy(Scale):
+    calls = 0
+
+    def forward(self, x):
+        self.calls += 1
+        return super().forward(x) * (1 + 0.1 * np.sin(self.calls))
+
+
+@pytest.mark.parametrize(
+    "layer, sees, note",
+    [
+        (WrongTensor, {"s", "gradients add"}, "furthest off at"),
+        (WrongInput, {"x"}, "furthest off at"),
+        (Assigns, {"gradients add"}, "layer.add"),
+        (ReadsOldRows, {"smaller batch"}, "old ones"),
+        (NotWritten, {"s", "gradients add", "smaller batch"}, "not written"),
+        (NoInput, {"x"}, "shape"),
+        (Noisy, {"s", "x", "smaller batch"}, "two calls"),
+    ],
+)
+def test_a_readers_wrong_layer(layer, sees, note):
+    report = check_layer(layer(), (4,))
+    assert set(wrong(report)) == sees and not report.ok
+    assert any(note in row.note for row in report.rows), str(report)
+
+
+# --- whole models, and check itself ---
+
+
+def test_a_model_is_checked_where_it_stands(backend):
+    model = vae()
+    x = np.full((3, 6), 0.3)
+    model.build(6, backend=backend, seed=2)
+    model.parameters.values[...] *= 2
+    before = model.parameters.values.copy()
+    for report in (check_model(model), check_model(model, x)):
+        assert report.ok and report.title == "VAE Bernoulli", str(report)
+        assert [row.what for row in report.rows] == ["encoder.W", "encoder.b", "decoder.W", "decoder.b"]
+    np.testing.assert_array_equal(model.parameters.values, before)
+
+
+def test_a_model_on_its_kink_is_told_from_a_wrong_one():
+    x = np.zeros((3, 8, 8, 1))
+    x[:, 3:5, 3:5] = 0.7  # a border of zeros and a bias of zero: relu at exactly 0
+    encoder = sa.Sequential(sa.Conv2d(1, 2, 3, 2, "same", "relu"), sa.Flatten(), sa.Dense(32, 3))
+    model = sa.Autoencoder(encoder, sa.Sequential(sa.Dense(3, 64), sa.Reshape(8, 8, 1))).build((8, 8, 1))
+    report = check_model(model, x)
+    assert report.ok
+    assert {row.what: row.verdict for row in report.rows if row.verdict != "right"} == {"encoder.0.b": "kink"}
+
+
+def test_a_model_needs_a_shape():
+    with pytest.raises(ValueError, match="VAE is not built, so 4 rows have no shape"):
+        check_model(vae())
+    with pytest.raises(ValueError, match="Bernoulli likelihood takes values in"):
+        check_model(vae(), np.full((2, 6), 1.5))
+    with pytest.raises(ValueError, match=r"\(N, 6\) is expected"):
+        check_model(vae().build(6), np.zeros((2, 5)))
+
+
+def test_check_goes_by_type():
+    for thing, args, title, n in [
+        (sa.Dense(3, 2), ((3,),), "Dense identity", 5),
+        (sa.Gaussian(2), (), "Gaussian", 9),
+        (sa.SquaredError(), ((3,),), "SquaredError", 2),
+        (vae().objective, ((6,),), "ELBO Bernoulli", 4),
+        (vae(), (np.full((2, 6), 0.3),), "VAE Bernoulli", 4),
+        (BIAS_ACTIVATION["tanh"], (), "kernels, numpy", 3),
+        (np.tanh, (lambda x, dy: dy * (1 - np.tanh(x) ** 2), np.arange(3.0)), "function", 1),
+    ]:
+        report = check(thing, *args)
+        assert (report.title, len(report.rows), report.ok) == (title, n, True), str(report)
+
+
+def test_what_has_no_check_is_refused():
+    with pytest.raises(TypeError, match="no check for a str"):
+        check("numpy")
+    with pytest.raises(ValueError, match="that kernel has no gradient here"):
+        check(sa.kernels.adam.ADAM)
+    with pytest.raises(ValueError, match="no backend 'fast'"):
+        check_layer(sa.Dense(3, 2), (3,), backend="fast")
+
+
+def test_a_scalar_function_has_a_gradient_of_one_argument():
+    report = check_function(lambda x: (x**3).sum(), lambda x: 3 * x**2, np.array([1.0, -2.0]), "theta")
+    assert report.ok and report.rows[0].what == "theta"
+    assert not check_function(lambda x: (x**3).sum(), lambda x: OFF * 3 * x**2, np.array([1.0, -2.0])).ok
+
+
+def test_a_layer_that_is_in_use_is_left_alone():
+    layer = sa.Dense(3, 2, "tanh")
+    model = sa.Autoencoder(layer, sa.Dense(2, 3)).build(3)
+    bound = model.replica(2).encoder
+    W = bound.W
+    assert check_layer(bound, (3,)).ok and check_layer(layer, (3,)).ok
+    assert bound.W is W and not hasattr(layer, "W")

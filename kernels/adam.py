@@ -37,15 +37,16 @@ def adam(theta, m, v, G, now, beta1, beta2, epsilon):
 @jit
 def _adam(theta, m, v, G, now, beta1, beta2, epsilon):
     real = theta.dtype.type
-    b1, b2, e, one = real(beta1), real(beta2), real(epsilon), real(1)
+    b1, b2, e = real(beta1), real(beta2), real(epsilon)
+    r1, r2 = real(1.0 - beta1), real(1.0 - beta2)  # subtracted in double: 1 - float32(0.999) is 1.3e-5 off
     c, alpha, correction1, correction2 = now[0], now[1], now[2], now[3]
     for i in range(theta.shape[0]):
         g = G[0, i]
         for s in range(1, G.shape[0]):
             g += G[s, i]
         g = c * g  # (1)
-        m[i] = b1 * m[i] + (one - b1) * g  # (2)
-        v[i] = b2 * v[i] + (one - b2) * g * g  # (3)
+        m[i] = b1 * m[i] + r1 * g  # (2)
+        v[i] = b2 * v[i] + r2 * g * g  # (3)
         m_hat = m[i] / correction1  # (4)
         v_hat = v[i] / correction2  # (5)
         theta[i] -= alpha * m_hat / (math.sqrt(v_hat) + e)  # (6)

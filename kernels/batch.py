@@ -7,9 +7,9 @@ Images stay uint8 in memory, g in 0..255; x is what the model sees:
     x = 1 if 255 u < g else 0               dynamic: u uniform in [0, 1), drawn anew    (3)
     x = g                                   values that are floating point already      (4)
 
-(3) makes every grey value the probability of ink; its u is Philox's at (pixel, row, epoch, stream), so it
-changes with the epoch and with nothing else. u has 24 bits, so 255 u is exact in float64 and no pixel
-hangs on a rounding.
+255 is divided by as one rounded reciprocal, the same in every spelling. (3) makes every grey value the
+probability of ink; its u is Philox's at (pixel, row, epoch, stream), so it changes with the epoch and with
+nothing else. u has 24 bits, so 255 u is exact in float64 and no pixel hangs on a rounding.
 
 Source: Salakhutdinov and Murray, "On the quantitative analysis of deep belief networks", 2008 (3);
 TensorFlow's tutorial "Convolutional variational autoencoder" (2).
@@ -20,11 +20,12 @@ import numpy as np
 from .kernel import Kernel, jit
 
 WHITE = 255
+UNIT = 1 / 255  # times 255 it is exactly 1, in float32 as in float64
 
 
 def gather_grey(x, data, rows):
     """x (N, D) <- rows (N,) of data (M, D) uint8."""
-    x[...] = data[rows] / x.dtype.type(WHITE)  # (1)
+    x[...] = data[rows] * x.dtype.type(UNIT)  # (1)
 
 
 def gather_threshold(x, data, rows):
@@ -44,11 +45,11 @@ def gather_values(x, data, rows):
 
 @jit
 def _gather_grey(x, data, rows):
-    white = x.dtype.type(WHITE)
+    unit = x.dtype.type(UNIT)
     for n in range(x.shape[0]):
         g = data[rows[n]]
         for d in range(x.shape[1]):
-            x[n, d] = x.dtype.type(g[d]) / white  # (1)
+            x[n, d] = x.dtype.type(g[d]) * unit  # (1)
 
 
 @jit

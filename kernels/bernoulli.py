@@ -8,8 +8,8 @@ With p = sigmoid(a), the probability that a pixel is 1, and x in [0, 1]:
     da = sigmoid(a) - x,   sigmoid(a) = 1 / (1 + e) if a >= 0 else e / (1 + e)          (4)
 
 (2) is finite and right for every finite logit; log(sigmoid(a)) is not: in float32 it is -inf from
-a = -104 on. With K samples an example, rows n K to n K + K - 1 of a are held against row n of x. The
-sums run in float64.
+a = -104 on. log1p(e) is added last, since it is all that is left where x = 1 and a is large. With K samples
+an example, rows n K to n K + K - 1 of a are held against row n of x. The sums run in float64.
 
 Source: Kingma and Welling, "Auto-encoding variational Bayes", 2014, appendix C.1 (1); Maechler,
 "Accurately computing log(1 - exp(-|a|))", 2012 (2).
@@ -26,8 +26,7 @@ def bernoulli_nll(nll, da, a, x):
     """nll (N K,), da (N K, D) <- a (N K, D) logits, x (N, D) in [0, 1]."""
     x = np.repeat(x, a.shape[0] // max(x.shape[0], 1), axis=0)
     e = np.exp(-np.abs(a))
-    softplus = np.maximum(a, 0.0) + np.log1p(e)  # (2)
-    nll[...] = (softplus - x * a).sum(axis=1, dtype=np.float64)  # (1) (3)
+    nll[...] = (np.maximum(a, 0.0) - x * a + np.log1p(e)).sum(axis=1, dtype=np.float64)  # (1) (2) (3)
     da[...] = np.where(a >= 0, 1.0, e) / (1.0 + e) - x  # (4)
 
 
@@ -40,8 +39,8 @@ def _bernoulli_nll(nll, da, a, x):
         n, total = m // K, 0.0
         for d in range(D):
             e = math.exp(-abs(a[m, d]))
-            softplus = (zero if a[m, d] < zero else a[m, d]) + math.log1p(e)  # (2)
-            total += softplus - x[n, d] * a[m, d]  # (1) (3)
+            linear = (zero if a[m, d] < zero else a[m, d]) - x[n, d] * a[m, d]  # (1) (2)
+            total += linear + math.log1p(e)  # (1) (2) (3)
             da[m, d] = (one if a[m, d] >= zero else e) / (one + e) - x[n, d]  # (4)
         nll[m] = total
 

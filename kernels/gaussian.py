@@ -13,7 +13,8 @@ and the derivative of (3) give
     dmu     = sum_k dz + w mu                                                           (4)
     dlogvar = sum_k dz eps sigma / 2 + w (exp(logvar) - 1) / 2                          (5)
 
-where exp(logvar) - 1 is expm1, exact near logvar = 0, the prior.
+where exp(logvar) - 1 is expm1, exact near logvar = 0, the prior. Nothing is clamped: from logvar = 89 on
+exp(logvar) has no float32, (3) is inf, and a run stops with the sentence that names the kl.
 
 Source: Kingma and Welling, "Auto-encoding variational Bayes", 2014, eq. 10 and appendix B.
 """

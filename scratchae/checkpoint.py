@@ -1,8 +1,9 @@
 """save(model, path) and load(path): what was trained, as one safetensors file, without pickle.
 
 The file holds every named tensor, the optimiser's vectors, and as metadata: the architecture (classes and
-their arguments as JSON), the input shape, the dtype, the optimiser's counters, and a SHA-256 over all
-tensors, which the format itself lacks. Only classes on the allow-list, or named by the reader, are built.
+their arguments as JSON), the input shape, the dtype, the optimiser's counters, and a SHA-256 over all of
+these and all tensors, which the format itself lacks. Only classes on the allow-list, or named by the reader,
+are built.
 """
 
 import hashlib
@@ -53,7 +54,7 @@ def save(model: Any, path: str | os.PathLike[str]) -> None:
         metadata["optimizer"] = json.dumps(describe(optimizer))
         metadata["counters"] = json.dumps({"t": optimizer.t, "epoch": optimizer.epoch})
     tensors = {name: np.asarray(a, order="C") for name, a in tensors.items()}
-    metadata["sha256"] = _digest(tensors)
+    metadata["sha256"] = _digest(tensors, metadata)
     _write(Path(path), to_bytes(tensors, metadata))
 
 
@@ -94,10 +95,12 @@ def describe(thing: Any) -> Any:
         return thing
     if isinstance(thing, (list, tuple)):
         return [describe(part) for part in thing]
-    if inspect.isfunction(thing):
-        if "<" in thing.__qualname__:
-            raise TypeError(f"{thing.__qualname__} has no name to save: use a function defined in a module")
+    if isinstance(thing, np.generic):
+        return thing.item()
+    if inspect.isfunction(thing) and "<" not in thing.__qualname__:
         return {"function": thing.__name__}
+    if inspect.isroutine(thing) or inspect.isfunction(thing) or type(thing).__module__ in ("builtins", "functools"):
+        raise TypeError(f"{thing!r} cannot be saved: use a function or a class that is defined in a module")
     arguments: dict[str, Any] = {}
     for p in inspect.signature(type(thing)).parameters.values():
         key = "*" if p.kind is p.VAR_POSITIONAL else p.name
@@ -122,8 +125,10 @@ def _construct(description: Any, allowed: dict[str, Any], path: Any) -> Any:
     return allowed[name](*arguments.pop("*", ()), **arguments)
 
 
-def _digest(tensors: dict[str, np.ndarray]) -> str:
+def _digest(tensors: dict[str, np.ndarray], metadata: dict[str, str]) -> str:
     sha = hashlib.sha256()
+    for key in sorted(metadata.keys() - {"sha256"}):
+        sha.update(f"{key} {metadata[key]}".encode())
     for name in sorted(tensors):
         a = tensors[name]
         sha.update(f"{name} {a.dtype.name} {a.shape}".encode())
@@ -157,9 +162,7 @@ def _read(path: Path) -> tuple[dict[str, str], dict[str, np.ndarray]]:
     if metadata.get("format") != FORMAT:
         found = metadata.get("format", "no format")
         raise ValueError(f"{path} says {found!r}, but {FORMAT!r} is expected: give a file that save() wrote")
-    if _digest(tensors) != metadata.get("sha256"):
-        raise ValueError(
-            f"{path} is damaged: its tensors have SHA-256 {_digest(tensors)}, but it was saved with "
-            f"{metadata.get('sha256')}"
-        )
+    found, saved = _digest(tensors, metadata), metadata.get("sha256")
+    if found != saved:
+        raise ValueError(f"{path} is damaged: it has the SHA-256 {found}, but was saved with {saved}: save again")
     return metadata, tensors

@@ -44,7 +44,7 @@ def fitting_source(model: Any, data: Any, what: str) -> Any:
     shape than the model's, or values that its likelihood cannot have. Source: none, a check.
     """
     model.require_built()
-    if isinstance(data, np.ndarray):
+    if isinstance(data, np.ndarray) and data.shape[1:] != model.input_shape:
         checks.host_rows(data, model.input_shape, what)
     source = as_source(data)
     if source.shape != model.input_shape:

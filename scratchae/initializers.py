@@ -79,8 +79,9 @@ def he_uniform(shape: tuple[int, ...], fan_in: int, fan_out: int, noise: Noise) 
 
 
 def torch_uniform(shape: tuple[int, ...], fan_in: int, fan_out: int, noise: Noise) -> np.ndarray:
-    """Uniform in +-1 / sqrt(fan_in), of that shape, weights and biases alike, PyTorch's default.
+    """Uniform in +-1 / sqrt(fan_in), of that shape, weights and biases alike: PyTorch's default.
 
+    That holds for Dense and Conv2d; PyTorch's ConvTranspose2d counts its outputs for inputs.
     Source: PyTorch's ``nn.Linear.reset_parameters``, where kaiming_uniform_(a=sqrt(5)) comes to the same.
     """
     return _symmetric(shape, 1.0 / np.sqrt(fan_in), noise)  # (3)

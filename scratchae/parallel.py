@@ -60,7 +60,7 @@ class Team:
         self.grads = self.backend.zeros((self.shards, self.values.size))
         self.replicas = [model.replica(self.rows, self.grads[s]) for s in range(self.shards)]
         self.clock = self.backend.zeros((4,), np.uint32)
-        step = -(-self.values.size // (self.shards * GRAIN)) * GRAIN
+        step = max(1, -(-self.values.size // (self.shards * GRAIN))) * GRAIN
         self.parts = [slice(i, i + step) for i in range(0, self.values.size, step)]
         self.active = self.shards
 

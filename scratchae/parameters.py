@@ -28,7 +28,7 @@ def below(prefix: str, views: Views) -> Views:
 
 
 class Parameters:
-    """One flat vector ``values`` (n,) and, for each shard, one like it of gradients.
+    """One flat vector ``values`` (n,) with named views on it, and on any vector like it, such as a gradient.
 
     declared: name -> (shape, initialiser). Each tensor starts on a multiple of 128 bytes; the padding
     between them stays zero. Source: llm.c's one block of parameters.

@@ -81,7 +81,8 @@ def manifold(images: np.ndarray, title: str, note: str = "") -> "Figure":
 def quantile_plane(n: int) -> np.ndarray:
     """The codes of an n by n picture of the plane, each square of equal prior probability.
 
-    Shapes: z (n^2, 2), in reading order: z_1 grows to the right, z_2 upwards. Source: Kingma and Welling 2014, figure 4.
+    Shapes: z (n^2, 2), in reading order: z_1 grows to the right, z_2 upwards.
+    Source: Kingma and Welling 2014, figure 4.
     """
     z = _quantiles(n)
     return np.stack(np.meshgrid(z, z[::-1]), axis=-1).reshape(n * n, 2)

@@ -18,7 +18,7 @@ from .progress import Progress
 
 
 class NonFiniteLoss(ArithmeticError):
-    """A loss became NaN or infinite; the parameters are those before that step.
+    """A loss became NaN or infinite; the parameters are as the step before left them.
 
     Shapes: none. Source: none, an error."""
 
@@ -63,7 +63,8 @@ def fit(
     an order that is a function of seed and epoch; the last batch may be smaller. validation is evaluated
     after each epoch. shards cut a batch and decide the bits, threads execute them and do not. callbacks
     are called as f(model, history) after each epoch; one that returns True ends the run. Ctrl-C ends it
-    after the step under way. Called again, with the same optimiser, it goes on from where it was.
+    after the step under way. Called again, with the same optimiser, it goes on with the next epoch (one
+    that was interrupted is begun again).
 
     Raises NonFiniteLoss naming step, term and what to try; ValueError and TypeError, before anything is
     changed, for data that does not fit and for sizes below 1.
@@ -74,6 +75,7 @@ def fit(
     checks.positive("epochs", epochs)
     batch_size = min(checks.positive("batch_size", batch_size), len(source))
     randomness.clock(seed)
+    callbacks = tuple(callbacks)
     team = Team(model, batch_size, shards, threads)
     optimizer.own(model.parameters)
     model.optimizer = optimizer
@@ -84,10 +86,11 @@ def fit(
         held_feeds = [] if held is None else team.feeds(held)
         for epoch in range(first, first + epochs):
             record = run.epoch(feeds, len(source), epoch)
-            if stop.is_set():
+            if optimizer.epoch != epoch:  # interrupted
                 break
             if held is not None:
                 terms = held_out(team, held_feeds, len(held), batch_size, seed)
+                run.require_finite(terms, f"on the validation data, after epoch {epoch}", "that epoch left")
                 record |= {"test_loss": terms.pop("loss"), **terms}
             history.records.append(record)
             progress.line(record, first + epochs - 1)
@@ -116,7 +119,7 @@ class _Run:
         for i in range(0, n, self.batch_size):
             total = self._step(feeds, order[i : i + self.batch_size], epoch)
             seen = total + seen if len(seen) else total
-            if self.stop.is_set():
+            if self.stop.is_set() and i + self.batch_size < n:
                 break
         else:
             self.optimizer.epoch = epoch
@@ -128,19 +131,21 @@ class _Run:
     def _step(self, feeds: list[Any], rows: np.ndarray, epoch: int) -> np.ndarray:
         total = self.team.forward(feeds, rows)
         terms = self.team.objective.loss(total)
-        if not math.isfinite(terms["loss"]):
-            raise NonFiniteLoss(self._sentence(terms, epoch))
+        self.require_finite(terms, f"at step {self.optimizer.t + 1} (epoch {epoch})", "the step before left")
         self.team.backward(total)
         self.team.update(self.optimizer, total)
         self.progress.step(terms["loss"])
         return total
 
-    def _sentence(self, terms: dict[str, float], epoch: int) -> str:
+    def require_finite(self, terms: dict[str, float], where: str, who: str) -> None:
+        """Raise NonFiniteLoss, naming the terms that blew up, unless the loss is finite."""
+        if math.isfinite(terms["loss"]):
+            return
         bad = [f"{name} is {value}" for name, value in terms.items() if name != "loss" and not math.isfinite(value)]
-        return (
-            f"the loss became {terms['loss']} at step {self.optimizer.t + 1} (epoch {epoch}): {', '.join(bad)}. "
-            f"The parameters are those before this step. Try a learning rate below {self.optimizer.lr:g}, check "
-            "that the data is scaled to about 1, or start from smaller initial weights"
+        raise NonFiniteLoss(
+            f"the loss became {terms['loss']} {where}: {', '.join(bad)}; the parameters are as {who} them: "
+            f"try a learning rate below {self.optimizer.lr:g}, check that the data is scaled to about 1, or "
+            "start from smaller initial weights"
         )
 
 

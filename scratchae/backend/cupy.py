@@ -13,8 +13,8 @@ def require_cupy() -> NoReturn:
     """
     if find_spec("cupy") is None:
         raise ImportError(
-            "backend 'cupy' needs CuPy, which is not installed, and CUDA spellings of the kernels, which this "
-            "version of scratchae does not have yet: use backend 'numpy'"
+            "backend 'cupy' needs CuPy, which is not installed (pip install 'cupy-cuda12x[ctk]'), and CUDA "
+            "spellings of the kernels, which this version of scratchae does not have yet: use backend 'numpy'"
         )
     cupy: Any = import_module("cupy")
     if cupy.cuda.runtime.driverGetVersion() == 0:

@@ -40,9 +40,10 @@ def find(
         if own.is_file():
             return _checked(own, sha256)
         # MNIST and Fashion-MNIST share their file names: only the checksum tells whose a flat file is.
-        if flat.is_file() and _sha256(flat) == sha256:
+        found = _sha256(flat) if flat.is_file() else ""
+        if found == sha256:
             return flat
-        looked.append(f"{own.parent}" + (f" ({flat} has another checksum)" if flat.is_file() else ""))
+        looked.append(f"{own.parent}" + (f" ({flat} has the SHA-256 {found}, not {sha256})" if found else ""))
     failures = []
     for mirror in mirrors:
         try:

@@ -73,7 +73,7 @@ class Images:
             raise ValueError(f"there are {len(pixels)} images, but labels of shape {np.shape(labels)}")
         if binarize not in GATHER:
             raise ValueError(f"binarize is {binarize!r}: choose one of {', '.join(GATHER)}")
-        self.pixels = pixels
+        self.pixels = np.ascontiguousarray(pixels)
         self.labels = labels
         self.binarize = binarize
         self.name = name
@@ -91,7 +91,7 @@ class Images:
         return Feed(backend, data, self.shape, rows, GATHER[self.binarize])
 
     def values(self, rows: Any = slice(None)) -> np.ndarray:
-        """Some or all images as float32 in [0, 1], as a held-out batch has them: (n, *shape).
+        """Some or all images as float32 in [0, 1], as ``evaluate`` has them with seed 0: (n, *shape).
 
         rows: a slice or an array of indices. Source: kernels/batch.py, (1) to (3).
         """
@@ -116,7 +116,7 @@ class Values:
         shape = np.shape(x)[1:]
         if np.ndim(x) < 2:
             raise ValueError(f"the data has shape {np.shape(x)}, but rows (N, ...) are expected")
-        self.x = checks.host_rows(x, shape, "the data")
+        self.x = _native(checks.host_rows(x, shape, "the data"))
         self.labels = labels
         self.name = name
         self.shape = shape
@@ -132,6 +132,13 @@ class Values:
         """A feed for up to rows examples at once. Shapes: see Feed. Source: kernels/batch.py (4)."""
         data = backend.share(self.x.reshape(len(self), -1))
         return Feed(backend, data, self.shape, rows, GATHER_VALUES)
+
+
+def _native(x: np.ndarray) -> np.ndarray:
+    """x in a dtype that every loop is compiled for: float32 and float64 as they are, others as the nearer."""
+    if x.dtype in (np.float32, np.float64):
+        return np.ascontiguousarray(x, dtype=x.dtype.newbyteorder("="))
+    return np.ascontiguousarray(x, dtype=np.float32 if x.dtype.itemsize <= 2 else np.float64)
 
 
 def as_source(data: Any) -> Source:

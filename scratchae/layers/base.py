@@ -13,9 +13,10 @@ class Layer:
     The constructor only stores. Then, once: ``declare`` checks the input shape and names the parameters;
     the layer is copied for each shard; ``attach`` hands it its views (W as self.W, its gradient as self.dW);
     ``bind`` makes buffers for the largest batch and picks the kernels. From there on a step allocates
-    nothing: results are the layer's own buffers, valid until its next call, and x and dy are read-only.
-    Shapes: rows first, (N, ...), and rows are independent. ``forward`` keeps only what ``backward`` reads.
-    Gradients are of sums over rows; the first writer assigns, and where ``add`` is set they are added.
+    nothing of the size of a batch or of a parameter: results are the layer's own buffers, valid until its
+    next call, and x and dy are read-only. Shapes: rows first, (N, ...), and rows are independent.
+    ``forward`` keeps only what ``backward`` reads. Gradients are of sums over rows; the first writer assigns,
+    and where ``add`` is set they are added.
     Source: the split is llm.c's forward/backward pairs over one block of memory.
     """
 

@@ -14,6 +14,8 @@ Source: Dumoulin and Visin, "A guide to convolution arithmetic for deep learning
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 Pair = tuple[int, int]
 
 
@@ -33,10 +35,11 @@ class Axis:
 
 def pair(name: str, value: int | Pair, least: int) -> Pair:
     """One whole number or two, >= least, as two. Raises ValueError. Shapes: none. Source: none, a check."""
-    both = (value, value) if isinstance(value, int) else tuple(value)
-    if len(both) != 2 or not all(isinstance(v, int) and v >= least for v in both):
+    both = value if isinstance(value, (tuple, list)) else (value, value)
+    whole = all(isinstance(v, (int, np.integer)) and not isinstance(v, bool) and v >= least for v in both)
+    if len(both) != 2 or not whole:
         raise ValueError(f"{name} is {value!r}, but it must be a whole number >= {least}, or two of them")
-    return both[0], both[1]
+    return int(both[0]), int(both[1])
 
 
 def known_padding(value: Any) -> Any:

@@ -34,6 +34,7 @@ class Sequential(Layer):
 
     @add.setter
     def add(self, add: bool) -> None:
+        """Set it in every layer. Shapes: none. Source: layers/base.py."""
         for layer in self.layers:
             layer.add = add
 
@@ -79,3 +80,23 @@ class Sequential(Layer):
                 return None
             dy = dx
         return dy
+
+
+def leaves(name: str, layer: Layer) -> list[tuple[str, Layer]]:
+    """The layers inside, each with its dotted name, in order of x. Shapes: none. Source: the class above."""
+    if not isinstance(layer, Sequential):
+        return [(name, layer)]
+    return [leaf for i, inner in enumerate(layer.layers) for leaf in leaves(f"{name}.{i}", inner)]
+
+
+def distinct(encoder: Layer, decoder: Layer) -> None:
+    """Raise ValueError where one layer object stands in two places, which would share its buffers.
+
+    Shapes: none. Source: none, a check."""
+    seen: dict[int, str] = {}
+    for name, layer in leaves("encoder", encoder) + leaves("decoder", decoder):
+        if id(layer) in seen:
+            raise ValueError(
+                f"the same {type(layer).__name__} stands at {seen[id(layer)]} and at {name}: make one for each"
+            )
+        seen[id(layer)] = name

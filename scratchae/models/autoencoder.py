@@ -20,7 +20,7 @@ class Autoencoder(Model):
         self.encoder = encoder
         self.decoder = decoder
         self.likelihood = likelihood or SquaredError()
-        self.objective = Reconstruction(self.encoder, self.decoder, self.likelihood)
+        super().__init__(Reconstruction(self.encoder, self.decoder, self.likelihood))
 
     def encode(self, x: np.ndarray) -> np.ndarray:
         """x (N, *input_shape) -> code (N, *code). Raises as checks.host_rows. Source: the objective, (1)."""

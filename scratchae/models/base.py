@@ -1,6 +1,7 @@
 """What every model shares: building, its replicas, and host arrays in and out."""
 
 import copy
+import threading
 from collections.abc import Callable
 from typing import Any, Self
 
@@ -8,6 +9,7 @@ import numpy as np
 
 from .. import checks
 from ..backend import Array, Backend, get_backend
+from ..layers.sequential import distinct
 from ..objectives import Objective
 from ..parameters import Parameters
 from .summary import table
@@ -24,28 +26,38 @@ class Model:
     """
 
     objective: Objective
+    _one_at_a_time: threading.Lock  # encode and decode share one replica's buffers
     parameters: Parameters
     backend: Backend
     input_shape: tuple[int, ...]
     optimizer: Any = None
     _inference: Objective | None = None
 
+    def __init__(self, objective: Objective):
+        self.objective = objective
+        self._one_at_a_time = threading.Lock()
+
     def build(
-        self, input_shape: Any, *, backend: str | Backend = "numpy", dtype: str = "float32", seed: int = 0
+        self, input_shape: Any, *, backend: str | Backend = "numpy", dtype: str | None = None, seed: int = 0
     ) -> Self:
         """Make and draw the parameters for rows of input_shape, such as (28, 28, 1); returns the model.
 
-        backend: "numpy", "reference", "cupy", or an object of that protocol; dtype: "float32" or
-        "float64"; seed: of the initial weights. Raises ValueError where shapes do not meet.
+        backend: "numpy", "reference", "cupy", or an object of that protocol; dtype: "float32"
+        (default) or "float64"; seed: of the initial weights. Raises ValueError where shapes do not meet or
+        one layer stands in two places; a model that was built before is then as it was.
         Source: initializers.py.
         """
         shape = (input_shape,) if isinstance(input_shape, int) else tuple(input_shape)
         shape = tuple(checks.positive("the input shape's size", n) for n in shape)
-        bound = get_backend(backend, dtype) if isinstance(backend, str) else backend
-        parameters = Parameters(bound, self.objective.declare(shape))
+        bound = get_backend(backend, dtype or "float32") if isinstance(backend, str) else backend
+        if dtype not in (None, bound.dtype.name):
+            raise ValueError(f"dtype is {dtype!r}, but the backend handed in computes in {bound.dtype.name!r}")
+        distinct(self.objective.encoder, self.objective.decoder)
+        objective = copy.deepcopy(self.objective)  # the layers handed in may serve another model too
+        parameters = Parameters(bound, objective.declare(shape))
         parameters.initialise(seed)
         self.input_shape, self.backend, self.parameters = shape, bound, parameters
-        self.optimizer, self._inference = None, None
+        self.objective, self.optimizer, self._inference = objective, None, None
         return self
 
     def require_built(self) -> None:
@@ -80,12 +92,13 @@ class Model:
 
     def _map(self, f: Callable[[Objective, Array], Array], x: np.ndarray) -> np.ndarray:
         """f over rows of x, a chunk at a time, on the backend and back."""
-        if self._inference is None:
-            self._inference = self.replica(CHUNK)
         out = []
-        for start in range(0, len(x), CHUNK):
-            rows = self.backend.asarray(x[start : start + CHUNK])
-            out.append(self.backend.to_host(f(self._inference, rows)))
+        with self._one_at_a_time:
+            if self._inference is None:
+                self._inference = self.replica(CHUNK)
+            for start in range(0, len(x), CHUNK):
+                rows = self.backend.asarray(x[start : start + CHUNK])
+                out.append(self.backend.to_host(f(self._inference, rows)))
         return np.concatenate(out)
 
     def __repr__(self) -> str:

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from ..layers import Layer, Sequential
+from ..layers.sequential import leaves
 
 
 def table(model: Any) -> str:
@@ -16,7 +16,7 @@ def table(model: Any) -> str:
     built = hasattr(model, "parameters")
     rows = [("layer", "output", "parameters")]
     for part in ("encoder", "decoder"):
-        for name, layer in _leaves(part, getattr(model, part)):
+        for name, layer in leaves(part, getattr(model.objective, part)):
             counts = [
                 int(np.prod(shape))
                 for key, (shape, _) in (model.parameters.declared.items() if built else ())
@@ -30,7 +30,7 @@ def table(model: Any) -> str:
 
 
 def describe(layer: Any) -> str:
-    """The call that made it, with what differs from the default: Dense(784, 400, 'relu').
+    """The call that made it, with what differs from the default: Dense(784, 400, activation='relu').
 
     Shapes: none. Source: scikit-learn's ``print_changed_only``.
     """
@@ -49,12 +49,6 @@ def describe(layer: Any) -> str:
 def _single(value: Any) -> Any:
     """(2, 2) -> 2, as it was most likely written."""
     return value[0] if isinstance(value, tuple) and len(set(value)) == 1 else value
-
-
-def _leaves(name: str, layer: Layer) -> list[tuple[str, Layer]]:
-    if not isinstance(layer, Sequential):
-        return [(name, layer)]
-    return [leaf for i, inner in enumerate(layer.layers) for leaf in _leaves(f"{name}.{i}", inner)]
 
 
 def _title(model: Any, built: bool) -> str:

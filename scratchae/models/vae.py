@@ -19,6 +19,8 @@ class VAE(Model):
     GaussianLikelihood. beta: the weight of the KL. Source: Kingma and Welling 2014; objectives/elbo.py.
     """
 
+    objective: ELBO
+
     def __init__(
         self,
         encoder: Layer,
@@ -31,8 +33,12 @@ class VAE(Model):
         self.decoder = decoder
         self.latent = latent
         self.likelihood = likelihood or Bernoulli()
-        self.beta = beta
-        self.objective = ELBO(self.encoder, self.decoder, self.latent, self.likelihood, beta)
+        super().__init__(ELBO(self.encoder, self.decoder, self.latent, self.likelihood, beta))
+
+    @property
+    def beta(self) -> float:
+        """The weight of the KL, as given at the start. Shapes: none. Source: objectives/elbo.py (6)."""
+        return self.objective.beta
 
     def encode(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """x (N, *input_shape) -> mu (N, D), logvar (N, D) of q(z|x). Source: objectives/elbo.py (1)."""

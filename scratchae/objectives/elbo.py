@@ -69,7 +69,7 @@ class ELBO(Objective):
         """loss = reconstruction + kl + penalty, in nats per example; total (3,). Source: the class docstring."""
         count, nll, kl = total.tolist()
         reconstruction, kl = nll / count, kl / count
-        penalty = (self.beta - 1.0) * kl  # (7)
+        penalty = (self.beta - 1.0) * kl if self.beta != 1.0 else 0.0  # (7), and no 0 * inf
         loss = reconstruction + kl + penalty  # (6) (7)
         return {"loss": loss, "reconstruction": reconstruction, "kl": kl, "penalty": penalty}
 

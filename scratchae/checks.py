@@ -38,7 +38,11 @@ def host_rows(x: Any, shape: tuple[int, ...], what: str) -> np.ndarray:
 
 def finite(x: np.ndarray, what: str) -> None:
     """Raise ValueError at the first NaN or inf of x, any shape, by its index. Source: none, a check."""
-    if x.dtype.kind == "f" and not np.isfinite(x.sum(dtype=np.float64)):
+    if x.dtype.kind != "f":
+        return
+    with np.errstate(invalid="ignore", over="ignore"):  # one pass without a mask of x's size: bad values show in it
+        total = x.sum(dtype=np.float64)
+    if not np.isfinite(total):
         bad = np.argwhere(~np.isfinite(x))
         if len(bad):
             at = tuple(int(i) for i in bad[0])

@@ -52,7 +52,7 @@ def known_padding(value: Any) -> Any:
                     f"the padding is {value!r}, but it must be 'valid', 'same', a whole number >= 0 for all "
                     "sides, or four of them: (top, bottom, left, right)"
                 )
-    return value
+    return tuple(value) if four else value
 
 
 def _explicit(padding: Any, axis: int) -> Pair:

@@ -1,0 +1,145 @@
+"""Where batches come from: pixels stay bytes until a batch is made, and a batch is what it says."""
+
+import numpy as np
+import pytest
+
+from scratchae import (
+    Autoencoder,
+    Bernoulli,
+    Dense,
+    Flatten,
+    Images,
+    Reshape,
+    Sequential,
+    SquaredError,
+    Values,
+    datasets,
+    evaluate,
+    get_backend,
+    randomness,
+)
+from scratchae.datasets import as_source, strokes
+
+PIXELS = np.random.default_rng(0).integers(0, 256, (11, 4, 3, 1)).astype(np.uint8)
+PIXELS[0, 0, :, 0] = 0, 127, 128
+ROWS = np.array([7, 0, 10, 7, 3], np.uint32)
+X = np.random.default_rng(1).normal(size=(11, 4, 3, 1))
+BINARIZE = pytest.mark.parametrize("binarize", ["none", "threshold", "dynamic"])
+
+
+def batch(source, backend="numpy", dtype="float32", rows=ROWS, seed=0, epoch=1, purpose=randomness.TRAINING):
+    feed = source.feed(get_backend(backend, dtype), 6)
+    return feed.fill(rows, randomness.clock(seed, epoch, purpose)).copy()
+
+
+@BINARIZE
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_batch_of_images(backend, dtype, binarize, tolerance):
+    x, grey = batch(Images(PIXELS, binarize=binarize), backend, dtype), PIXELS[ROWS] / 255
+    assert x.shape == (5, 4, 3, 1) and x.dtype == dtype
+    if binarize == "none":
+        np.testing.assert_allclose(x, grey, rtol=0, atol=tolerance("kernel", dtype))
+    else:
+        assert set(np.unique(x)) == {0, 1}
+    if binarize == "threshold":
+        np.testing.assert_array_equal(x, grey > 0.5)
+
+
+def test_dynamic_pixels_are_drawn_anew_each_epoch_and_with_their_grey_as_probability(backend):
+    source, rows = Images(PIXELS, binarize="dynamic"), np.arange(6, dtype=np.uint32)
+    draws = np.array([batch(source, backend, rows=rows, epoch=epoch) for epoch in range(400)])
+    p = PIXELS[:6] / 255
+    assert (np.abs(draws.mean(axis=0) - p) <= 4.5 * np.sqrt(p * (1 - p) / 400)).all()
+    assert len(np.unique(draws.reshape(400, -1), axis=0)) == 400
+    np.testing.assert_array_equal(batch(source, backend, rows=rows, epoch=7), draws[7])
+    assert (batch(source, backend, rows=rows, epoch=7, seed=1) != draws[7]).any()
+
+
+@BINARIZE
+def test_an_example_is_the_same_in_any_batch(backend, binarize):
+    source = Images(PIXELS, binarize=binarize)
+    x = batch(source, backend)
+    np.testing.assert_array_equal(x[0], x[3])  # row 7 twice
+    for n, row in enumerate(ROWS):
+        np.testing.assert_array_equal(batch(source, backend, rows=np.array([row], np.uint32))[0], x[n])
+
+
+@BINARIZE
+def test_values_are_what_a_held_out_batch_has(backend, binarize):
+    source = Images(PIXELS, binarize=binarize)
+    held_out = batch(source, backend, epoch=0, purpose=randomness.EVALUATION)
+    assert source.values().shape == PIXELS.shape and source.values().dtype == np.float32
+    np.testing.assert_allclose(source.values(ROWS), held_out, atol=1e-7)
+    np.testing.assert_array_equal(source.values(slice(2, 5)), source.values()[2:5])
+    np.testing.assert_array_equal(source.values([4]), source.values()[4:5])
+
+
+def test_held_out_pixels_are_drawn_from_a_stream_of_their_own(tolerance):
+    source = Images(PIXELS, binarize="dynamic")
+    decoder = Sequential(Dense(2, 12), Reshape(4, 3, 1))
+    model = Autoencoder(Sequential(Flatten(), Dense(12, 2)), decoder, Bernoulli()).build((4, 3, 1), dtype="float64")
+    losses = [evaluate(model, data)["loss"] for data in (source, source.values())]
+    assert losses[0] == pytest.approx(losses[1], rel=tolerance("loss"))
+    training = [batch(source, epoch=epoch, rows=np.arange(6, dtype=np.uint32)) for epoch in range(3)]
+    assert all((x != source.values()[:6]).any() for x in training)
+
+
+def test_one_buffer_for_all_batches(backend):
+    for source in (Images(PIXELS, binarize="dynamic"), Values(X)):
+        feed, clock = source.feed(get_backend(backend), 6), randomness.clock(0)
+        first, second = feed.fill(ROWS, clock), feed.fill(ROWS[:2], clock)
+        assert first.ctypes.data == second.ctypes.data and second.shape == (2, 4, 3, 1)
+        assert feed.x.dtype == np.float32 and (feed.u is None or feed.u.dtype == np.float32)
+
+
+def test_pixels_are_not_copied(backend):
+    source = Images(PIXELS)
+    feed = source.feed(get_backend(backend), 6)
+    assert source.pixels is PIXELS and np.shares_memory(feed.data, PIXELS) and feed.data.dtype == np.uint8
+    strided = Images(PIXELS[::2, :, ::-1])
+    np.testing.assert_array_equal(
+        batch(strided, backend, rows=ROWS[1:2]), batch(Images(strided.pixels.copy()), backend, rows=ROWS[1:2])
+    )
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_batch_of_values(backend, dtype):
+    for x in (X, X.astype("float32"), np.round(X).astype("int64"), X > 0):
+        np.testing.assert_array_equal(batch(Values(x), backend, dtype), x[ROWS].astype(dtype))
+    assert len(Values(X)) == 11 and Values(X).shape == (4, 3, 1)
+
+
+def test_the_check_is_the_likelihoods():
+    Values(X).check(SquaredError())
+    Images(PIXELS).check(Bernoulli())
+    with pytest.raises(ValueError, match=r"values in \[0, 1\]"):
+        Values(X).check(Bernoulli())
+
+
+def test_as_source():
+    images = Images(PIXELS)
+    assert as_source(images) is images
+    assert isinstance(as_source(X), Values)
+
+    class Own:
+        """A reader's own source is taken as it is."""
+
+        feed = None
+
+    assert isinstance(as_source(Own()), Own)
+
+
+def test_labels_and_names_go_along():
+    labels = np.arange(11)
+    images = Images(PIXELS, labels, name="mine")
+    assert images.labels is labels and images.name == "mine" and len(images) == 11 and images.shape == (4, 3, 1)
+
+
+def test_load_by_name(monkeypatch):
+    small = strokes.load(30, 20)
+    monkeypatch.setattr(strokes, "load", lambda: small)
+    train, test = datasets.load("strokes", binarize="threshold")
+    assert (len(train), len(test)) == (30, 20) and train.shape == (28, 28, 1)
+    assert train.name == test.name == "strokes (generated)" and train.binarize == "threshold"
+    np.testing.assert_array_equal(train.labels, small[0][1])
+    assert set(datasets.LOADERS) == set(datasets.TITLES) == {"mnist", "fashion_mnist", "strokes"}

@@ -1,0 +1,181 @@
+"""Philox: the published vectors, the same bits in both spellings, and draws that are what they claim to be."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from scratchae.kernels import philox
+
+QUICK = settings(derandomize=True, max_examples=25, deadline=None, database=None)
+UINT32, SIZE = st.integers(0, 2**32 - 1), st.integers(1, 17)
+
+# Random123 1.14, examples/kat_vectors, "philox4x32 10": counter, key -> words.
+KNOWN = [
+    ("00000000 00000000 00000000 00000000", "00000000 00000000", "6627e8d5 e169c58d bc57ac4c 9b00dbd8"),
+    ("ffffffff ffffffff ffffffff ffffffff", "ffffffff ffffffff", "408f276d 41c83b0e a20bc7c6 6d5451fd"),
+    ("243f6a88 85a308d3 13198a2e 03707344", "a4093822 299f31d0", "d16cfe09 94fdcceb 5001e420 24126ea1"),
+]
+BLOCKS = {"reference": philox._philox_numpy, "numpy": philox.philox}
+
+
+def spelling(kernel, backend):
+    return kernel.definition if backend == "reference" else kernel.numba
+
+
+def clock(seed=7, epoch=1, purpose=0):
+    return np.array([seed & 0xFFFFFFFF, seed >> 32, epoch, purpose], np.uint32)
+
+
+def draw(kernel, shape, backend="numpy", dtype="float64", rows=None, seed=7, epoch=1, stream=3):
+    out = np.empty(shape, dtype)
+    rows = np.arange(shape[0], dtype=np.uint32) if rows is None else np.asarray(rows, np.uint32)
+    spelling(kernel, backend)(out, rows, clock(seed, epoch), stream)
+    return out
+
+
+def known(block, counter, key):
+    words = [np.uint64(int(word, 16)) for word in f"{counter} {key}".split()]
+    return " ".join(f"{int(word):08x}" for word in block(*words))
+
+
+@pytest.mark.parametrize("counter, key, words", KNOWN)
+def test_known_answers(backend, counter, key, words):
+    assert known(BLOCKS[backend], counter, key) == words
+
+
+@pytest.mark.parametrize("name", ["M0", "M1", "W0", "W1"])
+def test_known_answers_see_a_wrong_constant(monkeypatch, name):
+    monkeypatch.setattr(philox, name, getattr(philox, name) ^ np.uint64(1 << 7))
+    counter, key, words = KNOWN[2]
+    assert known(philox._philox_numpy, counter, key) != words
+
+
+def test_the_counter_is_block_row_epoch_stream(backend):
+    """The vectors again, through the kernel: row, clock and stream land where the docstring says."""
+    _, row, epoch, purpose = (int(word, 16) for word in KNOWN[2][0].split())
+    k0, k1 = (int(word, 16) for word in KNOWN[2][1].split())
+    out = np.empty((1, 9), np.uint32)
+    now = np.array([k0, k1, epoch, purpose - 5], np.uint32)
+    spelling(philox.WORDS, backend)(out, np.array([row], np.uint32), now, 5)
+    for block in range(3):
+        counter = f"{block:08x} {row:08x} {epoch:08x} {purpose:08x}"
+        words = known(philox._philox_numpy, counter, KNOWN[2][1]).split()
+        assert [f"{word:08x}" for word in out[0, 4 * block : 4 * block + 4]] == words[: 9 - 4 * block]
+
+
+@QUICK
+@given(SIZE, SIZE, st.lists(UINT32, min_size=21, max_size=21), st.integers(0, 2**31 - 1))
+def test_words_are_the_same_to_the_bit(N, P, numbers, stream):
+    rows, now = np.array(numbers[:N], np.uint32), np.array(numbers[-4:], np.uint32)
+    out = {name: np.empty((N, P), np.uint32) for name in BLOCKS}
+    for name in BLOCKS:
+        spelling(philox.WORDS, name)(out[name], rows, now, stream)
+    np.testing.assert_array_equal(out["reference"], out["numpy"])
+
+
+def test_uniform_is_the_words_top_24_bits(backend):
+    words = draw(philox.WORDS, (13, 11), backend, np.uint32)
+    single, double = (draw(philox.UNIFORM, (13, 11), backend, dtype) for dtype in ("float32", "float64"))
+    np.testing.assert_array_equal(single.astype("float64"), double)  # exact in float32
+    np.testing.assert_array_equal(double, (words >> 8) / 2**24)
+
+
+def edge(kernel, word, monkeypatch, shape=(1, 4)):
+    """The kernel in both spellings, where every word drawn is this one."""
+    block = (np.uint64(word),) * 4
+    monkeypatch.setattr(philox, "_words_numpy", lambda *_: np.full(shape, word, np.uint64))
+    monkeypatch.setattr(philox, "draw_block", lambda *_: block)
+    for f in (kernel.definition, kernel.numba.py_func):
+        for dtype in ("float32", "float64"):
+            out = np.empty(shape, dtype)
+            f(out, np.zeros(1, np.uint32), clock(), 0)
+            yield out
+
+
+@pytest.mark.parametrize("word", [0, 0xFF, 0xFFFFFFFF])
+def test_the_extreme_words(monkeypatch, word):
+    for u in edge(philox.UNIFORM, word, monkeypatch):
+        assert ((u >= 0) & (u < 1)).all()
+    for e in edge(philox.NORMAL, word, monkeypatch):
+        assert np.isfinite(e).all() and np.abs(e).max() < np.sqrt(48 * np.log(2)) + 1e-6
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_normals_of_both_spellings(dtype, tolerance):
+    pair = [draw(philox.NORMAL, (300, 101), backend, dtype) for backend in BLOCKS]
+    tol = tolerance("kernel", dtype)
+    np.testing.assert_allclose(*pair, rtol=tol, atol=tol)
+
+
+def correlation(a, b):
+    return np.mean((a - a.mean()) * (b - b.mean())) / (a.std() * b.std())
+
+
+def strange(e):
+    """The statistics of draws (N, P) that lie more than 4 standard errors from those of N(0, 1)."""
+    n = e.size
+    found = {
+        "mean": (e.mean(), 0, 1),
+        "variance": (e.var(), 1, 2),
+        "skewness": ((e**3).mean(), 0, 15),
+        "kurtosis": ((e**4).mean(), 3, 96),
+    }
+    for t, p in ((1, 0.3173105), (2, 0.0455003), (3, 0.0026998), (4, 6.334e-5)):
+        found[f"tail beyond {t}"] = ((np.abs(e) > t).mean(), p, p * (1 - p))
+    for name, a, b in (("position", e[:, :-1], e[:, 1:]), ("row", e[:-1], e[1:])):
+        found[f"correlation with the next {name}"] = correlation(a, b), 0, 1
+        found[f"correlation of squares with the next {name}"] = correlation(a**2, b**2), 0, 1
+    return [name for name, (value, mean, var) in found.items() if abs(value - mean) > 4 * np.sqrt(var / n)]
+
+
+def test_normal_moments_tails_and_neighbours(backend):
+    assert strange(draw(philox.NORMAL, (500, 500), backend)) == []
+
+
+def test_these_statistics_see_what_is_wrong():
+    e = draw(philox.NORMAL, (500, 500))
+    assert "variance" in strange(1.02 * e)
+    assert "mean" in strange(e + 0.02)
+    assert {"kurtosis", "tail beyond 3"} <= set(strange(np.clip(e, -3, 3)))
+    uniform = draw(philox.UNIFORM, (500, 500))
+    assert "skewness" in strange(-np.log1p(-uniform) - 1)
+    assert any("squares" in name for name in strange(e * np.sqrt(2 * uniform[:, :1])))  # one scale a row
+
+
+def test_uniform_moments(backend):
+    u = draw(philox.UNIFORM, (500, 500), backend)
+    n, counts = u.size, np.bincount((256 * u).astype(int).ravel(), minlength=256)
+    assert abs(u.mean() - 1 / 2) < 4 * np.sqrt(1 / 12 / n)
+    assert abs(u.var() - 1 / 12) < 4 * np.sqrt(1 / 180 / n)
+    chi2 = ((counts - n / 256) ** 2 / (n / 256)).sum()
+    assert abs(chi2 - 255) < 4 * np.sqrt(2 * 255)
+
+
+def test_bernoulli_frequencies(backend):
+    p = np.tile([0.0, 0.03, 0.5, 0.9, 1.0], 8)
+    out, rows = np.empty((20_000, 40), np.float32), np.arange(20_000, dtype=np.uint32)
+    spelling(philox.BERNOULLI, backend)(out, np.broadcast_to(p, out.shape).copy(), rows, clock(), 3)
+    np.testing.assert_array_equal(out, draw(philox.UNIFORM, out.shape, backend) < p)
+    frequency = out.reshape(-1, 5).mean(axis=0)
+    assert (np.abs(frequency - p[:5]) <= 4 * np.sqrt(p[:5] * (1 - p[:5]) / (out.size / 5))).all()
+    assert set(np.unique(out)) == {0.0, 1.0}
+
+
+@pytest.mark.parametrize("kernel", [philox.UNIFORM, philox.NORMAL], ids=lambda kernel: kernel.name)
+def test_a_draw_does_not_depend_on_how_the_batch_is_cut(backend, kernel):
+    rows = np.array([5, 1, 4_000_000_000, 8, 13], np.uint32)
+    whole = draw(kernel, (5, 7), backend, rows=rows)
+    np.testing.assert_array_equal(draw(kernel, (2, 7), backend, rows=rows[:2]), whole[:2])
+    np.testing.assert_array_equal(draw(kernel, (3, 7), backend, rows=rows[2:]), whole[2:])
+    np.testing.assert_array_equal(draw(kernel, (5, 7), backend, rows=rows[::-1]), whole[::-1])
+    np.testing.assert_array_equal(draw(kernel, (5, 3), backend, rows=rows), whole[:, :3])
+
+
+@pytest.mark.parametrize(
+    "change", [{"seed": 8}, {"seed": 7 + (1 << 40)}, {"epoch": 2}, {"stream": 4}, {"rows": range(40, 80)}], ids=str
+)
+def test_a_draw_depends_on_who_asks(backend, change):
+    before, after = draw(philox.NORMAL, (40, 64), backend), draw(philox.NORMAL, (40, 64), backend, **change)
+    assert (before == after).mean() < 0.01
+    assert abs(correlation(before, after)) < 4 / np.sqrt(before.size)

@@ -1,0 +1,260 @@
+"""Every kernel of the library: its Numba loop against its definition, over odd shapes and hard values."""
+
+import importlib
+import pkgutil
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from scratchae import kernels
+from scratchae.kernels.activation import DEFINITIONS
+from scratchae.kernels.kernel import Kernel
+
+QUICK = settings(derandomize=True, max_examples=25, deadline=None, database=None)
+SIZE = st.integers(1, 17)
+HARD = (0.0, 50.0, -50.0, 100.0, -100.0)
+
+
+def collected():
+    """Every Kernel that a module of kernels/ holds, by name."""
+    found = {}
+    for entry in pkgutil.iter_modules(kernels.__path__):
+        module = importlib.import_module(f"scratchae.kernels.{entry.name}")
+        for name, value in vars(module).items():
+            several = value.items() if isinstance(value, dict) else [(None, value)]
+            for key, kernel in several:
+                if isinstance(kernel, Kernel):
+                    found[f"{entry.name}.{name}" + (f".{key}" if key else "")] = kernel
+    return found
+
+
+KERNELS = collected()
+
+# A case: (rng, dtype, N, D, K, ...) -> outs, ins, constants. Outs hold what a kernel reads on entry, if it does.
+
+
+def hard(rng, dtype, shape, most=100.0):
+    """Standard normal, with 0, +-50 and +-100 strewn in."""
+    x = rng.normal(size=shape)
+    values = [v for v in HARD if abs(v) <= most]
+    return np.where(rng.random(shape) < 0.3, rng.choice(values, shape), x).astype(dtype)
+
+
+def easy(rng, dtype, shape):
+    return rng.normal(size=shape).astype(dtype)
+
+
+def garbage(dtype, *shape):
+    """What must be overwritten."""
+    return np.full(shape, 77, dtype)
+
+
+def bias_activation(rng, dtype, N, D, K, key):
+    return [hard(rng, dtype, (N, D))], [easy(rng, dtype, D)], []
+
+
+def activation_gradient(rng, dtype, N, D, K, key):
+    a = hard(rng, dtype, (N, D))
+    a.flat[a.size // 2] = 1  # a unit that is on: where the test of NaNs strikes
+    y = DEFINITIONS[key][0](a).astype(dtype)
+    dy = easy(rng, dtype, (N, D))
+    da = dy.copy() if key == "identity" else garbage(dtype, N, D)  # "for the identity da is dy itself"
+    return [da, easy(rng, dtype, D)], [dy, y], [bool(K % 2)]
+
+
+def optimizer(vectors, changing, constants):
+    def case(rng, dtype, N, D, K, key):
+        state = [np.abs(easy(rng, dtype, N * D)) for _ in range(vectors)]  # a second moment is positive
+        now = rng.uniform(0.1, 0.9, changing).astype(dtype)
+        return state, [easy(rng, dtype, (K, N * D)), now], rng.uniform(0.1, 0.9, constants).tolist()
+
+    return case
+
+
+def gather(dtypes, noise=False):
+    def case(rng, dtype, N, D, K, key):
+        kind = dtypes[K % len(dtypes)]
+        data = rng.integers(0, 256, (N, D)).astype(np.uint8)
+        data = data if kind == "uint8" else easy(rng, kind, data.shape)
+        ins = [data, rng.permutation(N).astype(np.uint32)]
+        u = (rng.integers(0, 2**24, (N, D)) / 2**24).astype(dtype)
+        return [garbage(dtype, N, D)], [*ins, u] if noise else ins, []
+
+    return case
+
+
+def likelihood(kind):
+    def case(rng, dtype, N, D, K, key):
+        a = hard(rng, dtype, (N * K, D))
+        grey, near = rng.choice([0.0, 1.0, 0.3, 0.97], (N, D)), a[::K] + rng.integers(-1, 2, (N, D))
+        x = grey if kind == "bernoulli" else near
+        outs = [garbage(dtype, N * K), garbage(dtype, N * K, D)]
+        return outs, [a, x.astype(dtype)], [1.7, -0.4] if kind == "squared" else []
+
+    return case
+
+
+def latent(rng, dtype, N, D):
+    """h (N, 2D): the largest number that exp(logvar) may be of is float32's, so +-50 there."""
+    return hard(rng, dtype, (N, 2 * D), 50.0 if dtype == "float32" else 100.0)
+
+
+def gaussian_sample(rng, dtype, N, D, K, key):
+    outs = [garbage(dtype, N * K, D), garbage(dtype, N, D)]
+    return outs, [latent(rng, dtype, N, D), easy(rng, dtype, (N * K, D))], []
+
+
+def gaussian_gradient(rng, dtype, N, D, K, key):
+    dz, h, eps = easy(rng, dtype, (N * K, D)), latent(rng, dtype, N, D), easy(rng, dtype, (N * K, D))
+    return [garbage(dtype, N, 2 * D)], [dz, h, eps, easy(rng, dtype, D)], []
+
+
+def patches(to_cols):
+    """Any kernel size, strides beyond the kernel, padding beyond it too, pixels that no patch reaches."""
+
+    def case(rng, dtype, N, D, K, key):
+        C, N = min(D, 3), min(N, 3)
+        (top, bottom), (left, right) = rng.integers(0, 4, (2, 2)).tolist()
+        (kh, kw), (s_h, s_w) = rng.integers(1, 6, (2, 2)).tolist()
+        H, W = (int(rng.integers(max(1, k - pad), 10)) for k, pad in ((kh, top + bottom), (kw, left + right)))
+        P, Q = (H + top + bottom - kh) // s_h + 1, (W + left + right - kw) // s_w + 1
+        x, cols = (N, H, W, C), (N, P, Q, kh, kw, C)
+        out, into = (cols, x) if to_cols else (x, cols)
+        return [garbage(dtype, *out)], [easy(rng, dtype, into)], [s_h, s_w, top, left]
+
+    return case
+
+
+def philox(kind):
+    def case(rng, dtype, N, D, K, key):
+        rows, clock = (rng.integers(0, 2**32, n, dtype=np.uint32) for n in (N, 4))
+        p = [rng.random((N, D)).astype(dtype)] if kind == "bernoulli" else []
+        return [garbage("uint32" if kind == "words" else dtype, N, D)], [*p, rows, clock], [int(rng.integers(100))]
+
+    return case
+
+
+CASES = {
+    "activation.BIAS_ACTIVATION": bias_activation,
+    "activation.ACTIVATION_GRADIENT": activation_gradient,
+    "adam.ADAM": optimizer(3, 4, 3),
+    "sgd.SGD": optimizer(2, 2, 1),
+    "batch.GATHER_GREY": gather(["uint8"]),
+    "batch.GATHER_THRESHOLD": gather(["uint8"]),
+    "batch.GATHER_DYNAMIC": gather(["uint8"], noise=True),
+    "batch.GATHER_VALUES": gather(["float32", "float64"]),
+    "bernoulli.BERNOULLI_NLL": likelihood("bernoulli"),
+    "errors.SQUARED_ERROR": likelihood("squared"),
+    "errors.ABSOLUTE_ERROR": likelihood("absolute"),
+    "gaussian.GAUSSIAN_SAMPLE": gaussian_sample,
+    "gaussian.GAUSSIAN_GRADIENT": gaussian_gradient,
+    "patches.IM2COL": patches(to_cols=True),
+    "patches.COL2IM": patches(to_cols=False),
+    "philox.WORDS": philox("words"),
+    "philox.UNIFORM": philox("uniform"),
+    "philox.NORMAL": philox("normal"),
+    "philox.BERNOULLI": philox("bernoulli"),
+}
+# Draws and decisions: equal to the bit, and no place for a NaN.
+EXACT = {f"philox.{name}" for name in ("WORDS", "UNIFORM", "BERNOULLI")} | {
+    f"batch.GATHER_{name}" for name in ("THRESHOLD", "DYNAMIC")
+}
+SEED = 383  # 5 x 4 pixels in 3 x 2 overlapping patches of 2 x 5, padded above and on the left
+DTYPES = pytest.mark.parametrize("dtype", ["float32", "float64"])
+EVERY = pytest.mark.parametrize("name", KERNELS)
+
+
+def case_of(name, seed, dtype, N, D, K):
+    module, variable, *key = name.split(".")
+    return CASES[f"{module}.{variable}"](np.random.default_rng(seed), dtype, N, D, K, *key or [None])
+
+
+def run(f, outs, ins, constants):
+    """The outputs of one spelling on copies, and that it left its inputs alone."""
+    mine, given = [out.copy() for out in outs], [a.copy() for a in ins]
+    assert f(*mine, *given, *constants) is None
+    for before, after in zip(ins, given, strict=True):
+        np.testing.assert_array_equal(before, after, err_msg="an input was changed")
+    return mine
+
+
+def same(found, expected, tol):
+    for out, right in zip(found, expected, strict=True):
+        np.testing.assert_allclose(out, right, rtol=tol, atol=tol)
+
+
+def test_every_kernel_has_a_case():
+    assert {".".join(name.split(".")[:2]) for name in KERNELS} == set(CASES)
+    assert all(kernel.numba is not None for kernel in KERNELS.values())
+
+
+@DTYPES
+@EVERY
+def test_numba_against_the_definition(name, dtype, tolerance):
+    kernel, tol = KERNELS[name], 0 if name in EXACT else tolerance("kernel", dtype)
+
+    @QUICK
+    @given(SIZE, SIZE, st.integers(1, 4), st.integers(0, 1000))
+    def check(N, D, K, seed):
+        outs, ins, constants = case_of(name, seed, dtype, N, D, K)
+        expected = run(kernel.definition, outs, ins, constants)
+        assert all(np.isfinite(out).all() for out in expected)
+        same(run(kernel.numba, outs, ins, constants), expected, tol)
+
+    check()
+
+
+@DTYPES
+@EVERY
+def test_a_planted_error_is_seen(name, dtype, tolerance):
+    """0.1 % on one output, one element forgotten, a constant that is off: each must fail the comparison."""
+    kernel, tol = KERNELS[name], 0 if name in EXACT else tolerance("kernel", dtype)
+    outs, ins, constants = case_of(name, SEED, dtype, 5, 7, 3)
+    right = run(kernel.definition, outs, ins, constants)
+    mutants = []
+    for i, out in enumerate(right):
+        scaled, forgotten = [list(right) for _ in range(2)]
+        scaled[i] = out + 1 if out.dtype == np.uint32 else out * 1.001
+        forgotten[i] = out.copy()
+        forgotten[i].flat[-1] = outs[i].flat[-1]
+        mutants += [scaled, forgotten] if (forgotten[i] != out).any() else [scaled]
+    for i, constant in enumerate(constants):
+        off = {bool: lambda c: not c, int: lambda c: c + 1}.get(type(constant), lambda c: 1.01 * c)
+        wrong = [off(c) if j == i else c for j, c in enumerate(constants)]
+        mutants.append(run(kernel.numba, outs, ins, wrong))
+    for mutant in mutants:
+        with pytest.raises(AssertionError):
+            same(mutant, right, tol)
+
+
+def read(name, ins):
+    """Which inputs carry values; the y of a gradient does not, it chooses a derivative."""
+    every = [i for i, a in enumerate(ins) if a.dtype.kind == "f"]
+    return every[:1] if name.startswith("activation.ACTIVATION_GRADIENT") else every
+
+
+@DTYPES
+@pytest.mark.parametrize("name", [name for name in KERNELS if name not in EXACT])
+def test_a_nan_stays_one(name, dtype):
+    """One NaN in any array that a kernel reads comes out, at the same places in both spellings."""
+    kernel = KERNELS[name]
+    outs, ins, constants = case_of(name, SEED, dtype, 5, 7, 3)
+    for i in read(name, ins):
+        poisoned = [a.copy() for a in ins]
+        poisoned[i].flat[poisoned[i].size // 2] = np.nan
+        pair = [run(f, outs, poisoned, constants) for f in (kernel.definition, kernel.numba)]
+        for left, right in zip(*pair, strict=True):
+            np.testing.assert_array_equal(np.isnan(left), np.isnan(right))
+        assert any(np.isnan(out).any() for out in pair[0]), f"a NaN in input {i} is lost"
+
+
+@DTYPES
+@pytest.mark.parametrize("activation", DEFINITIONS)
+def test_a_nan_product_is_not_taken_for_zero(backend, activation, dtype):
+    """max(a, 0) and a > 0 both know a way to lose a NaN; y is an output, so the test above does not see it."""
+    kernel = KERNELS[f"activation.BIAS_ACTIVATION.{activation}"]
+    y = np.array([[np.nan, 1.0], [-1.0, np.nan]], dtype)
+    (kernel.definition if backend == "reference" else kernel.numba)(y, np.zeros(2, dtype))
+    np.testing.assert_array_equal(np.isnan(y), np.eye(2, dtype=bool))

@@ -1,0 +1,217 @@
+"""Convolution: against loops that anyone can read, against its adjoint, and its sizes against published rules."""
+
+import copy
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from scratchae import Conv2d, ConvTranspose2d, get_backend
+from scratchae.kernels.patches import COL2IM, IM2COL
+from scratchae.layers import conv as conv_module
+from scratchae.layers.geometry import from_image, from_patches
+
+QUICK = settings(derandomize=True, max_examples=25, deadline=None, database=None)
+PAD, KERNEL, STRIDE, SIZE = st.integers(0, 3), st.integers(1, 4), st.integers(1, 5), st.integers(0, 6)
+
+
+@st.composite
+def geometries(draw):
+    """(shape of an image, kernel, stride, padding), any that leaves at least one patch."""
+    kernel, stride = (draw(KERNEL), draw(KERNEL)), (draw(STRIDE), draw(STRIDE))
+    padding = draw(st.tuples(PAD, PAD, PAD, PAD))
+    least = (max(1, k - sum(padding[2 * i : 2 * i + 2])) for i, k in enumerate(kernel))
+    return (*(n + draw(SIZE) for n in least), draw(st.integers(1, 3))), kernel, stride, padding
+
+
+def bound(layer, shape, backend="numpy", rows=2):
+    """A copy of the layer with random W and b in float64, bound."""
+    layer, backend, rng = copy.deepcopy(layer), get_backend(backend, "float64"), np.random.default_rng(3)
+    _, declared = layer.declare(shape)
+    values = {name: backend.asarray(rng.normal(size=size)) for name, (size, _) in declared.items()}
+    layer.attach(values, {name: backend.zeros(a.shape) for name, a in values.items()})
+    layer.bind(backend, rows, True)
+    return layer
+
+
+def inputs(*shape):
+    return np.random.default_rng(0).normal(size=shape)
+
+
+def painted(layer, shape, padding):
+    """(p, q, i, j, h, w): tap (i, j) of patch (p, q) lies on pixel (h, w) of an image of that shape."""
+    rows, columns = layer.rows_axis, layer.columns_axis
+    for p, q, i, j in np.ndindex(rows.patches, columns.patches, *layer.kernel):
+        h, w = p * layer.stride[0] + i - padding[0], q * layer.stride[1] + j - padding[2]
+        if 0 <= h < shape[0] and 0 <= w < shape[1]:
+            yield p, q, i, j, h, w
+
+
+def naive_conv(layer, x, padding):
+    y = np.zeros((len(x), *layer.output)) + layer.b
+    for p, q, i, j, h, w in painted(layer, x.shape[1:], padding):
+        y[:, p, q] += x[:, h, w] @ layer.W[i, j]
+    return y
+
+
+def naive_transpose(layer, x, padding):
+    y = np.zeros((len(x), *layer.output)) + layer.b
+    for p, q, i, j, h, w in painted(layer, layer.output, padding):
+        y[:, h, w] += x[:, p, q] @ layer.W[i, j].T
+    return y
+
+
+def test_conv_against_loops(backend, tolerance):
+    @QUICK
+    @given(geometries(), st.integers(1, 3))
+    def check(drawn, O):
+        shape, kernel, stride, padding = drawn
+        layer, x = bound(Conv2d(shape[2], O, kernel, stride, padding), shape, backend), inputs(2, *shape)
+        sizes = [(shape[i] + sum(padding[2 * i : 2 * i + 2]) - kernel[i]) // stride[i] + 1 for i in range(2)]
+        assert layer.output == (*sizes, O)
+        np.testing.assert_allclose(layer.forward(x), naive_conv(layer, x, padding), atol=tolerance("layer"))
+
+    check()
+
+
+def test_the_loops_see_a_flipped_kernel(tolerance):
+    layer, x = bound(Conv2d(2, 3, (3, 2), (2, 1), (1, 0, 0, 2)), (6, 5, 2)), inputs(2, 6, 5, 2)
+    y = layer.forward(x).copy()
+    layer.W[...] = layer.W[::-1].copy()
+    assert not np.allclose(y, naive_conv(layer, x, (1, 0, 0, 2)), atol=tolerance("layer"))
+
+
+def transposed(drawn, O):
+    """The transposed convolution with the geometry of that image, or None where it would leave no pixel."""
+    shape, kernel, stride, padding = drawn
+    patches = tuple((shape[i] + sum(padding[2 * i : 2 * i + 2]) - kernel[i]) // stride[i] + 1 for i in range(2))
+    sizes = [(patches[i] - 1) * stride[i] + kernel[i] - sum(padding[2 * i : 2 * i + 2]) for i in range(2)]
+    return None if min(sizes) < 1 else ((*patches, O), (*sizes, shape[2]))
+
+
+def test_transposed_conv_against_loops(backend, tolerance):
+    @QUICK
+    @given(geometries(), st.integers(1, 3))
+    def check(drawn, C):
+        shapes = transposed(drawn, C)
+        if shapes is None:
+            return
+        (shape, kernel, stride, padding), x = drawn, inputs(2, *shapes[0])
+        layer = bound(ConvTranspose2d(C, shape[2], kernel, stride, padding), shapes[0], backend)
+        assert layer.output == shapes[1]
+        np.testing.assert_allclose(layer.forward(x), naive_transpose(layer, x, padding), atol=tolerance("layer"))
+
+    check()
+
+
+def test_the_transposed_conv_is_the_adjoint(backend, tolerance):
+    """<conv(x), y> = <x, convT(y)> with one W; the image is the smallest with that many patches."""
+
+    @QUICK
+    @given(geometries(), st.integers(1, 3))
+    def check(drawn, O):
+        shapes = transposed(drawn, O)
+        if shapes is None:
+            return
+        patches, image = shapes
+        _, kernel, stride, padding = drawn
+        conv = bound(Conv2d(image[2], O, kernel, stride, padding), image, backend)
+        adjoint = bound(ConvTranspose2d(O, image[2], kernel, stride, padding), patches, backend)
+        assert conv.output == patches and adjoint.output == image
+        conv.b[...], adjoint.b[...], adjoint.W[...] = 0, 0, conv.W
+        x, y = inputs(2, *image), inputs(2, *patches)
+        left, right = np.vdot(conv.forward(x), y), np.vdot(x, adjoint.forward(y))
+        assert left == pytest.approx(right, rel=tolerance("layer"), abs=tolerance("layer"))
+        np.testing.assert_allclose(conv.backward(y), adjoint.forward(y), atol=tolerance("layer"))
+        np.testing.assert_allclose(adjoint.backward(x), conv.forward(x), atol=tolerance("layer"))
+
+    check()
+
+
+def sides(x, c, backend, off=0):
+    """<im2col(x), c> and <x, col2im(c)>, for strides (2, 1) and padding (1 + off, 2)."""
+    backend, cols, image = get_backend(backend, "float64"), np.empty_like(c), np.empty_like(x)
+    backend.op(IM2COL)(cols, x, 2, 1, 1, 2)
+    backend.op(COL2IM)(image, c, 2, 1, 1 + off, 2)
+    return np.vdot(cols, c), np.vdot(x, image)
+
+
+def test_col2im_is_the_adjoint_of_im2col(backend, tolerance):
+    x, c = inputs(3, 5, 4, 2), inputs(3, 3, 5, 3, 2, 2)
+    assert sides(x, c, backend)[0] == pytest.approx(sides(x, c, backend)[1], rel=tolerance("layer"))
+    left, right = sides(x, c, backend, off=1)
+    assert left != pytest.approx(right, rel=0.01)  # a padding that is off by one is seen
+
+
+@pytest.mark.parametrize(
+    "layer, shape",
+    [(Conv2d(2, 3, 3, 2, 1, "tanh"), (7, 5, 2)), (ConvTranspose2d(2, 3, 3, 2, 1, "tanh"), (4, 3, 2))],
+    ids=["conv", "transposed"],
+)
+def test_blocks_change_nothing(monkeypatch, backend, layer, shape, tolerance):
+    results = []
+    for size in (1, 6000, 1 << 19):
+        monkeypatch.setattr(conv_module, "BLOCK_BYTES", size)
+        b = bound(layer, shape, backend, rows=7)
+        y = b.forward(inputs(7, *shape))
+        results.append((b.block, [y, b.backward(np.cos(y)), b.dW, b.db]))
+    assert [block for block, _ in results][::2] == [1, 7] and 1 < results[1][0] < 7
+    for _, found in results[1:]:
+        for a, right in zip(found, results[0][1], strict=True):
+            np.testing.assert_allclose(a, right, atol=tolerance("layer"))
+
+
+# H, kernel, stride -> patches, padding before, after, as TensorFlow's guide to padding has them.
+SAME = [
+    (28, 3, 2, 14, 0, 1),  # even: nothing before, one after
+    (7, 3, 2, 4, 1, 1),
+    (28, 3, 1, 28, 1, 1),
+    (5, 2, 1, 5, 0, 1),
+    (10, 4, 3, 4, 1, 2),
+    (13, 6, 5, 3, 1, 2),
+    (4, 1, 3, 2, 0, 0),  # a stride beyond the kernel: no padding
+    (2, 5, 1, 2, 2, 2),  # a kernel beyond the image
+]
+
+
+@pytest.mark.parametrize("H, k, s, P, before, after", SAME)
+def test_same_is_tensorflows_rule(H, k, s, P, before, after, tolerance):
+    axis = from_image(H, k, s, "same", 0)
+    assert (axis.patches, axis.before) == (P, before)
+    same = bound(Conv2d(1, 1, (k, 1), (s, 1), "same"), (H, 3, 1))
+    explicit = bound(Conv2d(1, 1, (k, 1), (s, 1), (before, after, 0, 0)), (H, 3, 1))
+    x = inputs(2, H, 3, 1)
+    np.testing.assert_allclose(same.forward(x), explicit.forward(x), atol=tolerance("layer"))
+
+
+@pytest.mark.parametrize("P, k, s, before", [(7, 3, 2, 0), (28, 3, 1, 1), (4, 5, 2, 1), (3, 2, 4, 0)])
+def test_same_of_the_transpose_is_that_of_its_conv(P, k, s, before):
+    axis = from_patches(P, k, s, "same", 0)
+    assert (axis.pixels, axis.before) == (P * s, before)
+    assert axis == from_image(P * s, k, s, "same", 0)
+
+
+@pytest.mark.parametrize("P", [1, 2, 7])
+def test_pytorchs_output_padding(P, backend, tolerance):
+    """ConvTranspose2d(k=3, stride=2, padding=1, output_padding=1) is padding (1, 0, 1, 0) here: P -> 2 P.
+
+    PyTorch crops one pixel before, and 1 - output_padding after. W has its (C, O, kh, kw) in another order.
+    """
+    layer, x = bound(ConvTranspose2d(2, 3, 3, 2, (1, 0, 1, 0)), (P, P, 2), backend), inputs(2, P, P, 2)
+    full = np.zeros((2, 2 * P + 1, 2 * P + 1, 3))
+    for p, q, i, j in np.ndindex(P, P, 3, 3):
+        full[:, 2 * p + i, 2 * q + j] += x[:, p, q] @ layer.W[i, j].T
+    assert layer.output == (2 * P, 2 * P, 3)
+    np.testing.assert_allclose(layer.forward(x), full[:, 1:, 1:] + layer.b, atol=tolerance("layer"))
+
+
+def test_padding_may_be_said_in_four_ways():
+    x = inputs(1, 6, 6, 1)
+    results = {
+        str(padding): bound(Conv2d(1, 1, 3, 1, padding), (6, 6, 1), rows=1).forward(x)
+        for padding in ("valid", 0, (0, 0, 0, 0), "same", 1, (1, 1, 1, 1), [1, 0, 2, 1])
+    }
+    for one, other in (("valid", "0"), ("0", "(0, 0, 0, 0)"), ("same", "1"), ("1", "(1, 1, 1, 1)")):
+        np.testing.assert_array_equal(results[one], results[other])
+    assert results["[1, 0, 2, 1]"].shape == (1, 5, 7, 1)

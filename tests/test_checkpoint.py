@@ -1,0 +1,315 @@
+"""save and load: what was trained comes back to the bit, and a file that is not whole never does."""
+
+import json
+import os
+
+import numpy as np
+import pytest
+from safetensors import safe_open
+from safetensors.numpy import save_file
+
+import scratchae as sa
+from scratchae import checkpoint, initializers
+from scratchae.backend import NumpyBackend
+from scratchae.initializers import Normal
+from scratchae.layers import Layer
+
+SHAPE = (6, 6, 1)
+
+
+class Scale(Layer):
+    """A reader's own layer: y = x s, one parameter."""
+
+    def __init__(self, start=1.0):
+        self.start = start
+
+    def declare(self, shape):
+        self.shape = self.output = shape
+        return shape, {"s": ((1,), lambda noise: np.full(1, self.start))}
+
+    def bind(self, backend, rows, need_dx):
+        self.y, self.dx = backend.empty((rows, *self.shape)), backend.empty((rows, *self.shape))
+
+    def forward(self, x):
+        self.x = x
+        return np.multiply(x, self.s, out=self.y[: len(x)])
+
+    def backward(self, dy):
+        self.ds[...] = np.vdot(self.x, dy)
+        return np.multiply(dy, self.s, out=self.dx[: len(dy)])
+
+
+def dense(D=4, activation="relu", init=initializers.glorot_uniform, extra=()):
+    encoder = sa.Sequential(sa.Flatten(), *extra, sa.Dense(36, 7, activation, init), sa.Dense(7, D))
+    return encoder, sa.Sequential(sa.Dense(2, 36, init_b=init), sa.Reshape(*SHAPE))
+
+
+def conv():
+    encoder = sa.Sequential(
+        sa.Conv2d(1, 2, 3, 2, "same", "leaky_relu", initializers.he_normal), sa.Flatten(), sa.Dense(18, 4)
+    )
+    decoder = sa.Sequential(
+        sa.Dense(2, 18, "softplus", initializers.torch_uniform, initializers.torch_uniform),
+        sa.Reshape(3, 3, 2),
+        sa.ConvTranspose2d(2, 1, (3, 3), (2, 2), (1, 0, 1, 0), init=Normal(0.3)),
+    )
+    return encoder, decoder
+
+
+MODELS = {
+    "vae": lambda: sa.VAE(*dense(), sa.Gaussian(2)),
+    "vae beta": lambda: sa.VAE(*dense(activation="tanh"), sa.Gaussian(2), sa.GaussianLikelihood(0.3), beta=4),
+    "vae conv": lambda: sa.VAE(*conv(), sa.Gaussian(2)),
+    "squared": lambda: sa.Autoencoder(*dense(2)),
+    "absolute": lambda: sa.Autoencoder(*dense(2, "sigmoid", Normal(0.1)), sa.AbsoluteError()),
+    "bernoulli": lambda: sa.Autoencoder(*dense(2, init=initializers.he_uniform), sa.Bernoulli()),
+    "gaussian": lambda: sa.Autoencoder(*dense(2, init=initializers.glorot_normal), sa.GaussianLikelihood(2.0)),
+    "own layer": lambda: sa.VAE(*dense(extra=[Scale(0.5)]), sa.Gaussian(2)),
+}
+OPTIMIZERS = {"adam": lambda: sa.Adam(0.01, 0.8, 0.99, 1e-6), "sgd": lambda: sa.SGD(1e-3, 0.9)}
+
+
+def data(n=12):
+    return np.random.default_rng(0).random((n, *SHAPE))
+
+
+def train(model, optimizer, epochs=2):
+    return sa.fit(model, data(), optimizer, epochs=epochs, batch_size=5, shards=2)["train_loss"]
+
+
+def built(name="vae", dtype="float32", backend="numpy"):
+    return MODELS[name]().build(SHAPE, dtype=dtype, backend=backend, seed=4)
+
+
+def same(a, b):
+    """Two models that are equal to the bit, optimiser and all."""
+    assert checkpoint.describe(a) == checkpoint.describe(b)
+    assert (a.input_shape, a.backend.dtype) == (b.input_shape, b.backend.dtype)
+    np.testing.assert_array_equal(a.parameters.values, b.parameters.values)
+    assert (a.optimizer is None) == (b.optimizer is None)
+    if a.optimizer is not None:
+        assert type(a.optimizer) is type(b.optimizer)
+        assert (a.optimizer.t, a.optimizer.epoch) == (b.optimizer.t, b.optimizer.epoch)
+        for name, vector in a.optimizer.vectors.items():
+            np.testing.assert_array_equal(vector, b.optimizer.vectors[name])
+
+
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_round_trip(tmp_path, name, dtype):
+    model, path = built(name, dtype), tmp_path / "model"
+    train(model, sa.Adam(0.01))
+    sa.save(model, path)
+    again = sa.load(path, classes=[Scale])
+    same(model, again)
+    np.testing.assert_array_equal(model.reconstruct(data()), again.reconstruct(data()))
+    assert [p.name for p in tmp_path.iterdir()] == ["model"]
+    sa.save(again, path)
+    same(model, sa.load(str(path), classes=[Scale]))
+
+
+def test_a_loaded_model_prints_the_same(tmp_path):
+    model = built("vae conv")
+    sa.save(model, tmp_path / "model")
+    assert repr(sa.load(tmp_path / "model")) == repr(model)
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("name", ["vae", "vae conv", "squared", "own layer"])
+def test_going_on_after_load_is_not_having_stopped(tmp_path, backend, name, optimizer):
+    whole, model = built(name, backend=backend), built(name, backend=backend)
+    losses = train(whole, OPTIMIZERS[optimizer](), epochs=4)
+    first = train(model, OPTIMIZERS[optimizer]())
+    sa.save(model, tmp_path / "half")
+    again = sa.load(tmp_path / "half", backend=backend, classes=[Scale])
+    assert first + train(again, again.optimizer) == losses
+    same(whole, again)
+
+
+@pytest.mark.parametrize("counter", ["t", "epoch"])
+def test_a_lost_counter_is_seen(tmp_path, counter):
+    """Adam's step count lost on resume is a famous one."""
+    whole, model = built(), built()
+    losses = train(whole, sa.Adam(0.01), epochs=4)
+    first = train(model, sa.Adam(0.01))
+    sa.save(model, tmp_path / "half")
+    again = sa.load(tmp_path / "half")
+    setattr(again.optimizer, counter, 0)
+    assert first + train(again, again.optimizer) != losses
+
+
+def test_from_one_backend_to_the_other(tmp_path):
+    model = built(backend="reference", dtype="float64")
+    sa.save(model, tmp_path / "model")
+    again = sa.load(tmp_path / "model", backend="numpy")
+    assert again.backend.name == "numpy" and again.optimizer is None
+    np.testing.assert_array_equal(model.parameters.values, again.parameters.values)
+
+
+def test_the_file_holds_named_tensors_and_no_pickle(tmp_path):
+    model = built("vae conv")
+    train(model, sa.Adam())
+    sa.save(model, tmp_path / "model")
+    with safe_open(tmp_path / "model", framework="numpy") as file:
+        names = set(file.keys())
+        np.testing.assert_array_equal(file.get_tensor("encoder.0.W"), model.parameters.view("encoder.0.W"))
+    assert names == {*model.parameters.declared, "optimizer.m", "optimizer.v"}
+
+
+def test_an_array_that_lies_in_another_order(tmp_path, monkeypatch):
+    """safetensors writes the memory of W.T as it lies, without a word, so save may not hand it that."""
+    to_host = NumpyBackend.to_host
+    monkeypatch.setattr(NumpyBackend, "to_host", lambda self, a: np.asfortranarray(to_host(self, a)))
+    model = built("vae conv")
+    assert not model.backend.to_host(model.parameters.view("encoder.2.W")).flags.c_contiguous
+    sa.save(model, tmp_path / "model")
+    same(model, sa.load(tmp_path / "model"))
+
+
+@pytest.fixture
+def saved(tmp_path):
+    """A model's file, and its bytes."""
+    model = built()
+    train(model, sa.Adam(0.01))
+    sa.save(model, tmp_path / "model")
+    return tmp_path / "model", (tmp_path / "model").read_bytes()
+
+
+def header_size(raw):
+    return 8 + int.from_bytes(raw[:8], "little")
+
+
+def refused(path, raw):
+    path.write_bytes(raw)
+    with pytest.raises(ValueError, match=str(path)) as caught:
+        sa.load(path)
+    assert "\n" not in str(caught.value) and not isinstance(caught.value, json.JSONDecodeError)
+    return str(caught.value)
+
+
+def flipped(raw, at, bit=1):
+    return raw[:at] + bytes([raw[at] ^ bit]) + raw[at + 1 :]
+
+
+def test_a_flipped_bit_in_a_tensor(saved):
+    path, raw = saved
+    start = header_size(raw)
+    for at in (start, start + 1001, len(raw) - 1):
+        assert "is damaged: it has the SHA-256" in refused(path, flipped(raw, at, 1 << at % 8))
+
+
+def test_a_flipped_bit_in_the_header(saved):
+    """lr, sigma, beta and t are in the header: a flipped digit there is a model that nobody trained."""
+    path, raw = saved
+    for at in range(0, header_size(raw), 7):
+        if raw[at : at + 1] != b" ":
+            refused(path, flipped(raw, at))
+
+
+@pytest.mark.parametrize("part", [0, 7, 8, 100, 0.5, 0.99, -1])
+def test_a_file_cut_short(saved, part):
+    path, raw = saved
+    size = int(part * len(raw)) if isinstance(part, float) else part
+    assert "no whole safetensors file" in refused(path, raw[:size])
+
+
+def rewritten(path, change, signed):
+    """The file after a change of (metadata, tensors), its checksum made anew or not."""
+    with safe_open(path, framework="numpy") as file:
+        metadata, tensors = file.metadata(), {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    change(metadata, tensors)
+    if signed:
+        metadata["sha256"] = checkpoint._digest(tensors, metadata)
+    save_file(tensors, path, metadata)
+    return path.read_bytes()
+
+
+def test_files_of_others(saved):
+    path, _ = saved
+    assert "no whole safetensors file" in refused(path, b"\x80\x04K\x01.")  # a pickle
+    save_file({"W": np.zeros((2, 3), np.float32)}, path)
+    assert "'no format', but 'scratchae 1' is expected" in refused(path, path.read_bytes())
+    save_file({"W": np.zeros((2, 3), np.float32)}, path, {"format": "pt"})
+    assert "says 'pt'" in refused(path, path.read_bytes())
+
+
+def another_value(metadata, tensors):
+    tensors["encoder.1.b"] = tensors["encoder.1.b"] + 1
+
+
+def another_shape(metadata, tensors):
+    tensors["encoder.1.b"] = np.zeros(8, np.float32)
+
+
+def another_class(metadata, tensors):
+    metadata["model"] = metadata["model"].replace('"Gaussian"', '"Popen"')
+
+
+@pytest.mark.parametrize(
+    "change, signed, words",
+    [
+        (another_value, False, ["is damaged: it has the SHA-256"]),
+        (another_class, False, ["is damaged: it has the SHA-256"]),
+        (another_shape, True, ["holds tensors", "but its architecture has", "it is damaged"]),
+        (another_class, True, ["names 'Popen', which is not one of this library's classes", "classes=[Popen]"]),
+    ],
+)
+def test_a_file_that_was_tampered_with(saved, change, signed, words):
+    sentence = refused(saved[0], rewritten(saved[0], change, signed))
+    assert all(word in sentence for word in words)
+
+
+def test_a_readers_own_layer_must_be_handed_in(tmp_path):
+    model = built("own layer")
+    sa.save(model, tmp_path / "model")
+    with pytest.raises(ValueError, match=r"names 'Scale'.*load\(path, classes=\[Scale\]\)"):
+        sa.load(tmp_path / "model")
+    same(model, sa.load(tmp_path / "model", classes=[Scale]))
+
+
+def test_missing_files_and_folders(tmp_path):
+    for path in (tmp_path / "nothing", tmp_path):
+        with pytest.raises(FileNotFoundError, match=f"there is no file {path}"):
+            sa.load(path)
+    with pytest.raises(OSError, match="nowhere"):
+        sa.save(built(), tmp_path / "nowhere" / "model")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_cannot_be_saved_writes_nothing(tmp_path):
+    def own(shape, fan_in, fan_out, noise):
+        return np.zeros(shape)
+
+    with pytest.raises(TypeError, match="cannot be saved: use a function or a class that is defined in a module"):
+        sa.save(sa.Autoencoder(*dense(2, init=own)).build(SHAPE), tmp_path / "model")
+    with pytest.raises(RuntimeError, match="no parameters yet"):
+        sa.save(MODELS["vae"](), tmp_path / "model")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("broken", ["fsync", "replace"])
+def test_a_failed_save_leaves_the_old_file(saved, monkeypatch, broken):
+    path, raw = saved
+
+    def fail(*_):
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(os, broken, fail)
+    with pytest.raises(OSError, match="no space left"):
+        sa.save(built("squared"), path)
+    assert path.read_bytes() == raw
+    assert [p.name for p in path.parent.iterdir()] == ["model"]
+
+
+@pytest.mark.parametrize("number", ["beta", "sigma"])
+def test_numbers_of_numpy_are_numbers(tmp_path, number):
+    init, beta = (Normal(np.float32(0.1)), 1.0) if number == "sigma" else (Normal(0.1), np.float32(2))
+    sa.save(sa.VAE(*dense(init=init), sa.Gaussian(2), beta=beta).build(SHAPE), tmp_path / "model")
+    assert sa.load(tmp_path / "model").input_shape == SHAPE
+
+
+def test_models_are_not_pickled():
+    import pickle
+
+    with pytest.raises(TypeError, match=r"not pickled: use scratchae\.save"):
+        pickle.dumps(built())

@@ -1,0 +1,165 @@
+"""Shards and threads: who computes may change the bits only where the design says so."""
+
+import threading
+import tracemalloc
+
+import numpy as np
+import pytest
+
+import scratchae as sa
+from scratchae.parallel import Team, default_shards
+
+N = 21
+
+
+def vae(backend="numpy", dtype="float64", beta=0.7):
+    encoder = sa.Sequential(sa.Dense(6, 8, "relu"), sa.Dense(8, 4))
+    decoder = sa.Sequential(sa.Dense(2, 8, "tanh"), sa.Dense(8, 6))
+    return sa.VAE(encoder, decoder, sa.Gaussian(2), beta=beta).build(6, backend=backend, dtype=dtype, seed=1)
+
+
+def images(n=N):
+    pixels = np.random.default_rng(0).integers(0, 256, (n, 6)).astype(np.uint8)
+    return sa.Images(pixels, binarize="dynamic")
+
+
+def trained(backend="numpy", dtype="float64", epochs=2, n=N, **options):
+    """The values after a run, and its losses."""
+    model, data = vae(backend, dtype), images(n)
+    history = sa.fit(model, data, sa.Adam(0.01), epochs=epochs, batch_size=8, validation=data, **options)
+    return model.parameters.values, np.array([history["train_loss"], history["test_loss"]])
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("shards", [1, 3, 5])
+def test_threads_never_change_a_bit(backend, dtype, shards):
+    values, losses = trained(backend, dtype, shards=shards, threads=1)
+    for threads in (2, 3):
+        more, same = trained(backend, dtype, shards=shards, threads=threads)
+        np.testing.assert_array_equal(more, values)
+        np.testing.assert_array_equal(same, losses)
+
+
+@pytest.mark.parametrize("shards", [2, 3, 5, 8, 50])
+def test_shards_change_the_order_of_the_sums_only(backend, shards, tolerance):
+    """Eight shards of a batch of 8, and of the last batch of 5: one row each, and three with none."""
+    values, losses = trained(backend, shards=1)
+    other, close = trained(backend, shards=shards, threads=2)
+    np.testing.assert_allclose(other, values, atol=tolerance("layer"))
+    np.testing.assert_allclose(close, losses, rtol=tolerance("layer"))
+
+
+@pytest.mark.parametrize("dtype, claim", [("float64", "layer"), ("float32", "trajectory")])
+def test_backends_give_the_same_losses(dtype, claim, tolerance):
+    numpy, reference = trained("numpy", dtype, epochs=5)[1], trained("reference", dtype, epochs=5)[1]
+    np.testing.assert_allclose(numpy, reference, rtol=tolerance(claim, dtype))
+
+
+@pytest.mark.parametrize("wrong", [lambda active: 2, lambda active: 3], ids=["one left out", "a stale one kept"])
+def test_a_wrong_sum_over_shards_is_seen(monkeypatch, wrong, tolerance):
+    """The last batch has one row, and two of three shards have none: their gradients are old ones."""
+    right, update = trained(shards=3, n=17)[0], Team.update
+
+    def mutant(team, optimizer, total):
+        team.active = wrong(team.active)
+        update(team, optimizer, total)
+
+    monkeypatch.setattr(Team, "update", mutant)
+    assert np.abs(trained(shards=3, n=17)[0] - right).max() > 1000 * tolerance("layer")
+
+
+def test_the_sums_of_the_shards_add_to_those_of_the_batch(backend, tolerance):
+    model, source = vae(backend), images()
+    rows = np.arange(8, dtype=np.uint32)
+    totals, sums = [], []
+    for shards in (1, 3):
+        with Team(model, 8, shards) as team:
+            totals.append(team.forward(team.feeds(source), rows))
+            team.backward(totals[-1])
+            sums.append(team.grads.sum(axis=0))
+    assert totals[0].dtype == np.float64 and totals[0][0] == totals[1][0] == 8  # the count first
+    np.testing.assert_allclose(totals[1], totals[0], rtol=tolerance("layer"))
+    np.testing.assert_allclose(sums[1], sums[0], atol=tolerance("layer"))
+
+
+def test_shards_come_from_the_batch_alone():
+    assert [default_shards(n) for n in (1, 32, 127, 128, 500, 512, 10_000)] == [1, 1, 1, 2, 7, 8, 8]
+    for shards, threads, expected in ((None, None, 1), (3, 8, 3), (100, 100, 8)):
+        team = Team(vae(), 8, shards, threads)
+        assert team.shards == expected and 1 <= team.threads <= expected
+
+
+def test_parts_cover_the_vector_once():
+    for shards in (1, 2, 3, 7):
+        team = Team(vae(), 8, shards)
+        covered = np.zeros(team.values.size, int)
+        for part in team.parts:
+            covered[part] += 1
+            assert part.start % 32 == 0  # 128 bytes of float32
+        assert (covered == 1).all()
+
+
+def test_an_error_in_any_shard_comes_out_after_all_have_ended():
+    with Team(vae(), 8, shards=4, threads=4) as team:
+        ended = []
+        for bad in range(4):
+
+            def task(s, bad=bad):
+                ended.append(s)
+                if s == bad:
+                    raise RuntimeError(f"shard {s} failed")
+                return s
+
+            with pytest.raises(RuntimeError, match=f"shard {bad} failed"):
+                team._each(task, 4)
+        assert sorted(ended) == sorted(list(range(4)) * 4)
+        assert team._each(lambda s: s * s, 4) == [0, 1, 4, 9]
+
+
+def test_threads_end_and_blas_is_given_back():
+    from threadpoolctl import threadpool_info
+
+    before, threads = [pool["num_threads"] for pool in threadpool_info()], threading.active_count()
+    with Team(vae(), 8, shards=4, threads=4) as team:
+        assert {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"} <= {1}
+        team._each(lambda s: s, 4)
+        assert threading.active_count() > threads
+    assert threading.active_count() == threads
+    assert [pool["num_threads"] for pool in threadpool_info()] == before
+
+
+def bytes_of_a_step(threads):
+    """The most that a step allocates at once, after the first, with batches and parameters beyond 400 KiB."""
+    encoder = sa.Sequential(sa.Flatten(), sa.Dense(784, 160, "relu"), sa.Dense(160, 32))
+    decoder = sa.Sequential(sa.Dense(16, 160, "relu"), sa.Dense(160, 784), sa.Reshape(28, 28, 1))
+    model, optimizer = sa.VAE(encoder, decoder, sa.Gaussian(16)).build((28, 28, 1)), sa.Adam()
+    optimizer.own(model.parameters)
+    source = sa.Images(np.zeros((256, 28, 28, 1), np.uint8), binarize="dynamic")
+    rows = np.arange(128, dtype=np.uint32)
+
+    def step():
+        total = team.forward(feeds, rows)
+        team.backward(total)
+        team.update(optimizer, total)
+
+    with Team(model, 128, shards=2, threads=threads) as team:
+        feeds = team.feeds(source)
+        for _ in range(2):
+            step()
+        tracemalloc.start()
+        try:
+            step()
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_step_allocates_nothing_of_batch_or_parameter_size(threads):
+    assert bytes_of_a_step(threads) < 64 * 1024
+
+
+def test_a_step_that_allocates_is_seen(monkeypatch):
+    adam = sa.Adam.update
+    monkeypatch.setattr(sa.Adam, "update", lambda self, values, grads, part: adam(self, values, +grads, part))
+    assert bytes_of_a_step(1) > 64 * 1024

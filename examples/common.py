@@ -16,8 +16,12 @@ import scratchae
 from scratchae import Images, datasets, plots
 from scratchae.parallel import default_shards
 
-USER_ERRORS = (ValueError, OSError, ImportError, RuntimeError)  # what the library's checks raise
-RUN_ERRORS = (scratchae.NonFiniteLoss, OSError)
+USER_ERRORS = (ValueError, OSError, ImportError, RuntimeError, MemoryError)  # what the library's checks raise
+RUN_ERRORS = (scratchae.NonFiniteLoss, OSError, MemoryError)
+OUTPUTS = (
+    *("weights.safetensors", "loss.png", "reconstructions.png", "samples.png"),
+    *("latent.png", "manifold.png", "samples.gif"),
+)
 SMOKE = {"epochs": 2}
 SMOKE_IMAGES = 512, 256  # training, test
 ENCODE = 1000  # images that are floating point numbers at one time
@@ -65,6 +69,7 @@ def fill(options: argparse.Namespace, recipe: dict[str, Any]) -> None:
             setattr(options, name, value)
     if options.shards is None:
         options.shards = default_shards(options.batch_size)
+    options.shards = min(options.shards, options.batch_size)
 
 
 @contextmanager
@@ -128,6 +133,8 @@ class Run:
             self.out.mkdir(parents=True, exist_ok=True)
             (self.out / "config.json").write_text(json.dumps(config, indent=2) + "\n")
             (self.out / "metrics.jsonl").write_text("")
+            for name in OUTPUTS:  # nothing of an earlier run stays beside this one's
+                (self.out / name).unlink(missing_ok=True)
         except OSError as error:
             raise OSError(
                 f"--out is {str(self.out)!r}, which cannot be written to ({error.strerror}): give another folder"
@@ -144,7 +151,11 @@ class Run:
         )
         if self.history.interrupted:
             print(f"interrupted: {len(self.history)} of {o.epochs} epochs were finished")
-        scratchae.save(self.model, self.out / "weights.safetensors")
+        try:
+            scratchae.save(self.model, self.out / "weights.safetensors")
+        except KeyboardInterrupt:  # what was trained is kept all the same
+            scratchae.save(self.model, self.out / "weights.safetensors")
+            raise
 
     def _record(self, model: Any, history: Any) -> None:
         line = history.records[-1] | {"dataset": self.options.dataset, "backend": self.options.backend}
@@ -167,7 +178,6 @@ class Run:
 
     def loss(self, unit: str = "nats per example") -> None:
         """Write loss.png, if there was an epoch."""
-        (self.out / "loss.png").unlink(missing_ok=True)
         if len(self.history):
             figure = plots.loss_curves(self.history.records, *self.labels("learning curves"), unit)
             plots.save(figure, self.out / "loss.png")

@@ -107,8 +107,6 @@ def draw(run: common.Run) -> None:
     run.loss()
     figure = plots.image_grid(model.sample(SAMPLES, seed), *run.labels("samples from the prior"))
     plots.save(figure, run.out / "samples.png")
-    for name in ("latent.png", "manifold.png", "samples.gif"):  # none is left from an earlier run
-        (run.out / name).unlink(missing_ok=True)
     if run.options.latent_dim == 2:
         names = common.class_names(run.options.dataset)
         figure = plots.latent_scatter(run.codes(), run.test.labels, names, *run.labels("latent plane"))

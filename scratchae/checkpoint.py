@@ -6,10 +6,12 @@ these and all tensors, which the format itself lacks. Only classes on the allow-
 are built.
 """
 
+import copy
 import hashlib
 import inspect
 import json
 import os
+import secrets
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -68,22 +70,51 @@ def load(path: str | os.PathLike[str], *, backend: str = "numpy", classes: Itera
     metadata, tensors = _read(Path(path))
     named: tuple[Any, ...] = (*CLASSES, *FUNCTIONS, *classes)
     allowed = {c.__name__: c for c in named}
+    try:
+        return _restore(metadata, tensors, allowed, backend, path)
+    except (KeyError, TypeError, AttributeError, RecursionError, json.JSONDecodeError) as error:
+        raise ValueError(
+            f"{path} does not describe a model of this library ({type(error).__name__}: {error}): save it again"
+        ) from error
+
+
+def _restore(metadata: Any, tensors: Any, allowed: dict[str, Any], backend: str, path: Any) -> Any:
     model = _construct(json.loads(metadata["model"]), allowed, path)
-    model.build(json.loads(metadata["input_shape"]), backend=backend, dtype=metadata["dtype"])
-    expected = {name: shape for name, (shape, _) in model.parameters.declared.items()}
-    found = {name: a.shape for name, a in tensors.items() if not name.startswith("optimizer.")}
-    if expected != found:
-        raise ValueError(f"{path} holds tensors {found}, but its architecture has {expected}: it is damaged")
+    if not isinstance(model, models.Model):
+        raise TypeError(f"{type(model).__name__} is no model")
+    shape, dtype = tuple(json.loads(metadata["input_shape"])), metadata["dtype"]
+    declared = copy.deepcopy(model.objective).declare(shape)
+    expected = {name: (tensor, dtype) for name, (tensor, _) in declared.items()}
+    found = {name: (a.shape, a.dtype.name) for name, a in tensors.items()}
+    own = {name: what for name, what in found.items() if not name.startswith("optimizer.")}
+    if expected != own:
+        raise ValueError(f"{path} holds tensors {own}, but its architecture has {expected}: it is damaged")
+    model.build(shape, backend=backend, dtype=dtype)
     for name, view in model.parameters.views().items():
         view[...] = model.backend.asarray(tensors[name])
     if "optimizer" in metadata:
-        optimizer = _construct(json.loads(metadata["optimizer"]), allowed, path)
-        optimizer.own(model.parameters)
-        for name, vector in optimizer.vectors.items():
-            vector[...] = model.backend.asarray(tensors[f"optimizer.{name}"])
-        vars(optimizer).update(json.loads(metadata["counters"]))
-        model.optimizer = optimizer
+        model.optimizer = _restore_optimizer(metadata, tensors, allowed, model, path)
     return model
+
+
+def _restore_optimizer(metadata: Any, tensors: Any, allowed: dict[str, Any], model: Any, path: Any) -> Any:
+    optimizer = _construct(json.loads(metadata["optimizer"]), allowed, path)
+    if not isinstance(optimizer, optim.Optimizer):
+        raise TypeError(f"{type(optimizer).__name__} is no optimiser")
+    optimizer.own(model.parameters)
+    expected = {f"optimizer.{name}": (a.shape, a.dtype.name) for name, a in optimizer.vectors.items()}
+    found = {name: (a.shape, a.dtype.name) for name, a in tensors.items() if name.startswith("optimizer.")}
+    counters = json.loads(metadata["counters"])
+    whole = all(isinstance(n, int) and 0 <= n < 1 << 32 for n in counters.values())
+    if expected != found or set(counters) != {"t", "epoch"} or not whole:
+        raise ValueError(
+            f"{path} holds optimiser vectors {found} and counters {counters}, but {type(optimizer).__name__} "
+            f"has {expected}, t and epoch: it is damaged"
+        )
+    for name, vector in optimizer.vectors.items():
+        vector[...] = model.backend.asarray(tensors[f"optimizer.{name}"])
+    optimizer.t, optimizer.epoch = counters["t"], counters["epoch"]
+    return optimizer
 
 
 def describe(thing: Any) -> Any:
@@ -119,6 +150,8 @@ def _construct(description: Any, allowed: dict[str, Any], path: Any) -> Any:
             f"{path} names {name!r}, which is not one of this library's classes: if it is yours, hand it in as "
             f"load(path, classes=[{name}])"
         )
+    if ("function" in description) != inspect.isfunction(allowed[name]):
+        raise TypeError(f"{name} is not what the file says it is")
     if "function" in description:
         return allowed[name]
     arguments = {key: _construct(value, allowed, path) for key, value in description["arguments"].items()}
@@ -137,13 +170,21 @@ def _digest(tensors: dict[str, np.ndarray], metadata: dict[str, str]) -> str:
 
 
 def _write(path: Path, data: bytes) -> None:
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.part")
+    """Beside its place first, then moved there whole; through a link to where it leads."""
+    path = Path(os.path.realpath(path))
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"there is no folder {path.parent}: make it, or give another path")
+    if path.exists() and not path.is_file():
+        raise OSError(f"{path} is no plain file: give a path that ends in the name of a file")
+    temporary = path.with_name(f".{path.name[:100]}.{secrets.token_hex(8)}.part")
     try:
-        with temporary.open("wb") as file:
+        with temporary.open("xb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
+    except OSError as error:
+        raise OSError(f"{path} could not be written ({error.strerror or error}): free or choose a place") from error
     finally:
         temporary.unlink(missing_ok=True)
 

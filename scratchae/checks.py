@@ -18,6 +18,8 @@ def host_rows(x: Any, shape: tuple[int, ...], what: str) -> np.ndarray:
     Raises TypeError for another library, object arrays and raw uint8; ValueError for the wrong rank or
     shape, no rows, and NaN or inf (naming the first bad index). Source: none, a check.
     """
+    if isinstance(x, np.ma.MaskedArray):
+        raise TypeError(f"{what} is a masked array, but a model has no use for a mask: fill it (x.filled(0)) first")
     if not isinstance(x, np.ndarray):
         kind = f"{type(x).__module__}.{type(x).__qualname__}"
         raise TypeError(f"{what} is a {kind}, but a NumPy array (N, {_inner(shape)}) on the host is expected")
@@ -46,9 +48,29 @@ def finite(x: np.ndarray, what: str) -> None:
         bad = np.argwhere(~np.isfinite(x))
         if len(bad):
             at = tuple(int(i) for i in bad[0])
-            raise ValueError(
-                f"{what} is {x[at]} at index {at} ({len(bad)} such values): clean it, or mask it, first"
-            )
+            raise ValueError(f"{what} is {x[at]} at index {at} ({len(bad)} such values): clean it first")
+
+
+def representable(x: np.ndarray, dtype: np.dtype, what: str) -> None:
+    """Raise ValueError at the first value of x, any shape, too large for dtype. Source: none, a check."""
+    limit = np.finfo(dtype).max
+    if x.dtype.itemsize > dtype.itemsize and max(abs(x.min()), abs(x.max())) > limit:
+        at = tuple(int(i) for i in np.argwhere(np.abs(x) > limit)[0])
+        raise ValueError(
+            f"{what} is {x[at]} at index {at}, but {dtype} ends at {limit:.1e}: scale the data to about 1 first"
+        )
+
+
+def real(name: str, value: Any, low: float, high: float = np.inf, strict: bool = False) -> float:
+    """A number low <= value < high (strictly above low if asked) as float. Raises ValueError otherwise.
+
+    Shapes: none. Source: none, a check."""
+    number = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
+    if not number or not low <= value < high or (strict and value == low):
+        least = f"above {low:g}" if strict else f"at least {low:g}"
+        most = "finite" if high == np.inf else f"below {high:g}"
+        raise ValueError(f"{name} is {value!r}, but it must be a number {least} and {most}")
+    return float(value)
 
 
 def _inner(shape: tuple[int, ...]) -> str:

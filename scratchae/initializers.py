@@ -23,6 +23,7 @@ from typing import Protocol
 import numpy as np
 
 from . import randomness
+from .checks import real
 
 
 @dataclass(frozen=True)
@@ -98,8 +99,7 @@ class Normal:
     sigma: float = 0.01
 
     def __post_init__(self) -> None:
-        if not 0 <= self.sigma < np.inf:
-            raise ValueError(f"the standard deviation is {self.sigma}, but it must be finite and >= 0")
+        real("Normal(sigma)", self.sigma, 0)
 
     def __call__(self, shape: tuple[int, ...], fan_in: int, fan_out: int, noise: Noise) -> np.ndarray:
         return self.sigma * noise.normal(shape)

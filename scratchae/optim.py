@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from .backend import Array, Backend
+from .checks import real
 from .kernels.adam import ADAM
 from .kernels.sgd import SGD as SGD_KERNEL
 
@@ -51,18 +52,6 @@ class Optimizer:
         raise NotImplementedError
 
 
-def _positive(name: str, value: float) -> float:
-    if not 0 < value < np.inf:
-        raise ValueError(f"{name} is {value!r}, but it must be positive and finite")
-    return float(value)
-
-
-def _fraction(name: str, value: float) -> float:
-    if not 0 <= value < 1:
-        raise ValueError(f"{name} is {value!r}, but it must be at least 0 and below 1")
-    return float(value)
-
-
 class Adam(Optimizer):
     """Adaptive moments, as in the paper: bias correction, epsilon outside the root.
 
@@ -71,10 +60,10 @@ class Adam(Optimizer):
     """
 
     def __init__(self, lr: float = 1e-3, beta1: float = 0.9, beta2: float = 0.999, eps: float = 1e-8):
-        self.lr = _positive("lr", lr)
-        self.beta1 = _fraction("beta1", beta1)
-        self.beta2 = _fraction("beta2", beta2)
-        self.eps = _positive("eps", eps)
+        self.lr = real("lr", lr, 0, strict=True)
+        self.beta1 = real("beta1", beta1, 0, 1)
+        self.beta2 = real("beta2", beta2, 0, 1)
+        self.eps = real("eps", eps, 0, strict=True)
 
     def bind(self, backend: Backend, n: int) -> None:
         """m = v = 0 (n,), t = 0. Source: Kingma and Ba 2015, Algorithm 1, initialisation."""
@@ -102,8 +91,8 @@ class SGD(Optimizer):
     """
 
     def __init__(self, lr: float = 1e-2, momentum: float = 0.0):
-        self.lr = _positive("lr", lr)
-        self.momentum = _fraction("momentum", momentum)
+        self.lr = real("lr", lr, 0, strict=True)
+        self.momentum = real("momentum", momentum, 0, 1)
 
     def bind(self, backend: Backend, n: int) -> None:
         """v = 0 (n,), t = 0. Source: Sutskever et al. 2013."""

@@ -13,6 +13,7 @@ the bits. Threads only execute them: any number gives the same bits. With S shar
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from typing import Any, Protocol
 
 import numpy as np
@@ -67,14 +68,13 @@ class Team:
     def __enter__(self) -> "Team":
         from threadpoolctl import threadpool_limits
 
-        self._limits = threadpool_limits(1, "blas")
-        self._pool = ThreadPoolExecutor(self.threads - 1) if self.threads > 1 else None
+        self._stack = ExitStack()
+        self._stack.enter_context(threadpool_limits(1, "blas"))
+        self._pool = self._stack.enter_context(ThreadPoolExecutor(self.threads - 1)) if self.threads > 1 else None
         return self
 
     def __exit__(self, *_: Any) -> None:
-        if self._pool is not None:
-            self._pool.shutdown()
-        self._limits.restore_original_limits()
+        self._stack.close()
 
     def feeds(self, source: Any) -> list[Any]:
         """A feed of that source for each shard. Shapes: (rows, *shape) each. Source: datasets/sources.py."""

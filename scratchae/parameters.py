@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from .backend import Array, Backend
+from .checks import finite
 from .initializers import Noise
 
 Init = Callable[..., np.ndarray]  # called as init(noise=...)
@@ -65,7 +66,8 @@ class Parameters:
         Source: initializers.py.
         """
         for number, (name, (shape, init)) in enumerate(self.declared.items()):
-            drawn: Any = init(noise=Noise(seed, number))
+            drawn: Any = np.asarray(init(noise=Noise(seed, number)), np.float64)
+            finite(drawn, f"the initial {name}")
             if drawn.shape != shape:
                 raise ValueError(f"the initialiser of {name} gave shape {drawn.shape}, but {name} is {shape}")
             self.view(name)[...] = self.backend.asarray(drawn)

@@ -16,7 +16,9 @@ class Progress:
     def __enter__(self) -> Self:
         from tqdm import tqdm
 
-        self.bar = tqdm(total=self.steps, unit="step", disable=not sys.stderr.isatty(), dynamic_ncols=True)
+        self.bar = tqdm(
+            total=self.steps, unit="step", disable=not (sys.stderr and sys.stderr.isatty()), dynamic_ncols=True
+        )
         return self
 
     def __exit__(self, *_: Any) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 
 from . import checks, randomness
 from .evaluate import fitting_source, held_out
+from .optim import Optimizer
 from .parallel import Team
 from .progress import Progress
 
@@ -75,8 +76,10 @@ def fit(
     checks.positive("epochs", epochs)
     batch_size = min(checks.positive("batch_size", batch_size), len(source))
     randomness.clock(seed)
-    callbacks = tuple(callbacks)
+    callbacks = _callables(callbacks)
     team = Team(model, batch_size, shards, threads)
+    if not isinstance(optimizer, Optimizer):
+        raise TypeError(f"the optimizer is {optimizer!r}, but an optimiser such as Adam(1e-3) is expected")
     optimizer.own(model.parameters)
     model.optimizer = optimizer
     history, first = History(), optimizer.epoch + 1
@@ -94,10 +97,21 @@ def fit(
                 record |= {"test_loss": terms.pop("loss"), **terms}
             history.records.append(record)
             progress.line(record, first + epochs - 1)
-            if any([callback(model, history) for callback in callbacks]) or stop.is_set():
+            ended = [callback(model, history) is True for callback in callbacks]
+            if model.parameters is not optimizer.owner:
+                raise RuntimeError("a callback built the model again while it was trained: build it before fit")
+            if any(ended) or stop.is_set():
                 break
     history.interrupted = stop.is_set()
     return history
+
+
+def _callables(callbacks: Iterable[Callback]) -> tuple[Callback, ...]:
+    callbacks = (callbacks,) if callable(callbacks) else tuple(callbacks)
+    for callback in callbacks:
+        if not callable(callback):
+            raise TypeError(f"a callback is {callback!r}, but a function f(model, history) is expected")
+    return callbacks
 
 
 @dataclass
@@ -123,6 +137,7 @@ class _Run:
                 break
         else:
             self.optimizer.epoch = epoch
+        self._require_finite_state(epoch)
         seconds = time.perf_counter() - began
         terms = self.team.objective.loss(seen)
         record = {"epoch": epoch} | {f"train_{name}": value for name, value in terms.items()}
@@ -136,6 +151,15 @@ class _Run:
         self.team.update(self.optimizer, total)
         self.progress.step(terms["loss"])
         return total
+
+    def _require_finite_state(self, epoch: int) -> None:
+        """Raise NonFiniteLoss where a step since the last loss has spoiled the parameters or the optimiser."""
+        for name, vector in {"parameters": self.team.values, **self.optimizer.vectors}.items():
+            if not math.isfinite(vector.sum(dtype=np.float64)):
+                raise NonFiniteLoss(
+                    f"the vector of {name} is no longer finite after epoch {epoch}: try a learning rate below "
+                    f"{self.optimizer.lr:g}, or scale the data to about 1"
+                )
 
     def require_finite(self, terms: dict[str, float], where: str, who: str) -> None:
         """Raise NonFiniteLoss, naming the terms that blew up, unless the loss is finite."""

@@ -15,7 +15,7 @@ def get_backend(name: str = "numpy", dtype: str = "float32") -> Backend:
     dtype: "float32" or, for checks, "float64". Raises ValueError for another name or dtype, ImportError
     or RuntimeError where the GPU's parts are missing. Shapes: none. Source: thinc's backends, an object for each.
     """
-    if name not in NAMES:
+    if not isinstance(name, str) or name not in NAMES:
         raise ValueError(f"there is no backend {name!r}: choose one of {', '.join(NAMES)}")
     if dtype not in ("float32", "float64"):
         raise ValueError(f"the dtype is {dtype!r}, but a backend computes in 'float32' or 'float64'")

@@ -34,7 +34,12 @@ class NumpyBackend:
         """
         dtype = np.dtype(dtype or self.dtype)
         n = int(np.prod(shape)) * dtype.itemsize
-        raw = np.empty(n + ALIGNMENT, np.uint8)
+        try:
+            raw = np.empty(n + ALIGNMENT, np.uint8)
+        except (MemoryError, ValueError):
+            raise MemoryError(
+                f"an array of shape {tuple(shape)} does not fit into memory: make the model or the batch smaller"
+            ) from None
         start = -raw.ctypes.data % ALIGNMENT
         return raw[start : start + n].view(dtype).reshape(shape)
 

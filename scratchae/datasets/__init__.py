@@ -24,7 +24,7 @@ def load(name: str, *, data_dir: str | None = None, binarize: str = "none") -> t
     Images. Raises ValueError for another name, DataUnavailable where files are neither here nor to be
     had. Source: the data sets' own pages, see mnist.py, fashion_mnist.py, strokes.py.
     """
-    if name not in LOADERS:
+    if not isinstance(name, str) or name not in LOADERS:
         raise ValueError(f"there is no data set {name!r}: choose one of {', '.join(LOADERS)}")
     train, test = LOADERS[name](data_dir)
     return _images(train, binarize, TITLES[name]), _images(test, binarize, TITLES[name])

@@ -30,9 +30,10 @@ def find(
     """The path of one file with the published SHA-256 (hex), downloaded if this machine does not have it.
 
     Looks in data_dir, $SCRATCHAE_DATA and the user cache, in each for <dataset>/<name>, then for <name>;
-    mirrors are addresses to which the name is appended. Raises FileNotFoundError if data_dir is no folder,
-    ValueError if a <dataset>/<name> has another checksum, DataUnavailable if there is no file to be had;
-    with no network that takes 10 seconds at most. Shapes: none. Source: pooch's manual, pooch.retrieve.
+    mirrors are addresses to which the name is appended. Raises FileNotFoundError if data_dir or
+    SCRATCHAE_DATA is no folder, ValueError if a <dataset>/<name> has another checksum, DataUnavailable if
+    there is no file to be had; with no network that takes 10 seconds at most. Shapes: none.
+    Source: pooch's manual, pooch.retrieve.
     """
     looked = []
     for folder in _folders(data_dir):
@@ -67,8 +68,14 @@ def _folders(data_dir: str | os.PathLike | None) -> Iterator[Path]:
                 "data sets, or leave data_dir out to use SCRATCHAE_DATA, the user cache or a download"
             )
         yield Path(data_dir)
-    if os.environ.get("SCRATCHAE_DATA"):
-        yield Path(os.environ["SCRATCHAE_DATA"])
+    named = os.environ.get("SCRATCHAE_DATA")
+    if named:
+        if not Path(named).is_dir():
+            raise FileNotFoundError(
+                f"SCRATCHAE_DATA is {named!r}, where there is no folder: give the folder that holds the data "
+                "sets, or unset it to use the user cache or a download"
+            )
+        yield Path(named)
     yield _cache()
 
 

@@ -64,14 +64,14 @@ class Images:
     """
 
     def __init__(self, pixels: np.ndarray, labels: Any = None, binarize: str = "none", name: str = "images"):
-        if not isinstance(pixels, np.ndarray) or pixels.dtype != np.uint8:
+        if not isinstance(pixels, np.ndarray) or isinstance(pixels, np.ma.MaskedArray) or pixels.dtype != np.uint8:
             kind = getattr(pixels, "dtype", type(pixels).__qualname__)
             raise TypeError(f"the images are {kind}, but uint8 in 0..255 is expected; values go to Values(x)")
         if pixels.ndim < 2 or pixels.size == 0:
             raise ValueError(f"the images have shape {pixels.shape}, but (N, height, width, channels) is expected")
         if labels is not None and np.shape(labels) != (len(pixels),):
             raise ValueError(f"there are {len(pixels)} images, but labels of shape {np.shape(labels)}")
-        if binarize not in GATHER:
+        if not isinstance(binarize, str) or binarize not in GATHER:
             raise ValueError(f"binarize is {binarize!r}: choose one of {', '.join(GATHER)}")
         self.pixels = np.ascontiguousarray(pixels)
         self.labels = labels
@@ -138,6 +138,7 @@ def _native(x: np.ndarray) -> np.ndarray:
     """x in a dtype that every loop is compiled for: float32 and float64 as they are, others as the nearer."""
     if x.dtype in (np.float32, np.float64):
         return np.ascontiguousarray(x, dtype=x.dtype.newbyteorder("="))
+    checks.representable(x, np.dtype(np.float64), "the data")
     return np.ascontiguousarray(x, dtype=np.float32 if x.dtype.itemsize <= 2 else np.float64)
 
 
@@ -145,7 +146,7 @@ def as_source(data: Any) -> Source:
     """Images, Values, or any object of that protocol as it is; an array (N, ...) as Values.
 
     Raises TypeError for anything else. Source: none, a check."""
-    if hasattr(data, "feed"):
+    if hasattr(data, "feed") and not isinstance(data, type):
         return data
     if isinstance(data, np.ndarray):
         return Values(data)

@@ -58,6 +58,6 @@ class Layer:
 
 def known_activation(name: str) -> str:
     """The name itself, or ValueError with the names there are. Shapes: none. Source: none, a check."""
-    if name not in BIAS_ACTIVATION:
+    if not isinstance(name, str) or name not in BIAS_ACTIVATION:
         raise ValueError(f"there is no activation {name!r}: choose one of {', '.join(BIAS_ACTIVATION)}")
     return name

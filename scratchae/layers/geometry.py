@@ -45,14 +45,16 @@ def pair(name: str, value: int | Pair, least: int) -> Pair:
 def known_padding(value: Any) -> Any:
     """The padding itself, or ValueError. Shapes: none. Source: none, a check."""
     four = isinstance(value, (tuple, list)) and len(value) == 4
-    if value not in ("valid", "same"):
+    if not isinstance(value, str) or value not in ("valid", "same"):
         for v in value if four else [value]:
-            if isinstance(v, bool) or not isinstance(v, int) or v < 0:
+            if isinstance(v, bool) or not isinstance(v, (int, np.integer)) or v < 0:
                 raise ValueError(
                     f"the padding is {value!r}, but it must be 'valid', 'same', a whole number >= 0 for all "
                     "sides, or four of them: (top, bottom, left, right)"
                 )
-    return tuple(value) if four else value
+    if isinstance(value, str):
+        return value
+    return tuple(int(v) for v in value) if four else int(value)
 
 
 def _explicit(padding: Any, axis: int) -> Pair:

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from ..checks import real
 from ..kernels.errors import SQUARED_ERROR
 from .base import Likelihood
 
@@ -23,9 +24,7 @@ class GaussianLikelihood(Likelihood):
     kernel = SQUARED_ERROR
 
     def __init__(self, sigma: float = 1.0):
-        if not 0 < sigma < math.inf:
-            raise ValueError(f"GaussianLikelihood(sigma) is {sigma}, but it must be positive and finite")
-        self.sigma = float(sigma)
+        self.sigma = real("GaussianLikelihood(sigma)", sigma, 0, strict=True)
 
     def constants(self, shape: tuple[int, ...]) -> tuple[float, ...]:
         """tau and c of kernels/errors.py for rows of that shape. Source: the class docstring."""

@@ -25,7 +25,7 @@ class Autoencoder(Model):
     def encode(self, x: np.ndarray) -> np.ndarray:
         """x (N, *input_shape) -> code (N, *code). Raises as checks.host_rows. Source: the objective, (1)."""
         self.require_built()
-        x = self._rows(x, self.input_shape, "x")
+        x = self._data(x)
         return self._map(lambda f, rows: f.encoder.forward(rows), x)
 
     def decode(self, h: np.ndarray) -> np.ndarray:

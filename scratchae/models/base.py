@@ -9,12 +9,20 @@ import numpy as np
 
 from .. import checks
 from ..backend import Array, Backend, get_backend
+from ..layers import Layer
 from ..layers.sequential import distinct
+from ..likelihoods import Likelihood
 from ..objectives import Objective
 from ..parameters import Parameters
 from .summary import table
 
 CHUNK = 256  # rows that encode, decode and reconstruct take at once
+
+
+def require(name: str, value: Any, kind: type, words: str) -> None:
+    """Raise TypeError unless value is of that kind. Shapes: none. Source: none, a check."""
+    if not isinstance(value, kind):
+        raise TypeError(f"the {name} is {value!r}, but {words}, is expected")
 
 
 class Model:
@@ -34,6 +42,9 @@ class Model:
     _inference: Objective | None = None
 
     def __init__(self, objective: Objective):
+        for name in ("encoder", "decoder"):
+            require(name, getattr(objective, name), Layer, "a layer, such as Sequential(...)")
+        require("likelihood", objective.likelihood, Likelihood, "a likelihood, such as Bernoulli()")
         self.objective = objective
         self._one_at_a_time = threading.Lock()
 
@@ -47,9 +58,9 @@ class Model:
         one layer stands in two places; a model that was built before is then as it was.
         Source: initializers.py.
         """
-        shape = (input_shape,) if isinstance(input_shape, int) else tuple(input_shape)
+        shape = tuple(input_shape) if isinstance(input_shape, (tuple, list)) else (input_shape,)
         shape = tuple(checks.positive("the input shape's size", n) for n in shape)
-        bound = get_backend(backend, dtype or "float32") if isinstance(backend, str) else backend
+        bound: Any = backend if hasattr(backend, "matmul") else get_backend(backend, dtype or "float32")
         if dtype not in (None, bound.dtype.name):
             raise ValueError(f"dtype is {dtype!r}, but the backend handed in computes in {bound.dtype.name!r}")
         distinct(self.objective.encoder, self.objective.decoder)
@@ -84,7 +95,14 @@ class Model:
         raise NotImplementedError
 
     def _rows(self, x: Any, shape: tuple[int, ...], what: str) -> np.ndarray:
-        return checks.host_rows(x, shape, what)
+        x = checks.host_rows(x, shape, what)
+        checks.representable(x, self.backend.dtype, what)
+        return x
+
+    def _data(self, x: Any) -> np.ndarray:
+        x = self._rows(x, self.input_shape, "x")
+        self.objective.likelihood.check(x)
+        return x
 
     def _decode(self, h: np.ndarray) -> np.ndarray:
         a = self._map(lambda f, rows: f.decoder.forward(rows), h)

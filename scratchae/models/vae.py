@@ -8,7 +8,7 @@ from ..latents import Gaussian
 from ..layers import Layer
 from ..likelihoods import Bernoulli, Likelihood
 from ..objectives import ELBO
-from .base import Model
+from .base import Model, require
 
 
 class VAE(Model):
@@ -29,6 +29,7 @@ class VAE(Model):
         likelihood: Likelihood | None = None,
         beta: float = 1.0,
     ):
+        require("latent", latent, Gaussian, "a latent, such as Gaussian(20)")
         self.encoder = encoder
         self.decoder = decoder
         self.latent = latent
@@ -43,7 +44,7 @@ class VAE(Model):
     def encode(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """x (N, *input_shape) -> mu (N, D), logvar (N, D) of q(z|x). Source: objectives/elbo.py (1)."""
         self.require_built()
-        x = self._rows(x, self.input_shape, "x")
+        x = self._data(x)
         h = self._map(lambda f, rows: f.encoder.forward(rows), x)
         D = self.latent.dimensions
         return h[:, :D], h[:, D:]

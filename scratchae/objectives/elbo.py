@@ -1,10 +1,9 @@
 """The evidence lower bound."""
 
-import math
-
 import numpy as np
 
 from ..backend import Array, Backend
+from ..checks import real
 from ..latents import Gaussian
 from ..layers import Layer
 from ..likelihoods import Likelihood
@@ -31,13 +30,11 @@ class ELBO(Objective):
     """
 
     def __init__(self, encoder: Layer, decoder: Layer, latent: Gaussian, likelihood: Likelihood, beta: float = 1.0):
-        if not 0 <= beta < math.inf:
-            raise ValueError(f"beta is {beta}, but it must be >= 0 and finite (1 gives the ELBO)")
         self.encoder = encoder
         self.decoder = decoder
         self.latent = latent
         self.likelihood = likelihood
-        self.beta = float(beta)
+        self.beta = real("beta", beta, 0)
 
     def code_shape(self, shape: Shape) -> Shape:
         """(2D,) -> (D,). Raises ValueError for another shape. Source: latents/gaussian.py."""

@@ -41,6 +41,7 @@ def put(path, body=BODY):
 
 
 def test_order_of_the_search(tmp_path, monkeypatch, cache):
+    (tmp_path / "env").mkdir()
     monkeypatch.setenv("SCRATCHAE_DATA", str(tmp_path / "env"))
     given = tmp_path / "given"
     given.mkdir()
@@ -52,7 +53,7 @@ def test_order_of_the_search(tmp_path, monkeypatch, cache):
 
 def test_a_flat_folder_may_hold_another_set(tmp_path):
     flat = put(tmp_path / "flat" / NAME, OTHER)
-    with pytest.raises(files.DataUnavailable, match="has the SHA-256 [0-9a-f]{64}, not [0-9a-f]{64}"):
+    with pytest.raises(files.DataUnavailable, match=r"has the SHA-256 [0-9a-f]{64}, not [0-9a-f]{64}"):
         find(flat.parent)
     assert files.find("other", NAME, hashlib.sha256(OTHER).hexdigest(), (), flat.parent) == flat
 
@@ -87,6 +88,7 @@ def test_mirrors_in_turn(monkeypatch, cache):
 
 
 def test_the_error_says_where_and_how(tmp_path, monkeypatch, cache):
+    (tmp_path / "env").mkdir()
     monkeypatch.setenv("SCRATCHAE_DATA", str(tmp_path / "env"))
     with pytest.raises(files.DataUnavailable) as caught:
         find()
@@ -94,6 +96,12 @@ def test_the_error_says_where_and_how(tmp_path, monkeypatch, cache):
     for part in [*folders, *(mirror + NAME for mirror in MIRRORS), "SCRATCHAE_DATA"]:
         assert part in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_folder_that_is_not_there_is_an_error(tmp_path, monkeypatch, cache):
+    monkeypatch.setenv("SCRATCHAE_DATA", str(tmp_path / "nowhere"))
+    with pytest.raises(FileNotFoundError, match=r"SCRATCHAE_DATA is .*nowhere', where there is no folder"):
+        find()
 
 
 def test_silence_is_borne_once(monkeypatch):

@@ -194,9 +194,11 @@ def test_all_callbacks_are_called_though_the_first_ends_the_run():
 @pytest.fixture
 def handler():
     """What Ctrl-C does before, and must do again."""
+    outer = signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background ignores Ctrl-C
     before = signal.getsignal(signal.SIGINT)
     yield before
     assert signal.getsignal(signal.SIGINT) is before
+    signal.signal(signal.SIGINT, outer)
 
 
 def test_ctrl_c_between_epochs(handler):

@@ -77,9 +77,9 @@ def fit(
     batch_size = min(checks.positive("batch_size", batch_size), len(source))
     randomness.clock(seed)
     callbacks = _callables(callbacks)
-    team = Team(model, batch_size, shards, threads)
     if not isinstance(optimizer, Optimizer):
         raise TypeError(f"the optimizer is {optimizer!r}, but an optimiser such as Adam(1e-3) is expected")
+    team = Team(model, batch_size, shards, threads)
     optimizer.own(model.parameters)
     model.optimizer = optimizer
     history, first = History(), optimizer.epoch + 1

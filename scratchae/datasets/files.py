@@ -31,20 +31,22 @@ def find(
 
     Looks in data_dir, $SCRATCHAE_DATA and the user cache, in each for <dataset>/<name>, then for <name>;
     mirrors are addresses to which the name is appended. Raises FileNotFoundError if data_dir or
-    SCRATCHAE_DATA is no folder, ValueError if a <dataset>/<name> has another checksum, DataUnavailable if
+    SCRATCHAE_DATA is no folder, ValueError if what is there has another checksum, DataUnavailable if
     there is no file to be had; with no network that takes 10 seconds at most. Shapes: none.
     Source: pooch's manual, pooch.retrieve.
     """
-    looked = []
+    looked: list[str] = []
+    others: list[Path] = []
     for folder in _folders(data_dir):
         own, flat = folder / dataset / name, folder / name
         if own.is_file():
             return _checked(own, sha256)
         # MNIST and Fashion-MNIST share their file names: only the checksum tells whose a flat file is.
-        found = _sha256(flat) if flat.is_file() else ""
-        if found == sha256:
-            return flat
-        looked.append(f"{own.parent}" + (f" ({flat} has the SHA-256 {found}, not {sha256})" if found else ""))
+        if flat.is_file():
+            if _sha256(flat) == sha256:
+                return flat
+            others.append(flat)
+        looked.append(f"{own.parent}")
     failures = []
     for mirror in mirrors:
         try:
@@ -52,6 +54,8 @@ def find(
             return own  # in the user cache, the last of the folders
         except (OSError, ValueError) as error:
             failures.append(f"{mirror + name} ({type(error).__name__}: {str(error).split(':')[0]})")
+    for flat in others:  # damaged, or another set's: to go on without a word would hide it
+        _checked(flat, sha256)
     raise DataUnavailable(
         f"{dataset} needs {name}, which is not in {', '.join(looked)} and could not be downloaded from "
         f"{', '.join(failures)}: place the file in {own.parent}, or set SCRATCHAE_DATA to a folder that has "
@@ -95,7 +99,7 @@ def _checked(path: Path, sha256: str) -> Path:
     if found != sha256:
         raise ValueError(
             f"{path} has the SHA-256 {found}, but the published file has {sha256}: delete the file to have "
-            "it downloaded, or put a whole copy in its place"
+            "it downloaded, or put a whole copy in its place (each set in a folder of its own)"
         )
     return path
 

@@ -53,7 +53,7 @@ def test_order_of_the_search(tmp_path, monkeypatch, cache):
 
 def test_a_flat_folder_may_hold_another_set(tmp_path):
     flat = put(tmp_path / "flat" / NAME, OTHER)
-    with pytest.raises(files.DataUnavailable, match=r"has the SHA-256 [0-9a-f]{64}, not [0-9a-f]{64}"):
+    with pytest.raises(ValueError, match=r"has the SHA-256 [0-9a-f]{64}, but the published file has [0-9a-f]{64}"):
         find(flat.parent)
     assert files.find("other", NAME, hashlib.sha256(OTHER).hexdigest(), (), flat.parent) == flat
 

@@ -23,11 +23,11 @@ Source: Rumelhart, Hinton, Williams, "Learning representations by back-propagati
 Ng, "Rectifier nonlinearities improve neural network acoustic models", 2013 (6, with s = 0.01).
 """
 
-import math
 from typing import Any
 
 import numpy as np
 
+from .elementary import exp, expm1, log1p_unit
 from .kernel import Kernel, jit
 
 LEAK = 0.01  # s in (6), the value of the paper
@@ -68,119 +68,133 @@ def _definitions(name):
 
 
 @jit
-def _store(db, total, add):
-    for o in range(db.shape[0]):
+def _column_sums(db, da, add):
+    N, O = da.shape
+    total = np.zeros(O)
+    for n in range(0, N - N % 4, 4):
+        r0, r1, r2, r3 = da[n], da[n + 1], da[n + 2], da[n + 3]
+        for o in range(O):
+            total[o] += (r0[o] + r1[o]) + (r2[o] + r3[o])  # (3)
+    for n in range(N - N % 4, N):
+        for o in range(O):
+            total[o] += da[n, o]  # (3)
+    for o in range(O):
         db[o] = db[o] + total[o] if add else total[o]
 
 
 @jit
 def _identity(y, b):
     for n in range(y.shape[0]):
+        y_n = y[n]
         for o in range(b.shape[0]):
-            y[n, o] += b[o]  # (1) (4)
+            y_n[o] += b[o]  # (1) (4)
 
 
 @jit
 def _identity_gradient(da, db, dy, y, add):
-    total = np.zeros(db.shape[0])
-    for n in range(dy.shape[0]):
-        for o in range(db.shape[0]):
-            total[o] += dy[n, o]  # (2) (3) (4)
-    _store(db, total, add)
+    _column_sums(db, dy, add)  # (2) (3) (4)
 
 
 @jit
 def _relu(y, b):
     zero = y.dtype.type(0)
     for n in range(y.shape[0]):
+        y_n = y[n]
         for o in range(b.shape[0]):
-            a = y[n, o] + b[o]
-            y[n, o] = zero if a < zero else a  # (1) (5), and a NaN stays one
+            a = y_n[o] + b[o]
+            y_n[o] = zero if a < zero else a  # (1) (5), and a NaN stays one
 
 
 @jit
 def _relu_gradient(da, db, dy, y, add):
-    total, zero = np.zeros(db.shape[0]), y.dtype.type(0)
+    zero = y.dtype.type(0)
     for n in range(dy.shape[0]):
+        da_n, dy_n, y_n = da[n], dy[n], y[n]
         for o in range(db.shape[0]):
-            da[n, o] = dy[n, o] if y[n, o] > zero else zero  # (2) (5)
-            total[o] += da[n, o]  # (3)
-    _store(db, total, add)
+            da_n[o] = dy_n[o] if y_n[o] > zero else zero  # (2) (5)
+    _column_sums(db, da, add)  # (3)
 
 
 @jit
 def _leaky_relu(y, b):
     zero, leak = y.dtype.type(0), y.dtype.type(LEAK)
     for n in range(y.shape[0]):
+        y_n = y[n]
         for o in range(b.shape[0]):
-            a = y[n, o] + b[o]
-            y[n, o] = a if a > zero else leak * a  # (1) (6)
+            a = y_n[o] + b[o]
+            y_n[o] = a if a > zero else leak * a  # (1) (6)
 
 
 @jit
 def _leaky_relu_gradient(da, db, dy, y, add):
-    total, zero, leak = np.zeros(db.shape[0]), y.dtype.type(0), y.dtype.type(LEAK)
+    zero, leak = y.dtype.type(0), y.dtype.type(LEAK)
     for n in range(dy.shape[0]):
+        da_n, dy_n, y_n = da[n], dy[n], y[n]
         for o in range(db.shape[0]):
-            da[n, o] = dy[n, o] if y[n, o] > zero else leak * dy[n, o]  # (2) (6)
-            total[o] += da[n, o]  # (3)
-    _store(db, total, add)
+            da_n[o] = dy_n[o] if y_n[o] > zero else leak * dy_n[o]  # (2) (6)
+    _column_sums(db, da, add)  # (3)
 
 
 @jit
 def _tanh(y, b):
+    zero, two = y.dtype.type(0), y.dtype.type(2)
     for n in range(y.shape[0]):
+        y_n = y[n]
         for o in range(b.shape[0]):
-            y[n, o] = math.tanh(y[n, o] + b[o])  # (1) (7)
+            a = y_n[o] + b[o]
+            t = expm1(-two * abs(a))
+            t = -t / (two + t)
+            y_n[o] = t if a > zero else -t  # (1) (7)
 
 
 @jit
 def _tanh_gradient(da, db, dy, y, add):
-    total, one = np.zeros(db.shape[0]), y.dtype.type(1)
+    one = y.dtype.type(1)
     for n in range(dy.shape[0]):
+        da_n, dy_n, y_n = da[n], dy[n], y[n]
         for o in range(db.shape[0]):
-            da[n, o] = dy[n, o] * (one - y[n, o] * y[n, o])  # (2) (7)
-            total[o] += da[n, o]  # (3)
-    _store(db, total, add)
+            da_n[o] = dy_n[o] * (one - y_n[o] * y_n[o])  # (2) (7)
+    _column_sums(db, da, add)  # (3)
 
 
 @jit
 def _sigmoid(y, b):
     zero, one = y.dtype.type(0), y.dtype.type(1)
     for n in range(y.shape[0]):
+        y_n = y[n]
         for o in range(b.shape[0]):
-            a = y[n, o] + b[o]
-            e = math.exp(-abs(a))
-            y[n, o] = (one if a >= zero else e) / (one + e)  # (1) (8)
+            a = y_n[o] + b[o]
+            e = exp(-abs(a))
+            y_n[o] = (one if a >= zero else e) / (one + e)  # (1) (8)
 
 
 @jit
 def _sigmoid_gradient(da, db, dy, y, add):
-    total, one = np.zeros(db.shape[0]), y.dtype.type(1)
+    one = y.dtype.type(1)
     for n in range(dy.shape[0]):
+        da_n, dy_n, y_n = da[n], dy[n], y[n]
         for o in range(db.shape[0]):
-            da[n, o] = dy[n, o] * (y[n, o] * (one - y[n, o]))  # (2) (8)
-            total[o] += da[n, o]  # (3)
-    _store(db, total, add)
+            da_n[o] = dy_n[o] * (y_n[o] * (one - y_n[o]))  # (2) (8)
+    _column_sums(db, da, add)  # (3)
 
 
 @jit
 def _softplus(y, b):
     zero = y.dtype.type(0)
     for n in range(y.shape[0]):
+        y_n = y[n]
         for o in range(b.shape[0]):
-            a = y[n, o] + b[o]
-            y[n, o] = (zero if a < zero else a) + math.log1p(math.exp(-abs(a)))  # (1) (9)
+            a = y_n[o] + b[o]
+            y_n[o] = (zero if a < zero else a) + log1p_unit(exp(-abs(a)))  # (1) (9)
 
 
 @jit
 def _softplus_gradient(da, db, dy, y, add):
-    total = np.zeros(db.shape[0])
     for n in range(dy.shape[0]):
+        da_n, dy_n, y_n = da[n], dy[n], y[n]
         for o in range(db.shape[0]):
-            da[n, o] = -dy[n, o] * math.expm1(-y[n, o])  # (2) (9)
-            total[o] += da[n, o]  # (3)
-    _store(db, total, add)
+            da_n[o] = -dy_n[o] * expm1(-y_n[o])  # (2) (9)
+    _column_sums(db, da, add)  # (3)
 
 
 LOOPS = {

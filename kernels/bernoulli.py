@@ -15,10 +15,9 @@ Source: Kingma and Welling, "Auto-encoding variational Bayes", 2014, appendix C.
 "Accurately computing log(1 - exp(-|a|))", 2012 (2).
 """
 
-import math
-
 import numpy as np
 
+from .elementary import exp, log1p_unit
 from .kernel import Kernel, jit
 
 
@@ -36,12 +35,12 @@ def _bernoulli_nll(nll, da, a, x):
     K = M // max(x.shape[0], 1)
     zero, one = a.dtype.type(0), a.dtype.type(1)
     for m in range(M):
-        n, total = m // K, 0.0
+        a_m, x_n, da_m, total = a[m], x[m // K], da[m], 0.0
         for d in range(D):
-            e = math.exp(-abs(a[m, d]))
-            linear = (zero if a[m, d] < zero else a[m, d]) - x[n, d] * a[m, d]  # (1) (2)
-            total += linear + math.log1p(e)  # (1) (2) (3)
-            da[m, d] = (one if a[m, d] >= zero else e) / (one + e) - x[n, d]  # (4)
+            e = exp(-abs(a_m[d]))
+            linear = (zero if a_m[d] < zero else a_m[d]) - x_n[d] * a_m[d]  # (1) (2)
+            total += linear + log1p_unit(e)  # (1) (2) (3)
+            da_m[d] = (one if a_m[d] >= zero else e) / (one + e) - x_n[d]  # (4)
         nll[m] = total
 
 

@@ -19,10 +19,9 @@ exp(logvar) has no float32, (3) is inf, and a run stops with the sentence that n
 Source: Kingma and Welling, "Auto-encoding variational Bayes", 2014, eq. 10 and appendix B.
 """
 
-import math
-
 import numpy as np
 
+from .elementary import exp, expm1
 from .kernel import Kernel, jit
 
 
@@ -53,10 +52,10 @@ def _gaussian_sample(z, kl, h, eps):
     for n in range(N):
         for d in range(D):
             mu, logvar = h[n, d], h[n, D + d]
-            sigma = math.exp(half * logvar)  # (1)
+            sigma = exp(half * logvar)  # (1)
             for k in range(K):
                 z[n * K + k, d] = mu + sigma * eps[n * K + k, d]  # (2)
-            kl[n, d] = half * (mu * mu + math.expm1(logvar) - logvar)  # (3)
+            kl[n, d] = half * (mu * mu + expm1(logvar) - logvar)  # (3)
 
 
 @jit
@@ -67,13 +66,13 @@ def _gaussian_gradient(dh, dz, h, eps, w):
     for n in range(N):
         for d in range(D):
             mu, logvar = h[n, d], h[n, D + d]
-            sigma = math.exp(half * logvar)  # (1)
+            sigma = exp(half * logvar)  # (1)
             sum_dz, sum_dz_eps = zero, zero
             for k in range(K):
                 sum_dz += dz[n * K + k, d]
                 sum_dz_eps += dz[n * K + k, d] * eps[n * K + k, d]
             dh[n, d] = sum_dz + w[d] * mu  # (4)
-            dh[n, D + d] = half * (sum_dz_eps * sigma + w[d] * math.expm1(logvar))  # (5)
+            dh[n, D + d] = half * (sum_dz_eps * sigma + w[d] * expm1(logvar))  # (5)
 
 
 GAUSSIAN_SAMPLE = Kernel(gaussian_sample, _gaussian_sample)

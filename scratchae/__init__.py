@@ -6,7 +6,7 @@ from .checkpoint import load, save
 from .datasets import Images, Values
 from .evaluate import evaluate
 from .latents import Gaussian
-from .layers import Conv2d, ConvTranspose2d, Dense, Flatten, Layer, Reshape, Sequential
+from .layers import Conv2d, ConvTranspose2d, Dense, Flatten, Layer, MaxPool2d, Reshape, Sequential, Upsample2d
 from .likelihoods import AbsoluteError, Bernoulli, GaussianLikelihood, SquaredError
 from .models import VAE, Autoencoder
 from .optim import SGD, Adam
@@ -28,10 +28,12 @@ __all__ = [
     "History",
     "Images",
     "Layer",
+    "MaxPool2d",
     "NonFiniteLoss",
     "Reshape",
     "Sequential",
     "SquaredError",
+    "Upsample2d",
     "Values",
     "datasets",
     "evaluate",

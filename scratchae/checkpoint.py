@@ -23,6 +23,7 @@ from . import initializers, latents, layers, likelihoods, models, optim
 FORMAT = "scratchae 1"
 CLASSES = (
     *(layers.Dense, layers.Conv2d, layers.ConvTranspose2d, layers.Flatten, layers.Reshape, layers.Sequential),
+    *(layers.MaxPool2d, layers.Upsample2d),
     *(latents.Gaussian, likelihoods.Bernoulli, likelihoods.GaussianLikelihood),
     *(likelihoods.SquaredError, likelihoods.AbsoluteError, models.Autoencoder, models.VAE),
     *(initializers.Normal, optim.Adam, optim.SGD),

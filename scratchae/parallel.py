@@ -7,7 +7,9 @@ the bits. Threads only execute them: any number gives the same bits. With S shar
     G_s = gradient of count * loss through the rows B_s, given total                    (2)
     theta <- optimiser(theta, sum_s G_s / count)                                        (3)
 
-(1) stands between forward and backward, so an objective need not be a sum over examples.
+(1) stands between forward and backward, so an objective need not be a sum over examples. Where it is one, its
+gradient does not read total, and a shard takes its rows in blocks, each forward and backward at once, while
+activations are still in the cache; the first block assigns the gradient, the others add to it.
 """
 
 import os
@@ -22,6 +24,7 @@ from .backend import Array, Backend
 from .checks import positive
 
 GRAIN = 32  # parameters: parts of the flat vector start on multiples of 128 bytes
+BLOCK_BYTES = 6_000_000  # of activations and their gradients, for the rows that go through a model at once
 
 
 class Trainable(Protocol):
@@ -57,9 +60,10 @@ class Team:
         self.model = model
         self.backend = model.backend
         self.objective = model.objective
+        self.block = self._block()
         self.values = model.parameters.values
         self.grads = self.backend.zeros((self.shards, self.values.size))
-        self.replicas = [model.replica(self.rows, self.grads[s]) for s in range(self.shards)]
+        self.replicas = [model.replica(self.block, self.grads[s]) for s in range(self.shards)]
         self.clock = self.backend.zeros((4,), np.uint32)
         step = max(1, -(-self.values.size // (self.shards * GRAIN))) * GRAIN
         self.parts = [slice(i, i + step) for i in range(0, self.values.size, step)]
@@ -78,27 +82,54 @@ class Team:
 
     def feeds(self, source: Any) -> list[Any]:
         """A feed of that source for each shard. Shapes: (rows, *shape) each. Source: datasets/sources.py."""
-        return [source.feed(self.backend, self.rows) for _ in self.replicas]
+        return [source.feed(self.backend, self.block) for _ in self.replicas]
 
     def forward(self, feeds: list[Any], rows: np.ndarray) -> np.ndarray:
         """The examples rows (N,) uint32 through every replica -> total, float64, the count first.
 
         Source: the module, (1)."""
-        size = min(self.rows, -(-len(rows) // self.shards))
-        index = [self.backend.share(rows[i : i + size]) for i in range(0, len(rows), size)]
-        self.active = len(index)
-
-        def one(s: int) -> np.ndarray:
-            x = feeds[s].fill(index[s], self.clock)
-            self.replicas[s].draw(index[s], self.clock)
-            return self.replicas[s].forward(x, x)
-
-        sums = self._each(one, self.active)
+        shards = self._cut(rows, self.shards)
+        sums = self._each(lambda s: self._through(s, feeds[s], shards[s], False), len(shards))
         return np.sum(sums, axis=0)  # (1)
 
-    def backward(self, total: np.ndarray) -> None:
-        """Fill the gradients (S, n) of the batch that ``forward`` saw. Source: the module, (2)."""
-        self._each(lambda s: self.replicas[s].backward(total), self.active)  # (2)
+    def gradients(self, feeds: list[Any], rows: np.ndarray) -> np.ndarray:
+        """Fill the gradients (S, n) of the examples rows (N,) uint32 -> total, as from ``forward``.
+
+        Source: the module, (1) and (2)."""
+        shards = self._cut(rows, self.shards)
+        self.active = len(shards)
+        blocks = self.objective.additive
+        sums = self._each(lambda s: self._through(s, feeds[s], shards[s], blocks), self.active)
+        total = np.sum(sums, axis=0)  # (1)
+        if not blocks:
+            self._each(lambda s: self.replicas[s].backward(total), self.active)  # (2)
+        return total
+
+    def _through(self, s: int, feed: Any, rows: np.ndarray, backward: bool) -> np.ndarray:
+        """The rows of one shard through its replica, block by block -> their sums."""
+        replica, sums = self.replicas[s], []
+        for k, block in enumerate(self._cut(rows, -(-len(rows) // self.block))):
+            index = self.backend.share(block)
+            x = feed.fill(index, self.clock)
+            replica.draw(index, self.clock)
+            sums.append(replica.forward(x, x))
+            if backward:
+                replica.accumulate(k > 0)
+                replica.backward(sums[-1])  # (2)
+        return np.sum(sums, axis=0)
+
+    @staticmethod
+    def _cut(rows: np.ndarray, parts: int) -> list[np.ndarray]:
+        """(N,) -> at most that many parts of equal length, the last perhaps shorter."""
+        size = -(-len(rows) // parts)
+        return [rows[i : i + size] for i in range(0, len(rows), size)]
+
+    def _block(self) -> int:
+        """How many rows of a shard go through at once: equal blocks, of as many as BLOCK_BYTES hold."""
+        if not self.objective.additive:
+            return self.rows
+        fit = max(1, BLOCK_BYTES // (self.objective.numbers() * self.backend.dtype.itemsize))
+        return -(-self.rows // -(-self.rows // fit))
 
     def update(self, optimizer: Any, total: np.ndarray) -> None:
         """One step of the optimiser on the values (n,). Source: the module, (3)."""

@@ -144,10 +144,9 @@ class _Run:
         return record | {"seconds": seconds, "examples_per_second": float(seen[0]) / seconds}
 
     def _step(self, feeds: list[Any], rows: np.ndarray, epoch: int) -> np.ndarray:
-        total = self.team.forward(feeds, rows)
+        total = self.team.gradients(feeds, rows)
         terms = self.team.objective.loss(total)
         self.require_finite(terms, f"at step {self.optimizer.t + 1} (epoch {epoch})", "the step before left")
-        self.team.backward(total)
         self.team.update(self.optimizer, total)
         self.progress.step(terms["loss"])
         return total

@@ -56,6 +56,14 @@ def conv():
     return encoder, decoder
 
 
+def pooling():
+    encoder = sa.Sequential(
+        *(sa.Conv2d(1, 2, 3, 1, "same", "relu"), sa.MaxPool2d(2, padding="same"), sa.MaxPool2d((2, 3), 1)),
+        *(sa.Flatten(), sa.Dense(4, 2)),
+    )
+    return encoder, sa.Sequential(sa.Dense(2, 6), sa.Reshape(2, 3, 1), sa.Upsample2d((3, 2)))
+
+
 MODELS = {
     "vae": lambda: sa.VAE(*dense(), sa.Gaussian(2)),
     "vae beta": lambda: sa.VAE(*dense(activation="tanh"), sa.Gaussian(2), sa.GaussianLikelihood(0.3), beta=4),
@@ -64,6 +72,7 @@ MODELS = {
     "absolute": lambda: sa.Autoencoder(*dense(2, "sigmoid", Normal(0.1)), sa.AbsoluteError()),
     "bernoulli": lambda: sa.Autoencoder(*dense(2, init=initializers.he_uniform), sa.Bernoulli()),
     "gaussian": lambda: sa.Autoencoder(*dense(2, init=initializers.glorot_normal), sa.GaussianLikelihood(2.0)),
+    "pooling": lambda: sa.Autoencoder(*pooling()),
     "own layer": lambda: sa.VAE(*dense(extra=[Scale(0.5)]), sa.Gaussian(2)),
 }
 OPTIMIZERS = {"adam": lambda: sa.Adam(0.01, 0.8, 0.99, 1e-6), "sgd": lambda: sa.SGD(1e-3, 0.9)}

@@ -195,15 +195,25 @@ def test_an_error_in_a_likelihood_is_seen(kind, name, backend, monkeypatch, tole
         assert len(found) == len(report.rows) and min(found.values()) > tolerance("planted"), str(report)
 
 
-@pytest.mark.parametrize("name", ["IM2COL", "COL2IM"])
-def test_an_error_in_patches_is_seen(name, backend, monkeypatch, tolerance):
+@pytest.mark.parametrize(
+    "name, rows",
+    [
+        ("IM2COL", 2),
+        ("COL2IM", 2),
+        ("MAX_POOL", 1),
+        ("MAX_POOL_GRADIENT", 1),
+        ("UPSAMPLE", 2),
+        ("UPSAMPLE_GRADIENT", 2),
+    ],
+)
+def test_an_error_in_patches_or_windows_is_seen(name, rows, backend, monkeypatch, tolerance):
     def spoil(out, *_):
         out[:, 1] *= OFF  # one row of pixels, or of patches
 
     planted = spoiled(getattr(kernel_checks, name), spoil)
     monkeypatch.setattr(kernel_checks, name, planted)
     found = wrong(check(planted, backend))
-    assert len(found) == 2 and min(found.values()) > tolerance("planted")
+    assert len(found) == rows and min(found.values()) > tolerance("planted")
 
 
 @pytest.mark.parametrize("tensor", ["W", "b", "x"])

@@ -74,8 +74,7 @@ def test_the_sums_of_the_shards_add_to_those_of_the_batch(backend, tolerance):
     totals, sums = [], []
     for shards in (1, 3):
         with Team(model, 8, shards) as team:
-            totals.append(team.forward(team.feeds(source), rows))
-            team.backward(totals[-1])
+            totals.append(team.gradients(team.feeds(source), rows))
             sums.append(team.grads.sum(axis=0))
     assert totals[0].dtype == np.float64 and totals[0][0] == totals[1][0] == 8  # the count first
     np.testing.assert_allclose(totals[1], totals[0], rtol=tolerance("layer"))
@@ -138,9 +137,7 @@ def bytes_of_a_step(threads):
     rows = np.arange(128, dtype=np.uint32)
 
     def step():
-        total = team.forward(feeds, rows)
-        team.backward(total)
-        team.update(optimizer, total)
+        team.update(optimizer, team.gradients(feeds, rows))
 
     with Team(model, 128, shards=2, threads=threads) as team:
         feeds = team.feeds(source)

@@ -4,6 +4,8 @@ PyTorch computes in its own layout, (N, C, H, W), with its own convolutions, lik
 optimisers; only the weights, in our shapes, and the noise are handed over.
 """
 
+import copy
+
 import numpy as np
 import pytest
 
@@ -31,6 +33,12 @@ NLL = {
 
 
 @pytest.fixture(autouse=True)
+def whole_shards(monkeypatch):
+    """Shards go through in one block, so that the noise of all their rows can be read back."""
+    monkeypatch.setattr("scratchae.parallel.BLOCK_BYTES", 1 << 40)
+
+
+@pytest.fixture(autouse=True)
 def one_thread():
     before = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -44,9 +52,14 @@ def torch_layer(layer, x, W, b):
         return (x.permute(0, 2, 3, 1) if x.ndim == 4 else x).flatten(1)
     if isinstance(layer, sa.Reshape):
         return x.reshape(len(x), *layer.sizes).permute(0, 3, 1, 2)
+    if isinstance(layer, sa.MaxPool2d):
+        return torch_pool(layer, x)
+    if isinstance(layer, sa.Upsample2d):
+        return F.interpolate(x, scale_factor=layer.factor, mode="nearest")
     if isinstance(layer, sa.Dense):
         return PHI[layer.activation](F.linear(x, W.T, b))
-    kernel, stride = W.permute(3, 2, 0, 1), layer.stride[0]  # (O, C, kh, kw); transposed: (C, O, kh, kw)
+    kernel = W.permute(3, 2, 0, 1).contiguous()  # (O, C, kh, kw); transposed: (C, O, kh, kw)
+    stride = layer.stride[0]
     if isinstance(layer, sa.Conv2d):
         a = F.conv2d(x, kernel, b, stride, layer.padding if isinstance(layer.padding, int) else 0)
     elif layer.padding == "same":  # TensorFlow's rule: what the kernel overhangs is cut, the odd pixel after
@@ -57,6 +70,16 @@ def torch_layer(layer, x, W, b):
         assert layer.padding == (1, 0, 1, 0) and layer.kernel == (3, 3) and stride == 2
         a = F.conv_transpose2d(x, kernel, b, stride, padding=1, output_padding=1)
     return PHI[layer.activation](a)
+
+
+def torch_pool(layer, x):
+    """PyTorch pads alike on all sides; what TensorFlow's rule has after an axis beyond that is minus infinity."""
+    size, stride = layer.size, layer.stride or layer.size
+    lack = [0, 0]
+    if layer.padding == "same":
+        lack = [max(0, (-(-n // s) - 1) * s + k - n) for n, k, s in zip(x.shape[2:], size, stride, strict=True)]
+        x = F.pad(x, (0, lack[1] % 2, 0, lack[0] % 2), value=-torch.inf)
+    return F.max_pool2d(x, size, stride, [n // 2 for n in lack])
 
 
 def torch_network(name, sequential, x, p):
@@ -108,8 +131,7 @@ def assert_one_step_agrees(model, x, tolerance, shards=2):
     x = x.astype(model.backend.dtype)
     allowed, p = tolerance("layer", model.backend.dtype), leaves(model)
     with Team(model, len(x), shards=shards, threads=1) as team:
-        total = team.forward(team.feeds(sa.Values(x)), np.arange(len(x), dtype=np.uint32))
-        team.backward(total)
+        total = team.gradients(team.feeds(sa.Values(x)), np.arange(len(x), dtype=np.uint32))
         loss = torch_loss(model, p, torch.tensor(x), noise(team, len(x)))
         loss.backward()
         same(team.objective.loss(total)["loss"], loss.item(), allowed, "loss")
@@ -200,6 +222,52 @@ def test_conv_autoencoder_with_the_padding_of_pytorch(backend, dtype, likelihood
     assert_one_step_agrees(model, images(rng, 5, (28, 28, 1)), tolerance)
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_conv_autoencoder_of_keras(backend, dtype, rng, tolerance):
+    """Pooled from 28 to 4 and repeated back, as in the blog post "Building autoencoders in Keras"."""
+    pool, up = lambda: sa.MaxPool2d(2, padding="same"), lambda: sa.Upsample2d(2)
+    encoder = sa.Sequential(
+        *(sa.Conv2d(1, 6, 3, 1, 1, "relu"), pool()),
+        *(sa.Conv2d(6, 4, 3, 1, 1, "relu"), pool()),
+        *(sa.Conv2d(4, 4, 3, 1, 1, "relu"), pool()),
+    )
+    decoder = sa.Sequential(
+        *(sa.Conv2d(4, 4, 3, 1, 1, "relu"), up(), sa.Conv2d(4, 4, 3, 1, 1, "relu"), up()),
+        *(sa.Conv2d(4, 6, 3, 1, 0, "relu"), up(), sa.Conv2d(6, 1, 3, 1, 1)),
+    )
+    model = sa.Autoencoder(encoder, decoder, sa.Bernoulli()).build((28, 28, 1), backend=backend, dtype=dtype)
+    assert_one_step_agrees(model, images(rng, 7, (28, 28, 1)), tolerance)
+
+
+POOLS = {
+    "2": sa.MaxPool2d(2),
+    "2 same": sa.MaxPool2d(2, padding="same"),
+    "overlapping": sa.MaxPool2d(3, (2, 1), "same"),
+    "apart": sa.MaxPool2d((2, 1), 3),
+    "up": sa.Upsample2d((2, 3)),
+}
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("values", ["distinct", "ties", "nan", "-inf"])
+@pytest.mark.parametrize("case", POOLS)
+def test_pooling_and_upsampling(backend, dtype, case, values, rng, tolerance):
+    """y and dx of one layer, among equal pixels too, and with NaN and minus infinity strewn in."""
+    layer, x = copy.deepcopy(POOLS[case]), rng.normal(size=(3, 7, 9, 5))
+    if values != "distinct":
+        x = np.round(x)
+        x[rng.random(x.shape) < 0.5] = 0 if values == "ties" else float(values)
+    ours = sa.get_backend(backend, dtype)
+    dy = ours.asarray(rng.normal(size=(3, *layer.declare(x.shape[1:])[0])))
+    layer.bind(ours, 3, True)
+    y, dx = layer.forward(ours.asarray(x)), layer.backward(dy)
+    leaf = torch.tensor(x.astype(dtype)).permute(0, 3, 1, 2).requires_grad_()
+    theirs = torch_layer(layer, leaf, None, None)
+    theirs.backward(torch.tensor(dy).permute(0, 3, 1, 2))
+    np.testing.assert_array_equal(y, theirs.detach().permute(0, 2, 3, 1))
+    np.testing.assert_allclose(dx, leaf.grad.permute(0, 2, 3, 1), atol=tolerance("layer", dtype))
+
+
 OPTIMIZERS = {
     "adam": (lambda: sa.Adam(1e-3), lambda p: torch.optim.Adam(p, 1e-3)),
     "fused adam": (lambda: sa.Adam(1e-3), lambda p: torch.optim.Adam(p, 1e-3, fused=True)),
@@ -222,8 +290,7 @@ def trajectories(model, x, ours, theirs, steps=100, batch=16):
         for step in range(steps):
             rows = randomness.permutation(len(x), 0, step)[:batch]
             team.clock[...] = randomness.clock(0, step)
-            total = team.forward(feeds, rows)
-            team.backward(total)
+            total = team.gradients(feeds, rows)
             team.update(ours, total)
             optimizer.zero_grad()
             loss = torch_loss(model, p, torch.tensor(x[rows]), noise(team, batch))

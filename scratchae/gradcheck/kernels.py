@@ -16,7 +16,8 @@ from ..kernels.bernoulli import BERNOULLI_NLL
 from ..kernels.errors import ABSOLUTE_ERROR, SQUARED_ERROR
 from ..kernels.gaussian import GAUSSIAN_GRADIENT, GAUSSIAN_SAMPLE
 from ..kernels.kernel import Kernel
-from ..kernels.patches import COL2IM, IM2COL
+from ..kernels.patches import COL2IM, COL2IM_FEW, IM2COL, IM2COL_FEW
+from ..kernels.pooling import MAX_POOL, MAX_POOL_GRADIENT, UPSAMPLE, UPSAMPLE_GRADIENT
 from .measure import Report, Row, judge, probe
 
 Shapes = tuple[tuple[int, ...], ...]
@@ -55,7 +56,10 @@ def _families() -> Iterator[Family]:
     yield (BERNOULLI_NLL,), partial(_nll, BERNOULLI_NLL, pixels, ())
     yield (SQUARED_ERROR,), partial(_nll, SQUARED_ERROR, probe((4, 5), 41), (1.7, 0.3))
     yield (ABSOLUTE_ERROR,), partial(_nll, ABSOLUTE_ERROR, probe((4, 5), 42), ())
-    yield (IM2COL, COL2IM), _patches
+    for pair in ((IM2COL, COL2IM), (IM2COL_FEW, COL2IM_FEW)):
+        yield pair, partial(_patches, *pair)
+    yield (MAX_POOL, MAX_POOL_GRADIENT), _max_pool
+    yield (UPSAMPLE, UPSAMPLE_GRADIENT), _upsample
 
 
 def _call(backend: Backend, kernel: Kernel, shapes: Shapes, *given: Any) -> list[np.ndarray]:
@@ -122,20 +126,56 @@ def _nll(kernel: Kernel, x: np.ndarray, constants: tuple[float, ...], backend: B
     return Report(kernel.name, [row(1), row(3)])
 
 
-def _patches(backend: Backend) -> Report:
+def _patches(there: Kernel, back: Kernel, backend: Backend) -> Report:
     """Strides and padding that differ by side; each is the other's gradient, being its adjoint."""
     image, cols, geometry = (2, 6, 5, 3), (2, 3, 5, 3, 2, 3), (2, 1, 1, 0)
 
     def im2col(x: np.ndarray) -> np.ndarray:
-        return _call(backend, IM2COL, (cols,), x, *geometry)[0]
+        return _call(backend, there, (cols,), x, *geometry)[0]
 
     def col2im(c: np.ndarray) -> np.ndarray:
-        return _call(backend, COL2IM, (image,), c, *geometry)[0]
+        return _call(backend, back, (image,), c, *geometry)[0]
 
     return Report(
         "im2col, col2im",
         [
             judge("im2col", im2col, lambda _, dcols: col2im(dcols), probe(image, 55)),
             judge("col2im", col2im, lambda _, dx: im2col(dx), probe(cols, 56)),
+        ],
+    )
+
+
+def _max_pool(backend: Backend) -> Report:
+    """Windows that overlap, with padding that differs by side."""
+    image, geometry = (2, 6, 5, 3), (3, 2, 2, 1, 1, 0)
+    y, winner = backend.asarray(np.zeros((2, 3, 5, 3))), backend.asarray(np.full((2, 3, 5, 3), 255), np.uint8)
+
+    def pool(x: np.ndarray) -> np.ndarray:
+        y[...] = np.nan
+        backend.op(MAX_POOL)(y, winner, backend.asarray(x), *geometry)
+        return backend.to_host(y)
+
+    def gradient(x: np.ndarray, dy: np.ndarray) -> np.ndarray:
+        pool(x)
+        return _call(backend, MAX_POOL_GRADIENT, (image,), dy, backend.to_host(winner), *geometry)[0]
+
+    return Report("max_pool", [judge("x", pool, gradient, probe(image, 57))])
+
+
+def _upsample(backend: Backend) -> Report:
+    """Each is the other's gradient, being its adjoint."""
+    small, large = (2, 3, 2, 3), (2, 6, 6, 3)
+
+    def up(x: np.ndarray) -> np.ndarray:
+        return _call(backend, UPSAMPLE, (large,), x)[0]
+
+    def down(dy: np.ndarray) -> np.ndarray:
+        return _call(backend, UPSAMPLE_GRADIENT, (small,), dy)[0]
+
+    return Report(
+        "upsample",
+        [
+            judge("upsample", up, lambda _, dy: down(dy), probe(small, 58)),
+            judge("its gradient", down, lambda _, dx: up(dx), probe(large, 59)),
         ],
     )

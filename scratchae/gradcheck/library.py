@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from ..initializers import he_normal
 from ..kernels.activation import BIAS_ACTIVATION
 from ..latents import Gaussian
-from ..layers import Conv2d, ConvTranspose2d, Dense, Flatten, Layer, Reshape, Sequential
+from ..layers import Conv2d, ConvTranspose2d, Dense, Flatten, Layer, MaxPool2d, Reshape, Sequential, Upsample2d
 from ..likelihoods import AbsoluteError, Bernoulli, GaussianLikelihood, SquaredError
 from ..models import VAE, Autoencoder
 from ..objectives import ELBO, Reconstruction
@@ -21,6 +21,8 @@ def _layers(backend: str) -> list[Report]:
     made: list[tuple[Layer, Shape]] = [(Dense(5, 4, name), (5,)) for name in BIAS_ACTIVATION]
     made += [(Conv2d(2, 3, 3, 2, (0, 1, 1, 1), name), (6, 5, 2)) for name in BIAS_ACTIVATION]
     made += [(ConvTranspose2d(3, 2, 3, 2, (1, 0, 1, 0), name), (3, 2, 3)) for name in BIAS_ACTIVATION]
+    made += [(MaxPool2d(2, padding="same"), (5, 4, 3)), (MaxPool2d(3, (2, 1)), (5, 4, 2))]
+    made += [(Upsample2d((2, 3)), (3, 2, 2))]
     made += [(Reshape(3, 2), (6,)), (Flatten(), (2, 3)), (_encoder(4), (6, 6, 1))]
     return [check_layer(layer, shape, backend=backend) for layer, shape in made]
 

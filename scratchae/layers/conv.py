@@ -9,12 +9,13 @@ from ..backend import Array, Backend
 from ..checks import positive
 from ..initializers import Initializer, glorot_uniform, zeros
 from ..kernels.activation import ACTIVATION_GRADIENT, BIAS_ACTIVATION
-from ..kernels.patches import COL2IM, IM2COL
+from ..kernels.patches import COL2IM, COL2IM_FEW, IM2COL, IM2COL_FEW
 from ..parameters import Declared
 from .base import Layer, Shape, known_activation
 from .geometry import Axis, Pair, from_image, from_patches, known_padding, pair
 
-BLOCK_BYTES = 1 << 19  # patches of a few images at a time, so that they are still in L2 when the product reads them
+BLOCK_BYTES = 600_000  # patches of a few images at a time, so that they are still in L2 when the product reads them
+FEW = 4  # channels of an image up to which its patches lie across: their own runs would be too short to copy
 
 
 class _Patches(Layer):
@@ -66,21 +67,36 @@ class _Patches(Layer):
             "b": ((self.outputs,), partial(self.init_b, (self.outputs,), *fans)),
         }
 
-    def _bind(self, backend: Backend, rows: int, need_dx: bool, channels: int) -> None:
-        """Buffers: y, dx (rows, ...); da and the patches of ``channels`` channels for one block of images."""
+    def _bind(self, backend: Backend, rows: int, need_dx: bool, channels: int, others: int) -> None:
+        """Buffers y, dx (rows, ...); for one block of images da, and patches of ``channels`` channels.
+
+        others: the columns that the product with W makes of a patch, or a patch of."""
         r, c = self.rows_axis, self.columns_axis
-        patch = (r.patches, c.patches, *self.kernel, channels)
-        images = BLOCK_BYTES // (int(np.prod(patch)) * backend.dtype.itemsize)
-        self.block = max(1, min(rows, images))
+        self.patch = (r.patches, c.patches, *self.kernel, channels)
+        bytes_of_image = (int(np.prod(self.patch)) + r.patches * c.patches * others) * backend.dtype.itemsize
+        self.block = max(1, min(rows, BLOCK_BYTES // bytes_of_image))
+        self.across = channels <= FEW
         self.geometry = (r.stride, c.stride, r.before, c.before)
         self.matmul = backend.matmul
-        self.im2col, self.col2im = backend.op(IM2COL), backend.op(COL2IM)
+        self.im2col = backend.op(IM2COL_FEW if self.across else IM2COL)
+        self.col2im = backend.op(COL2IM_FEW if self.across else COL2IM)
         self.bias_activation = backend.op(BIAS_ACTIVATION[self.activation])
         self.activation_gradient = backend.op(ACTIVATION_GRADIENT[self.activation])
-        self.cols = backend.empty((self.block, *patch))
+        self.flat = backend.empty((self.block * int(np.prod(self.patch)),))
+        self.Wt = backend.empty((others, self.kernel[0] * self.kernel[1] * channels))
         self.y = backend.empty((rows, *self.output))
         self.da = None if self.activation == "identity" else backend.empty((self.block, *self.output))
         self.dx = backend.empty((rows, *self.shape)) if need_dx else None
+
+    def _patches(self, images: slice) -> tuple[Array, Array]:
+        """The patches (n, P, Q, kh, kw, C) of a block, and the same memory as a matrix (n P Q, kh kw C)."""
+        n = images.stop - images.start
+        P, Q, kh, kw, C = self.patch
+        rows, columns = n * P * Q, kh * kw * C
+        flat = self.flat[: rows * columns]
+        if self.across:
+            return flat.reshape(kh, kw, C, n, P, Q).transpose(3, 4, 5, 0, 1, 2), flat.reshape(columns, rows).T
+        return flat.reshape(n, *self.patch), flat.reshape(rows, columns)
 
     def _blocks(self, N: int) -> list[slice]:
         return [slice(n, min(n + self.block, N)) for n in range(0, N, self.block)]
@@ -100,12 +116,6 @@ def _matrix(images: Array) -> Array:
     return images.reshape(-1, images.shape[-1])
 
 
-def _patch_matrix(cols: Array) -> Array:
-    """(n, P, Q, kh, kw, C) -> (n P Q, kh kw C), a view."""
-    n, P, Q, kh, kw, C = cols.shape
-    return cols.reshape(n * P * Q, kh * kw * C)
-
-
 class Conv2d(_Patches):
     """Every output pixel is an affine function of one patch of the image, the same everywhere.
 
@@ -120,7 +130,8 @@ class Conv2d(_Patches):
 
     It is a correlation, W not flipped, as everywhere in the field. padding: "valid", "same" (TensorFlow's
     rule), a whole number, or (top, bottom, left, right). Patches are made in blocks of images and made
-    again for (4), since storing them costs kh kw times the memory of x. Raises ValueError for sizes that
+    again for (4), since storing them costs kh kw times the memory of x. A copy of W^T is made once a pass: BLAS
+    reads a transposed operand at half the rate where the other one is small. Raises ValueError for sizes that
     do not fit. Source: LeCun et al., "Backpropagation applied to handwritten zip code recognition", 1989;
     Chellapilla et al. 2006 (1).
     """
@@ -133,7 +144,7 @@ class Conv2d(_Patches):
 
     def bind(self, backend: Backend, rows: int, need_dx: bool) -> None:
         """Buffers y, dx (rows, ...) and the patches of one block. Source: the class docstring."""
-        self._bind(backend, rows, need_dx, self.inputs)
+        self._bind(backend, rows, need_dx, self.inputs, self.outputs)
 
     def forward(self, x: Array) -> Array:
         """x (N, H, W, C) -> y (N, P, Q, O). Source: the class docstring."""
@@ -141,24 +152,26 @@ class Conv2d(_Patches):
         self.x, y = x, self.y[:N]
         W = _matrix(self.W)  # (kh kw C, O)
         for block in self._blocks(N):
-            cols = self.cols[: block.stop - block.start]
+            cols, patches = self._patches(block)
             self.im2col(cols, x[block], *self.geometry)  # (1)
-            self.matmul(_patch_matrix(cols), W, out=_matrix(y[block]))  # (2)
+            self.matmul(patches, W, out=_matrix(y[block]))  # (2)
             self._bias_activation(y[block])  # (2)
         return y
 
     def backward(self, dy: Array) -> Array | None:
         """dy (N, P, Q, O) -> dx (N, H, W, C). Source: the class docstring."""
         N = dy.shape[0]
-        W, dW, add = _matrix(self.W), _matrix(self.dW), self.add
+        dW, add = _matrix(self.dW), self.add
+        if self.dx is not None:
+            self.Wt[...] = _matrix(self.W).T  # (O, kh kw C)
         for block in self._blocks(N):
             da = self._activation_gradient(dy[block], self.y[block], add)  # (3)
-            cols = self.cols[: block.stop - block.start]
+            cols, patches = self._patches(block)
             self.im2col(cols, self.x[block], *self.geometry)  # (1)
-            self.matmul(_patch_matrix(cols).T, _matrix(da), out=dW, add=add)  # (4)
+            self.matmul(patches.T, _matrix(da), out=dW, add=add)  # (4)
             add = True
             if self.dx is not None:
-                self.matmul(_matrix(da), W.T, out=_patch_matrix(cols))  # (5)
+                self.matmul(_matrix(da), self.Wt, out=patches)  # (5)
                 self.col2im(self.dx[block], cols, *self.geometry)  # (6)
         return None if self.dx is None else self.dx[:N]
 
@@ -189,16 +202,16 @@ class ConvTranspose2d(_Patches):
 
     def bind(self, backend: Backend, rows: int, need_dx: bool) -> None:
         """Buffers y, dx (rows, ...) and the patches of one block. Source: the class docstring."""
-        self._bind(backend, rows, need_dx, self.outputs)
+        self._bind(backend, rows, need_dx, self.outputs, self.inputs)
 
     def forward(self, x: Array) -> Array:
         """x (N, P, Q, C) -> y (N, H, W, O). Source: the class docstring."""
         N = x.shape[0]
         self.x, y = x, self.y[:N]
-        W = _matrix(self.W)  # (kh kw O, C)
+        self.Wt[...] = _matrix(self.W).T  # (C, kh kw O)
         for block in self._blocks(N):
-            cols = self.cols[: block.stop - block.start]
-            self.matmul(_matrix(x[block]), W.T, out=_patch_matrix(cols))  # (1)
+            cols, patches = self._patches(block)
+            self.matmul(_matrix(x[block]), self.Wt, out=patches)  # (1)
             self.col2im(y[block], cols, *self.geometry)  # (2)
             self._bias_activation(y[block])  # (2)
         return y
@@ -209,10 +222,10 @@ class ConvTranspose2d(_Patches):
         W, dW, add = _matrix(self.W), _matrix(self.dW), self.add
         for block in self._blocks(N):
             da = self._activation_gradient(dy[block], self.y[block], add)  # (3)
-            dcols = self.cols[: block.stop - block.start]
+            dcols, patches = self._patches(block)
             self.im2col(dcols, da, *self.geometry)  # (4)
-            self.matmul(_patch_matrix(dcols).T, _matrix(self.x[block]), out=dW, add=add)  # (5)
+            self.matmul(patches.T, _matrix(self.x[block]), out=dW, add=add)  # (5)
             add = True
             if self.dx is not None:
-                self.matmul(_patch_matrix(dcols), W, out=_matrix(self.dx[block]))  # (6)
+                self.matmul(patches, W, out=_matrix(self.dx[block]))  # (6)
         return None if self.dx is None else self.dx[:N]

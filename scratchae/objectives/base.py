@@ -1,9 +1,12 @@
 """The protocol of an objective over an encoder and a decoder."""
 
+import math
+
 import numpy as np
 
 from ..backend import Array, Backend
 from ..layers import Layer
+from ..layers.sequential import leaves
 from ..likelihoods import Likelihood
 from ..parameters import Declared, Views, below, prefixed
 
@@ -22,6 +25,7 @@ class Objective:
     encoder: Layer
     decoder: Layer
     likelihood: Likelihood
+    additive: bool = True  # a sum over examples, so that backward needs no total: rows may go through in blocks
 
     def code_shape(self, shape: Shape) -> Shape:
         """The decoder's input shape for that output shape of the encoder. Source: the objective's own."""
@@ -52,6 +56,17 @@ class Objective:
         self.encoder.bind(backend, rows, need_dx=False)
         self.decoder.bind(backend, rows, need_dx=True)
         self.likelihood.bind(backend, rows, self.shape)
+
+    def numbers(self) -> int:
+        """How many numbers one row leaves in the buffers (N, ...): each layer's output and its gradient.
+
+        Known after ``declare``. Source: none, a count."""
+        outputs = (layer.output for part in (self.encoder, self.decoder) for _, layer in leaves("", part))
+        return 2 * (math.prod(self.shape) + sum(math.prod(output) for output in outputs))
+
+    def accumulate(self, add: bool) -> None:
+        """Let ``backward`` add to the gradients (True) or assign them. Shapes: none. Source: layers/base.py."""
+        self.encoder.add = self.decoder.add = add
 
     def draw(self, rows: Array, clock: Array) -> None:
         """Draw all noise for the examples rows (N,) at that clock (4,). Source: kernels/philox.py."""

@@ -111,18 +111,57 @@ def gaussian_gradient(rng, dtype, N, D, K, key):
     return [garbage(dtype, N, 2 * D)], [dz, h, eps, easy(rng, dtype, D)], []
 
 
-def patches(to_cols):
+def geometry(rng, inside=False):
+    """(H, W), (P, Q), (kh, kw), [strides, padding before]; with inside, every patch holds a pixel."""
+    (top, bottom), (left, right) = rng.integers(0, 4, (2, 2)).tolist()
+    (kh, kw), (s_h, s_w) = rng.integers(1, 6, (2, 2)).tolist()
+    if inside:
+        top, bottom, left, right = top % kh, bottom % kh, left % kw, right % kw
+    H, W = (int(rng.integers(max(1, k - pad), 10)) for k, pad in ((kh, top + bottom), (kw, left + right)))
+    P, Q = (H + top + bottom - kh) // s_h + 1, (W + left + right - kw) // s_w + 1
+    return (H, W), (P, Q), (kh, kw), [s_h, s_w, top, left]
+
+
+def patches(to_cols, across=False):
     """Any kernel size, strides beyond the kernel, padding beyond it too, pixels that no patch reaches."""
+
+    def lie(cols):
+        order = (3, 4, 5, 0, 1, 2)  # its own inverse
+        return np.ascontiguousarray(cols.transpose(order)).transpose(order) if across else cols
 
     def case(rng, dtype, N, D, K, key):
         C, N = min(D, 3), min(N, 3)
-        (top, bottom), (left, right) = rng.integers(0, 4, (2, 2)).tolist()
-        (kh, kw), (s_h, s_w) = rng.integers(1, 6, (2, 2)).tolist()
-        H, W = (int(rng.integers(max(1, k - pad), 10)) for k, pad in ((kh, top + bottom), (kw, left + right)))
-        P, Q = (H + top + bottom - kh) // s_h + 1, (W + left + right - kw) // s_w + 1
-        x, cols = (N, H, W, C), (N, P, Q, kh, kw, C)
-        out, into = (cols, x) if to_cols else (x, cols)
-        return [garbage(dtype, *out)], [easy(rng, dtype, into)], [s_h, s_w, top, left]
+        image, patch, kernel, constants = geometry(rng)
+        x, cols = (N, *image, C), (N, *patch, *kernel, C)
+        if to_cols:
+            return [lie(garbage(dtype, *cols))], [easy(rng, dtype, x)], constants
+        return [garbage(dtype, *x)], [lie(easy(rng, dtype, cols))], constants
+
+    return case
+
+
+def max_pool(backward):
+    """Windows that overlap, lie apart or hang over any side, with ties for every other K."""
+
+    def case(rng, dtype, N, D, K, key):
+        image, patch, kernel, constants = geometry(rng, inside=True)
+        x, y = easy(rng, dtype, (min(N, 3), *image, D)), (min(N, 3), *patch, D)
+        x, constants = np.round(x) if K % 2 else x, [*kernel, *constants]
+        outs = [garbage(dtype, *y), garbage(np.uint8, *y)]
+        if not backward:
+            return outs, [x], constants
+        KERNELS["pooling.MAX_POOL"].definition(*outs, x, *constants)
+        return [garbage(dtype, *x.shape)], [easy(rng, dtype, y), outs[1]], constants
+
+    return case
+
+
+def upsample(backward):
+    def case(rng, dtype, N, D, K, key):
+        (H, W), (f_h, f_w) = rng.integers(1, 6, (2, 2)).tolist()
+        x, y = (min(N, 3), H, W, D), (min(N, 3), H * f_h, W * f_w, D)
+        out, into = (x, y) if backward else (y, x)
+        return [garbage(dtype, *out)], [easy(rng, dtype, into)], []
 
     return case
 
@@ -152,6 +191,12 @@ CASES = {
     "gaussian.GAUSSIAN_GRADIENT": gaussian_gradient,
     "patches.IM2COL": patches(to_cols=True),
     "patches.COL2IM": patches(to_cols=False),
+    "patches.IM2COL_FEW": patches(to_cols=True, across=True),
+    "patches.COL2IM_FEW": patches(to_cols=False, across=True),
+    "pooling.MAX_POOL": max_pool(backward=False),
+    "pooling.MAX_POOL_GRADIENT": max_pool(backward=True),
+    "pooling.UPSAMPLE": upsample(backward=False),
+    "pooling.UPSAMPLE_GRADIENT": upsample(backward=True),
     "philox.WORDS": philox("words"),
     "philox.UNIFORM": philox("uniform"),
     "philox.NORMAL": philox("normal"),
@@ -161,6 +206,8 @@ CASES = {
 EXACT = {f"philox.{name}" for name in ("WORDS", "UNIFORM", "BERNOULLI")} | {
     f"batch.GATHER_{name}" for name in ("THRESHOLD", "DYNAMIC")
 }
+# (kernel, constant): it bounds a search that has found all there is, so it is planted too small.
+BOUNDS = {("pooling.MAX_POOL_GRADIENT", 0)}
 SEED = 383  # 5 x 4 pixels in 3 x 2 overlapping patches of 2 x 5, padded above and on the left
 DTYPES = pytest.mark.parametrize("dtype", ["float32", "float64"])
 EVERY = pytest.mark.parametrize("name", KERNELS)
@@ -173,7 +220,7 @@ def case_of(name, seed, dtype, N, D, K):
 
 def run(f, outs, ins, constants):
     """The outputs of one spelling on copies, and that it left its inputs alone."""
-    mine, given = [out.copy() for out in outs], [a.copy() for a in ins]
+    mine, given = [out.copy(order="K") for out in outs], [a.copy(order="K") for a in ins]
     assert f(*mine, *given, *constants) is None
     for before, after in zip(ins, given, strict=True):
         np.testing.assert_array_equal(before, after, err_msg="an input was changed")
@@ -222,7 +269,8 @@ def test_a_planted_error_is_seen(name, dtype, tolerance):
         mutants += [scaled, forgotten] if (forgotten[i] != out).any() else [scaled]
     for i, constant in enumerate(constants):
         off = {bool: lambda c: not c, int: lambda c: c + 1}.get(type(constant), lambda c: 1.01 * c)
-        wrong = [off(c) if j == i else c for j, c in enumerate(constants)]
+        wrong = list(constants)
+        wrong[i] = constant - 1 if (name, i) in BOUNDS else off(constant)
         mutants.append(run(kernel.numba, outs, ins, wrong))
     for mutant in mutants:
         with pytest.raises(AssertionError):

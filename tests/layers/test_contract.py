@@ -10,7 +10,7 @@ import pytest
 from scratchae import get_backend, layers
 from scratchae.initializers import Normal
 from scratchae.kernels.activation import DEFINITIONS
-from scratchae.layers import Conv2d, ConvTranspose2d, Dense, Flatten, Reshape, Sequential
+from scratchae.layers import Conv2d, ConvTranspose2d, Dense, Flatten, MaxPool2d, Reshape, Sequential, Upsample2d
 from scratchae.layers import conv as conv_module
 from scratchae.parameters import Parameters
 
@@ -29,6 +29,12 @@ CASES = {f"Dense {name}": (Dense(5, 7, name, **DRAWN), (5,), (7,)) for name in D
     "ConvTranspose2d same": (ConvTranspose2d(2, 1, 3, 2, "same", "softplus", **DRAWN), (3, 4, 2), (6, 8, 1)),
     "ConvTranspose2d torch": (ConvTranspose2d(2, 3, 3, 2, (1, 0, 1, 0), "relu", **DRAWN), (2, 3, 2), (4, 6, 3)),
     "ConvTranspose2d beyond": (ConvTranspose2d(2, 2, 2, 3, "same", "sigmoid", **DRAWN), (2, 2, 2), (6, 6, 2)),
+    "MaxPool2d": (MaxPool2d(2), (5, 6, 2), (2, 3, 2)),
+    "MaxPool2d same": (MaxPool2d(2, padding="same"), (5, 7, 3), (3, 4, 3)),
+    "MaxPool2d overlapping": (MaxPool2d((3, 2), (2, 1), "same"), (6, 4, 1), (3, 4, 1)),
+    "MaxPool2d strides beyond": (MaxPool2d(2, (3, 4)), (6, 6, 2), (2, 2, 2)),
+    "Upsample2d": (Upsample2d(2), (3, 2, 2), (6, 4, 2)),
+    "Upsample2d uneven": (Upsample2d((1, 3)), (2, 3, 1), (2, 9, 1)),
     "Flatten": (Flatten(), (2, 3, 2), (12,)),
     "Reshape": (Reshape(2, 3, 2), (12,), (2, 3, 2)),
     "Sequential": (
@@ -103,7 +109,7 @@ def test_shapes_dtypes_and_inputs_left_alone(case, backend, dtype):
     y, dx, _ = step(b)
     assert y.shape == (ROWS, *b.layer.output) and dx.shape == b.x.shape
     close((b.x, b.dy, b.parameters.values), (x, dy, values), 0)
-    assert {name: a.dtype for name, a in arrays(b.layer).items() if a.dtype != dtype} == {}
+    assert {name: a.dtype for name, a in arrays(b.layer).items() if a.dtype not in (dtype, "uint8")} == {}
 
 
 @CASE
@@ -191,6 +197,8 @@ LARGE = {
     "Dense": (Dense(256, 256, "relu"), (256,)),
     "Conv2d": (Conv2d(16, 128, 3, activation="relu"), (8, 8, 16)),
     "ConvTranspose2d": (ConvTranspose2d(16, 128, 3, activation="relu"), (6, 6, 16)),
+    "MaxPool2d": (MaxPool2d(3, 2, "same"), (12, 12, 16)),
+    "Upsample2d": (Upsample2d(2), (6, 6, 16)),
     "Sequential": (Sequential(Flatten(), Dense(256, 256, "tanh"), Reshape(16, 16, 1)), (16, 16)),
 }
 SMALL = 32 * 1024  # bytes; every batch, weight and block of patches of LARGE is larger

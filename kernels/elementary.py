@@ -1,0 +1,95 @@
+"""exp, expm1 and log1p inside a loop: short series that a compiler can run on many numbers at once.
+
+The C library takes one number at a call; a loop that calls it cannot be vectorised, and the loss of a batch of
+pixels then costs as much as a matrix product. In float32 a few terms are enough:
+
+    x = n ln 2 + r,   n whole, |r| <= ln(2) / 2         ln 2 in two parts, n times the first exact   (1)
+    expm1(r) = r + r^2 / 2! + ... + r^7 / 7!            the rest is below 6e-9                       (2)
+    exp(x) = 2^n + 2^n expm1(r)                         2^n is made from its bits                    (3)
+    expm1(x) = (2^n - 1) + 2^n expm1(r)                 for n = 0 it is (2) itself                   (4)
+    s = e / (2 + e),   log1p(e) = log((1 + s) / (1 - s)) = 2 (s + s^3 / 3 + ... + s^15 / 15)         (5)
+
+(5) is for 0 <= e <= 1, where s <= 1/3 and the rest is below 2e-9 of the sum. Largest errors, in units of the last
+place, over every range (tests/kernels/test_elementary.py): exp 1.1, expm1 2.1, log1p 2. Below -86.98 exp stays
+at 2e-38 instead of going to 0 through numbers that are slow to compute with; above 88.72 it is inf; NaN stays NaN.
+float64 is for checks, where accuracy counts and speed does not: there the C library computes.
+
+Source: Cody and Waite, "Software manual for the elementary functions", 1980, chapters 4 and 6 (1, 3, 5);
+Abramowitz and Stegun, "Handbook of mathematical functions", 1964, 4.2.1 (2) and 4.1.27 (5).
+"""
+
+import math
+from typing import Any
+
+import numpy as np
+from numba import types
+from numba.extending import overload
+
+PER_LN2 = np.float32(1 / math.log(2))
+LN2_FIRST = np.float32(355 / 512)  # 9 bits: n times it is exact
+LN2_REST = np.float32(math.log(2) - 355 / 512)
+LOWEST, HIGHEST = np.float32(-86.98), np.float32(89)
+ZERO, HALF, ONE, TWO, BIAS = (np.float32(v) for v in (0, 0.5, 1, 2, 128.5))
+R2, R3, R4, R5, R6, R7 = (np.float32(1 / math.factorial(k)) for k in range(2, 8))
+S3, S5, S7, S9, S11, S13, S15 = (np.float32(1 / k) for k in range(3, 16, 2))
+OPTIONS: Any = {"fastmath": {"contract"}, "error_model": "numpy"}  # no "reassoc": it would undo (1)
+
+
+def exp(x):
+    """A scalar -> its exponential."""
+    return np.exp(x)
+
+
+def expm1(x):
+    """A scalar -> its exponential less 1, exact near 0."""
+    return np.expm1(x)
+
+
+def log1p_unit(e):
+    """A scalar in [0, 1] -> log(1 + e), exact near 0."""
+    return np.log1p(e)
+
+
+def _parts(x):
+    """A scalar -> 2^(n - 1) and expm1(r)."""
+
+
+@overload(_parts, jit_options=OPTIONS)
+def _parts_float32(x):
+    def parts(x):
+        x = LOWEST if x < LOWEST else x
+        x = HIGHEST if x > HIGHEST else x
+        n = np.int32(x * PER_LN2 + BIAS) - np.int32(128)  # truncated above 0 is rounded down
+        r = (x - np.float32(n) * LN2_FIRST) - np.float32(n) * LN2_REST  # (1)
+        p = r + r * r * (R2 + r * (R3 + r * (R4 + r * (R5 + r * (R6 + r * R7)))))  # (2)
+        return np.int32(np.int32(n + 126) << 23).view(np.float32), p  # half of 2^n, since 2^128 is inf
+
+    return parts
+
+
+@overload(exp, jit_options=OPTIONS)
+def _exp(x):
+    def float32(x):
+        half, p = _parts(x)
+        return TWO * (half + half * p)  # (3)
+
+    return float32 if x == types.float32 else lambda x: math.exp(x)
+
+
+@overload(expm1, jit_options=OPTIONS)
+def _expm1(x):
+    def float32(x):
+        half, p = _parts(x)
+        return TWO * ((half - HALF) + half * p)  # (4)
+
+    return float32 if x == types.float32 else lambda x: math.expm1(x)
+
+
+@overload(log1p_unit, jit_options=OPTIONS)
+def _log1p_unit(e):
+    def float32(e):
+        s = e / (TWO + e)
+        q = s * s
+        return TWO * (s + s * q * (S3 + q * (S5 + q * (S7 + q * (S9 + q * (S11 + q * (S13 + q * S15)))))))  # (5)
+
+    return float32 if e == types.float32 else lambda e: math.log1p(e)

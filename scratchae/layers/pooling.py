@@ -1,0 +1,122 @@
+"""Layers without weights that change the size of an image: max pooling, and upsampling by repetition."""
+
+import numpy as np
+
+from ..backend import Array, Backend
+from ..kernels.pooling import MAX_POOL, MAX_POOL_GRADIENT, UPSAMPLE, UPSAMPLE_GRADIENT
+from ..parameters import Declared
+from .base import Layer, Shape
+from .geometry import Pair, from_image, pair
+
+WINNERS = 256  # pixels of a window that one byte can tell apart
+
+
+def _image(layer: Layer, shape: Shape) -> Shape:
+    """The shape itself, or ValueError where it is not that of an image."""
+    if len(shape) != 3:
+        raise ValueError(
+            f"{type(layer).__name__} is handed rows of shape {shape}, but it takes (height, width, channels): "
+            "put Reshape() before it"
+        )
+    return shape
+
+
+class MaxPool2d(Layer):
+    """Every output pixel is the largest of a window, channel by channel: y = max over the window of x.
+
+    Shapes: x (N, H, W, C), y (N, P, Q, C).
+
+        y, winner = the maximum of each window, and where in the window it stands       (1)
+        dx = dy where a pixel won, summed over the windows it is in, 0 elsewhere        (2)
+
+    size: of a window, one whole number or (height, width); stride: the same, the size itself by default.
+    padding: "valid", or "same" (P = ceil(H / stride), as in Keras), whose border never wins. Of equal pixels
+    the first in reading order wins; a NaN wins over all. Kept for (2): one byte for each output.
+    Raises ValueError for sizes below 1, windows of more than 256 pixels, those that do not fit.
+    Source: Ranzato et al. 2007; kernels/pooling.py.
+    """
+
+    def __init__(self, size: int | Pair, stride: int | Pair | None = None, padding: str = "valid"):
+        self.size = pair("MaxPool2d(size)", size, 1)
+        self.stride = None if stride is None else pair("MaxPool2d(stride)", stride, 1)
+        if not isinstance(padding, str) or padding not in ("valid", "same"):
+            raise ValueError(f"MaxPool2d(padding) is {padding!r}, but it must be 'valid' or 'same'")
+        self.padding = padding
+        pixels = self.size[0] * self.size[1]
+        if pixels > WINNERS:
+            raise ValueError(
+                f"MaxPool2d(size) is {size!r}, a window of {pixels} pixels, but the index of a winner is one byte: "
+                f"make it at most {WINNERS} pixels, or pool twice"
+            )
+
+    def declare(self, shape: Shape) -> tuple[Shape, Declared]:
+        """(H, W, C) -> ((P, Q, C), no parameters). Raises ValueError for another shape. Source: geometry.py."""
+        self.shape = _image(self, shape)
+        axes = zip(shape[:2], self.size, self.stride or self.size, strict=True)
+        r, c = (from_image(n, k, s, self.padding, axis) for axis, (n, k, s) in enumerate(axes))
+        self.geometry = (*self.size, r.stride, c.stride, r.before, c.before)
+        self.output = (r.patches, c.patches, shape[2])
+        return self.output, {}
+
+    def bind(self, backend: Backend, rows: int, need_dx: bool) -> None:
+        """Buffers y, winner (rows, P, Q, C) and dx (rows, H, W, C). Source: the class docstring."""
+        self.max_pool, self.max_pool_gradient = backend.op(MAX_POOL), backend.op(MAX_POOL_GRADIENT)
+        self.y = backend.empty((rows, *self.output))
+        self.winner = backend.empty((rows, *self.output), np.uint8)
+        self.dx = backend.empty((rows, *self.shape)) if need_dx else None
+
+    def forward(self, x: Array) -> Array:
+        """x (N, H, W, C) -> y (N, P, Q, C). Source: the class docstring."""
+        y = self.y[: x.shape[0]]
+        self.max_pool(y, self.winner[: x.shape[0]], x, *self.geometry)  # (1)
+        return y
+
+    def backward(self, dy: Array) -> Array | None:
+        """dy (N, P, Q, C) -> dx (N, H, W, C). Source: the class docstring."""
+        if self.dx is None:
+            return None
+        dx = self.dx[: dy.shape[0]]
+        self.max_pool_gradient(dx, dy, self.winner[: dy.shape[0]], *self.geometry)  # (2)
+        return dx
+
+
+class Upsample2d(Layer):
+    """Every pixel is repeated, factor_h times downwards and factor_w times to the right.
+
+    Shapes: x (N, H, W, C), y (N, H factor_h, W factor_w, C).
+
+        y = x, each pixel factor_h factor_w times                                       (1)
+        dx = sum of dy over the copies of each pixel                                    (2)
+
+    factor: one whole number or (factor_h, factor_w). Raises ValueError for a factor below 1, and for rows
+    that are no images. Source: Odena, Dumoulin, Olah, "Deconvolution and checkerboard artifacts", 2016.
+    """
+
+    def __init__(self, factor: int | Pair):
+        self.factor = pair("Upsample2d(factor)", factor, 1)
+
+    def declare(self, shape: Shape) -> tuple[Shape, Declared]:
+        """(H, W, C) -> ((H factor_h, W factor_w, C), no parameters). Raises ValueError. Source: the class."""
+        H, W, C = self.shape = _image(self, shape)
+        self.output = (H * self.factor[0], W * self.factor[1], C)
+        return self.output, {}
+
+    def bind(self, backend: Backend, rows: int, need_dx: bool) -> None:
+        """Buffers y (rows, *output) and dx (rows, H, W, C). Source: the class docstring."""
+        self.upsample, self.upsample_gradient = backend.op(UPSAMPLE), backend.op(UPSAMPLE_GRADIENT)
+        self.y = backend.empty((rows, *self.output))
+        self.dx = backend.empty((rows, *self.shape)) if need_dx else None
+
+    def forward(self, x: Array) -> Array:
+        """x (N, H, W, C) -> y (N, H factor_h, W factor_w, C). Source: the class docstring."""
+        y = self.y[: x.shape[0]]
+        self.upsample(y, x)  # (1)
+        return y
+
+    def backward(self, dy: Array) -> Array | None:
+        """dy (N, H factor_h, W factor_w, C) -> dx (N, H, W, C). Source: the class docstring."""
+        if self.dx is None:
+            return None
+        dx = self.dx[: dy.shape[0]]
+        self.upsample_gradient(dx, dy)  # (2)
+        return dx

@@ -1,0 +1,78 @@
+"""exp, expm1 and log1p of the loops, over every range: the error bounds that their docstring states."""
+
+import numpy as np
+import pytest
+
+from scratchae.kernels import elementary
+from scratchae.kernels.kernel import jit
+
+
+@jit
+def exp(y, x):
+    for i in range(x.shape[0]):
+        y[i] = elementary.exp(x[i])
+
+
+@jit
+def expm1(y, x):
+    for i in range(x.shape[0]):
+        y[i] = elementary.expm1(x[i])
+
+
+@jit
+def log1p_unit(y, x):
+    for i in range(x.shape[0]):
+        y[i] = elementary.log1p_unit(x[i])
+
+
+# what it is: (the loop, its definition, the range, the bound in units of the last place)
+SWEEPS = {
+    "exp": (exp, np.exp, (-86.9, 88.72), 1.1),
+    "exp near 0": (exp, np.exp, (-1e-3, 1e-3), 1.1),
+    "expm1": (expm1, np.expm1, (-86.9, 88.72), 2.1),
+    "expm1 below 1": (expm1, np.expm1, (-1, 1), 2.1),
+    "expm1 near 0": (expm1, np.expm1, (-1e-3, 1e-3), 2.1),
+    "log1p": (log1p_unit, np.log1p, (0, 1), 2.0),
+    "log1p near 0": (log1p_unit, np.log1p, (0, 1e-3), 2.0),
+}
+
+
+def evaluated(loop, x):
+    y = np.empty_like(x)
+    loop(y, x)
+    return y
+
+
+def last_places(y, exact):
+    return np.abs(y - exact) / np.spacing(np.abs(exact).astype(np.float32)).clip(np.finfo(np.float32).tiny)
+
+
+@pytest.mark.parametrize("name", SWEEPS)
+def test_error_stays_below_its_bound(name):
+    loop, definition, ends, bound = SWEEPS[name]
+    x = np.linspace(*ends, 2_000_001).astype(np.float32)
+    errors = last_places(evaluated(loop, x), definition(x.astype(np.float64)))
+    assert errors.max() <= bound, f"{errors.max():.2f} at {x[errors.argmax()]}"
+
+
+@pytest.mark.parametrize("name", SWEEPS)
+def test_float64_is_the_c_library(name):
+    loop, definition, ends, _ = SWEEPS[name]
+    x = np.linspace(*ends, 10_001)
+    np.testing.assert_allclose(evaluated(loop, x), definition(x), rtol=1e-15)
+
+
+def test_a_term_left_out_is_seen():
+    x = np.linspace(0, np.log(2) / 2, 1001)
+    without_the_last = sum(x**k / np.prod(np.arange(1.0, k + 1)) for k in range(7)).astype(np.float32)
+    assert last_places(without_the_last, np.exp(x)).max() > 1.1
+
+
+def test_ends_of_the_range():
+    """Beyond the ends: inf above, a small positive number below, NaN for NaN."""
+    x = np.array([np.nan, np.inf, 1e30, 88.73, -87, -1e30, -np.inf, 0], np.float32)
+    np.testing.assert_array_equal(np.isnan(evaluated(exp, x)), np.isnan(x))
+    y = evaluated(exp, x)[1:]
+    assert (y[:3] == np.inf).all() and ((y[3:6] > 0) & (y[3:6] < 2e-38)).all() and y[6] == 1
+    assert evaluated(expm1, x)[1:].tolist() == [np.inf] * 3 + [-1.0] * 3 + [0.0]
+    assert np.isnan(evaluated(log1p_unit, x)[0]) and evaluated(log1p_unit, x)[-1] == 0

@@ -25,6 +25,7 @@ import math
 
 import numpy as np
 
+from .elementary import log, turn
 from .kernel import Kernel, jit
 
 M0, M1 = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
@@ -82,68 +83,74 @@ def bernoulli(out, p, rows, clock, stream):
 
 @jit
 def philox(c0, c1, c2, c3, k0, k1):
-    """Four uint64 scalars below 2^32 as counter, two as key -> four words; shapes: none, scalars."""
+    """Four uint32 scalars as counter, two as key -> four words."""
     for _ in range(10):
-        p0, p1 = M0 * c0, M1 * c2
-        h0, l0, h1, l1 = p0 >> HALF, p0 & LOW, p1 >> HALF, p1 & LOW  # (1)
-        c0, c1, c2, c3 = h1 ^ c1 ^ k0, l1, h0 ^ c3 ^ k1, l0  # (2)
-        k0, k1 = (k0 + W0) & LOW, (k1 + W1) & LOW  # (3)
+        p0, p1 = M0 * np.uint64(c0), M1 * np.uint64(c2)
+        h0, l0, h1, l1 = np.uint32(p0 >> HALF), np.uint32(p0 & LOW), np.uint32(p1 >> HALF), np.uint32(p1 & LOW)  # (1)
+        c0, c1, c2, c3 = np.uint32(h1 ^ c1 ^ k0), l1, np.uint32(h0 ^ c3 ^ k1), l0  # (2)
+        k0, k1 = np.uint32((k0 + W0) & LOW), np.uint32((k1 + W1) & LOW)  # (3)
     return c0, c1, c2, c3
 
 
 @jit
-def draw_block(block, row, clock, stream):
-    """The four words (4,) of one block of one row; clock (4,)."""
-    last = (np.uint64(clock[3]) + np.uint64(stream)) & LOW
-    return philox(
-        np.uint64(block), np.uint64(row), np.uint64(clock[2]), last, np.uint64(clock[0]), np.uint64(clock[1])
-    )
+def _row_words(w, row, clock, stream):
+    """w (4, blocks) uint32 <- word j of block i of one row at w[j, i]: a loop over blocks can be vectorised."""
+    k0, k1, epoch, last = clock[0], clock[1], clock[2], np.uint32(np.uint32(clock[3]) + np.uint32(stream))
+    for i in range(w.shape[1]):
+        w[0, i], w[1, i], w[2, i], w[3, i] = philox(np.uint32(i), row, epoch, last, k0, k1)
+
+
+@jit
+def _blocks(P):
+    return (P + 3) // 4
 
 
 @jit
 def _words(out, rows, clock, stream):
     N, P = out.shape
+    w = np.empty((4, _blocks(P)), np.uint32)
     for n in range(N):
-        for p in range(0, P, 4):
-            w = draw_block(p // 4, rows[n], clock, stream)
-            for j in range(min(4, P - p)):
-                out[n, p + j] = w[j]
+        _row_words(w, rows[n], clock, stream)
+        for p in range(P):
+            out[n, p] = w[p % 4, p // 4]
 
 
 @jit
 def _uniform(out, rows, clock, stream):
     N, P = out.shape
+    w, unit = np.empty((4, _blocks(P)), np.uint32), out.dtype.type(SCALE)
     for n in range(N):
-        for p in range(0, P, 4):
-            w = draw_block(p // 4, rows[n], clock, stream)
-            for j in range(min(4, P - p)):
-                out[n, p + j] = (w[j] >> DROP) * SCALE  # (4)
+        _row_words(w, rows[n], clock, stream)
+        for p in range(P):
+            out[n, p] = out.dtype.type(np.int32(w[p % 4, p // 4] >> DROP)) * unit  # (4)
 
 
 @jit
 def _normal(out, rows, clock, stream):
     N, P = out.shape
     real = out.dtype.type
+    w, e, unit = np.empty((4, _blocks(P)), np.uint32), np.empty((4, _blocks(P)), out.dtype), real(SCALE)
     for n in range(N):
-        for p in range(0, P, 4):
-            w = draw_block(p // 4, rows[n], clock, stream)
-            for j in range(0, min(4, P - p), 2):
-                v = real(((w[j] >> DROP) + ONE) * SCALE)  # (5)
-                u = real((w[j + 1] >> DROP) * SCALE)  # (4)
-                radius, angle = math.sqrt(real(-2.0) * math.log(v)), real(2.0 * math.pi) * u
-                out[n, p + j] = radius * math.cos(angle)  # (6)
-                if p + j + 1 < P:
-                    out[n, p + j + 1] = radius * math.sin(angle)  # (6)
+        _row_words(w, rows[n], clock, stream)
+        for j in range(0, 4, 2):
+            w0, w1, e0, e1 = w[j], w[j + 1], e[j], e[j + 1]
+            for i in range(e.shape[1]):
+                v = real(np.int32(w0[i] >> DROP)) * unit + unit  # (5)
+                c, s = turn(real(np.int32(w1[i] >> DROP)) * unit)  # (4)
+                radius = math.sqrt(real(-2.0) * log(v))
+                e0[i], e1[i] = radius * c, radius * s  # (6)
+        for p in range(P):
+            out[n, p] = e[p % 4, p // 4]
 
 
 @jit
 def _bernoulli(out, p, rows, clock, stream):
     N, P = out.shape
+    w = np.empty((4, _blocks(P)), np.uint32)
     for n in range(N):
-        for q in range(0, P, 4):
-            w = draw_block(q // 4, rows[n], clock, stream)
-            for j in range(min(4, P - q)):
-                out[n, q + j] = (w[j] >> DROP) * SCALE < p[n, q + j]  # (4) (7)
+        _row_words(w, rows[n], clock, stream)
+        for q in range(P):
+            out[n, q] = (w[q % 4, q // 4] >> DROP) * SCALE < p[n, q]  # (4) (7)
 
 
 WORDS = Kernel(words, _words)

@@ -21,11 +21,13 @@ import math
 import numpy as np
 
 from .kernel import Kernel, jit
+from .shards import PIECE, sum_shards
 
 
-def adam(theta, m, v, G, now, beta1, beta2, epsilon):
-    """theta (n,), m (n,), v (n,) are updated from G (S, n) and now (4,)."""
+def adam(theta, m, v, G, now, beta1, beta2, epsilon, start, stop):
+    """The part start:stop of theta (n,), m (n,), v (n,) is updated from G (S, n) and now (4,)."""
     c, alpha, correction1, correction2 = now
+    theta, m, v, G = theta[start:stop], m[start:stop], v[start:stop], G[:, start:stop]
     g = c * sum(G[1:], start=G[0])  # (1)
     m[...] = beta1 * m + (1 - beta1) * g  # (2)
     v[...] = beta2 * v + (1 - beta2) * g * g  # (3)
@@ -35,21 +37,22 @@ def adam(theta, m, v, G, now, beta1, beta2, epsilon):
 
 
 @jit
-def _adam(theta, m, v, G, now, beta1, beta2, epsilon):
+def _adam(theta, m, v, G, now, beta1, beta2, epsilon, start, stop):
     real = theta.dtype.type
     b1, b2, e = real(beta1), real(beta2), real(epsilon)
     r1, r2 = real(1.0 - beta1), real(1.0 - beta2)  # subtracted in double: 1 - float32(0.999) is 1.3e-5 off
     c, alpha, correction1, correction2 = now[0], now[1], now[2], now[3]
-    for i in range(theta.shape[0]):
-        g = G[0, i]
-        for s in range(1, G.shape[0]):
-            g += G[s, i]
-        g = c * g  # (1)
-        m[i] = b1 * m[i] + r1 * g  # (2)
-        v[i] = b2 * v[i] + r2 * g * g  # (3)
-        m_hat = m[i] / correction1  # (4)
-        v_hat = v[i] / correction2  # (5)
-        theta[i] -= alpha * m_hat / (math.sqrt(v_hat) + e)  # (6)
+    total = np.empty(PIECE, theta.dtype)
+    for first in range(start, stop, PIECE):
+        last = min(first + PIECE, stop)
+        theta_p, m_p, v_p, G_p = theta[first:last], m[first:last], v[first:last], sum_shards(total, G, first, last)
+        for i in range(theta_p.shape[0]):
+            g = c * G_p[i]  # (1)
+            m_p[i] = b1 * m_p[i] + r1 * g  # (2)
+            v_p[i] = b2 * v_p[i] + r2 * g * g  # (3)
+            m_hat = m_p[i] / correction1  # (4)
+            v_hat = v_p[i] / correction2  # (5)
+            theta_p[i] -= alpha * m_hat / (math.sqrt(v_hat) + e)  # (6)
 
 
 ADAM = Kernel(adam, _adam)

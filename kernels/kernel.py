@@ -12,8 +12,8 @@ import numba
 FASTMATH = {"reassoc", "contract", "arcp"}
 
 # Numba's cache looks at a loop's own file only: an edit to what loops share gives each of them another name there.
-_SHARED = [Path(__file__).with_name(name).read_bytes() for name in ("elementary.py", "kernel.py")]
-_EDITION = hashlib.sha256(b"".join(_SHARED)).hexdigest()[:8]
+SHARED = ("elementary.py", "kernel.py", "patches.py", "shards.py", "taps.py", "tile.py")
+EDITION = hashlib.sha256(b"".join(Path(__file__).with_name(name).read_bytes() for name in SHARED)).hexdigest()[:8]
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def jit(function: Callable[..., Any]) -> Callable[..., Any]:
     function: scalars and arrays in, results written into arrays. No parallel=True: parallelism is over
     the batch, on Python threads. Source: Numba's user guide, "nogil" and "Notes on Caching".
     """
-    function.__qualname__ += f"_{_EDITION}"
+    function.__qualname__ += f"_{EDITION}"
     options: dict[str, Any] = {"nogil": True, "fastmath": FASTMATH, "error_model": "numpy"}
     try:
         return numba.njit(cache=True, **options)(function)

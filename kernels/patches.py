@@ -11,14 +11,9 @@ transposed convolution:
 
     x[n, p s_h + i - top, q s_w + j - left, c] += cols[n, p, q, i, j, c]   where inside (2)
 
-The sizes are those of the arrays: cols is (N, P, Q, kh, kw, C). It may be a view with its axes in another order
-in memory, and two orders are worth a loop of their own: C as the last, where the numbers j, c of a patch's row
-are one run, and, for images of few channels, whose runs would be too short to pay, Q as the last:
-
-    cols in C order             a run is the C channels of one pixel
-    cols.transpose(3, 4, 5, 0, 1, 2) in C order      a run is a row of output positions
-
-In the first, the positions that fall inside the image, first <= q < last, are known before the loop over q:
+The sizes are those of the arrays: cols is (N, P, Q, kh, kw, C). The C channels of a pixel are one run of memory
+in both, which the loops copy; where C is few such runs are short, and a row of positions makes the inner loop.
+Positions that fall inside the image, first <= q < last, are known before the loop over q begins:
 
     0 <= q s + k - before < W   if and only if   ceil((before - k) / s) <= q < ceil((before - k + W) / s)
 
@@ -30,6 +25,8 @@ chapter 4 (2).
 import numpy as np
 
 from .kernel import Kernel, jit
+
+FEW = 4  # channels
 
 
 def _padded(x, cols, s_h, s_w, top, left):
@@ -98,61 +95,17 @@ def _col2im(x, cols, s_h, s_w, top, left):
                 h = p * s_h + i - top
                 for j in range(kw):
                     first, last = _inside(j, s_w, left, W, Q) if 0 <= h < H else (Q, Q)
-                    for q in range(first, last):
-                        patch, pixel = cols[n, p, q, i, j], x[n, h, q * s_w + j - left]
+                    if C > FEW:
+                        for q in range(first, last):
+                            patch, pixel = cols[n, p, q, i, j], x[n, h, q * s_w + j - left]
+                            for c in range(C):
+                                pixel[c] += patch[c]  # (2)
+                    elif first < last:
                         for c in range(C):
-                            pixel[c] += patch[c]  # (2)
-
-
-@jit
-def _padded_size(x, cols, s_h, s_w, top, left):
-    _, H, W, _ = x.shape
-    _, P, Q, kh, kw, _ = cols.shape
-    return max(top + H, (P - 1) * s_h + kh), max(left + W, (Q - 1) * s_w + kw)
-
-
-@jit
-def _im2col_few(cols, x, s_h, s_w, top, left):
-    N, H, W, C = x.shape
-    _, P, Q, kh, kw, _ = cols.shape
-    runs = cols.transpose(3, 4, 5, 0, 1, 2)
-    padded = np.zeros(_padded_size(x, cols, s_h, s_w, top, left), x.dtype)  # one channel of one image
-    for n in range(N):
-        for c in range(C):
-            for h in range(H):
-                inside = padded[top + h, left:]
-                for w in range(W):
-                    inside[w] = x[n, h, w, c]
-            for i in range(kh):
-                for j in range(kw):
-                    for p in range(P):
-                        run, pixels = runs[i, j, c, n, p], padded[p * s_h + i, j:]
-                        for q in range(Q):
-                            run[q] = pixels[q * s_w]  # (1)
-
-
-@jit
-def _col2im_few(x, cols, s_h, s_w, top, left):
-    N, H, W, C = x.shape
-    _, P, Q, kh, kw, _ = cols.shape
-    runs = cols.transpose(3, 4, 5, 0, 1, 2)
-    padded = np.zeros(_padded_size(x, cols, s_h, s_w, top, left), x.dtype)  # one channel of one image
-    for n in range(N):
-        for c in range(C):
-            padded[...] = 0
-            for i in range(kh):
-                for j in range(kw):
-                    for p in range(P):
-                        run, pixels = runs[i, j, c, n, p], padded[p * s_h + i, j:]
-                        for q in range(Q):
-                            pixels[q * s_w] += run[q]  # (2)
-            for h in range(H):
-                inside = padded[top + h, left:]
-                for w in range(W):
-                    x[n, h, w, c] = inside[w]
+                            taps, row = cols[n, p, first:last, i, j, c], x[n, h, first * s_w + j - left :, c]
+                            for q in range(last - first):
+                                row[q * s_w] += taps[q]  # (2)
 
 
 IM2COL = Kernel(im2col, _im2col)
 COL2IM = Kernel(col2im, _col2im)
-IM2COL_FEW = Kernel(im2col, _im2col_few)
-COL2IM_FEW = Kernel(col2im, _col2im_few)

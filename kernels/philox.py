@@ -86,7 +86,8 @@ def philox(c0, c1, c2, c3, k0, k1):
     """Four uint32 scalars as counter, two as key -> four words."""
     for _ in range(10):
         p0, p1 = M0 * np.uint64(c0), M1 * np.uint64(c2)
-        h0, l0, h1, l1 = np.uint32(p0 >> HALF), np.uint32(p0 & LOW), np.uint32(p1 >> HALF), np.uint32(p1 & LOW)  # (1)
+        h0, l0 = np.uint32(p0 >> HALF), np.uint32(p0 & LOW)  # (1)
+        h1, l1 = np.uint32(p1 >> HALF), np.uint32(p1 & LOW)  # (1)
         c0, c1, c2, c3 = np.uint32(h1 ^ c1 ^ k0), l1, np.uint32(h0 ^ c3 ^ k1), l0  # (2)
         k0, k1 = np.uint32((k0 + W0) & LOW), np.uint32((k1 + W1) & LOW)  # (3)
     return c0, c1, c2, c3

@@ -13,27 +13,32 @@ Sutskever, Martens, Dahl, Hinton, "On the importance of initialization and momen
 2013, eq. 1 and 2, with the learning rate taken out of v.
 """
 
+import numpy as np
+
 from .kernel import Kernel, jit
+from .shards import PIECE, sum_shards
 
 
-def sgd(theta, v, G, now, mu):
-    """theta (n,), v (n,) are updated from G (S, n) and now (2,)."""
+def sgd(theta, v, G, now, mu, start, stop):
+    """The part start:stop of theta (n,), v (n,) is updated from G (S, n) and now (2,)."""
     c, alpha = now
+    theta, v, G = theta[start:stop], v[start:stop], G[:, start:stop]
     g = c * sum(G[1:], start=G[0])  # (1)
     v[...] = mu * v + g  # (2)
     theta[...] = theta - alpha * v  # (3)
 
 
 @jit
-def _sgd(theta, v, G, now, mu):
+def _sgd(theta, v, G, now, mu, start, stop):
     momentum, c, alpha = theta.dtype.type(mu), now[0], now[1]
-    for i in range(theta.shape[0]):
-        g = G[0, i]
-        for s in range(1, G.shape[0]):
-            g += G[s, i]
-        g = c * g  # (1)
-        v[i] = momentum * v[i] + g  # (2)
-        theta[i] -= alpha * v[i]  # (3)
+    total = np.empty(PIECE, theta.dtype)
+    for first in range(start, stop, PIECE):
+        last = min(first + PIECE, stop)
+        theta_p, v_p, G_p = theta[first:last], v[first:last], sum_shards(total, G, first, last)
+        for i in range(theta_p.shape[0]):
+            g = c * G_p[i]  # (1)
+            v_p[i] = momentum * v_p[i] + g  # (2)
+            theta_p[i] -= alpha * v_p[i]  # (3)
 
 
 SGD = Kernel(sgd, _sgd)

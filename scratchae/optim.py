@@ -80,7 +80,8 @@ class Adam(Optimizer):
     def update(self, values: Array, grads: Array, part: slice) -> None:
         """Algorithm 1 on values[part]; grads (S, n). Source: kernels/adam.py."""
         m, v = self.vectors["m"], self.vectors["v"]
-        self.adam(values[part], m[part], v[part], grads[:, part], self.now, self.beta1, self.beta2, self.eps)
+        constants = (self.beta1, self.beta2, self.eps, part.start, part.stop)
+        self.adam(values, m, v, grads, self.now, *constants)
 
 
 class SGD(Optimizer):
@@ -108,4 +109,4 @@ class SGD(Optimizer):
 
     def update(self, values: Array, grads: Array, part: slice) -> None:
         """One step on values[part]; grads (S, n). Source: kernels/sgd.py."""
-        self.sgd(values[part], self.vectors["v"][part], grads[:, part], self.now, self.momentum)
+        self.sgd(values, self.vectors["v"], grads, self.now, self.momentum, part.start, part.stop)

@@ -13,8 +13,6 @@ activations are still in the cache; the first block assigns the gradient, the ot
 """
 
 import os
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import Any, Protocol
 
@@ -22,6 +20,7 @@ import numpy as np
 
 from .backend import Array, Backend
 from .checks import positive
+from .crew import Crew
 
 GRAIN = 32  # parameters: parts of the flat vector start on multiples of 128 bytes
 BLOCK_BYTES = 6_000_000  # of activations and their gradients, for the rows that go through a model at once
@@ -42,7 +41,7 @@ def default_shards(batch_size: int) -> int:
 
     Shapes: none. Source: docs/design.md, "Shards".
     """
-    return max(1, min(8, batch_size // 64))
+    return 1 if batch_size < 32 else 2 if batch_size < 1024 else 4
 
 
 class Team:
@@ -66,7 +65,8 @@ class Team:
         self.replicas = [model.replica(self.block, self.grads[s]) for s in range(self.shards)]
         self.clock = self.backend.zeros((4,), np.uint32)
         step = max(1, -(-self.values.size // (self.shards * GRAIN))) * GRAIN
-        self.parts = [slice(i, i + step) for i in range(0, self.values.size, step)]
+        n = self.values.size
+        self.parts = [slice(i, min(i + step, n)) for i in range(0, n, step)]
         self.active = self.shards
 
     def __enter__(self) -> "Team":
@@ -74,7 +74,7 @@ class Team:
 
         self._stack = ExitStack()
         self._stack.enter_context(threadpool_limits(1, "blas"))
-        self._pool = self._stack.enter_context(ThreadPoolExecutor(self.threads - 1)) if self.threads > 1 else None
+        self._each = self._stack.enter_context(Crew(self.threads)).each
         return self
 
     def __exit__(self, *_: Any) -> None:
@@ -89,7 +89,7 @@ class Team:
 
         Source: the module, (1)."""
         shards = self._cut(rows, self.shards)
-        sums = self._each(lambda s: self._through(s, feeds[s], shards[s], False), len(shards))
+        sums = self._each("forward", lambda s: self._through(s, feeds[s], shards[s], False), len(shards))
         return np.sum(sums, axis=0)  # (1)
 
     def gradients(self, feeds: list[Any], rows: np.ndarray) -> np.ndarray:
@@ -99,10 +99,10 @@ class Team:
         shards = self._cut(rows, self.shards)
         self.active = len(shards)
         blocks = self.objective.additive
-        sums = self._each(lambda s: self._through(s, feeds[s], shards[s], blocks), self.active)
+        sums = self._each("gradients", lambda s: self._through(s, feeds[s], shards[s], blocks), self.active)
         total = np.sum(sums, axis=0)  # (1)
         if not blocks:
-            self._each(lambda s: self.replicas[s].backward(total), self.active)  # (2)
+            self._each("backward", lambda s: self.replicas[s].backward(total), self.active)  # (2)
         return total
 
     def _through(self, s: int, feed: Any, rows: np.ndarray, backward: bool) -> np.ndarray:
@@ -135,24 +135,4 @@ class Team:
         """One step of the optimiser on the values (n,). Source: the module, (3)."""
         optimizer.tick(total)
         grads = self.grads[: self.active]
-        self._each(lambda i: optimizer.update(self.values, grads, self.parts[i]), len(self.parts))  # (3)
-
-    def _each(self, task: Callable[[int], Any], n: int) -> list[Any]:
-        """task(0) ... task(n - 1), in any order, all ended before it returns; results in order."""
-
-        def quiet(i: int) -> Any:
-            # What overflows is told once, by the loss that is then not finite. errstate is each thread's own.
-            with np.errstate(over="ignore", invalid="ignore"):
-                return task(i)
-
-        if self._pool is None or n == 1:
-            return [quiet(i) for i in range(n)]
-        others = [self._pool.submit(quiet, i) for i in range(1, n)]
-        try:
-            first = quiet(0)
-        finally:
-            done = [future.exception() for future in others]
-        for error in done:
-            if error is not None:
-                raise error
-        return [first, *(future.result() for future in others)]
+        self._each("update", lambda i: optimizer.update(self.values, grads, self.parts[i]), len(self.parts))  # (3)

@@ -117,13 +117,6 @@ def test_no_kernel_is_left_out():
             assert (id(kernel) in checked) != without, kernel.name
 
 
-def test_blocks_of_one_image_are_right(backend, monkeypatch):
-    monkeypatch.setattr("scratchae.layers.conv.BLOCK_BYTES", 1)
-    for layer in (sa.Conv2d(2, 3, 3, 2, "same", "tanh"), sa.ConvTranspose2d(2, 3, 3, 2, "same", "tanh")):
-        report = check_layer(layer, (4, 3, 2), backend=backend)
-        assert report.ok, str(report)
-
-
 # --- planted errors ---
 
 

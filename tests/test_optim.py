@@ -13,7 +13,7 @@ THETA, COUNT = (0.5, -1.0, 2.0), 4
 GRADS = ([8.0, -0.4, 0.0], [-2.0, 0.8, 1e-3], [4.0, 0.4, -8.0])  # sums over the batch, one list a step
 
 
-def stepped(optimizer, backend="numpy", grads=GRADS, shards=1, dtype="float64", parts=(slice(None),)):
+def stepped(optimizer, backend="numpy", grads=GRADS, shards=1, dtype="float64", parts=(slice(0, 3),)):
     """Theta after each step on those gradients, each cut into that many shards."""
     declared = {"theta": ((3,), lambda noise: np.array(THETA))}
     parameters = Parameters(sa.get_backend(backend, dtype), declared)

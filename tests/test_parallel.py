@@ -82,7 +82,7 @@ def test_the_sums_of_the_shards_add_to_those_of_the_batch(backend, tolerance):
 
 
 def test_shards_come_from_the_batch_alone():
-    assert [default_shards(n) for n in (1, 32, 127, 128, 500, 512, 10_000)] == [1, 1, 1, 2, 7, 8, 8]
+    assert [default_shards(n) for n in (1, 31, 32, 128, 1023, 1024, 10_000)] == [1, 1, 2, 2, 2, 4, 4]
     for shards, threads, expected in ((None, None, 1), (3, 8, 3), (100, 100, 8)):
         team = Team(vae(), 8, shards, threads)
         assert team.shards == expected and 1 <= team.threads <= expected
@@ -98,21 +98,43 @@ def test_parts_cover_the_vector_once():
         assert (covered == 1).all()
 
 
-def test_an_error_in_any_shard_comes_out_after_all_have_ended():
-    with Team(vae(), 8, shards=4, threads=4) as team:
-        ended = []
-        for bad in range(4):
+def test_blocks_change_nothing_but_roundings(monkeypatch, backend, tolerance):
+    """Rows of a shard one by one, by threes, all at once: the same sums and gradients."""
+    totals, grads = [], []
+    for rows_at_once in (1, 3, 1000):
+        model = vae(backend)
+        monkeypatch.setattr("scratchae.parallel.BLOCK_BYTES", rows_at_once * model.objective.numbers() * 8)
+        with Team(model, 8, shards=2) as team:
+            assert team.block == min(rows_at_once, 2 if rows_at_once == 3 else 4)  # 4 rows as 2 and 2
+            totals.append(team.gradients(team.feeds(images()), np.arange(8, dtype=np.uint32)))
+            grads.append(team.grads.copy())
+    for total, grad in zip(totals[1:], grads[1:], strict=True):
+        np.testing.assert_allclose(total, totals[0], rtol=tolerance("layer"))
+        np.testing.assert_allclose(grad, grads[0], atol=tolerance("layer"))
 
-            def task(s, bad=bad):
-                ended.append(s)
-                if s == bad:
-                    raise RuntimeError(f"shard {s} failed")
-                return s
 
-            with pytest.raises(RuntimeError, match=f"shard {bad} failed"):
-                team._each(task, 4)
-        assert sorted(ended) == sorted(list(range(4)) * 4)
-        assert team._each(lambda s: s * s, 4) == [0, 1, 4, 9]
+def test_a_block_that_assigns_where_it_should_add_is_seen(monkeypatch, tolerance):
+    model = vae()
+    with Team(model, 8, shards=1) as team:
+        team.gradients(team.feeds(images()), np.arange(8, dtype=np.uint32))
+        right = team.grads.copy()
+    monkeypatch.setattr("scratchae.parallel.BLOCK_BYTES", 1)
+    monkeypatch.setattr("scratchae.objectives.base.Objective.accumulate", lambda self, add: None)
+    with Team(model, 8, shards=1) as team:
+        team.gradients(team.feeds(images()), np.arange(8, dtype=np.uint32))
+        assert np.abs(team.grads - right).max() > 1000 * tolerance("layer")
+
+
+def test_an_objective_that_reads_the_total_sees_all_rows_first(monkeypatch):
+    """It is handed the sums of the whole batch, and its rows are not cut into blocks."""
+    model, seen = vae(), []
+    monkeypatch.setattr("scratchae.parallel.BLOCK_BYTES", 1)
+    monkeypatch.setattr("scratchae.objectives.ELBO.additive", False)
+    monkeypatch.setattr("scratchae.objectives.ELBO.backward", lambda self, total: seen.append(total))
+    with Team(model, 8, shards=2) as team:
+        total = team.gradients(team.feeds(images()), np.arange(8, dtype=np.uint32))
+    assert team.block == 4 and len(seen) == 2 and total[0] == 8
+    assert all((one == total).all() for one in seen)
 
 
 def test_threads_end_and_blas_is_given_back():
@@ -121,8 +143,8 @@ def test_threads_end_and_blas_is_given_back():
     before, threads = [pool["num_threads"] for pool in threadpool_info()], threading.active_count()
     with Team(vae(), 8, shards=4, threads=4) as team:
         assert {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"} <= {1}
-        team._each(lambda s: s, 4)
-        assert threading.active_count() > threads
+        team.gradients(team.feeds(images()), np.arange(8, dtype=np.uint32))
+        assert threading.active_count() == threads + 3
     assert threading.active_count() == threads
     assert [pool["num_threads"] for pool in threadpool_info()] == before
 

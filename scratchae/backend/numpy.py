@@ -83,8 +83,6 @@ class NumpyBackend:
 
     def matmul(self, a: Array, b: Array, out: Array, add: bool = False) -> None:
         """out (I, J) = or += a (I, K) b (K, J), by BLAS. Source: numpy.matmul."""
-        if out.strides[0] < out.strides[1]:  # BLAS writes rows, and these are columns: out^T = b^T a^T
-            a, b, out = b.T, a.T, out.T
         multiply = np.matmul if a.shape[1] > 1 else np.multiply  # a column times a row: three times BLAS's speed
         if not add:
             multiply(a, b, out=out)

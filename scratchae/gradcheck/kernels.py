@@ -13,11 +13,13 @@ import numpy as np
 from ..backend import Backend, get_backend
 from ..kernels.activation import ACTIVATION_GRADIENT, BIAS_ACTIVATION
 from ..kernels.bernoulli import BERNOULLI_NLL
+from ..kernels.convolution import CONV, CONV_GRADIENT, CONV_TRANSPOSE, CONV_TRANSPOSE_GRADIENT
 from ..kernels.errors import ABSOLUTE_ERROR, SQUARED_ERROR
 from ..kernels.gaussian import GAUSSIAN_GRADIENT, GAUSSIAN_SAMPLE
 from ..kernels.kernel import Kernel
-from ..kernels.patches import COL2IM, COL2IM_FEW, IM2COL, IM2COL_FEW
+from ..kernels.patches import COL2IM, IM2COL
 from ..kernels.pooling import MAX_POOL, MAX_POOL_GRADIENT, UPSAMPLE, UPSAMPLE_GRADIENT
+from ..kernels.taps import scratch
 from .measure import Report, Row, judge, probe
 
 Shapes = tuple[tuple[int, ...], ...]
@@ -56,8 +58,9 @@ def _families() -> Iterator[Family]:
     yield (BERNOULLI_NLL,), partial(_nll, BERNOULLI_NLL, pixels, ())
     yield (SQUARED_ERROR,), partial(_nll, SQUARED_ERROR, probe((4, 5), 41), (1.7, 0.3))
     yield (ABSOLUTE_ERROR,), partial(_nll, ABSOLUTE_ERROR, probe((4, 5), 42), ())
-    for pair in ((IM2COL, COL2IM), (IM2COL_FEW, COL2IM_FEW)):
-        yield pair, partial(_patches, *pair)
+    yield (IM2COL, COL2IM), _patches
+    yield (CONV, CONV_GRADIENT), partial(_convolution, CONV, CONV_GRADIENT)
+    yield (CONV_TRANSPOSE, CONV_TRANSPOSE_GRADIENT), partial(_convolution, CONV_TRANSPOSE, CONV_TRANSPOSE_GRADIENT)
     yield (MAX_POOL, MAX_POOL_GRADIENT), _max_pool
     yield (UPSAMPLE, UPSAMPLE_GRADIENT), _upsample
 
@@ -126,15 +129,15 @@ def _nll(kernel: Kernel, x: np.ndarray, constants: tuple[float, ...], backend: B
     return Report(kernel.name, [row(1), row(3)])
 
 
-def _patches(there: Kernel, back: Kernel, backend: Backend) -> Report:
+def _patches(backend: Backend) -> Report:
     """Strides and padding that differ by side; each is the other's gradient, being its adjoint."""
     image, cols, geometry = (2, 6, 5, 3), (2, 3, 5, 3, 2, 3), (2, 1, 1, 0)
 
     def im2col(x: np.ndarray) -> np.ndarray:
-        return _call(backend, there, (cols,), x, *geometry)[0]
+        return _call(backend, IM2COL, (cols,), x, *geometry)[0]
 
     def col2im(c: np.ndarray) -> np.ndarray:
-        return _call(backend, back, (image,), c, *geometry)[0]
+        return _call(backend, COL2IM, (image,), c, *geometry)[0]
 
     return Report(
         "im2col, col2im",
@@ -143,6 +146,37 @@ def _patches(there: Kernel, back: Kernel, backend: Backend) -> Report:
             judge("col2im", col2im, lambda _, dx: im2col(dx), probe(cols, 56)),
         ],
     )
+
+
+def _convolution(there: Kernel, back: Kernel, backend: Backend) -> Report:
+    """Strides and padding that differ by side; an image of few channels and one of many."""
+    return Report(there.name, [row for C in (2, 6) for row in _convolution_rows(there, back, C, backend)])
+
+
+def _convolution_rows(there: Kernel, back: Kernel, C: int, backend: Backend) -> list[Row]:
+    image, grid, weights, geometry = (2, 6, 5, C), (2, 3, 5, 3), (3, 2, C, 3), (2, 1, 1, 0)
+    x_shape, a_shape = (image, grid) if there is CONV else (grid, image)
+    x, W, before, Wt = probe(x_shape, 57), probe(weights, 58), probe(weights, 59), np.empty((3, 2, 3, C))
+    flat = np.empty(scratch(image[1:], grid[1:], weights[:2], *geometry))
+    forth_scratch, back_scratch = ((flat,), (flat, Wt)) if there is CONV else ((flat, Wt), (flat,))
+
+    def a(x: np.ndarray, W: np.ndarray) -> np.ndarray:
+        return _call(backend, there, (a_shape,), x, W, *geometry, *forth_scratch)[0]
+
+    def gradients(x: np.ndarray, W: np.ndarray, da: np.ndarray) -> list[np.ndarray]:
+        return _call(backend, back, (weights, x_shape), da, x, W, *geometry, False, *back_scratch)
+
+    def added(da: np.ndarray) -> np.ndarray:
+        dW, dx = backend.asarray(before), backend.empty((0, *x_shape[1:]))
+        arrays, spare = [[backend.asarray(v) for v in given] for given in ((da, x, W), back_scratch)]
+        backend.op(back)(dW, dx, *arrays, *geometry, True, *spare)
+        return backend.to_host(dW) - before
+
+    return [
+        judge(f"x, C = {C}", lambda x: a(x, W), lambda x, da: gradients(x, W, da)[1], x),
+        judge(f"W, C = {C}", lambda W: a(x, W), lambda W, da: gradients(x, W, da)[0], W),
+        judge(f"W, added, C = {C}", lambda W: a(x, W), lambda _, da: added(da), W),
+    ]
 
 
 def _max_pool(backend: Backend) -> Report:

@@ -23,6 +23,8 @@ def _layers(backend: str) -> list[Report]:
     made += [(ConvTranspose2d(3, 2, 3, 2, (1, 0, 1, 0), name), (3, 2, 3)) for name in BIAS_ACTIVATION]
     made += [(MaxPool2d(2, padding="same"), (5, 4, 3)), (MaxPool2d(3, (2, 1)), (5, 4, 2))]
     made += [(Upsample2d((2, 3)), (3, 2, 2))]
+    made += [(Conv2d(6, 1, 3, 1, "same"), (4, 5, 6)), (Conv2d(6, 5, 3, 2, "same"), (4, 5, 6))]
+    made += [(ConvTranspose2d(3, 6, 3, 2, "same"), (3, 2, 3))]
     made += [(Reshape(3, 2), (6,)), (Flatten(), (2, 3)), (_encoder(4), (6, 6, 1))]
     return [check_layer(layer, shape, backend=backend) for layer, shape in made]
 

@@ -76,3 +76,30 @@ def test_ends_of_the_range():
     assert (y[:3] == np.inf).all() and ((y[3:6] > 0) & (y[3:6] < 2e-38)).all() and y[6] == 1
     assert evaluated(expm1, x)[1:].tolist() == [np.inf] * 3 + [-1.0] * 3 + [0.0]
     assert np.isnan(evaluated(log1p_unit, x)[0]) and evaluated(log1p_unit, x)[-1] == 0
+
+
+@jit
+def log(y, x):
+    for i in range(x.shape[0]):
+        y[i] = elementary.log(x[i])
+
+
+@jit
+def turn(c, s, u):
+    for i in range(u.shape[0]):
+        c[i], s[i] = elementary.turn(u[i])
+
+
+def test_log_of_every_float32_that_a_normal_may_ask_for():
+    v = (np.arange(1, 2**24 + 1) / 2**24).astype(np.float32)
+    y, exact = evaluated(log, v), np.log(v.astype(np.float64))
+    assert y[-1] == 0 and last_places(y[:-1], exact[:-1]).max() <= 1.7
+
+
+@pytest.mark.parametrize("dtype, bound", [("float32", 1.2e-7), ("float64", 1e-15)])
+def test_cosine_and_sine_of_a_turn(dtype, bound):
+    u = np.linspace(0, 1, 2_000_001).astype(dtype)
+    c, s = np.empty_like(u), np.empty_like(u)
+    turn(c, s, u)
+    angle = 2 * np.pi * u.astype(np.float64)
+    assert np.abs(c - np.cos(angle)).max() <= bound and np.abs(s - np.sin(angle)).max() <= bound

@@ -83,9 +83,8 @@ def test_uniform_is_the_words_top_24_bits(backend):
 
 def edge(kernel, word, monkeypatch, shape=(1, 4)):
     """The kernel in both spellings, where every word drawn is this one."""
-    block = (np.uint64(word),) * 4
     monkeypatch.setattr(philox, "_words_numpy", lambda *_: np.full(shape, word, np.uint64))
-    monkeypatch.setattr(philox, "draw_block", lambda *_: block)
+    monkeypatch.setattr(philox, "_row_words", lambda w, *_: w.fill(word))
     for f in (kernel.definition, kernel.numba.py_func):
         for dtype in ("float32", "float64"):
             out = np.empty(shape, dtype)

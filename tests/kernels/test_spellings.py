@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from scratchae import kernels
 from scratchae.kernels.activation import DEFINITIONS
 from scratchae.kernels.kernel import Kernel
+from scratchae.kernels.taps import scratch
 
 QUICK = settings(derandomize=True, max_examples=25, deadline=None, database=None)
 SIZE = st.integers(1, 17)
@@ -68,7 +69,8 @@ def optimizer(vectors, changing, constants):
     def case(rng, dtype, N, D, K, key):
         state = [np.abs(easy(rng, dtype, N * D)) for _ in range(vectors)]  # a second moment is positive
         now = rng.uniform(0.1, 0.9, changing).astype(dtype)
-        return state, [easy(rng, dtype, (K, N * D)), now], rng.uniform(0.1, 0.9, constants).tolist()
+        part = [1, N * D - 1] if N * D > 2 else [0, N * D]
+        return state, [easy(rng, dtype, (K, N * D)), now], [*rng.uniform(0.1, 0.9, constants).tolist(), *part]
 
     return case
 
@@ -122,20 +124,33 @@ def geometry(rng, inside=False):
     return (H, W), (P, Q), (kh, kw), [s_h, s_w, top, left]
 
 
-def patches(to_cols, across=False):
+def patches(to_cols):
     """Any kernel size, strides beyond the kernel, padding beyond it too, pixels that no patch reaches."""
 
-    def lie(cols):
-        order = (3, 4, 5, 0, 1, 2)  # its own inverse
-        return np.ascontiguousarray(cols.transpose(order)).transpose(order) if across else cols
-
     def case(rng, dtype, N, D, K, key):
-        C, N = min(D, 3), min(N, 3)
+        C, N = min(D, 6), min(N, 3)
         image, patch, kernel, constants = geometry(rng)
         x, cols = (N, *image, C), (N, *patch, *kernel, C)
-        if to_cols:
-            return [lie(garbage(dtype, *cols))], [easy(rng, dtype, x)], constants
-        return [garbage(dtype, *x)], [lie(easy(rng, dtype, cols))], constants
+        out, into = (cols, x) if to_cols else (x, cols)
+        return [garbage(dtype, *out)], [easy(rng, dtype, into)], constants
+
+    return case
+
+
+def convolution(transposed, backward):
+    """As for patches; channels that fill no vector, one, or more than two; the last constants are scratch."""
+
+    def case(rng, dtype, N, D, K, key):
+        C, O, N = D, (K * D + 3) % 37 + 1, min(N, 3)
+        image, patch, kernel, constants = geometry(rng)
+        x, a = (easy(rng, dtype, shape) / 2 for shape in ((N, *image, C), (N, *patch, O)))  # long sums, of about 1
+        x, a, W = *((a, x) if transposed else (x, a)), easy(rng, dtype, (*kernel, C, O)) / 8
+        spare = [garbage(dtype, 4 * scratch((*image, C), (*patch, O), kernel, *constants) + 5000)]
+        spare += [garbage(dtype, *kernel, O, C)] if transposed != backward else []
+        if not backward:
+            return [garbage(dtype, *a.shape)], [x, W], [*constants, *spare]
+        outs = [easy(rng, dtype, W.shape), garbage(dtype, *x.shape) if K > 1 else garbage(dtype, 0, *x.shape[1:])]
+        return outs, [a, x, W], [*constants, bool(K % 2), *spare]
 
     return case
 
@@ -191,8 +206,10 @@ CASES = {
     "gaussian.GAUSSIAN_GRADIENT": gaussian_gradient,
     "patches.IM2COL": patches(to_cols=True),
     "patches.COL2IM": patches(to_cols=False),
-    "patches.IM2COL_FEW": patches(to_cols=True, across=True),
-    "patches.COL2IM_FEW": patches(to_cols=False, across=True),
+    "convolution.CONV": convolution(transposed=False, backward=False),
+    "convolution.CONV_GRADIENT": convolution(transposed=False, backward=True),
+    "convolution.CONV_TRANSPOSE": convolution(transposed=True, backward=False),
+    "convolution.CONV_TRANSPOSE_GRADIENT": convolution(transposed=True, backward=True),
     "pooling.MAX_POOL": max_pool(backward=False),
     "pooling.MAX_POOL_GRADIENT": max_pool(backward=True),
     "pooling.UPSAMPLE": upsample(backward=False),
@@ -220,7 +237,7 @@ def case_of(name, seed, dtype, N, D, K):
 
 def run(f, outs, ins, constants):
     """The outputs of one spelling on copies, and that it left its inputs alone."""
-    mine, given = [out.copy(order="K") for out in outs], [a.copy(order="K") for a in ins]
+    mine, given = [out.copy() for out in outs], [a.copy() for a in ins]
     assert f(*mine, *given, *constants) is None
     for before, after in zip(ins, given, strict=True):
         np.testing.assert_array_equal(before, after, err_msg="an input was changed")
@@ -268,6 +285,8 @@ def test_a_planted_error_is_seen(name, dtype, tolerance):
         forgotten[i].flat[-1] = outs[i].flat[-1]
         mutants += [scaled, forgotten] if (forgotten[i] != out).any() else [scaled]
     for i, constant in enumerate(constants):
+        if isinstance(constant, np.ndarray):
+            continue
         off = {bool: lambda c: not c, int: lambda c: c + 1}.get(type(constant), lambda c: 1.01 * c)
         wrong = list(constants)
         wrong[i] = constant - 1 if (name, i) in BOUNDS else off(constant)

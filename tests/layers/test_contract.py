@@ -11,7 +11,6 @@ from scratchae import get_backend, layers
 from scratchae.initializers import Normal
 from scratchae.kernels.activation import DEFINITIONS
 from scratchae.layers import Conv2d, ConvTranspose2d, Dense, Flatten, MaxPool2d, Reshape, Sequential, Upsample2d
-from scratchae.layers import conv as conv_module
 from scratchae.parameters import Parameters
 
 ROWS, DRAWN = 6, {"init": Normal(0.7), "init_b": Normal(0.7)}
@@ -24,6 +23,9 @@ CASES = {f"Dense {name}": (Dense(5, 7, name, **DRAWN), (5,), (7,)) for name in D
     "Conv2d same": (Conv2d(1, 2, 3, 2, "same", "softplus", **DRAWN), (6, 7, 1), (3, 4, 2)),
     "Conv2d uneven": (Conv2d(3, 1, (4, 2), (2, 3), (1, 0, 0, 2), "relu", **DRAWN), (6, 4, 3), (2, 2, 1)),
     "Conv2d strides beyond": (Conv2d(2, 2, 2, 3, 1, "sigmoid", **DRAWN), (6, 5, 2), (3, 2, 2)),
+    "Conv2d to few": (Conv2d(6, 1, (3, 2), 1, (1, 0, 0, 2), "relu", **DRAWN), (5, 4, 6), (4, 5, 1)),
+    "Conv2d of many": (Conv2d(6, 5, 3, 2, "same", "tanh", **DRAWN), (5, 4, 6), (3, 2, 5)),
+    "ConvTranspose2d to many": (ConvTranspose2d(2, 6, 3, 2, "same", "tanh", **DRAWN), (2, 3, 2), (4, 6, 6)),
     "ConvTranspose2d": (ConvTranspose2d(3, 2, 3, activation="tanh", **DRAWN), (3, 4, 3), (5, 6, 2)),
     "ConvTranspose2d identity": (ConvTranspose2d(3, 2, (2, 3), **DRAWN), (3, 4, 3), (4, 6, 2)),
     "ConvTranspose2d same": (ConvTranspose2d(2, 1, 3, 2, "same", "softplus", **DRAWN), (3, 4, 2), (6, 8, 1)),
@@ -45,12 +47,6 @@ CASES = {f"Dense {name}": (Dense(5, 7, name, **DRAWN), (5,), (7,)) for name in D
     "Sequential flat": (Sequential(Sequential(Flatten()), Dense(6, 3, "relu", **DRAWN)), (2, 3), (3,)),
 }
 CASE = pytest.mark.parametrize("case", CASES)
-
-
-@pytest.fixture(autouse=True)
-def small_blocks(monkeypatch):
-    """Images of these cases go through in blocks of a few, as large ones do."""
-    monkeypatch.setattr(conv_module, "BLOCK_BYTES", 4000)
 
 
 def bound(case, backend="numpy", dtype="float64", rows=ROWS, need_dx=True):
@@ -220,7 +216,6 @@ def peak(case, dtype, monkeypatch):
 @pytest.mark.parametrize("case", LARGE)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_a_step_allocates_nothing(case, dtype, monkeypatch):
-    monkeypatch.setattr(conv_module, "BLOCK_BYTES", 1 << 19)
     assert peak(case, dtype, monkeypatch) < SMALL
 
 

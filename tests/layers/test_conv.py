@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 
 from scratchae import Conv2d, ConvTranspose2d, get_backend
 from scratchae.kernels.patches import COL2IM, IM2COL
-from scratchae.layers import conv as conv_module
 from scratchae.layers.geometry import from_image, from_patches
+from scratchae.layers.products import Convolution, TurnedConvolution
 
 QUICK = settings(derandomize=True, max_examples=25, deadline=None, database=None)
+CHANNELS = st.sampled_from((1, 2, 3, 6))  # few and, of 6, many: a convolution from 6 to few is computed turned
 PAD, KERNEL, STRIDE, SIZE = st.integers(0, 3), st.integers(1, 4), st.integers(1, 5), st.integers(0, 6)
 
 
@@ -22,7 +23,7 @@ def geometries(draw):
     kernel, stride = (draw(KERNEL), draw(KERNEL)), (draw(STRIDE), draw(STRIDE))
     padding = draw(st.tuples(PAD, PAD, PAD, PAD))
     least = (max(1, k - sum(padding[2 * i : 2 * i + 2])) for i, k in enumerate(kernel))
-    return (*(n + draw(SIZE) for n in least), draw(st.integers(1, 3))), kernel, stride, padding
+    return (*(n + draw(SIZE) for n in least), draw(CHANNELS)), kernel, stride, padding
 
 
 def bound(layer, shape, backend="numpy", rows=2):
@@ -41,7 +42,7 @@ def inputs(*shape):
 
 def painted(layer, shape, padding):
     """(p, q, i, j, h, w): tap (i, j) of patch (p, q) lies on pixel (h, w) of an image of that shape."""
-    rows, columns = layer.rows_axis, layer.columns_axis
+    rows, columns = layer.axes
     for p, q, i, j in np.ndindex(rows.patches, columns.patches, *layer.kernel):
         h, w = p * layer.stride[0] + i - padding[0], q * layer.stride[1] + j - padding[2]
         if 0 <= h < shape[0] and 0 <= w < shape[1]:
@@ -129,6 +130,28 @@ def test_the_transposed_conv_is_the_adjoint(backend, tolerance):
     check()
 
 
+@pytest.mark.parametrize(
+    "layer, product",
+    [
+        (Conv2d(6, 1, 3, padding="same"), TurnedConvolution),
+        (Conv2d(6, 4, (2, 4), padding=(1, 5, 3, 0)), TurnedConvolution),
+        (Conv2d(6, 5, 3), Convolution),  # too many outputs
+        (Conv2d(4, 1, 3), Convolution),  # few inputs too: nothing to win
+        (Conv2d(6, 1, 3, (1, 2)), Convolution),  # a stride
+        (Conv2d(6, 1, 3, padding=3), Convolution),  # padding beyond the kernel
+    ],
+)
+def test_the_smaller_patches_are_taken(layer, product, tolerance):
+    b, x = bound(layer, (5, 6, layer.inputs)), inputs(2, 5, 6, layer.inputs)
+    padding = (
+        layer.padding
+        if isinstance(layer.padding, tuple)
+        else {"same": (1,) * 4, 3: (3,) * 4}.get(layer.padding, (0,) * 4)
+    )
+    assert type(b.product) is product
+    np.testing.assert_allclose(b.forward(x), naive_conv(b, x, padding), atol=tolerance("layer"))
+
+
 def sides(x, c, backend, off=0):
     """<im2col(x), c> and <x, col2im(c)>, for strides (2, 1) and padding (1 + off, 2)."""
     backend, cols, image = get_backend(backend, "float64"), np.empty_like(c), np.empty_like(x)
@@ -142,24 +165,6 @@ def test_col2im_is_the_adjoint_of_im2col(backend, tolerance):
     assert sides(x, c, backend)[0] == pytest.approx(sides(x, c, backend)[1], rel=tolerance("layer"))
     left, right = sides(x, c, backend, off=1)
     assert left != pytest.approx(right, rel=0.01)  # a padding that is off by one is seen
-
-
-@pytest.mark.parametrize(
-    "layer, shape",
-    [(Conv2d(2, 3, 3, 2, 1, "tanh"), (7, 5, 2)), (ConvTranspose2d(2, 3, 3, 2, 1, "tanh"), (4, 3, 2))],
-    ids=["conv", "transposed"],
-)
-def test_blocks_change_nothing(monkeypatch, backend, layer, shape, tolerance):
-    results = []
-    for size in (1, 6000, 1 << 19):
-        monkeypatch.setattr(conv_module, "BLOCK_BYTES", size)
-        b = bound(layer, shape, backend, rows=7)
-        y = b.forward(inputs(7, *shape))
-        results.append((b.block, [y, b.backward(np.cos(y)), b.dW, b.db]))
-    assert [block for block, _ in results][::2] == [1, 7] and 1 < results[1][0] < 7
-    for _, found in results[1:]:
-        for a, right in zip(found, results[0][1], strict=True):
-            np.testing.assert_allclose(a, right, atol=tolerance("layer"))
 
 
 # H, kernel, stride -> patches, padding before, after, as TensorFlow's guide to padding has them.

@@ -1,0 +1,221 @@
+"""The three sums of a convolution, over the taps (i, j) of its kernel, without making patches.
+
+For an image x (H, W, C), a grid a (P, Q, O) and weights W (kh, kw, C, O):
+
+    correlate   a[p, q] = sum over i, j, c of x[p s_h + i - top, q s_w + j - left, c] W[i, j, c]            (1)
+    weights     dW[i, j, c] = sum over p, q of x[p s_h + i - top, q s_w + j - left, c] a[p, q]              (2)
+    paint       x[h, w] = sum over i, j, o of a[p, q, o] W[i, j, :, o],  p s_h + i - top = h, likewise w    (3)
+
+each a vector over the last axis, a tile of them at a time (tile.py). An image is put within a border of zeros, so
+that every tap finds a number; then a patch is known by the place where it begins, a tap by its distance from there,
+and a row of taps is one run of kw C numbers, of the image as of W.
+
+In paint the taps that reach h are i = r, r + s_h, r + 2 s_h, ..., where r = (h + top) mod s_h. Pixels of one r, and
+of one for w, share their taps, and are a correlation of stride 1 with the rest of the taps left out. An image of
+few channels would leave its vectors empty; it is painted through its patches instead, one product and col2im.
+
+Source: Georganas et al., "Anatomy of high-performance deep learning convolutions on SIMD architectures", 2018.
+"""
+
+import numpy as np
+
+from .kernel import jit
+from .patches import FEW, _col2im
+from .tile import WIDTH, R, load, pick, step, store, zeros
+
+
+@jit
+def _lanes(x):
+    """How many numbers of x's dtype a vector has."""
+    return WIDTH // x.itemsize
+
+
+@jit
+def _fill(padded, image, top, left):
+    """padded (any, any, C), whose border stays zero, <- image (H, W, C) from row top and column left on."""
+    H, W, C = image.shape
+    for h in range(H):
+        inside, row = padded[top + h, left : left + W].reshape(W * C), image[h].reshape(W * C)
+        for i in range(W * C):
+            inside[i] = row[i]
+
+
+@jit
+def _product(y, y_at, x, x_at, w, taps, length, O):
+    """y[y_at[m] + o] <- sum over taps (delta, row), k < length of x[x_at[m] + delta + k] w[(row + k) O + o]."""
+    last = len(x_at) - 1
+    for o in range(0, O, 2 * _lanes(x)):
+        for m in range(0, last + 1, R):
+            from_x, to_y = pick(x_at, m, last), pick(y_at, m, last)
+            if O - o > _lanes(x):
+                wide = zeros(x, 2)
+                for tap in range(len(taps)):
+                    delta, row = taps[tap, 0], taps[tap, 1]
+                    for k in range(length):
+                        wide = step(wide, x, delta + k, from_x, w, (row + k) * O + o, O - o)
+                store(wide, y, o, to_y, 1, O - o)
+            else:
+                narrow = zeros(x, 1)
+                for tap in range(len(taps)):
+                    delta, row = taps[tap, 0], taps[tap, 1]
+                    for k in range(length):
+                        narrow = step(narrow, x, delta + k, from_x, w, (row + k) * O + o, O - o)
+                store(narrow, y, o, to_y, 1, O - o)
+
+
+def scratch(image, grid, kernel, s_h, s_w, top, left):
+    """The length of flat for images (H, W, C), grids (P, Q, O) and a kernel (kh, kw)."""
+    (H, W, C), (P, Q, O), (kh, kw) = image, grid, kernel
+    gathered = max(top + H, (P - 1) * s_h + kh) * max(left + W, (Q - 1) * s_w + kw) * C
+    above, before = (kh - 1) // s_h, (kw - 1) // s_w
+    painted = (above + max(P, (H - 1 + top) // s_h + 1)) * (before + max(Q, (W - 1 + left) // s_w + 1)) * O
+    return max(gathered, painted, P * Q * kh * kw * C)
+
+
+@jit
+def _border(flat, rows, columns, C):
+    """Zeros (rows, columns, C) at the start of flat, for one image in their middle."""
+    border = flat[: rows * columns * C]
+    border[:] = 0
+    return border.reshape(rows, columns, C)
+
+
+@jit
+def _bordered(flat, x, grid, kh, kw, s_h, s_w, top, left):
+    """Zeros (any, any, C) for one image of x (N, H, W, C) and for every patch of grid (N, P, Q, O) on it."""
+    _, H, W, C = x.shape
+    _, P, Q, _ = grid.shape
+    return _border(flat, max(top + H, (P - 1) * s_h + kh), max(left + W, (Q - 1) * s_w + kw), C)
+
+
+@jit
+def _places(P, Q, down, right):
+    """(P Q,): where each patch of a grid begins, its rows down and its columns right apart."""
+    at = np.empty(P * Q, np.int64)
+    for p in range(P):
+        for q in range(Q):
+            at[p * Q + q] = p * down + q * right
+    return at
+
+
+@jit
+def correlate(a, x, W, s_h, s_w, top, left, flat):
+    """a (N, P, Q, O) <- x (N, H, W, C), W (kh, kw, C, O)."""
+    N, P, Q, O = a.shape
+    kh, kw, C, _ = W.shape
+    border = _bordered(flat, x, a, kh, kw, s_h, s_w, top, left)
+    line, w = border.shape[1] * C, W.reshape(W.size)
+    taps, x_at, a_at = np.empty((kh, 2), np.int64), _places(P, Q, s_h * line, s_w * C), O * np.arange(P * Q)
+    for i in range(kh):
+        taps[i] = i * line, i * kw * C  # a row of the kernel is one run, of x as of W
+    for n in range(N):
+        _fill(border, x[n], top, left)
+        _product(a[n].reshape(P * Q * O), a_at, flat, x_at, w, taps, kw * C, O)  # (1)
+
+
+@jit
+def weights(dW, x, a, s_h, s_w, top, left, add, flat):
+    """dW (kh, kw, C, O) <- x (N, H, W, C), a (N, P, Q, O)."""
+    N, P, Q, O = a.shape
+    kh, kw, C, _ = dW.shape
+    border = _bordered(flat, x, a, kh, kw, s_h, s_w, top, left)
+    line, dw, run = border.shape[1] * C, dW.reshape(dW.size), np.arange(kw * C)
+    x_at = _places(P, Q, s_h * line, s_w * C)
+    for n in range(N):
+        _fill(border, x[n], top, left)
+        grid = a[n].reshape(P * Q * O)
+        for o in range(0, O, 2 * _lanes(x)):
+            for i in range(kh):
+                for k in range(0, kw * C, R):
+                    at, here = pick(run, k, kw * C - 1), i * kw * C * O + o
+                    if O - o > _lanes(x):
+                        wide = zeros(x, 2)
+                        if add or n > 0:
+                            wide = load(wide, dw, here, at, O, O - o)
+                        for m in range(P * Q):
+                            wide = step(wide, flat, x_at[m] + i * line, at, grid, m * O + o, O - o)  # (2)
+                        store(wide, dw, here, at, O, O - o)
+                    else:
+                        narrow = zeros(x, 1)
+                        if add or n > 0:
+                            narrow = load(narrow, dw, here, at, O, O - o)
+                        for m in range(P * Q):
+                            narrow = step(narrow, flat, x_at[m] + i * line, at, grid, m * O + o, O - o)  # (2)
+                        store(narrow, dw, here, at, O, O - o)
+
+
+@jit
+def _paint_many(x, a, W, s_h, s_w, top, left, flat, Wt):
+    """x (N, H, W, C) <- a (N, P, Q, O), W (kh, kw, C, O)."""
+    N, H, width, C = x.shape
+    _, P, Q, O = a.shape
+    kh, kw = W.shape[:2]
+    Wt[...] = W.transpose(0, 1, 3, 2)
+    above, before = (kh - 1) // s_h, (kw - 1) // s_w  # how far up and left the taps of one r reach
+    rows, columns = above + max(P, (H - 1 + top) // s_h + 1), before + max(Q, (width - 1 + left) // s_w + 1)
+    border, w, first = _border(flat, rows, columns, O), Wt.reshape(Wt.size), (above * columns + before) * O
+    x_at, a_at, pixels = _pixels(H, width, C, O, columns, first, s_h, s_w, top, left)
+    taps, reach = _taps(kh, kw, O, columns, s_h, s_w)
+    for n in range(N):
+        _fill(border, a[n], above, before)
+        image = x[n].reshape(H * width * C)
+        for r in range(s_h * s_w):
+            these, ways = slice(pixels[r], pixels[r + 1]), slice(reach[r], reach[r + 1])
+            _product(image, x_at[these], flat, a_at[these], w, taps[ways], O, C)  # (3)
+
+
+@jit
+def _pixels(H, W, C, O, columns, first, s_h, s_w, top, left):
+    """Where the pixels begin in x (H, W, C), and in a with its border (any, columns, O), ordered by r.
+
+    first: where a itself begins. Those of the r-th pair (r_h, r_w) are at ends[r]:ends[r + 1]."""
+    x_at, a_at, ends = np.empty(H * W, np.int64), np.empty(H * W, np.int64), np.zeros(s_h * s_w + 1, np.int64)
+    m = 0
+    for r_h in range(s_h):
+        for r_w in range(s_w):
+            for h in range((r_h - top) % s_h, H, s_h):
+                for w in range((r_w - left) % s_w, W, s_w):
+                    p, q = (h + top - r_h) // s_h, (w + left - r_w) // s_w
+                    x_at[m], a_at[m] = (h * W + w) * C, first + (p * columns + q) * O
+                    m += 1
+            ends[r_h * s_w + r_w + 1] = m
+    return x_at, a_at, ends
+
+
+@jit
+def _taps(kh, kw, O, columns, s_h, s_w):
+    """The taps, ordered by r: how far before the pixel's own place a is read, and the first row of W^T.
+
+    Those of the r-th pair (r_h, r_w) are at ends[r]:ends[r + 1]."""
+    taps, ends = np.empty((kh * kw, 2), np.int64), np.zeros(s_h * s_w + 1, np.int64)
+    m = 0
+    for r_h in range(s_h):
+        for r_w in range(s_w):
+            for i in range(r_h, kh, s_h):
+                for j in range(r_w, kw, s_w):
+                    taps[m] = -(i // s_h * columns + j // s_w) * O, (i * kw + j) * O
+                    m += 1
+            ends[r_h * s_w + r_w + 1] = m
+    return taps, ends
+
+
+@jit
+def _paint_few(x, a, W, s_h, s_w, top, left, flat, Wt):
+    """x (N, H, W, C) <- a (N, P, Q, O), W (kh, kw, C, O), through the patches of one image."""
+    N, P, Q, O = a.shape
+    kh, kw, C, _ = W.shape
+    K, w = kh * kw * C, Wt.reshape(Wt.size)
+    w.reshape(O, K)[...] = W.reshape(K, O).T
+    cols, taps, pixels = flat[: P * Q * K], np.zeros((1, 2), np.int64), np.arange(P * Q)
+    for n in range(N):
+        _product(cols, K * pixels, a[n].reshape(P * Q * O), O * pixels, w, taps, O, K)  # (3)
+        _col2im(x[n : n + 1], cols.reshape(1, P, Q, kh, kw, C), s_h, s_w, top, left)  # (3)
+
+
+@jit
+def paint(x, a, W, s_h, s_w, top, left, flat, Wt):
+    """x (N, H, W, C) <- a (N, P, Q, O), W (kh, kw, C, O)."""
+    if W.shape[2] <= FEW:
+        _paint_few(x, a, W, s_h, s_w, top, left, flat, Wt)
+    else:
+        _paint_many(x, a, W, s_h, s_w, top, left, flat, Wt)

@@ -1,0 +1,101 @@
+"""The products that convolutional layers are made of, bound to a backend: kernels, geometry, scratch."""
+
+from ..backend import Array, Backend
+from ..kernels.convolution import CONV, CONV_GRADIENT, CONV_TRANSPOSE, CONV_TRANSPOSE_GRADIENT
+from ..kernels.patches import FEW
+from ..kernels.taps import scratch
+from .geometry import Axis
+
+Axes = tuple[Axis, Axis]
+
+
+class Convolution:
+    """a = im2col(x) W and its gradients: every output is the product of one patch of x with W.
+
+    Shapes: x, dx (N, H, W, C), W, dW (kh, kw, C, O), a, da (N, P, Q, O). channels: C, others: O.
+    Source: kernels/convolution.py (1) to (3).
+    """
+
+    def __init__(self, backend: Backend, axes: Axes, channels: int, others: int):
+        vertical, horizontal = axes
+        self.geometry = (vertical.stride, horizontal.stride, vertical.before, horizontal.before)
+        kernel = (vertical.kernel, horizontal.kernel)
+        image, grid = (vertical.pixels, horizontal.pixels, channels), (vertical.patches, horizontal.patches, others)
+        self.flat = backend.empty((scratch(image, grid, kernel, *self.geometry),))
+        self.Wt = backend.empty((*kernel, others, channels))
+        self.conv, self.conv_gradient = backend.op(CONV), backend.op(CONV_GRADIENT)
+        self.transpose, self.transpose_gradient = backend.op(CONV_TRANSPOSE), backend.op(CONV_TRANSPOSE_GRADIENT)
+
+    def forward(self, a: Array, x: Array, W: Array) -> None:
+        """a (N, P, Q, O) <- x (N, H, W, C), W. Source: the class docstring."""
+        self.conv(a, x, W, *self.geometry, self.flat)
+
+    def backward(self, dW: Array, dx: Array, da: Array, x: Array, W: Array, add: bool) -> None:
+        """dW, dx (N or 0, H, W, C) <- da (N, P, Q, O), x, W. Source: the class docstring."""
+        self.conv_gradient(dW, dx, da, x, W, *self.geometry, add, self.flat, self.Wt)
+
+
+class TransposedConvolution(Convolution):
+    """a = col2im(x W^T) and its gradients: every input paints its multiple of W as one patch of a.
+
+    Shapes: x, dx (N, P, Q, O), W, dW (kh, kw, C, O), a, da (N, H, W, C), where C is the layer's number of
+    outputs, O that of its inputs. Source: kernels/convolution.py (4) to (6).
+    """
+
+    def forward(self, a: Array, x: Array, W: Array) -> None:
+        """a (N, H, W, C) <- x (N, P, Q, O), W. Source: the class docstring."""
+        self.transpose(a, x, W, *self.geometry, self.flat, self.Wt)
+
+    def backward(self, dW: Array, dx: Array, da: Array, x: Array, W: Array, add: bool) -> None:
+        """dW, dx (N or 0, P, Q, O) <- da (N, H, W, C), x, W. Source: the class docstring."""
+        self.transpose_gradient(dW, dx, da, x, W, *self.geometry, add, self.flat)
+
+
+class TurnedConvolution(TransposedConvolution):
+    """A convolution of stride 1 to few channels, as the transposed one with the kernel turned by half a turn.
+
+    A patch of x has kh kw C numbers, one of the output kh kw O: with 32 channels in and 1 out, a 32nd. Along one
+    axis, with x padded by ``before`` zeros,
+
+        a[p] = sum_i x[p + i - before] W[i]
+             = sum_j x[p + before' - j] W'[j],    W'[j] = W[k - 1 - j],   before' = k - 1 - before    (1)
+
+    Shapes: x, dx (N, H, W, C), W, dW (kh, kw, C, O), a, da (N, P, Q, O).
+    Source: Dumoulin and Visin 2016, relation 8, "no zero padding, unit strides, transposed".
+    """
+
+    def __init__(self, backend: Backend, axes: Axes, channels: int, others: int):
+        vertical, horizontal = (
+            Axis(axis.patches, axis.pixels, axis.kernel, 1, axis.kernel - 1 - axis.before)  # (1)
+            for axis in axes
+        )
+        super().__init__(backend, (vertical, horizontal), others, channels)
+        shape = (vertical.kernel, horizontal.kernel, others, channels)
+        self.turned, self.dturned = backend.empty(shape), backend.empty(shape)
+
+    def forward(self, a: Array, x: Array, W: Array) -> None:
+        """a (N, P, Q, O) <- x (N, H, W, C), W. Source: the class docstring."""
+        self.turned[...] = _turn(W)  # (1)
+        super().forward(a, x, self.turned)
+
+    def backward(self, dW: Array, dx: Array, da: Array, x: Array, W: Array, add: bool) -> None:
+        """dW, dx (N or 0, H, W, C) <- da (N, P, Q, O), x, W. Source: the class docstring."""
+        self.turned[...] = _turn(W)  # (1)
+        super().backward(self.dturned, dx, da, x, self.turned, False)
+        if add:
+            dW += _turn(self.dturned)  # (1)
+        else:
+            dW[...] = _turn(self.dturned)  # (1)
+
+
+def _turn(W: Array) -> Array:
+    """(kh, kw, A, B) -> (kh, kw, B, A), both axes of the kernel reversed, a view."""
+    return W[::-1, ::-1].transpose(0, 1, 3, 2)
+
+
+def convolution(backend: Backend, axes: Axes, inputs: int, outputs: int) -> Convolution:
+    """The convolution of x (N, H, W, inputs) to (N, P, Q, outputs), by whichever patches are smaller.
+
+    Source: the classes."""
+    turns = outputs <= FEW < inputs and all(axis.stride == 1 and axis.before < axis.kernel for axis in axes)
+    return (TurnedConvolution if turns else Convolution)(backend, axes, inputs, outputs)

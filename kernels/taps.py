@@ -41,6 +41,14 @@ def _fill(padded, image, top, left):
 
 
 @jit
+def _transpose(Wt, W):
+    """Wt (O, K) <- W (K, O)."""
+    for k in range(W.shape[0]):
+        for o in range(W.shape[1]):
+            Wt[o, k] = W[k, o]
+
+
+@jit
 def _product(y, y_at, x, x_at, w, taps, length, O):
     """y[y_at[m] + o] <- sum over taps (delta, row), k < length of x[x_at[m] + delta + k] w[(row + k) O + o]."""
     last = len(x_at) - 1
@@ -107,7 +115,7 @@ def correlate(a, x, W, s_h, s_w, top, left, flat):
     line, w = border.shape[1] * C, W.reshape(W.size)
     taps, x_at, a_at = np.empty((kh, 2), np.int64), _places(P, Q, s_h * line, s_w * C), O * np.arange(P * Q)
     for i in range(kh):
-        taps[i] = i * line, i * kw * C  # a row of the kernel is one run, of x as of W
+        taps[i, 0], taps[i, 1] = i * line, i * kw * C  # a row of the kernel is one run, of x as of W
     for n in range(N):
         _fill(border, x[n], top, left)
         _product(a[n].reshape(P * Q * O), a_at, flat, x_at, w, taps, kw * C, O)  # (1)
@@ -150,7 +158,9 @@ def _paint_many(x, a, W, s_h, s_w, top, left, flat, Wt):
     N, H, width, C = x.shape
     _, P, Q, O = a.shape
     kh, kw = W.shape[:2]
-    Wt[...] = W.transpose(0, 1, 3, 2)
+    for i in range(kh):
+        for j in range(kw):
+            _transpose(Wt[i, j], W[i, j])
     above, before = (kh - 1) // s_h, (kw - 1) // s_w  # how far up and left the taps of one r reach
     rows, columns = above + max(P, (H - 1 + top) // s_h + 1), before + max(Q, (width - 1 + left) // s_w + 1)
     border, w, first = _border(flat, rows, columns, O), Wt.reshape(Wt.size), (above * columns + before) * O
@@ -193,7 +203,7 @@ def _taps(kh, kw, O, columns, s_h, s_w):
         for r_w in range(s_w):
             for i in range(r_h, kh, s_h):
                 for j in range(r_w, kw, s_w):
-                    taps[m] = -(i // s_h * columns + j // s_w) * O, (i * kw + j) * O
+                    taps[m, 0], taps[m, 1] = -(i // s_h * columns + j // s_w) * O, (i * kw + j) * O
                     m += 1
             ends[r_h * s_w + r_w + 1] = m
     return taps, ends
@@ -205,7 +215,7 @@ def _paint_few(x, a, W, s_h, s_w, top, left, flat, Wt):
     N, P, Q, O = a.shape
     kh, kw, C, _ = W.shape
     K, w = kh * kw * C, Wt.reshape(Wt.size)
-    w.reshape(O, K)[...] = W.reshape(K, O).T
+    _transpose(w.reshape(O, K), W.reshape(K, O))
     cols, taps, pixels = flat[: P * Q * K], np.zeros((1, 2), np.int64), np.arange(P * Q)
     for n in range(N):
         _product(cols, K * pixels, a[n].reshape(P * Q * O), O * pixels, w, taps, O, K)  # (3)

@@ -127,29 +127,28 @@ def weights(dW, x, a, s_h, s_w, top, left, add, flat):
     N, P, Q, O = a.shape
     kh, kw, C, _ = dW.shape
     border = _bordered(flat, x, a, kh, kw, s_h, s_w, top, left)
-    line, dw, run = border.shape[1] * C, dW.reshape(dW.size), np.arange(kw * C)
-    x_at = _places(P, Q, s_h * line, s_w * C)
+    line, dw, K = border.shape[1] * C, dW.reshape(dW.size), kh * kw * C
+    x_at, away, rows = _places(P, Q, s_h * line, s_w * C), _places(kh, kw * C, line, 1), np.arange(K)
     for n in range(N):
         _fill(border, x[n], top, left)
         grid = a[n].reshape(P * Q * O)
         for o in range(0, O, 2 * _lanes(x)):
-            for i in range(kh):
-                for k in range(0, kw * C, R):
-                    at, here = pick(run, k, kw * C - 1), i * kw * C * O + o
-                    if O - o > _lanes(x):
-                        wide = zeros(x, 2)
-                        if add or n > 0:
-                            wide = load(wide, dw, here, at, O, O - o)
-                        for m in range(P * Q):
-                            wide = step(wide, flat, x_at[m] + i * line, at, grid, m * O + o, O - o)  # (2)
-                        store(wide, dw, here, at, O, O - o)
-                    else:
-                        narrow = zeros(x, 1)
-                        if add or n > 0:
-                            narrow = load(narrow, dw, here, at, O, O - o)
-                        for m in range(P * Q):
-                            narrow = step(narrow, flat, x_at[m] + i * line, at, grid, m * O + o, O - o)  # (2)
-                        store(narrow, dw, here, at, O, O - o)
+            for k in range(0, K, R):
+                taps, row = pick(away, k, K - 1), pick(rows, k, K - 1)
+                if O - o > _lanes(x):
+                    wide = zeros(x, 2)
+                    if add or n > 0:
+                        wide = load(wide, dw, o, row, O, O - o)
+                    for m in range(P * Q):
+                        wide = step(wide, flat, x_at[m], taps, grid, m * O + o, O - o)  # (2)
+                    store(wide, dw, o, row, O, O - o)
+                else:
+                    narrow = zeros(x, 1)
+                    if add or n > 0:
+                        narrow = load(narrow, dw, o, row, O, O - o)
+                    for m in range(P * Q):
+                        narrow = step(narrow, flat, x_at[m], taps, grid, m * O + o, O - o)  # (2)
+                    store(narrow, dw, o, row, O, O - o)
 
 
 @jit

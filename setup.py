@@ -22,7 +22,7 @@ setup(
     package_data={"scratchae": ["py.typed"], "scratchae.kernels": ["*.cu"]},
     install_requires=[
         "numpy>=2.0",
-        "numba>=0.61",
+        "numba>=0.62",
         "matplotlib",
         "tqdm",
         "threadpoolctl",

@@ -16,7 +16,7 @@ need not be kept. At the kink of (5) and (6) the derivative is taken from the le
 overflows: (8) and (9) use e = exp(-|a|), for instance log(1 + exp(a)) = max(a, 0) + log1p(e).
 
 y holds a on entry. For the identity da is dy itself and is not written. With add, db is added to, not
-assigned; the sums run in float64.
+assigned; the sums run in float64, by fours.
 
 Source: Rumelhart, Hinton, Williams, "Learning representations by back-propagating errors", 1986
 (1-3, 8); Glorot, Bordes, Bengio, "Deep sparse rectifier neural networks", 2011 (5, 9); Maas, Hannun,

@@ -8,12 +8,16 @@ from typing import Any
 
 import numba
 
+from .tile import WIDTH, R
+
 # A chosen set: "nnan" and "ninf", which fastmath=True would add, delete isnan.
 FASTMATH = {"reassoc", "contract", "arcp"}
 
-# Numba's cache looks at a loop's own file only: an edit to what loops share gives each of them another name there.
+# Numba's cache looks at a loop's own file only: an edit to what loops share, or another width of registers, gives
+# each of them another name there.
 SHARED = ("elementary.py", "kernel.py", "patches.py", "shards.py", "taps.py", "tile.py")
-EDITION = hashlib.sha256(b"".join(Path(__file__).with_name(name).read_bytes() for name in SHARED)).hexdigest()[:8]
+_CONTENT = b"".join(Path(__file__).with_name(name).read_bytes() for name in SHARED)
+EDITION = hashlib.sha256(_CONTENT + bytes((WIDTH, R))).hexdigest()[:8]
 
 
 @dataclass(frozen=True)

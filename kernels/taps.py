@@ -50,7 +50,10 @@ def _transpose(Wt, W):
 
 @jit
 def _product(y, y_at, x, x_at, w, taps, length, O):
-    """y[y_at[m] + o] <- sum over taps (delta, row), k < length of x[x_at[m] + delta + k] w[(row + k) O + o]."""
+    """y[y_at[m] + o] <- sum over taps (delta, row), k < length of x[x_at[m] + delta + k] w[(row + k) O + o].
+
+    What is left of O may fill one vector only; the number of vectors is a constant of the compiler, so both cases
+    are written out."""
     last = len(x_at) - 1
     for o in range(0, O, 2 * _lanes(x)):
         for m in range(0, last + 1, R):
@@ -77,7 +80,7 @@ def scratch(image, grid, kernel, s_h, s_w, top, left):
     gathered = max(top + H, (P - 1) * s_h + kh) * max(left + W, (Q - 1) * s_w + kw) * C
     above, before = (kh - 1) // s_h, (kw - 1) // s_w
     painted = (above + max(P, (H - 1 + top) // s_h + 1)) * (before + max(Q, (W - 1 + left) // s_w + 1)) * O
-    return max(gathered, painted, P * Q * kh * kw * C)
+    return max(gathered, painted, P * Q * kh * kw * C if C <= FEW else 0)
 
 
 @jit
@@ -215,9 +218,10 @@ def _paint_few(x, a, W, s_h, s_w, top, left, flat, Wt):
     kh, kw, C, _ = W.shape
     K, w = kh * kw * C, Wt.reshape(Wt.size)
     _transpose(w.reshape(O, K), W.reshape(K, O))
-    cols, taps, pixels = flat[: P * Q * K], np.zeros((1, 2), np.int64), np.arange(P * Q)
+    cols, taps = flat[: P * Q * K], np.zeros((1, 2), np.int64)
+    cols_at, a_at = K * np.arange(P * Q), O * np.arange(P * Q)
     for n in range(N):
-        _product(cols, K * pixels, a[n].reshape(P * Q * O), O * pixels, w, taps, O, K)  # (3)
+        _product(cols, cols_at, a[n].reshape(P * Q * O), a_at, w, taps, O, K)  # (3)
         _col2im(x[n : n + 1], cols.reshape(1, P, Q, kh, kw, C), s_h, s_w, top, left)  # (3)
 
 

@@ -25,9 +25,12 @@ from numba.extending import models, register_model
 
 intrinsic: Any = extending.intrinsic  # what it makes is called without the first argument
 
-FEATURES = binding.get_host_cpu_features()
+try:
+    FEATURES = binding.get_host_cpu_features()
+except RuntimeError:  # the compiler does not know this processor
+    FEATURES = {}
 WIDTH = 64 if FEATURES.get("avx512f") else 32 if FEATURES.get("avx2") else 16  # bytes of a register
-R = 6 if WIDTH == 32 else 7  # there are 16 registers with AVX2, 32 else
+R = 7 if WIDTH == 64 or "neon" in FEATURES else 6  # there are 32 registers, or 16
 INT = ir.IntType(64)
 
 

@@ -30,7 +30,6 @@ class Crew:
 
     def __enter__(self) -> "Crew":
         self._work: SimpleQueue = SimpleQueue()
-        self._done: SimpleQueue = SimpleQueue()
         self._others = [Thread(target=self._wait_for_work, daemon=True) for _ in range(self.size - 1)]
         for thread in self._others:
             thread.start()
@@ -62,29 +61,33 @@ class Crew:
         results: list[Any] = [(None, None)] * n
         left = iter(range(n))  # whoever is free takes the next
 
+        done: SimpleQueue = SimpleQueue()
+
         def run() -> None:
-            for i in left:
-                results[i] = _caught(task, i)
+            try:
+                for i in left:
+                    results[i] = _caught(task, i)
+            finally:
+                done.put(None)
 
         for _ in range(helpers):
             self._work.put(run)
         try:
             run()
         finally:
-            for _ in range(helpers):
-                self._done.get()
+            for _ in range(helpers + 1):
+                done.get()
         return results
 
     def _wait_for_work(self) -> None:
         while (run := self._work.get()) is not None:
             run()
-            self._done.put(None)
 
 
-def _caught(task: Task, i: int) -> tuple[Any, Exception | None]:
+def _caught(task: Task, i: int) -> tuple[Any, BaseException | None]:
     # What overflows is told once, by the loss that is then not finite. errstate is each thread's own.
     with np.errstate(over="ignore", invalid="ignore"):
         try:
             return task(i), None
-        except Exception as error:
+        except BaseException as error:  # also what would end a thread: it comes out in the one that called
             return None, error

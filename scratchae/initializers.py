@@ -17,6 +17,7 @@ Source: Glorot and Bengio, "Understanding the difficulty of training deep feedfo
 ``nn.Linear.reset_parameters`` (3).
 """
 
+import math
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -38,12 +39,12 @@ class Noise:
 
     def uniform(self, shape: tuple[int, ...]) -> np.ndarray:
         """Draws in [0, 1), float64, of that shape. Source: kernels/philox.py (4)."""
-        flat = (1, int(np.prod(shape)))
+        flat = (1, math.prod(shape))
         return randomness.uniform(flat, self.seed, randomness.WEIGHTS, self.tensor).reshape(shape)
 
     def normal(self, shape: tuple[int, ...]) -> np.ndarray:
         """Standard normal draws, float64, of that shape. Source: kernels/philox.py (6)."""
-        flat = (1, int(np.prod(shape)))
+        flat = (1, math.prod(shape))
         return randomness.normal(flat, self.seed, randomness.WEIGHTS, self.tensor).reshape(shape)
 
 

@@ -72,9 +72,10 @@ class Team:
     def __enter__(self) -> "Team":
         from threadpoolctl import threadpool_limits
 
-        self._stack = ExitStack()
-        self._stack.enter_context(threadpool_limits(1, "blas"))
-        self._each = self._stack.enter_context(Crew(self.threads)).each
+        with ExitStack() as stack:
+            stack.enter_context(threadpool_limits(1, "blas"))
+            self._each = stack.enter_context(Crew(self.threads)).each
+            self._stack = stack.pop_all()
         return self
 
     def __exit__(self, *_: Any) -> None:

@@ -3,6 +3,7 @@
 Adam, a checkpoint and a gradient check are then each one pass over one vector.
 """
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -43,7 +44,7 @@ class Parameters:
         self.size = 0
         for name, (shape, _) in declared.items():
             self.offsets[name] = self.size
-            self.size += -(-int(np.prod(shape)) // grain) * grain
+            self.size += -(-math.prod(shape) // grain) * grain
         self.values = backend.zeros((self.size,))
 
     def view(self, name: str, flat: Array | None = None) -> Array:
@@ -54,7 +55,7 @@ class Parameters:
         shape = self.declared[name][0]
         start = self.offsets[name]
         source = self.values if flat is None else flat
-        return source[start : start + int(np.prod(shape))].reshape(shape)
+        return source[start : start + math.prod(shape)].reshape(shape)
 
     def views(self, flat: Array | None = None) -> Views:
         """Every tensor by name, each in its shape. Source: as ``view``."""

@@ -49,6 +49,22 @@ def test_an_error_comes_out_after_all_have_ended(at_once):
         assert hands.each("work", lambda i: i, 4) == [0, 1, 2, 3]
 
 
+@pytest.mark.parametrize("kind", [SystemExit, KeyboardInterrupt])
+def test_what_would_end_a_thread_comes_out_too(kind, at_once):
+    """Whichever thread it struck; the crew goes on afterwards."""
+    both = threading.Barrier(2)
+
+    def task(i):
+        both.wait(timeout=10)
+        if threading.current_thread() is not threading.main_thread():
+            raise kind
+
+    with Crew(2) as hands:
+        with pytest.raises(kind):
+            hands.each("work", task, 2)
+        assert hands.each("work", lambda i: i, 4) == [0, 1, 2, 3]
+
+
 @pytest.mark.parametrize("seconds, together", [(0.0, False), (0.002, True)])
 def test_only_tasks_that_are_long_enough_are_handed_out(seconds, together):
     names = set()

@@ -209,6 +209,16 @@ def test_an_error_in_patches_or_windows_is_seen(name, rows, backend, monkeypatch
     assert len(found) == rows and min(found.values()) > tolerance("planted")
 
 
+@pytest.mark.parametrize("name", ["CONV", "CONV_TRANSPOSE"])
+@pytest.mark.parametrize("part, output, sees", [("", 0, 6), ("_GRADIENT", 0, 4), ("_GRADIENT", 1, 2)])
+def test_an_error_in_a_convolution_is_seen(name, part, output, sees, backend, monkeypatch, tolerance):
+    """In a, in dW (which is also added to) and in dx, with few channels and with many."""
+    planted = spoiled(getattr(kernel_checks, name + part), scaled(output))
+    monkeypatch.setattr(kernel_checks, name + part, planted)
+    found = wrong(check(planted, backend))
+    assert len(found) == sees and min(found.values()) > tolerance("planted")
+
+
 @pytest.mark.parametrize("tensor", ["W", "b", "x"])
 @pytest.mark.parametrize(
     "layer, shape",

@@ -12,6 +12,12 @@ from scratchae.parallel import Team, default_shards
 N = 21
 
 
+@pytest.fixture(autouse=True)
+def threads_at_once(monkeypatch):
+    """Tasks go to the other threads from the first step on, however short they are."""
+    monkeypatch.setattr("scratchae.crew.TRIALS", 0)
+
+
 def vae(backend="numpy", dtype="float64", beta=0.7):
     encoder = sa.Sequential(sa.Dense(6, 8, "relu"), sa.Dense(8, 4))
     decoder = sa.Sequential(sa.Dense(2, 8, "tanh"), sa.Dense(8, 6))
@@ -38,6 +44,31 @@ def test_threads_never_change_a_bit(backend, dtype, shards):
         more, same = trained(backend, dtype, shards=shards, threads=threads)
         np.testing.assert_array_equal(more, values)
         np.testing.assert_array_equal(same, losses)
+
+
+def test_threads_never_change_a_bit_of_a_convolutional_model():
+    """With rows in blocks, and work long enough for two threads to be in the loops at one time."""
+    pixels = np.random.default_rng(0).integers(0, 256, (48, 12, 12, 1)).astype(np.uint8)
+    values, names = [], set()
+    for threads in (1, 2, 3):
+        encoder = sa.Sequential(sa.Conv2d(1, 8, 3, 2, "same", "relu"), sa.Flatten(), sa.Dense(288, 4))
+        up = sa.ConvTranspose2d(8, 6, 3, 2, "same", "relu")
+        decoder = sa.Sequential(sa.Dense(2, 288), sa.Reshape(6, 6, 8), up, sa.Conv2d(6, 1, 3, 1, "same"))
+        model = sa.VAE(encoder, decoder, sa.Gaussian(2)).build((12, 12, 1), seed=1)
+        forward = sa.Conv2d.forward
+
+        def noted(layer, x, forward=forward):
+            names.add(threading.current_thread().name)
+            return forward(layer, x)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(sa.Conv2d, "forward", noted)
+            patch.setattr("scratchae.parallel.BLOCK_BYTES", 5 * model.objective.numbers() * 4)
+            sa.fit(model, sa.Images(pixels), sa.Adam(), epochs=2, batch_size=24, shards=3, threads=threads)
+        values.append(model.parameters.values.copy())
+    assert len(names) > 1  # they did run on several threads
+    np.testing.assert_array_equal(values[1], values[0])
+    np.testing.assert_array_equal(values[2], values[0])
 
 
 @pytest.mark.parametrize("shards", [2, 3, 5, 8, 50])

@@ -1,5 +1,6 @@
 """NumPy arrays on the CPU, with the kernels' Numba loops or with their definitions."""
 
+import math
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -33,7 +34,7 @@ class NumpyBackend:
         Source: numpy.empty, which by itself promises 16 bytes only.
         """
         dtype = np.dtype(dtype or self.dtype)
-        n = int(np.prod(shape)) * dtype.itemsize
+        n = math.prod(shape) * dtype.itemsize
         try:
             raw = np.empty(n + ALIGNMENT, np.uint8)
         except (MemoryError, ValueError):

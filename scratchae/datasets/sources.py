@@ -1,5 +1,6 @@
 """Where batches come from: images as uint8, or values as floating point numbers."""
 
+import math
 from typing import Any, Protocol
 
 import numpy as np
@@ -21,7 +22,7 @@ class Feed:
         self.data = data
         self.shape = shape
         self.gather = backend.op(kernel)
-        self.x = backend.empty((rows, int(np.prod(shape))))
+        self.x = backend.empty((rows, math.prod(shape)))
         self.u = backend.empty(self.x.shape) if kernel is GATHER_DYNAMIC else None
         self.uniform = backend.op(UNIFORM)
 
@@ -96,7 +97,7 @@ class Images:
         rows: a slice or an array of indices. Source: kernels/batch.py, (1) to (3).
         """
         index = np.arange(len(self), dtype=np.uint32)[rows]
-        data, x = self.pixels.reshape(len(self), -1), np.empty((len(index), int(np.prod(self.shape))), np.float32)
+        data, x = self.pixels.reshape(len(self), -1), np.empty((len(index), math.prod(self.shape)), np.float32)
         noise: tuple[np.ndarray, ...] = ()
         if self.binarize == "dynamic":
             noise = (np.empty_like(x),)

@@ -121,7 +121,7 @@ class Conv2d(_Convolution):
         return self.output, declared
 
     def bind(self, backend: Backend, rows: int, need_dx: bool) -> None:
-        """Buffers y, dx (rows, ...) and the patches of one block. Source: the class docstring."""
+        """Buffers y, da, dx (rows, ...) and the scratch of the product. Source: the class docstring."""
         self.product = convolution(backend, self.axes, self.inputs, self.outputs)
         self._bind(backend, rows, need_dx)
 
@@ -151,6 +151,6 @@ class ConvTranspose2d(_Convolution):
         return self.output, declared
 
     def bind(self, backend: Backend, rows: int, need_dx: bool) -> None:
-        """Buffers y, dx (rows, ...) and the patches of one block. Source: the class docstring."""
+        """Buffers y, da, dx (rows, ...) and the scratch of the product. Source: the class docstring."""
         self.product = TransposedConvolution(backend, self.axes, self.outputs, self.inputs)
         self._bind(backend, rows, need_dx)

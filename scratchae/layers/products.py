@@ -18,7 +18,8 @@ class Convolution:
 
     def __init__(self, backend: Backend, axes: Axes, channels: int, others: int):
         vertical, horizontal = axes
-        self.geometry = (vertical.stride, horizontal.stride, vertical.before, horizontal.before)
+        strides = (_within(vertical), _within(horizontal))
+        self.geometry = (*strides, vertical.before, horizontal.before)
         kernel = (vertical.kernel, horizontal.kernel)
         image, grid = (vertical.pixels, horizontal.pixels, channels), (vertical.patches, horizontal.patches, others)
         self.flat = backend.empty((scratch(image, grid, kernel, *self.geometry),))
@@ -86,6 +87,11 @@ class TurnedConvolution(TransposedConvolution):
             dW += _turn(self.dturned)  # (1)
         else:
             dW[...] = _turn(self.dturned)  # (1)
+
+
+def _within(axis: Axis) -> int:
+    """The stride, or one that goes beyond the image just as well: loops run over the pixels of a stride."""
+    return min(axis.stride, axis.before + axis.pixels + axis.kernel)
 
 
 def _turn(W: Array) -> Array:

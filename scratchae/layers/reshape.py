@@ -1,6 +1,6 @@
 """Layers that only look at the same memory in another shape."""
 
-import numpy as np
+import math
 
 from ..backend import Array, Backend
 from ..checks import positive
@@ -20,10 +20,10 @@ class Reshape(Layer):
 
     def declare(self, shape: Shape) -> tuple[Shape, Declared]:
         """Any shape -> (sizes, no parameters). Raises ValueError where the counts differ. Source: the class."""
-        if np.prod(shape) != np.prod(self.sizes):
+        if math.prod(shape) != math.prod(self.sizes):
             raise ValueError(
-                f"Reshape{self.sizes} is handed rows of shape {shape}: {np.prod(shape)} elements do not fill "
-                f"{np.prod(self.sizes)}"
+                f"Reshape{self.sizes} is handed rows of shape {shape}: {math.prod(shape)} elements do not fill "
+                f"{math.prod(self.sizes)}"
             )
         self.shape, self.output = shape, self.sizes
         return self.output, {}
@@ -49,5 +49,5 @@ class Flatten(Reshape):
 
     def declare(self, shape: Shape) -> tuple[Shape, Declared]:
         """Any shape -> ((count,), no parameters). Source: the class."""
-        self.shape, self.output = shape, (int(np.prod(shape)),)
+        self.shape, self.output = shape, (math.prod(shape),)
         return self.output, {}

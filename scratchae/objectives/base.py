@@ -25,7 +25,7 @@ class Objective:
     encoder: Layer
     decoder: Layer
     likelihood: Likelihood
-    additive: bool = True  # a sum over examples, so that backward needs no total: rows may go through in blocks
+    additive: bool = False  # a sum over examples, whose backward reads no total: rows may go through in blocks
 
     def code_shape(self, shape: Shape) -> Shape:
         """The decoder's input shape for that output shape of the encoder. Source: the objective's own."""

@@ -29,6 +29,8 @@ class ELBO(Objective):
     2017, eq. 4 (6).
     """
 
+    additive = True
+
     def __init__(self, encoder: Layer, decoder: Layer, latent: Gaussian, likelihood: Likelihood, beta: float = 1.0):
         self.encoder = encoder
         self.decoder = decoder

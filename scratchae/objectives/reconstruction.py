@@ -22,6 +22,8 @@ class Reconstruction(Objective):
     Source: Goodfellow, Bengio, Courville, "Deep Learning", 2016, eq. 14.1; Hinton and Salakhutdinov 2006.
     """
 
+    additive = True
+
     def __init__(self, encoder: Layer, decoder: Layer, likelihood: Likelihood):
         self.encoder = encoder
         self.decoder = decoder

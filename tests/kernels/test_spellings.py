@@ -145,7 +145,7 @@ def convolution(transposed, backward):
         image, patch, kernel, constants = geometry(rng)
         x, a = (easy(rng, dtype, shape) / 2 for shape in ((N, *image, C), (N, *patch, O)))  # long sums, of about 1
         x, a, W = *((a, x) if transposed else (x, a)), easy(rng, dtype, (*kernel, C, O)) / 8
-        spare = [garbage(dtype, 4 * scratch((*image, C), (*patch, O), kernel, *constants) + 5000)]
+        spare = [garbage(dtype, scratch((*image, C), (*patch, O), kernel, *constants))]
         spare += [garbage(dtype, *kernel, O, C)] if transposed != backward else []
         if not backward:
             return [garbage(dtype, *a.shape)], [x, W], [*constants, *spare]
@@ -225,6 +225,7 @@ EXACT = {f"philox.{name}" for name in ("WORDS", "UNIFORM", "BERNOULLI")} | {
 }
 # (kernel, constant): it bounds a search that has found all there is, so it is planted too small.
 BOUNDS = {("pooling.MAX_POOL_GRADIENT", 0)}
+GUARD = 64  # numbers before and after an array
 SEED = 383  # 5 x 4 pixels in 3 x 2 overlapping patches of 2 x 5, padded above and on the left
 DTYPES = pytest.mark.parametrize("dtype", ["float32", "float64"])
 EVERY = pytest.mark.parametrize("name", KERNELS)
@@ -235,12 +236,27 @@ def case_of(name, seed, dtype, N, D, K):
     return CASES[f"{module}.{variable}"](np.random.default_rng(seed), dtype, N, D, K, *key or [None])
 
 
+def guarded(a):
+    """A copy of a in the middle of memory that nobody may write, and that memory."""
+    guard = np.full(a.size + 2 * GUARD, 77, a.dtype)
+    guard[GUARD : GUARD + a.size] = a.reshape(-1)
+    return guard[GUARD : GUARD + a.size].reshape(a.shape), guard
+
+
 def run(f, outs, ins, constants):
-    """The outputs of one spelling on copies, and that it left its inputs alone."""
-    mine, given = [out.copy() for out in outs], [a.copy() for a in ins]
-    assert f(*mine, *given, *constants) is None
+    """The outputs of one spelling on copies; it left its inputs alone, and all memory that is not its own."""
+    pairs = [[guarded(a) for a in arrays] for arrays in (outs, ins, [c for c in constants if np.ndim(c)])]
+    mine, given, spare = ([view for view, _ in arrays] for arrays in pairs)
+    assert f(*mine, *given, *[c for c in constants if not np.ndim(c)], *spare) is None
     for before, after in zip(ins, given, strict=True):
         np.testing.assert_array_equal(before, after, err_msg="an input was changed")
+    for _, guard in (pair for arrays in pairs for pair in arrays):
+        np.testing.assert_array_equal(
+            guard[:GUARD], guard.dtype.type(77), err_msg="memory before an array was written"
+        )
+        np.testing.assert_array_equal(
+            guard[-GUARD:], guard.dtype.type(77), err_msg="memory after an array was written"
+        )
     return mine
 
 
@@ -288,7 +304,7 @@ def test_a_planted_error_is_seen(name, dtype, tolerance):
         if isinstance(constant, np.ndarray):
             continue
         off = {bool: lambda c: not c, int: lambda c: c + 1}.get(type(constant), lambda c: 1.01 * c)
-        wrong = list(constants)
+        wrong = [np.resize(c, 4 * c.size + 5000) if np.ndim(c) == 1 else c for c in constants]  # room for the error
         wrong[i] = constant - 1 if (name, i) in BOUNDS else off(constant)
         mutants.append(run(kernel.numba, outs, ins, wrong))
     for mutant in mutants:

@@ -152,6 +152,19 @@ def test_the_smaller_patches_are_taken(layer, product, tolerance):
     np.testing.assert_allclose(b.forward(x), naive_conv(b, x, padding), atol=tolerance("layer"))
 
 
+@pytest.mark.parametrize("layer", [Conv2d(2, 3, 2, 10**6, 1), ConvTranspose2d(2, 3, 2, 10**6, (1, 0, 0, 1))])
+def test_a_stride_far_beyond_the_image(layer, backend, tolerance):
+    """One patch is all there is, at once; its loops do not count to a million."""
+    shape = (4, 3, 2) if isinstance(layer, Conv2d) else (1, 1, 2)
+    b, x = bound(layer, shape, backend), inputs(2, *shape)
+    padding, naive = (
+        (1, 1, 1, 1) if shape[0] == 4 else (1, 0, 0, 1),
+        naive_conv if shape[0] == 4 else naive_transpose,
+    )
+    np.testing.assert_allclose(b.forward(x), naive(b, x, padding), atol=tolerance("layer"))
+    assert np.isfinite(b.backward(inputs(2, *b.output))).all()
+
+
 def sides(x, c, backend, off=0):
     """<im2col(x), c> and <x, col2im(c)>, for strides (2, 1) and padding (1 + off, 2)."""
     backend, cols, image = get_backend(backend, "float64"), np.empty_like(c), np.empty_like(x)

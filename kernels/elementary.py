@@ -17,7 +17,7 @@ pixels then costs as much as a matrix product. In float32 a few terms are enough
                                                         for k = 0 and 4, 1, 2, 3
 
 (5) is for 0 <= e <= 1, where s <= 1/3, (6) for normal v > 0, (7) for 0 <= u <= 1; what each series leaves out is
-below 3e-9. Largest errors over every range, in units of the last place (tests/kernels/test_elementary.py): exp 1.1,
+below 3e-9. Largest errors over every range, in units of the last place (tests/kernels/test_elementary.py): exp 1.2,
 expm1 2.1, log1p 2, log 1.7; cos and sin are off by 1.2e-7 at most. Below -86.98 exp stays at 2e-38 instead of
 going to 0 through numbers that are slow to compute with; above 88.72 it is inf; NaN stays NaN. float64 is for
 checks, where accuracy counts and speed does not: there the C library computes.

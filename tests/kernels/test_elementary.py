@@ -27,8 +27,8 @@ def log1p_unit(y, x):
 
 # what it is: (the loop, its definition, the range, the bound in units of the last place)
 SWEEPS = {
-    "exp": (exp, np.exp, (-86.9, 88.72), 1.1),
-    "exp near 0": (exp, np.exp, (-1e-3, 1e-3), 1.1),
+    "exp": (exp, np.exp, (-86.9, 88.72), 1.2),
+    "exp near 0": (exp, np.exp, (-1e-3, 1e-3), 1.2),
     "expm1": (expm1, np.expm1, (-86.9, 88.72), 2.1),
     "expm1 below 1": (expm1, np.expm1, (-1, 1), 2.1),
     "expm1 near 0": (expm1, np.expm1, (-1e-3, 1e-3), 2.1),
@@ -65,7 +65,7 @@ def test_float64_is_the_c_library(name):
 def test_a_term_left_out_is_seen():
     x = np.linspace(0, np.log(2) / 2, 1001)
     without_the_last = sum(x**k / np.prod(np.arange(1.0, k + 1)) for k in range(7)).astype(np.float32)
-    assert last_places(without_the_last, np.exp(x)).max() > 1.1
+    assert last_places(without_the_last, np.exp(x)).max() > 1.2
 
 
 def test_ends_of_the_range():

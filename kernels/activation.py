@@ -205,5 +205,30 @@ LOOPS = {
     "sigmoid": (_sigmoid, _sigmoid_gradient),
     "softplus": (_softplus, _softplus_gradient),
 }
-BIAS_ACTIVATION = {name: Kernel(_definitions(name)[0], LOOPS[name][0]) for name in LOOPS}
-ACTIVATION_GRADIENT = {name: Kernel(_definitions(name)[1], LOOPS[name][1]) for name in LOOPS}
+
+COLUMNS = 8  # of a tile, at most: 8 float32 are the 32 bytes that a GPU's memory hands out at once
+ROWS, BLOCKS = 256, 1024  # of a part, at least; of a launch, at most where there are several parts
+
+
+def _launches(name):
+    def bias_activation(gpu, y, b):
+        gpu.each(f"bias_{name}", y.size, y, b, *y.shape)
+
+    def activation_gradient(gpu, da, db, dy, y, add):
+        N, O = dy.shape
+        columns = min(COLUMNS, 1 << (O - 1).bit_length())
+        tiles = -(-O // columns)
+        parts = max(1, min(N // ROWS, BLOCKS // tiles, gpu.partials.size // O))
+        grid, shape = (tiles, parts), (N, O, parts, columns)
+        gpu.blocks(f"{name}_gradient", grid, da, db, gpu.partials, dy, y, add, *shape)  # (2) (3)
+        if parts > 1:
+            gpu.blocks("add_partials", tiles, db, gpu.partials, add, *shape[1:])  # (3)
+
+    return bias_activation, activation_gradient
+
+
+def _kernels(i):
+    return {name: Kernel(_definitions(name)[i], LOOPS[name][i], _launches(name)[i]) for name in LOOPS}
+
+
+BIAS_ACTIVATION, ACTIVATION_GRADIENT = _kernels(0), _kernels(1)

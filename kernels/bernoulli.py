@@ -44,4 +44,9 @@ def _bernoulli_nll(nll, da, a, x):
         nll[m] = total
 
 
-BERNOULLI_NLL = Kernel(bernoulli_nll, _bernoulli_nll)
+def _bernoulli_nll_cuda(gpu, nll, da, a, x):
+    M, D = a.shape
+    gpu.blocks("bernoulli_nll", M, nll, da, a, x, M, D, M // max(x.shape[0], 1))
+
+
+BERNOULLI_NLL = Kernel(bernoulli_nll, _bernoulli_nll, _bernoulli_nll_cuda)

@@ -10,22 +10,34 @@ With the patches of patches.py as a matrix, cols (N P Q, kh kw C), and the weigh
     dcols = im2col(da), dW = dcols^T x                                                                   (5)
     dx = dcols W                                        the adjoint of (4)                               (6)
 
-(4) is (3) as a forward pass, and (6) is (1): each is the other's gradient. The definitions say just that, with all
-patches at once. The loops are made of the three sums of taps.py, which make no patches.
+    out[i, j, b, a] = W[kh - 1 - i, kw - 1 - j, a, b]   a kernel turned by half a turn                  (7)
 
-A gradient dx of no rows is not computed. With add, dW is added to. Scratch comes last: flat for one image
-(taps.scratch says how long), Wt for W^T.
+(4) is (3) as a forward pass, and (6) is (1): each is the other's gradient. The definitions say just that, with all
+patches at once, and so do the GPU's launches. The loops are made of the three sums of taps.py, which make no
+patches. (7) makes a convolution of stride 1 a transposed one, and back.
+
+A gradient dx of no rows is not computed. With add, dW or out is added to. Scratch comes last: flat, as long as room
+says, for one image or, on a GPU, for all patches, and Wt for W^T, which a GPU does not use.
 
 Source: Chellapilla, Puri, Simard, "High performance convolutional neural networks for document
 processing", 2006 (1-3); Dumoulin and Visin, "A guide to convolution arithmetic for deep learning", 2016,
 chapter 4 (4-6).
 """
 
+import math
+
 import numpy as np
 
 from .kernel import Kernel, jit
-from .patches import col2im, im2col
-from .taps import correlate, paint, weights
+from .patches import _col2im_cuda, _im2col_cuda, col2im, im2col
+from .taps import correlate, paint, scratch, weights
+
+
+def room(backend, image, grid, kernel, s_h, s_w, top, left):
+    """The length of flat on a backend (its name) for images (N, H, W, C), grids (N, P, Q, O), a kernel (kh, kw)."""
+    if backend == "cupy":
+        return math.prod((*grid[:3], *kernel, image[3]))
+    return scratch(image[1:], grid[1:], kernel, s_h, s_w, top, left)
 
 
 def _all_patches(image, grid, W):
@@ -75,6 +87,12 @@ def conv_transpose_gradient(dW, dx, da, x, W, s_h, s_w, top, left, add, flat):
         dx[...] = (patches @ _matrix(W)).reshape(dx.shape)  # (6)
 
 
+def turn(out, W, add):
+    """out (kh, kw, B, A) <- W (kh, kw, A, B)."""
+    turned = W[::-1, ::-1].transpose(0, 1, 3, 2)  # (7)
+    out[...] = out + turned if add else turned
+
+
 @jit
 def _conv(a, x, W, s_h, s_w, top, left, flat):
     correlate(a, x, W, s_h, s_w, top, left, flat)  # (1)
@@ -99,7 +117,60 @@ def _conv_transpose_gradient(dW, dx, da, x, W, s_h, s_w, top, left, add, flat):
         correlate(dx, da, W, s_h, s_w, top, left, flat)  # (6)
 
 
-CONV = Kernel(conv, _conv)
-CONV_GRADIENT = Kernel(conv_gradient, _conv_gradient)
-CONV_TRANSPOSE = Kernel(conv_transpose, _conv_transpose)
-CONV_TRANSPOSE_GRADIENT = Kernel(conv_transpose_gradient, _conv_transpose_gradient)
+@jit
+def _turn(out, W, add):
+    kh, kw, A, B = W.shape
+    for i in range(kh):
+        for j in range(kw):
+            for b in range(B):
+                for a in range(A):
+                    turned = W[kh - 1 - i, kw - 1 - j, a, b]  # (7)
+                    out[i, j, b, a] = out[i, j, b, a] + turned if add else turned
+
+
+def _patches_cuda(flat, grid, W):
+    """The start of flat as patches (N, P, Q, kh, kw, C), and as a matrix (N P Q, kh kw C)."""
+    (N, P, Q, _), (kh, kw, C, _) = grid.shape, W.shape
+    matrix = flat[: N * P * Q * kh * kw * C].reshape(N * P * Q, kh * kw * C)
+    return matrix.reshape(N, P, Q, kh, kw, C), matrix
+
+
+def _conv_cuda(gpu, a, x, W, s_h, s_w, top, left, flat):
+    cols, patches = _patches_cuda(flat, a, W)
+    _im2col_cuda(gpu, cols, x, s_h, s_w, top, left)  # (1)
+    gpu.matmul(patches, _matrix(W), _matrix(a))  # (1)
+
+
+def _conv_gradient_cuda(gpu, dW, dx, da, x, W, s_h, s_w, top, left, add, flat, Wt):
+    cols, patches = _patches_cuda(flat, da, W)
+    _im2col_cuda(gpu, cols, x, s_h, s_w, top, left)  # (2)
+    gpu.matmul(patches.T, _matrix(da), _matrix(dW), add=add)  # (2)
+    if dx.shape[0]:
+        gpu.matmul(_matrix(da), _matrix(W).T, patches)  # (3)
+        _col2im_cuda(gpu, dx, cols, s_h, s_w, top, left)  # (3)
+
+
+def _conv_transpose_cuda(gpu, a, x, W, s_h, s_w, top, left, flat, Wt):
+    cols, patches = _patches_cuda(flat, x, W)
+    gpu.matmul(_matrix(x), _matrix(W).T, patches)  # (4)
+    _col2im_cuda(gpu, a, cols, s_h, s_w, top, left)  # (4)
+
+
+def _conv_transpose_gradient_cuda(gpu, dW, dx, da, x, W, s_h, s_w, top, left, add, flat):
+    dcols, patches = _patches_cuda(flat, x, W)
+    _im2col_cuda(gpu, dcols, da, s_h, s_w, top, left)  # (5)
+    gpu.matmul(patches.T, _matrix(x), _matrix(dW), add=add)  # (5)
+    if dx.shape[0]:
+        gpu.matmul(patches, _matrix(W), _matrix(dx))  # (6)
+
+
+def _turn_cuda(gpu, out, W, add):
+    kh, kw, A, B = W.shape
+    gpu.each("turn", out.size, out, W, add, kh * kw, A, B)  # (7)
+
+
+CONV = Kernel(conv, _conv, _conv_cuda)
+CONV_GRADIENT = Kernel(conv_gradient, _conv_gradient, _conv_gradient_cuda)
+CONV_TRANSPOSE = Kernel(conv_transpose, _conv_transpose, _conv_transpose_cuda)
+CONV_TRANSPOSE_GRADIENT = Kernel(conv_transpose_gradient, _conv_transpose_gradient, _conv_transpose_gradient_cuda)
+TURN = Kernel(turn, _turn, _turn_cuda)

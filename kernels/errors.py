@@ -58,5 +58,15 @@ def _absolute_error(nll, da, a, x):
         nll[m] = total  # (2)
 
 
-SQUARED_ERROR = Kernel(squared_error, _squared_error)
-ABSOLUTE_ERROR = Kernel(absolute_error, _absolute_error)
+def _squared_error_cuda(gpu, nll, da, a, x, tau, c):
+    M, D = a.shape
+    gpu.blocks("squared_error", M, nll, da, a, x, tau, c, M, D, M // max(x.shape[0], 1))
+
+
+def _absolute_error_cuda(gpu, nll, da, a, x):
+    M, D = a.shape
+    gpu.blocks("absolute_error", M, nll, da, a, x, M, D, M // max(x.shape[0], 1))
+
+
+SQUARED_ERROR = Kernel(squared_error, _squared_error, _squared_error_cuda)
+ABSOLUTE_ERROR = Kernel(absolute_error, _absolute_error, _absolute_error_cuda)

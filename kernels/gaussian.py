@@ -75,5 +75,15 @@ def _gaussian_gradient(dh, dz, h, eps, w):
             dh[n, D + d] = half * (sum_dz_eps * sigma + w[d] * expm1(logvar))  # (5)
 
 
-GAUSSIAN_SAMPLE = Kernel(gaussian_sample, _gaussian_sample)
-GAUSSIAN_GRADIENT = Kernel(gaussian_gradient, _gaussian_gradient)
+def _gaussian_sample_cuda(gpu, z, kl, h, eps):
+    N, D = kl.shape
+    gpu.each("gaussian_sample", N * D, z, kl, h, eps, N, D, z.shape[0] // max(N, 1))
+
+
+def _gaussian_gradient_cuda(gpu, dh, dz, h, eps, w):
+    N, D = h.shape[0], h.shape[1] // 2
+    gpu.each("gaussian_gradient", N * D, dh, dz, h, eps, w, N, D, dz.shape[0] // max(N, 1))
+
+
+GAUSSIAN_SAMPLE = Kernel(gaussian_sample, _gaussian_sample, _gaussian_sample_cuda)
+GAUSSIAN_GRADIENT = Kernel(gaussian_gradient, _gaussian_gradient, _gaussian_gradient_cuda)

@@ -26,7 +26,8 @@ class Kernel:
 
     definition: plain NumPy, the meaning of the operation and the oracle of every test.
     numba: the same as a compiled loop for the CPU, or None.
-    cuda: the name of the same in the .cu file beside it, or None.
+    cuda: the same on a GPU, or None: called as ``f(gpu, *outs, *ins, *constants)``, it launches functions of
+    the .cu file beside it.
 
     Outputs are written in place, whole, and nothing is returned. What changes between steps is an
     element of an array; only constants are scalars. Source: the pair of a definition and a compiled
@@ -35,7 +36,7 @@ class Kernel:
 
     definition: Callable[..., None]
     numba: Callable[..., None] | None = None
-    cuda: str | None = None
+    cuda: Callable[..., None] | None = None
 
     @property
     def name(self) -> str:

@@ -154,7 +154,28 @@ def _bernoulli(out, p, rows, clock, stream):
             out[n, q] = (w[q % 4, q // 4] >> DROP) * SCALE < p[n, q]  # (4) (7)
 
 
-WORDS = Kernel(words, _words)
-UNIFORM = Kernel(uniform, _uniform)
-NORMAL = Kernel(normal, _normal)
-BERNOULLI = Kernel(bernoulli, _bernoulli)
+def _each_block(gpu, name, out, *ins):
+    N, P = out.shape
+    gpu.each(name, N * ((P + 3) // 4), out, *ins, N, P)
+
+
+def _words_cuda(gpu, out, rows, clock, stream):
+    _each_block(gpu, "words", out, rows, clock, stream)
+
+
+def _uniform_cuda(gpu, out, rows, clock, stream):
+    _each_block(gpu, "uniform", out, rows, clock, stream)
+
+
+def _normal_cuda(gpu, out, rows, clock, stream):
+    _each_block(gpu, "normal", out, rows, clock, stream)
+
+
+def _bernoulli_cuda(gpu, out, p, rows, clock, stream):
+    _each_block(gpu, "bernoulli", out, p, rows, clock, stream)
+
+
+WORDS = Kernel(words, _words, _words_cuda)
+UNIFORM = Kernel(uniform, _uniform, _uniform_cuda)
+NORMAL = Kernel(normal, _normal, _normal_cuda)
+BERNOULLI = Kernel(bernoulli, _bernoulli, _bernoulli_cuda)

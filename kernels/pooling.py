@@ -146,7 +146,26 @@ def _upsample_gradient(dx, dy):
                             dx[n, h, w, c] += dy[n, h * f_h + a, w * f_w + b, c]  # (5)
 
 
-MAX_POOL = Kernel(max_pool, _max_pool)
-MAX_POOL_GRADIENT = Kernel(max_pool_gradient, _max_pool_gradient)
-UPSAMPLE = Kernel(upsample, _upsample)
-UPSAMPLE_GRADIENT = Kernel(upsample_gradient, _upsample_gradient)
+def _max_pool_cuda(gpu, y, winner, x, kh, kw, s_h, s_w, top, left):
+    gpu.each("max_pool", y.size, y, winner, x, *x.shape, *y.shape[1:3], kh, kw, s_h, s_w, top, left)
+
+
+def _max_pool_gradient_cuda(gpu, dx, dy, winner, kh, kw, s_h, s_w, top, left):
+    constants = (*dx.shape, *dy.shape[1:3], kh, kw, s_h, s_w, top, left)
+    gpu.each("max_pool_gradient", dx.size, dx, dy, winner, *constants)
+
+
+def _upsample_cuda(gpu, y, x):
+    f_h, f_w = y.shape[1] // x.shape[1], y.shape[2] // x.shape[2]
+    gpu.each("upsample", y.size, y, x, *x.shape, f_h, f_w)
+
+
+def _upsample_gradient_cuda(gpu, dx, dy):
+    f_h, f_w = dy.shape[1] // dx.shape[1], dy.shape[2] // dx.shape[2]
+    gpu.each("upsample_gradient", dx.size, dx, dy, *dx.shape, f_h, f_w)
+
+
+MAX_POOL = Kernel(max_pool, _max_pool, _max_pool_cuda)
+MAX_POOL_GRADIENT = Kernel(max_pool_gradient, _max_pool_gradient, _max_pool_gradient_cuda)
+UPSAMPLE = Kernel(upsample, _upsample, _upsample_cuda)
+UPSAMPLE_GRADIENT = Kernel(upsample_gradient, _upsample_gradient, _upsample_gradient_cuda)

@@ -6,7 +6,8 @@ Shard s hands in the gradient G_s of its sum over examples; c = 1 / (count of al
     v <- mu v + g                              the velocity                             (2)
     theta <- theta - alpha v                                                            (3)
 
-now (2,) holds what changes between steps: c, alpha. With mu = 0 this is plain gradient descent.
+now (2,) holds what changes between steps: c, alpha. With mu = 0 this is plain gradient descent. c = 0 says that
+the loss was not finite: no step is taken.
 
 Source: Polyak, "Some methods of speeding up the convergence of iteration methods", 1964; in the form of
 Sutskever, Martens, Dahl, Hinton, "On the importance of initialization and momentum in deep learning",
@@ -22,6 +23,8 @@ from .shards import PIECE, sum_shards
 def sgd(theta, v, G, now, mu, start, stop):
     """The part start:stop of theta (n,), v (n,) is updated from G (S, n) and now (2,)."""
     c, alpha = now
+    if c == 0:
+        return
     theta, v, G = theta[start:stop], v[start:stop], G[:, start:stop]
     g = c * sum(G[1:], start=G[0])  # (1)
     v[...] = mu * v + g  # (2)
@@ -31,6 +34,8 @@ def sgd(theta, v, G, now, mu, start, stop):
 @jit
 def _sgd(theta, v, G, now, mu, start, stop):
     momentum, c, alpha = theta.dtype.type(mu), now[0], now[1]
+    if c == 0:
+        return
     total = np.empty(PIECE, theta.dtype)
     for first in range(start, stop, PIECE):
         last = min(first + PIECE, stop)
@@ -41,4 +46,8 @@ def _sgd(theta, v, G, now, mu, start, stop):
             theta_p[i] -= alpha * v_p[i]  # (3)
 
 
-SGD = Kernel(sgd, _sgd)
+def _sgd_cuda(gpu, theta, v, G, now, mu, start, stop):
+    gpu.each("sgd", stop - start, theta, v, G, now, mu, *G.shape, start, stop)
+
+
+SGD = Kernel(sgd, _sgd, _sgd_cuda)

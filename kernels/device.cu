@@ -1,0 +1,28 @@
+// What the kernels share. The loader puts REAL, float or double, before this text and one .cu file after it.
+
+constexpr int THREADS = 256;  // of every block
+
+// This thread's share of the numbers below n: with T threads in the grid, the t-th one takes t, t + T, t + 2T, ...
+#define EACH(i, n) for (unsigned i = blockIdx.x * THREADS + threadIdx.x; i < unsigned(n); i += gridDim.x * THREADS)
+
+// One number a thread -> in each thread t < columns the sum over the threads t, t + columns, t + 2 columns, ...
+// columns: a power of 2, at most 128. Every thread of the block calls it; the halves are added in a fixed order.
+__device__ inline double column_sum(double value, int columns)
+{
+    __shared__ double sums[THREADS];
+    const int t = threadIdx.x;
+    __syncthreads();  // the sums of the call before have been read
+    sums[t] = value;
+    for (int half = THREADS / 2; half >= columns; half /= 2) {
+        __syncthreads();
+        if (t < half)
+            sums[t] += sums[t + half];
+    }
+    return sums[t];
+}
+
+// One number a thread -> in thread 0 the sum over the block.
+__device__ inline double block_sum(double value)
+{
+    return column_sum(value, 1);
+}

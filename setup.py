@@ -29,5 +29,10 @@ setup(
         "safetensors",
         "pooch",
     ],
-    extras_require={"dev": ["pytest", "hypothesis", "ruff", "mypy", "setuptools>=77"], "oracle": ["torch==2.13.0"]},
+    extras_require={
+        "cuda12": ["cupy-cuda12x[ctk]>=14"],
+        "cuda13": ["cupy-cuda13x[ctk]>=14"],
+        "dev": ["pytest", "hypothesis", "ruff", "mypy", "setuptools>=77"],
+        "oracle": ["torch==2.13.0"],
+    },
 )

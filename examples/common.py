@@ -68,7 +68,7 @@ def fill(options: argparse.Namespace, recipe: dict[str, Any]) -> None:
         if getattr(options, name) is None:
             setattr(options, name, value)
     if options.shards is None:
-        options.shards = default_shards(options.batch_size)
+        options.shards = default_shards(options.batch_size, options.backend)
     options.shards = min(options.shards, options.batch_size)
 
 

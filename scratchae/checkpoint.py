@@ -92,7 +92,7 @@ def _restore(metadata: Any, tensors: Any, allowed: dict[str, Any], backend: str,
         raise ValueError(f"{path} holds tensors {own}, but its architecture has {expected}: it is damaged")
     model.build(shape, backend=backend, dtype=dtype)
     for name, view in model.parameters.views().items():
-        view[...] = model.backend.asarray(tensors[name])
+        model.backend.write(view, tensors[name])
     if "optimizer" in metadata:
         model.optimizer = _restore_optimizer(metadata, tensors, allowed, model, path)
     return model
@@ -113,7 +113,7 @@ def _restore_optimizer(metadata: Any, tensors: Any, allowed: dict[str, Any], mod
             f"has {expected}, t and epoch: it is damaged"
         )
     for name, vector in optimizer.vectors.items():
-        vector[...] = model.backend.asarray(tensors[f"optimizer.{name}"])
+        model.backend.write(vector, tensors[f"optimizer.{name}"])
     optimizer.t, optimizer.epoch = counters["t"], counters["epoch"]
     return optimizer
 

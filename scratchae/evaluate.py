@@ -6,6 +6,7 @@ import numpy as np
 
 from . import checks, randomness
 from .datasets import Values, as_source
+from .graph import team_of
 from .parallel import Team
 
 
@@ -25,16 +26,14 @@ def evaluate(
     """
     source = fitting_source(model, data, "data")
     batch_size = min(checks.positive("batch_size", batch_size), len(source))
-    with Team(model, batch_size, shards, threads) as team:
+    with team_of(model, batch_size, shards, threads) as team:
         return held_out(team, team.feeds(source), len(source), batch_size, seed)
 
 
-def held_out(team: Team, feeds: list[Any], n: int, batch_size: int, seed: int) -> dict[str, float]:
+def held_out(team: Team, feeds: Any, n: int, batch_size: int, seed: int) -> dict[str, float]:
     """The terms over all n examples of the feeds, by a team that exists. Shapes: none. Source: ``evaluate``."""
-    team.clock[...] = randomness.clock(seed, purpose=randomness.EVALUATION)
-    rows = np.arange(n, dtype=np.uint32)
-    total = sum(team.forward(feeds, rows[i : i + batch_size]) for i in range(0, n, batch_size))
-    return team.objective.loss(total)
+    team.set_clock(randomness.clock(seed, purpose=randomness.EVALUATION))
+    return team.objective.loss(team.measure(feeds, n, batch_size))
 
 
 def fitting_source(model: Any, data: Any, what: str) -> Any:

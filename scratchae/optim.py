@@ -13,16 +13,18 @@ from .kernels.sgd import SGD as SGD_KERNEL
 class Optimizer:
     """One update of one flat vector.
 
-    ``bind`` makes the state vectors (n,), once; ``tick`` puts what changes with the step (t, learning
-    rate, 1 / count) into a small array; ``update`` runs the kernel over one part of the vector, so that
-    several threads may share it. An optimiser holds the state of one model and goes on with it when
-    ``fit`` is called again. Source: autograd's optimisers on one flat vector.
+    ``bind`` makes the state vectors (n,), once; ``constants`` says what changes with the step (t, learning
+    rate, 1 / count), which ``tick`` puts into a small array; ``update`` runs the kernel over one part of the
+    vector, so that several threads may share it. An optimiser holds the state of one model and goes on with it
+    when ``fit`` is called again. Source: autograd's optimisers on one flat vector.
     """
 
     lr: float
     t: int = 0  # steps done
     epoch: int = 0  # whole epochs done, by all calls of fit
+    backend: Backend
     vectors: dict[str, Array]  # name: (n,), saved with the model
+    now: Array  # (j,), what changes between steps
     owner: Any = None
 
     def bind(self, backend: Backend, n: int) -> None:
@@ -40,12 +42,22 @@ class Optimizer:
                 f"this {type(self).__name__} already holds the state of another model (or of an earlier build "
                 "of this one): make a new one"
             )
+        self.backend = parameters.backend
         self.bind(parameters.backend, parameters.size)
         self.owner = parameters
 
-    def tick(self, total: np.ndarray) -> None:
-        """Advance t and fill what changes between steps; total (k,): sums, the count first. Source: as ``bind``."""
+    def constants(self, t: int, count: float) -> tuple[float, ...]:
+        """What the kernel reads at step t of count rows: now (j,), 1 / count first. Source: as ``bind``."""
         raise NotImplementedError
+
+    def tick(self, total: np.ndarray) -> None:
+        """Advance t and fill now (j,); total (k,): sums, the count first. Source: as ``bind``."""
+        self.t += 1
+        self.backend.write(self.now, self.constants(self.t, total[0]))
+
+    def schedule(self, counts: list[int]) -> np.ndarray:
+        """now (j,) of the next steps, which have that many rows each: (steps, j). Source: graph.py."""
+        return np.array([self.constants(self.t + i, count) for i, count in enumerate(counts, 1)])
 
     def update(self, values: Array, grads: Array, part: slice) -> None:
         """values[part] <- one step along grads (S, n)[:, part]. Source: as ``bind``."""
@@ -72,10 +84,9 @@ class Adam(Optimizer):
         self.now = backend.zeros((4,))
         self.t = 0
 
-    def tick(self, total: np.ndarray) -> None:
-        """t <- t + 1; total (k,): the count first. Source: Kingma and Ba 2015, Algorithm 1, first line."""
-        self.t += 1
-        self.now[...] = (1.0 / total[0], self.lr, 1.0 - self.beta1**self.t, 1.0 - self.beta2**self.t)
+    def constants(self, t: int, count: float) -> tuple[float, ...]:
+        """now (4,): 1 / count, alpha, 1 - beta1^t, 1 - beta2^t. Source: Kingma and Ba 2015, Algorithm 1."""
+        return 1.0 / count, self.lr, 1.0 - self.beta1**t, 1.0 - self.beta2**t
 
     def update(self, values: Array, grads: Array, part: slice) -> None:
         """Algorithm 1 on values[part]; grads (S, n). Source: kernels/adam.py."""
@@ -102,10 +113,9 @@ class SGD(Optimizer):
         self.now = backend.zeros((2,))
         self.t = 0
 
-    def tick(self, total: np.ndarray) -> None:
-        """t <- t + 1; total (k,): the count first. Source: as the class."""
-        self.t += 1
-        self.now[...] = (1.0 / total[0], self.lr)
+    def constants(self, t: int, count: float) -> tuple[float, ...]:
+        """now (2,): 1 / count, alpha. Source: as the class."""
+        return 1.0 / count, self.lr
 
     def update(self, values: Array, grads: Array, part: slice) -> None:
         """One step on values[part]; grads (S, n). Source: kernels/sgd.py."""

@@ -13,6 +13,7 @@ activations are still in the cache; the first block assigns the gradient, the ot
 """
 
 import os
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any, Protocol
 
@@ -36,11 +37,15 @@ class Trainable(Protocol):
     def replica(self, rows: int, grads: Array | None = None) -> Any: ...
 
 
-def default_shards(batch_size: int) -> int:
+def default_shards(batch_size: int, backend: str = "numpy") -> int:
     """How many shards a batch is cut into, from its size alone, so that bits do not depend on the machine.
+
+    On the GPU ("cupy") it stays whole.
 
     Shapes: none. Source: docs/design.md, "Shards".
     """
+    if backend == "cupy":
+        return 1
     return 1 if batch_size < 32 else 2 if batch_size < 1024 else 4
 
 
@@ -85,6 +90,29 @@ class Team:
         """A feed of that source for each shard. Shapes: (rows, *shape) each. Source: datasets/sources.py."""
         return [source.feed(self.backend, self.block) for _ in self.replicas]
 
+    def set_clock(self, clock: np.ndarray) -> None:
+        """Let the noise of the next steps be that of a clock (4,). Source: kernels/philox.py."""
+        self.backend.write(self.clock, clock)
+
+    def steps(
+        self, feeds: list[Any], order: np.ndarray, batch_size: int, optimizer: Any, stop: Callable[[], bool]
+    ) -> Iterator[np.ndarray]:
+        """Train on the examples order (n,), a batch a step, until stop() -> the total (k,) of each step.
+
+        A step whose loss is not finite changes no parameter. Source: the module."""
+        for i in range(0, len(order), batch_size):
+            total = self.gradients(feeds, order[i : i + batch_size])
+            if np.isfinite(self.objective.loss(total)["loss"]):
+                self.update(optimizer, total)
+            yield total
+            if stop():
+                return
+
+    def measure(self, feeds: list[Any], n: int, batch_size: int) -> np.ndarray:
+        """The total (k,) of all n examples, in batches. Source: the module, (1)."""
+        rows = np.arange(n, dtype=np.uint32)
+        return np.sum([self.forward(feeds, rows[i : i + batch_size]) for i in range(0, n, batch_size)], axis=0)
+
     def forward(self, feeds: list[Any], rows: np.ndarray) -> np.ndarray:
         """The examples rows (N,) uint32 through every replica -> total, float64, the count first.
 
@@ -113,7 +141,7 @@ class Team:
             index = self.backend.share(block)
             x = feed.fill(index, self.clock)
             replica.draw(index, self.clock)
-            sums.append(replica.forward(x, x))
+            sums.append(replica.forward(x, x).copy())
             if backward:
                 replica.accumulate(k > 0)
                 replica.backward(sums[-1])  # (2)

@@ -71,4 +71,4 @@ class Parameters:
             finite(drawn, f"the initial {name}")
             if drawn.shape != shape:
                 raise ValueError(f"the initialiser of {name} gave shape {drawn.shape}, but {name} is {shape}")
-            self.view(name)[...] = self.backend.asarray(drawn)
+            self.backend.write(self.view(name), drawn)

@@ -13,6 +13,7 @@ import numpy as np
 
 from . import checks, randomness
 from .evaluate import fitting_source, held_out
+from .graph import team_of
 from .optim import Optimizer
 from .parallel import Team
 from .progress import Progress
@@ -79,14 +80,14 @@ def fit(
     callbacks = _callables(callbacks)
     if not isinstance(optimizer, Optimizer):
         raise TypeError(f"the optimizer is {optimizer!r}, but an optimiser such as Adam(1e-3) is expected")
-    team = Team(model, batch_size, shards, threads)
+    team = team_of(model, batch_size, shards, threads)
     optimizer.own(model.parameters)
     model.optimizer = optimizer
     history, first = History(), optimizer.epoch + 1
     with team, _interrupts() as stop, Progress(epochs, -(-len(source) // batch_size)) as progress:
         run = _Run(team, optimizer, batch_size, seed, stop, progress)
         feeds = team.feeds(source)
-        held_feeds = [] if held is None else team.feeds(held)
+        held_feeds = None if held is None else team.feeds(held)
         for epoch in range(first, first + epochs):
             record = run.epoch(feeds, len(source), epoch)
             if optimizer.epoch != epoch:  # interrupted
@@ -125,17 +126,17 @@ class _Run:
     stop: threading.Event
     progress: Progress
 
-    def epoch(self, feeds: list[Any], n: int, epoch: int) -> dict[str, Any]:
+    def epoch(self, feeds: Any, n: int, epoch: int) -> dict[str, Any]:
         """Every one of n examples once -> the epoch's record, its terms averaged over the epoch."""
         began, seen = time.perf_counter(), np.zeros(0)
         order = randomness.permutation(n, self.seed, epoch)
-        self.team.clock[...] = randomness.clock(self.seed, epoch)
-        for i in range(0, n, self.batch_size):
-            total = self._step(feeds, order[i : i + self.batch_size], epoch)
+        self.team.set_clock(randomness.clock(self.seed, epoch))
+        for total in self.team.steps(feeds, order, self.batch_size, self.optimizer, self.stop.is_set):
+            terms = self.team.objective.loss(total)
+            self.require_finite(terms, f"at step {self.optimizer.t + 1} (epoch {epoch})", "the step before left")
+            self.progress.step(terms["loss"])
             seen = total + seen if len(seen) else total
-            if self.stop.is_set() and i + self.batch_size < n:
-                break
-        else:
+        if seen[0] == n:
             self.optimizer.epoch = epoch
         self._require_finite_state(epoch)
         seconds = time.perf_counter() - began
@@ -143,18 +144,10 @@ class _Run:
         record = {"epoch": epoch} | {f"train_{name}": value for name, value in terms.items()}
         return record | {"seconds": seconds, "examples_per_second": float(seen[0]) / seconds}
 
-    def _step(self, feeds: list[Any], rows: np.ndarray, epoch: int) -> np.ndarray:
-        total = self.team.gradients(feeds, rows)
-        terms = self.team.objective.loss(total)
-        self.require_finite(terms, f"at step {self.optimizer.t + 1} (epoch {epoch})", "the step before left")
-        self.team.update(self.optimizer, total)
-        self.progress.step(terms["loss"])
-        return total
-
     def _require_finite_state(self, epoch: int) -> None:
         """Raise NonFiniteLoss where a step since the last loss has spoiled the parameters or the optimiser."""
         for name, vector in {"parameters": self.team.values, **self.optimizer.vectors}.items():
-            if not math.isfinite(vector.sum(dtype=np.float64)):
+            if not math.isfinite(self.team.backend.to_host(vector).sum(dtype=np.float64)):
                 raise NonFiniteLoss(
                     f"the vector of {name} is no longer finite after epoch {epoch}: try a learning rate below "
                     f"{self.optimizer.lr:g}, or scale the data to about 1"

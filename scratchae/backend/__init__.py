@@ -1,24 +1,29 @@
 """Who computes: arrays, dtype, matrix products, and which spelling of a kernel. No mathematics."""
 
+from typing import Any
+
 from .base import Array, Backend
-from .cupy import require_cupy
+from .cupy import CupyBackend
 from .numpy import NumpyBackend
 
-__all__ = ["Array", "Backend", "NumpyBackend", "get_backend"]
+__all__ = ["Array", "Backend", "CupyBackend", "NumpyBackend", "get_backend"]
 
 NAMES = ("numpy", "reference", "cupy")
 
 
-def get_backend(name: str = "numpy", dtype: str = "float32") -> Backend:
+def get_backend(name: str = "numpy", dtype: str = "float32", **gpu: Any) -> Backend:
     """The backend of that name: "numpy" (Numba loops), "reference" (the definitions), "cupy" (the GPU).
 
-    dtype: "float32" or, for checks, "float64". Raises ValueError for another name or dtype, ImportError
-    or RuntimeError where the GPU's parts are missing. Shapes: none. Source: thinc's backends, an object for each.
+    dtype: "float32" or, for checks, "float64". precision, graph: of "cupy" alone, see CupyBackend. Raises
+    ValueError for another name or dtype, ImportError or RuntimeError where the GPU's parts are missing.
+    Shapes: none. Source: thinc's backends, an object for each.
     """
     if not isinstance(name, str) or name not in NAMES:
         raise ValueError(f"there is no backend {name!r}: choose one of {', '.join(NAMES)}")
     if dtype not in ("float32", "float64"):
         raise ValueError(f"the dtype is {dtype!r}, but a backend computes in 'float32' or 'float64'")
     if name == "cupy":
-        require_cupy()
+        return CupyBackend(dtype, **gpu)
+    if gpu:
+        raise ValueError(f"{', '.join(gpu)} is for the backend 'cupy', but {name!r} is asked for: leave it out")
     return NumpyBackend(name, dtype)

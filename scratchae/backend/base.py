@@ -10,6 +10,31 @@ from ..kernels.kernel import Kernel
 Array = Any  # an array of the backend's own library
 
 
+class Table:
+    """A data set (M, D) that kernels gather rows from. Source: none, a pair."""
+
+    def __init__(self, data: Array):
+        self.data = data
+
+    def bring(self, rows: np.ndarray) -> None:
+        """See to it that the rows (N,), on the host, can be gathered in the next step. Source: staging.py."""
+
+    def at(self, rows: Array) -> tuple[Array, Array]:
+        """The array to gather from and the rows (N,) in it. Source: staging.py."""
+        return self.data, rows
+
+
+def host_array(a: Any, name: str) -> np.ndarray:
+    """The array itself, any shape. Raises TypeError for one of another library. Source: none, a check."""
+    if not isinstance(a, np.ndarray):
+        kind = f"{type(a).__module__}.{type(a).__qualname__}"
+        raise TypeError(
+            f"the backend {name!r} takes NumPy arrays, not {kind}: "
+            "bring the values to the host first (numpy.asarray, or cupy.asnumpy for CuPy arrays)"
+        )
+    return a
+
+
 class Backend(Protocol):
     """What a model asks of the machine: memory, matrix products, kernels.
 
@@ -29,8 +54,14 @@ class Backend(Protocol):
     def asarray(self, a: Any, dtype: Any = None) -> Array:
         """A host array as an array of this backend, cast on the copy."""
 
+    def write(self, out: Array, values: Any) -> None:
+        """out <- a number, or a host array that broadcasts to its shape, cast."""
+
     def share(self, a: np.ndarray) -> Array:
         """A host data set where the kernels can read it, not copied if it need not be."""
+
+    def table(self, a: np.ndarray, rows: int) -> "Table":
+        """A host data set (M, D) whose rows are gathered, at most ``rows`` of them a step."""
 
     def to_host(self, a: Array) -> np.ndarray:
         """An array of this backend as a NumPy array."""

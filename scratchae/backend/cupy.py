@@ -1,31 +1,136 @@
-"""What the GPU backend lacks on this machine, in one sentence."""
+"""CuPy arrays on the GPU, with the kernels' CUDA spellings."""
 
-from importlib import import_module
-from importlib.util import find_spec
-from typing import Any, NoReturn
+import math
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from ..kernels.kernel import Kernel
+from .base import Array, Table, host_array
+from .driver import require_cupy
+from .gpu import Gpu
+from .size import size
+from .staging import StagedTable
+
+PRECISIONS = ("float32", "tf32")
+RESIDENT = 0.25  # of the free memory: a larger data set stays on the host
 
 
-def require_cupy() -> NoReturn:
-    """Say what "cupy" is missing: the package, the driver, a device, or its kernels.
+class CupyBackend:
+    """The backend "cupy": every array on the GPU, every operation on one stream.
 
-    Shapes: none. Raises ImportError or RuntimeError, always, as this version has no CUDA spelling yet.
-    Source: CuPy's installation guide.
+    dtype: "float32" or "float64". precision: "float32", or "tf32", which rounds the operands of float32 products to
+    10 bits of mantissa and is several times as fast there. graph: whether training records a step and replays it
+    (see graph.py) or launches each function itself; the bits are the same. Shapes: any. Two backends do not share
+    a stream: hand one to each model. Raises ImportError or RuntimeError where the GPU's parts are missing
+    (driver.py), ValueError for another precision. Source: CuPy's interoperability guide.
     """
-    if find_spec("cupy") is None:
-        raise ImportError(
-            "backend 'cupy' needs CuPy, which is not installed (pip install 'cupy-cuda12x[ctk]'), and CUDA "
-            "spellings of the kernels, which this version of scratchae does not have yet: use backend 'numpy'"
+
+    name = "cupy"
+
+    def __init__(self, dtype: str = "float32", precision: str = "float32", graph: bool = True):
+        if precision not in PRECISIONS:
+            raise ValueError(f"the precision is {precision!r}: choose one of {', '.join(PRECISIONS)}")
+        if precision == "tf32" and dtype != "float32":
+            raise ValueError(f"the precision 'tf32' is one of float32 products, but the dtype is {dtype!r}")
+        self.cupy = require_cupy()
+        self.dtype = np.dtype(dtype)
+        self.graph = graph
+        self.gpu = Gpu(self.cupy, dtype, precision == "tf32")
+        self.stream = self.gpu.stream
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "CupyBackend":
+        return self
+
+    def empty(self, shape: tuple[int, ...], dtype: Any = None) -> Array:
+        """New device memory of that shape, uninitialised, starting on a multiple of 512 bytes.
+
+        Raises MemoryError with what is needed and what is free. Source: cupy.empty."""
+        dtype = np.dtype(dtype or self.dtype)
+        try:
+            return self.gpu.empty(shape, dtype)
+        except self.cupy.cuda.memory.OutOfMemoryError:
+            need, free = size(math.prod(shape) * dtype.itemsize), size(self.free())
+            raise MemoryError(
+                f"an array of shape {tuple(shape)} takes {need} of GPU memory, and {free} are free: "
+                "make the model or the batch smaller"
+            ) from None
+
+    def zeros(self, shape: tuple[int, ...], dtype: Any = None) -> Array:
+        """New device memory of that shape, all zero. Source: as ``empty``."""
+        out = self.empty(shape, dtype)
+        if out.nbytes:
+            self.cupy.cuda.runtime.memsetAsync(out.data.ptr, 0, out.nbytes, self.stream.ptr)
+        return out
+
+    def asarray(self, a: Any, dtype: Any = None) -> Array:
+        """A host array, any shape, on the device, cast to dtype.
+
+        Raises TypeError for an array of another library. Source: cupy.asarray."""
+        a = host_array(a, self.name)
+        out = self.empty(a.shape, dtype)
+        self.write(out, a)
+        return out
+
+    def write(self, out: Array, values: Any) -> None:
+        """out <- host values that broadcast to its shape, cast. Source: cudaMemcpyAsync."""
+        host = np.ascontiguousarray(np.broadcast_to(np.asarray(values, out.dtype), out.shape))
+        self._copy(
+            self.gpu.array(out, out.dtype, "write(out)").data.ptr, host.ctypes.data, host.nbytes, "HostToDevice"
         )
-    cupy: Any = import_module("cupy")
-    if cupy.cuda.runtime.driverGetVersion() == 0:
-        raise RuntimeError("backend 'cupy' needs an NVIDIA driver, and none is loaded: use backend 'numpy'")
-    try:
-        devices = cupy.cuda.runtime.getDeviceCount()
-    except cupy.cuda.runtime.CUDARuntimeError:
-        devices = 0
-    if devices == 0:
-        raise RuntimeError("backend 'cupy' needs an NVIDIA GPU, and the driver sees none: use backend 'numpy'")
-    raise RuntimeError(
-        "backend 'cupy' needs CUDA spellings of the kernels, which this version of scratchae does not have "
-        "yet: use backend 'numpy'"
-    )
+
+    def share(self, a: np.ndarray) -> Array:
+        """A copy of a data set on the device, same shape and dtype. Source: as ``asarray``."""
+        return self.asarray(np.ascontiguousarray(a), a.dtype)
+
+    def table(self, a: np.ndarray, rows: int) -> Table:
+        """A data set (M, D) whose rows kernels gather: on the device, or, if large, staged ``rows`` at a time.
+
+        Source: staging.py."""
+        if a.nbytes <= RESIDENT * self.free():
+            return Table(self.share(a))
+        return StagedTable(self, a, rows)
+
+    def to_host(self, a: Array) -> np.ndarray:
+        """A copy on the host, same shape, when all work before it is done. Source: cudaMemcpyAsync."""
+        transposed = not a.flags.c_contiguous and a.flags.f_contiguous
+        a = a.T if transposed else a
+        out = np.empty(a.shape, a.dtype)
+        source = self.gpu.array(a, a.dtype, "to_host(a)")
+        self._copy(out.ctypes.data, source.data.ptr, out.nbytes, "DeviceToHost")
+        return out.T if transposed else out
+
+    def op(self, kernel: Kernel) -> Callable[..., None]:
+        """The CUDA spelling, bound to this GPU. Shapes: the kernel's own. Source: kernels/kernel.py."""
+        if kernel.cuda is None:
+            raise NotImplementedError(f"the kernel {kernel.name} has no CUDA spelling: use backend 'numpy'")
+        return partial(kernel.cuda, self.gpu)
+
+    def matmul(self, a: Array, b: Array, out: Array, add: bool = False) -> None:
+        """out (I, J) = or += a (I, K) b (K, J), by cuBLAS. Source: cublas.py."""
+        self.gpu.matmul(a, b, out, add)
+
+    def capture(self, body: Callable[[], None]) -> Any:
+        """What body launches, recorded and not run, as a graph with ``launch(stream)``. Shapes: none.
+
+        Source: CUDA's programming guide, "creating a graph using stream capture"."""
+        with self.stream:
+            self.stream.begin_capture(self.cupy.cuda.runtime.streamCaptureModeThreadLocal)
+            try:
+                body()
+            finally:  # whatever happens, the stream is of use again
+                graph = self.stream.end_capture()
+        return graph
+
+    def free(self) -> int:
+        """Bytes of device memory that an array can still have. Shapes: none. Source: cudaMemGetInfo."""
+        return self.cupy.cuda.runtime.memGetInfo()[0] + self.cupy.get_default_memory_pool().free_bytes()
+
+    def _copy(self, to: int, source: int, count: int, way: str) -> None:
+        """Between device and pageable memory, done when it returns."""
+        if count:
+            runtime = self.cupy.cuda.runtime
+            runtime.memcpyAsync(to, source, count, getattr(runtime, f"memcpy{way}"), self.stream.ptr)
+            self.stream.synchronize()

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..kernels.kernel import Kernel
-from .base import Array
+from .base import Array, Table, host_array
 
 ALIGNMENT = 128  # bytes: two cache lines, and what a GPU wants of a row
 
@@ -55,19 +55,22 @@ class NumpyBackend:
 
         Raises TypeError for an array of another library. Source: numpy.array.
         """
-        if not isinstance(a, np.ndarray):
-            kind = f"{type(a).__module__}.{type(a).__qualname__}"
-            raise TypeError(
-                f"the backend {self.name!r} takes NumPy arrays, not {kind}: "
-                "bring the values to the host first (numpy.asarray, or cupy.asnumpy for CuPy arrays)"
-            )
+        a = host_array(a, self.name)
         out = self.empty(a.shape, dtype)
         out[...] = a
         return out
 
+    def write(self, out: Array, values: Any) -> None:
+        """out <- values that broadcast to its shape, cast. Source: numpy.copyto."""
+        out[...] = values
+
     def share(self, a: np.ndarray) -> Array:
         """The data set itself, same shape: NumPy kernels read host memory. Source: as ``asarray``."""
         return np.ascontiguousarray(a)
+
+    def table(self, a: np.ndarray, rows: int) -> Table:
+        """The data set (M, D) itself, whatever the rows of a step. Source: as ``share``."""
+        return Table(self.share(a))
 
     def to_host(self, a: Array) -> np.ndarray:
         """A copy of an array of this backend, same shape. Source: numpy.array."""

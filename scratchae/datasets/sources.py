@@ -18,8 +18,8 @@ class Feed:
 
     Source: kernels/batch.py."""
 
-    def __init__(self, backend: Backend, data: Array, shape: tuple[int, ...], rows: int, kernel: Any):
-        self.data = data
+    def __init__(self, backend: Backend, data: np.ndarray, shape: tuple[int, ...], rows: int, kernel: Any):
+        self.table = backend.table(data.reshape(len(data), -1), rows)
         self.shape = shape
         self.gather = backend.op(kernel)
         self.x = backend.empty((rows, math.prod(shape)))
@@ -30,12 +30,13 @@ class Feed:
         """rows (N,) uint32 of the data set -> x (N, *shape). Source: kernels/batch.py."""
         N = rows.shape[0]
         x = self.x[:N]
+        data, index = self.table.at(rows)
         if self.u is None:
-            self.gather(x, self.data, rows)
+            self.gather(x, data, index)
         else:
             u = self.u[:N]
             self.uniform(u, rows, clock, randomness.PIXELS)
-            self.gather(x, self.data, rows, u)
+            self.gather(x, data, index, u)
         return x.reshape(N, *self.shape)
 
 
@@ -88,8 +89,7 @@ class Images:
 
     def feed(self, backend: Backend, rows: int) -> Feed:
         """A feed for up to rows images at once. Shapes: see Feed. Source: kernels/batch.py."""
-        data = backend.share(self.pixels.reshape(len(self), -1))
-        return Feed(backend, data, self.shape, rows, GATHER[self.binarize])
+        return Feed(backend, self.pixels, self.shape, rows, GATHER[self.binarize])
 
     def values(self, rows: Any = slice(None)) -> np.ndarray:
         """Some or all images as float32 in [0, 1], as ``evaluate`` has them with seed 0: (n, *shape).
@@ -131,8 +131,7 @@ class Values:
 
     def feed(self, backend: Backend, rows: int) -> Feed:
         """A feed for up to rows examples at once. Shapes: see Feed. Source: kernels/batch.py (4)."""
-        data = backend.share(self.x.reshape(len(self), -1))
-        return Feed(backend, data, self.shape, rows, GATHER_VALUES)
+        return Feed(backend, self.x, self.shape, rows, GATHER_VALUES)
 
 
 def _native(x: np.ndarray) -> np.ndarray:

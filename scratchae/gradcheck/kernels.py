@@ -13,13 +13,12 @@ import numpy as np
 from ..backend import Backend, get_backend
 from ..kernels.activation import ACTIVATION_GRADIENT, BIAS_ACTIVATION
 from ..kernels.bernoulli import BERNOULLI_NLL
-from ..kernels.convolution import CONV, CONV_GRADIENT, CONV_TRANSPOSE, CONV_TRANSPOSE_GRADIENT
+from ..kernels.convolution import CONV, CONV_GRADIENT, CONV_TRANSPOSE, CONV_TRANSPOSE_GRADIENT, room
 from ..kernels.errors import ABSOLUTE_ERROR, SQUARED_ERROR
 from ..kernels.gaussian import GAUSSIAN_GRADIENT, GAUSSIAN_SAMPLE
 from ..kernels.kernel import Kernel
 from ..kernels.patches import COL2IM, IM2COL
 from ..kernels.pooling import MAX_POOL, MAX_POOL_GRADIENT, UPSAMPLE, UPSAMPLE_GRADIENT
-from ..kernels.taps import scratch
 from .measure import Report, Row, judge, probe
 
 Shapes = tuple[tuple[int, ...], ...]
@@ -157,7 +156,7 @@ def _convolution_rows(there: Kernel, back: Kernel, C: int, backend: Backend) -> 
     image, grid, weights, geometry = (2, 6, 5, C), (2, 3, 5, 3), (3, 2, C, 3), (2, 1, 1, 0)
     x_shape, a_shape = (image, grid) if there is CONV else (grid, image)
     x, W, before, Wt = probe(x_shape, 57), probe(weights, 58), probe(weights, 59), np.empty((3, 2, 3, C))
-    flat = np.empty(scratch(image[1:], grid[1:], weights[:2], *geometry))
+    flat = np.empty(room(backend.name, image, grid, weights[:2], *geometry))
     forth_scratch, back_scratch = ((flat,), (flat, Wt)) if there is CONV else ((flat, Wt), (flat,))
 
     def a(x: np.ndarray, W: np.ndarray) -> np.ndarray:
@@ -185,7 +184,7 @@ def _max_pool(backend: Backend) -> Report:
     y, winner = backend.asarray(np.zeros((2, 3, 5, 3))), backend.asarray(np.full((2, 3, 5, 3), 255), np.uint8)
 
     def pool(x: np.ndarray) -> np.ndarray:
-        y[...] = np.nan
+        backend.write(y, np.nan)
         backend.op(MAX_POOL)(y, winner, backend.asarray(x), *geometry)
         return backend.to_host(y)
 

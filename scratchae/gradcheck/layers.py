@@ -47,10 +47,8 @@ class Tensors:
         self.values, self.grads = self.parameters.views(), self.parameters.views(self.flat)
         self.parameters.initialise(0)
         for i, (name, view) in enumerate(self.values.items()):
-            if values is None:
-                view[...] += backend.asarray(SPREAD * probe(view.shape, 100 + i))
-            else:
-                view[...] = backend.asarray(values[name])
+            drawn = backend.to_host(view) + SPREAD * probe(view.shape, 100 + i)
+            backend.write(view, drawn if values is None else values[name])
 
     def judge(self, forward: Callable[[], Any], backward: Callable[[np.ndarray], Any]) -> list[Row]:
         """A row for each tensor, any shape; forward() -> y, backward(dy) fills the gradients.
@@ -62,7 +60,7 @@ class Tensors:
         view, before = self.values[name], self.backend.to_host(self.values[name])
 
         def f(value: np.ndarray) -> Any:
-            view[...] = self.backend.asarray(value)
+            self.backend.write(view, value)
             return forward()
 
         def gradient(value: np.ndarray, dy: np.ndarray) -> np.ndarray:
@@ -72,12 +70,12 @@ class Tensors:
             return self.backend.to_host(self.grads[name])
 
         row = judge(name, f, gradient, before)
-        view[...] = self.backend.asarray(before)
+        self.backend.write(view, before)
         return row
 
     def fill(self, value: float) -> None:
         """Write a number over all gradients (n,). Source: none, an accessor."""
-        self.flat[...] = value
+        self.backend.write(self.flat, value)
 
     def gradients(self) -> np.ndarray:
         """All gradients, one after the other, on the host: (n,) without padding. Source: none, an accessor."""

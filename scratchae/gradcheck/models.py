@@ -120,11 +120,9 @@ def _objective_rows(objective: Objective, backend: Backend, x: np.ndarray, own: 
     mine.attach(tensors.values, tensors.grads)
     mine.bind(backend, len(x))
     draw(mine, backend, len(x))
-    total = np.zeros(0)
 
     def forward() -> float:
-        nonlocal total
-        total = mine.forward(data, data)
+        total = backend.to_host(mine.forward(data, data))
         return total[0] * mine.loss(total)["loss"]  # the gradient is that of count times loss
 
-    return tensors.judge(forward, lambda _: mine.backward(total))
+    return tensors.judge(forward, lambda _: mine.backward(mine.sums))

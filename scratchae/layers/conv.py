@@ -77,14 +77,14 @@ class _Convolution(Layer):
 
     def forward(self, x: Array) -> Array:
         """x (N, *shape) -> y (N, *output). Source: the class docstring."""
-        self.x, y = x, self.y[: len(x)]
+        self.x, y = x, self.y[: x.shape[0]]
         self.product.forward(y, x, self.W)  # (1)
         self.bias_activation(_matrix(y), self.b)  # (2)
         return y
 
     def backward(self, dy: Array) -> Array | None:
         """dy (N, *output) -> dx (N, *shape). Source: the class docstring."""
-        N = len(dy)
+        N = dy.shape[0]
         da = dy if self.da is None else self.da[:N]
         dx = self.no_rows if self.dx is None else self.dx[:N]
         self.activation_gradient(_matrix(da), self.db, _matrix(dy), _matrix(self.y[:N]), self.add)  # (3)
@@ -122,7 +122,7 @@ class Conv2d(_Convolution):
 
     def bind(self, backend: Backend, rows: int, need_dx: bool) -> None:
         """Buffers y, da, dx (rows, ...) and the scratch of the product. Source: the class docstring."""
-        self.product = convolution(backend, self.axes, self.inputs, self.outputs)
+        self.product = convolution(backend, self.axes, self.inputs, self.outputs, rows)
         self._bind(backend, rows, need_dx)
 
 
@@ -152,5 +152,5 @@ class ConvTranspose2d(_Convolution):
 
     def bind(self, backend: Backend, rows: int, need_dx: bool) -> None:
         """Buffers y, da, dx (rows, ...) and the scratch of the product. Source: the class docstring."""
-        self.product = TransposedConvolution(backend, self.axes, self.outputs, self.inputs)
+        self.product = TransposedConvolution(backend, self.axes, self.outputs, self.inputs, rows)
         self._bind(backend, rows, need_dx)

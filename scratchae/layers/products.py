@@ -1,9 +1,8 @@
 """The products that convolutional layers are made of, bound to a backend: kernels, geometry, scratch."""
 
 from ..backend import Array, Backend
-from ..kernels.convolution import CONV, CONV_GRADIENT, CONV_TRANSPOSE, CONV_TRANSPOSE_GRADIENT
+from ..kernels.convolution import CONV, CONV_GRADIENT, CONV_TRANSPOSE, CONV_TRANSPOSE_GRADIENT, TURN, room
 from ..kernels.patches import FEW
-from ..kernels.taps import scratch
 from .geometry import Axis
 
 Axes = tuple[Axis, Axis]
@@ -12,17 +11,18 @@ Axes = tuple[Axis, Axis]
 class Convolution:
     """a = im2col(x) W and its gradients: every output is the product of one patch of x with W.
 
-    Shapes: x, dx (N, H, W, C), W, dW (kh, kw, C, O), a, da (N, P, Q, O). channels: C, others: O.
-    Source: kernels/convolution.py (1) to (3).
+    Shapes: x, dx (N, H, W, C), W, dW (kh, kw, C, O), a, da (N, P, Q, O). channels: C, others: O, rows: the
+    largest N. Source: kernels/convolution.py (1) to (3).
     """
 
-    def __init__(self, backend: Backend, axes: Axes, channels: int, others: int):
+    def __init__(self, backend: Backend, axes: Axes, channels: int, others: int, rows: int):
         vertical, horizontal = axes
         strides = (_within(vertical), _within(horizontal))
         self.geometry = (*strides, vertical.before, horizontal.before)
         kernel = (vertical.kernel, horizontal.kernel)
-        image, grid = (vertical.pixels, horizontal.pixels, channels), (vertical.patches, horizontal.patches, others)
-        self.flat = backend.empty((scratch(image, grid, kernel, *self.geometry),))
+        image = rows, vertical.pixels, horizontal.pixels, channels
+        grid = rows, vertical.patches, horizontal.patches, others
+        self.flat = backend.empty((room(backend.name, image, grid, kernel, *self.geometry),))
         self.Wt = backend.empty((*kernel, others, channels))
         self.conv, self.conv_gradient = backend.op(CONV), backend.op(CONV_GRADIENT)
         self.transpose, self.transpose_gradient = backend.op(CONV_TRANSPOSE), backend.op(CONV_TRANSPOSE_GRADIENT)
@@ -65,28 +65,26 @@ class TurnedConvolution(TransposedConvolution):
     Source: Dumoulin and Visin 2016, relation 8, "no zero padding, unit strides, transposed".
     """
 
-    def __init__(self, backend: Backend, axes: Axes, channels: int, others: int):
+    def __init__(self, backend: Backend, axes: Axes, channels: int, others: int, rows: int):
         vertical, horizontal = (
             Axis(axis.patches, axis.pixels, axis.kernel, 1, axis.kernel - 1 - axis.before)  # (1)
             for axis in axes
         )
-        super().__init__(backend, (vertical, horizontal), others, channels)
+        super().__init__(backend, (vertical, horizontal), others, channels, rows)
         shape = (vertical.kernel, horizontal.kernel, others, channels)
+        self.turn = backend.op(TURN)
         self.turned, self.dturned = backend.empty(shape), backend.empty(shape)
 
     def forward(self, a: Array, x: Array, W: Array) -> None:
         """a (N, P, Q, O) <- x (N, H, W, C), W. Source: the class docstring."""
-        self.turned[...] = _turn(W)  # (1)
+        self.turn(self.turned, W, False)  # (1)
         super().forward(a, x, self.turned)
 
     def backward(self, dW: Array, dx: Array, da: Array, x: Array, W: Array, add: bool) -> None:
         """dW, dx (N or 0, H, W, C) <- da (N, P, Q, O), x, W. Source: the class docstring."""
-        self.turned[...] = _turn(W)  # (1)
+        self.turn(self.turned, W, False)  # (1)
         super().backward(self.dturned, dx, da, x, self.turned, False)
-        if add:
-            dW += _turn(self.dturned)  # (1)
-        else:
-            dW[...] = _turn(self.dturned)  # (1)
+        self.turn(dW, self.dturned, add)  # (1)
 
 
 def _within(axis: Axis) -> int:
@@ -94,14 +92,9 @@ def _within(axis: Axis) -> int:
     return min(axis.stride, axis.before + axis.pixels + axis.kernel)
 
 
-def _turn(W: Array) -> Array:
-    """(kh, kw, A, B) -> (kh, kw, B, A), both axes of the kernel reversed, a view."""
-    return W[::-1, ::-1].transpose(0, 1, 3, 2)
-
-
-def convolution(backend: Backend, axes: Axes, inputs: int, outputs: int) -> Convolution:
+def convolution(backend: Backend, axes: Axes, inputs: int, outputs: int, rows: int) -> Convolution:
     """The convolution of x (N, H, W, inputs) to (N, P, Q, outputs), by whichever patches are smaller.
 
     Source: the classes."""
     turns = outputs <= FEW < inputs and all(axis.stride == 1 and axis.before < axis.kernel for axis in axes)
-    return (TurnedConvolution if turns else Convolution)(backend, axes, inputs, outputs)
+    return (TurnedConvolution if turns else Convolution)(backend, axes, inputs, outputs, rows)

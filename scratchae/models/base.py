@@ -84,11 +84,15 @@ class Model:
         """A copy of the objective, bound for (rows, ...), on the shared values and one gradient vector (n,).
 
         Source: DataParallel of "parallel SGD", with the values shared."""
-        self.require_built()
-        objective = copy.deepcopy(self.objective)
+        objective = self.parts()
         objective.attach(self.parameters.views(), {} if grads is None else self.parameters.views(grads))
         objective.bind(self.backend, rows)
         return objective
+
+    def parts(self) -> Objective:
+        """A copy of the objective, not bound to anything yet. Shapes: none. Source: ``replica``."""
+        self.require_built()
+        return copy.deepcopy(self.objective)
 
     def reconstruct(self, x: np.ndarray) -> np.ndarray:
         """x (N, *input_shape) -> the mean of p(x | code of x), same shape. Source: the model's docstring."""

@@ -25,6 +25,7 @@ class Objective:
     encoder: Layer
     decoder: Layer
     likelihood: Likelihood
+    sums: Array  # (k,) float64
     additive: bool = False  # a sum over examples, whose backward reads no total: rows may go through in blocks
 
     def code_shape(self, shape: Shape) -> Shape:
@@ -73,14 +74,15 @@ class Objective:
         self.encoder.draw(rows, clock)
         self.decoder.draw(rows, clock)
 
-    def forward(self, x: Array, target: Array) -> np.ndarray:
-        """x, target (N, *shape) -> sums of this shard, float64, the count first. Source: the objective's own."""
+    def forward(self, x: Array, target: Array) -> Array:
+        """x, target (N, *shape) -> self.sums: those of this shard, float64, the count first, valid until the next
+        call. Source: the objective's own."""
         raise NotImplementedError
 
     def loss(self, total: np.ndarray) -> dict[str, float]:
         """The terms in nats per example, "loss" first. Shapes: total like sums. Source: as ``forward``."""
         raise NotImplementedError
 
-    def backward(self, total: np.ndarray) -> None:
+    def backward(self, total: Array) -> None:
         """Fill the gradients of count times loss, shapes as the parameters. Source: as ``forward``."""
         raise NotImplementedError

@@ -4,6 +4,7 @@ import numpy as np
 
 from ..backend import Array, Backend
 from ..checks import real
+from ..kernels.sums import SUMS
 from ..latents import Gaussian
 from ..layers import Layer
 from ..likelihoods import Likelihood
@@ -47,22 +48,24 @@ class ELBO(Objective):
         """Bind every part for (rows, ...). Source: layers/base.py."""
         super().bind(backend, rows)
         self.latent.bind(backend, rows)
+        self.sum_terms, self.sums = backend.op(SUMS), backend.empty((3,), np.float64)
         self.kl_weight = backend.zeros((self.latent.dimensions,))
-        self.kl_weight[...] = self.beta
+        backend.write(self.kl_weight, self.beta)
 
     def draw(self, rows: Array, clock: Array) -> None:
         """Draw all noise for the examples rows (N,) at that clock (4,). Source: kernels/philox.py."""
         super().draw(rows, clock)
         self.latent.draw(rows, clock)
 
-    def forward(self, x: Array, target: Array) -> np.ndarray:
+    def forward(self, x: Array, target: Array) -> Array:
         """x, target (N, ...) -> (count, sum of nll, sum of kl). Source: the class docstring."""
         h = self.encoder.forward(x)  # (N, 2D)    (1)
         z = self.latent.forward(h)  # (N, D)     (2) (5)
         a = self.decoder.forward(z)  # (N, ...)   (3)
         nll = self.likelihood.forward(a, target)  # (N,)       (4)
         kl = self.latent.kl[: len(nll)]  # (N, D)
-        return np.array([len(nll), nll.sum(dtype=np.float64), kl.sum(dtype=np.float64)])
+        self.sum_terms(self.sums, nll, kl)
+        return self.sums
 
     def loss(self, total: np.ndarray) -> dict[str, float]:
         """loss = reconstruction + kl + penalty, in nats per example; total (3,). Source: the class docstring."""

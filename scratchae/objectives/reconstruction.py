@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from ..backend import Array
+from ..backend import Array, Backend
+from ..kernels.sums import SUMS
 from ..layers import Layer
 from ..likelihoods import Likelihood
 from .base import Objective
@@ -29,12 +30,18 @@ class Reconstruction(Objective):
         self.decoder = decoder
         self.likelihood = likelihood
 
-    def forward(self, x: Array, target: Array) -> np.ndarray:
+    def bind(self, backend: Backend, rows: int) -> None:
+        """Bind every part for (rows, ...). Source: layers/base.py."""
+        super().bind(backend, rows)
+        self.sum_terms, self.sums = backend.op(SUMS), backend.empty((2,), np.float64)
+
+    def forward(self, x: Array, target: Array) -> Array:
         """x, target (N, ...) -> (count, sum of nll). Source: the class docstring."""
         h = self.encoder.forward(x)  # (N, code)    (1)
         a = self.decoder.forward(h)  # (N, ...)     (2)
         nll = self.likelihood.forward(a, target)  # (N,)         (3)
-        return np.array([len(nll), nll.sum(dtype=np.float64)])
+        self.sum_terms(self.sums, nll)
+        return self.sums
 
     def loss(self, total: np.ndarray) -> dict[str, float]:
         """loss = reconstruction, in nats per example; total (2,). Source: the class docstring."""

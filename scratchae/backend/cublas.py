@@ -1,0 +1,98 @@
+"""Matrix products on the GPU: cuBLAS by ctypes, with its own handle, stream and workspace.
+
+CuPy refuses its own cuBLAS calls while a stream is recorded into a graph (cupy/cupy#6290); cuBLAS itself allows
+them where its memory is fixed. cuBLAS counts columns first: a row-major (I, J) matrix is its (J, I) one, so
+
+    out = a b   is computed as   out^T = b^T a^T                                        (1)
+
+Source: cuBLAS' documentation, "cublasSetWorkspace" and "cublas<t>gemm".
+"""
+
+import ctypes
+from importlib import import_module
+from typing import Any
+
+from .base import Array
+
+HOPPER = 9  # the generation (compute capability) from which cuBLAS wants more workspace
+TF32 = 3  # CUBLAS_TF32_TENSOR_OP_MATH
+NORMAL, TRANSPOSED = 0, 1
+ONE, ZERO = 1.0, 0.0
+PRODUCTS = {"float32": ("cublasSgemm_v2", ctypes.c_float), "float64": ("cublasDgemm_v2", ctypes.c_double)}
+
+
+def library() -> ctypes.CDLL:
+    """cuBLAS, loaded. Shapes: none. Raises RuntimeError where it is missing. Source: cuda-pathfinder."""
+    try:
+        found = import_module("cuda.pathfinder").load_nvidia_dynamic_lib("cublas")
+        return ctypes.CDLL(found.abs_path)
+    except (ImportError, OSError, RuntimeError) as error:
+        raise RuntimeError(
+            f"backend 'cupy' needs cuBLAS, which does not load ({type(error).__name__}: "
+            f"{str(error).strip().splitlines()[0]}): pip install 'scratchae[cuda13]' (or [cuda12], to go with "
+            "CuPy) brings it; or use backend 'numpy'"
+        ) from error
+
+
+def workspace(generation: int) -> int:
+    """Bytes that cuBLAS is to have. Shapes: none. Source: cuBLAS' documentation, "cublasSetWorkspace"."""
+    return (32 if generation >= HOPPER else 4) << 20
+
+
+class Cublas:
+    """Products of 2-D arrays of one dtype on one stream.
+
+    stream: its address; workspace: device memory that stays; tf32: whether float32 may be rounded to 10 bits on
+    the way into the tensor cores. Shapes: see ``matmul``. Raises RuntimeError for what cuBLAS refuses.
+    Source: the module.
+    """
+
+    def __init__(self, dtype: str, stream: int, workspace: Array, tf32: bool):
+        self.lib = library()
+        name, real = PRODUCTS[dtype]
+        self.handle = ctypes.c_void_p()
+        self.gemm = getattr(self.lib, name)
+        self.one, self.zero = (ctypes.byref(real(value)) for value in (ONE, ZERO))
+        self._call("cublasCreate_v2", ctypes.byref(self.handle))
+        self._call("cublasSetStream_v2", self.handle, ctypes.c_void_p(stream))
+        # After the stream, which takes the workspace away.
+        size, self.workspace = ctypes.c_size_t(workspace.nbytes), workspace
+        self._call("cublasSetWorkspace_v2", self.handle, ctypes.c_void_p(workspace.data.ptr), size)
+        self._call("cublasSetMathMode", self.handle, ctypes.c_int(TF32 if tf32 else 0))
+
+    def __del__(self) -> None:
+        if self.handle:
+            self.lib.cublasDestroy_v2(self.handle)
+
+    def matmul(self, a: Array, b: Array, out: Array, add: bool) -> None:
+        """out (I, J) = or += a (I, K) b (K, J), each row-major or the transpose of it. Source: the module."""
+        (I, K), J = a.shape, b.shape[1]
+        if not (I and J and K):
+            return
+        how_a, lda = _stored(a)
+        how_b, ldb = _stored(b)
+        scale = (self.one, self.one if add else self.zero)
+        operands = (*_matrix(b, ldb), *_matrix(a, lda))
+        status = self.gemm(
+            *(self.handle, how_b, how_a, J, I, K),  # (1)
+            *(scale[0], *operands, scale[1], *_matrix(out, J)),
+        )
+        self._check(status, "gemm")
+
+    def _call(self, name: str, *arguments: Any) -> None:
+        self._check(getattr(self.lib, name)(*arguments), name)
+
+    def _check(self, status: int, name: str) -> None:
+        if status:
+            raise RuntimeError(f"cuBLAS refuses {name} with status {status}: see its documentation, cublasStatus_t")
+
+
+def _stored(a: Array) -> tuple[int, int]:
+    """How (R, C) lies in memory: row by row, its rows C apart, or column by column, its columns R apart."""
+    if a.flags.c_contiguous:
+        return NORMAL, a.shape[1]
+    return TRANSPOSED, a.shape[0]
+
+
+def _matrix(a: Array, leading: int) -> tuple[Any, int]:
+    return ctypes.c_void_p(a.data.ptr), leading

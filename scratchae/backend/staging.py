@@ -1,0 +1,47 @@
+"""A data set too large for the GPU's memory: its rows cross in pinned buffers, one batch ahead of the work.
+
+Two buffers take turns: while the GPU copies from one, the host fills the other. A buffer is filled again only when
+the copy out of it is done, which its event tells.
+
+Source: CUDA's best practices guide, "asynchronous and overlapping transfers with computation".
+"""
+
+from typing import Any
+
+import numpy as np
+
+from .base import Array, Table
+
+BUFFERS = 2
+
+
+class StagedTable(Table):
+    """Rows of a host data set (M, D) in a device buffer (rows, D), brought before each step.
+
+    Source: the module."""
+
+    def __init__(self, backend: Any, data: np.ndarray, rows: int):
+        self.host = np.ascontiguousarray(data)
+        self.backend = backend
+        self.data = backend.empty((rows, *data.shape[1:]), data.dtype)
+        self.places = backend.asarray(np.arange(rows), np.uint32)
+        cuda = backend.cupy.cuda
+        memory = [cuda.alloc_pinned_memory(self.data.nbytes) for _ in range(BUFFERS)]
+        self.pinned = [np.frombuffer(m, data.dtype, self.data.size).reshape(self.data.shape) for m in memory]
+        self.copied = [cuda.Event(disable_timing=True) for _ in range(BUFFERS)]
+        self.turn = 0
+
+    def bring(self, rows: np.ndarray) -> None:
+        """Start the copy of rows (N,) of the data set. Source: the module."""
+        pinned, copied, N = self.pinned[self.turn], self.copied[self.turn], len(rows)
+        copied.synchronize()
+        np.take(self.host, rows, axis=0, out=pinned[:N])
+        runtime, stream = self.backend.cupy.cuda.runtime, self.backend.stream
+        count = pinned[:N].nbytes
+        runtime.memcpyAsync(self.data.data.ptr, pinned.ctypes.data, count, runtime.memcpyHostToDevice, stream.ptr)
+        copied.record(stream)
+        self.turn = (self.turn + 1) % BUFFERS
+
+    def at(self, rows: Array) -> tuple[Array, Array]:
+        """Where the rows (N,) brought last are: the buffer, and 0 ... N - 1. Source: the module."""
+        return self.data, self.places[: rows.shape[0]]

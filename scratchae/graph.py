@@ -1,0 +1,249 @@
+"""Training on the GPU: one step is one CUDA graph, recorded once for each size of batch and replayed.
+
+A graph freezes what a launch was given: addresses, sizes, numbers. What changes from step to step therefore lies in
+device memory, at addresses that stay: the order of the epoch, the number of the step, the clock of the random
+numbers, and a schedule with a row of constants (1 / count, learning rate, ...) for each step of the epoch. A step
+
+    rows    = order[step * batch + n]                                                   (1)
+    sums    = forward pass over the rows, shard by shard                                (2)
+    total   = sum over shards, into the ring; now = schedule[step]; step <- step + 1    (3)
+    G       = backward pass, given total                                                (4)
+    theta  <- optimiser(theta, G, now)                                                  (5)
+
+reads nothing back. The sums of the last steps lie in a ring, which the host reads every RING steps: it hears so
+late of a loss that is not finite. From that step on (3) halts the optimiser, so the parameters are all the same
+those that the step before left.
+
+The first step of each size runs as it is, which loads what is loaded on first use; the second is recorded.
+
+Source: CUDA's programming guide, "CUDA graphs"; NVIDIA's blog "Getting started with CUDA graphs".
+"""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from .backend.ledger import Ledger
+from .backend.size import size
+from .checks import positive
+from .kernels.batch import TAKE
+from .kernels.step import ADVANCE
+from .parallel import Team, Trainable, default_shards
+
+RING = 64  # steps between two looks at the sums
+
+
+class Replay:
+    """Sequences of launches by key: run as they are, then recorded, then replayed. Shapes: none.
+
+    Source: the module."""
+
+    def __init__(self, backend: Any):
+        self.backend = backend
+        self.graphs: dict[Any, Any] = {}
+
+    def run(self, key: Any, body: Callable[[], None]) -> None:
+        """body(), or the graph of it. Shapes: none. Source: the module."""
+        if key not in self.graphs or not self.backend.graph:
+            body()
+            self.graphs[key] = None
+            return
+        if self.graphs[key] is None:
+            self.graphs[key] = self.backend.capture(body)
+        self.graphs[key].launch(self.backend.stream)
+
+
+class Pass:
+    """A data set's way through a team, over and over: what its steps read and write in device memory.
+
+    order (n,), state (2,) = (step, halted), ring (RING, k), schedule (steps, j), now (j,). Source: the module.
+    """
+
+    def __init__(self, team: "GraphTeam", source: Any):
+        self.backend = team.backend
+        self.feeds = [source.feed(self.backend, team.rows) for _ in team.replicas]
+        self.order = self.backend.empty((len(source),), np.uint32)
+        self.state = self.backend.empty((2,), np.int32)
+        self.ring = self.backend.empty((RING, team.total.size), np.float64)
+        self.schedule: Any = None
+
+    def begin(self, order: np.ndarray, schedule: np.ndarray) -> None:
+        """Start again at step 0: order (n or fewer,), schedule (steps, j). Source: the module."""
+        if self.schedule is None or self.schedule.shape != schedule.shape:
+            self.schedule = self.backend.empty(schedule.shape)
+            self.replay = Replay(self.backend)  # graphs hold the address of the schedule
+        self.backend.write(self.schedule, schedule)
+        self.backend.write(self.order[: len(order)], order)
+        self.backend.write(self.state, 0)
+
+
+class GraphTeam(Team):
+    """A team whose shards take turns on one GPU, and whose steps are graphs.
+
+    batch_size: the largest batch (N,). Shards default to one. Raises MemoryError, before anything is made,
+    where the batch does not fit into the GPU's memory. Source: the module.
+    """
+
+    def __init__(self, model: Trainable, batch_size: int, shards: int | None = None, threads: int | None = None):
+        shards = min(
+            positive("shards", default_shards(batch_size, "cupy") if shards is None else shards), batch_size
+        )
+        require_room(model, batch_size, shards)
+        super().__init__(model, batch_size, shards, 1)
+        sums = self.backend.zeros((self.shards, self.replicas[0].sums.size), np.float64)
+        for s, replica in enumerate(self.replicas):
+            replica.sums = sums[s]
+        self.sums, self.total = sums, self.backend.zeros((sums.shape[1],), np.float64)
+        self.index = [self.backend.empty((self.rows,), np.uint32) for _ in self.replicas]
+        self.nothing = self.backend.zeros((1,))
+        self.take, self.advance = self.backend.op(TAKE), self.backend.op(ADVANCE)
+
+    def __enter__(self) -> "GraphTeam":
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        """Nothing to end: the stream stays the backend's."""
+
+    def _block(self) -> int:
+        return self.rows
+
+    def feeds(self, source: Any) -> Any:
+        """A pass over that source. Shapes: none. Source: the module."""
+        return Pass(self, source)
+
+    def steps(
+        self, feeds: Any, order: np.ndarray, batch_size: int, optimizer: Any, stop: Callable[[], bool]
+    ) -> Iterator[np.ndarray]:
+        """As Team.steps, the totals RING at a time; order (n,), totals (k,). Source: the module."""
+        feeds.begin(order, optimizer.schedule(_counts(len(order), batch_size)))
+
+        def train(N: int) -> None:
+            self._train(feeds, N, batch_size, optimizer)
+
+        for total in self._walk("train", feeds, order, batch_size, train, stop):
+            if np.isfinite(total).all():
+                optimizer.t += 1
+            yield total
+
+    def measure(self, feeds: Any, n: int, batch_size: int) -> np.ndarray:
+        """As Team.measure: total (k,) over all n examples. Source: the module."""
+        order = np.arange(n, dtype=np.uint32)
+        feeds.begin(order, np.zeros((len(_counts(n, batch_size)), 1)))
+
+        def measure(N: int) -> None:
+            self._forward(feeds, N, batch_size, self.nothing)
+
+        return np.sum(list(self._walk("measure", feeds, order, batch_size, measure, lambda: False)), axis=0)
+
+    def forward(self, feeds: Any, rows: np.ndarray) -> np.ndarray:
+        """As Team.forward, one batch rows (N,) by itself -> total (k,). Source: the module."""
+        self._alone(feeds, rows)
+        return self.backend.to_host(self.total)
+
+    def gradients(self, feeds: Any, rows: np.ndarray) -> np.ndarray:
+        """As Team.gradients, one batch rows (N,) by itself -> total (k,). Source: the module."""
+        self._alone(feeds, rows)
+        self._backward(len(rows))
+        return self.backend.to_host(self.total)
+
+    def update(self, optimizer: Any, total: np.ndarray) -> None:
+        """As Team.update, for the gradients (S, n) of one batch. Source: the module, (5)."""
+        optimizer.tick(total)
+        optimizer.update(self.values, self.grads[: self.active], slice(0, self.values.size))
+
+    def _alone(self, feeds: Any, rows: np.ndarray) -> None:
+        feeds.begin(rows, np.zeros((1, 1)))
+        self._bring(feeds, rows)
+        self._forward(feeds, len(rows), len(rows), self.nothing)
+
+    def _bring(self, feeds: Any, rows: np.ndarray) -> None:
+        for feed, (first, count) in zip(feeds.feeds, self._spans(len(rows)), strict=False):
+            feed.table.bring(rows[first : first + count])
+
+    def _walk(
+        self,
+        what: str,
+        feeds: Any,
+        order: np.ndarray,
+        batch_size: int,
+        body: Callable[[int], None],
+        stop: Callable[[], bool],
+    ) -> Iterator[np.ndarray]:
+        """body(N) for each batch of N rows, as a graph; the totals (k,) of the steps done, in order."""
+        counts, unread = _counts(len(order), batch_size), 0
+        for step, N in enumerate(counts, 1):
+            self._bring(feeds, order[(step - 1) * batch_size :][:N])
+            feeds.replay.run((what, N), partial(body, N))
+            unread += 1
+            ended = stop() or step == len(counts)
+            if unread == RING or ended:
+                yield from self.backend.to_host(feeds.ring)[:unread]
+                unread = 0
+            if ended:
+                return
+
+    def _spans(self, N: int) -> list[tuple[int, int]]:
+        """(first row, number of rows) of each shard of a batch of N."""
+        rows = -(-N // self.shards)
+        return [(first, min(rows, N - first)) for first in range(0, N, rows)]
+
+    def _forward(self, feeds: Any, N: int, batch_size: int, now: Any) -> None:
+        spans = self._spans(N)
+        for s, (first, count) in enumerate(spans):
+            rows, replica = self.index[s][:count], self.replicas[s]
+            self.take(rows, feeds.order, feeds.state, first, batch_size)  # (1)
+            x = feeds.feeds[s].fill(rows, self.clock)
+            replica.draw(rows, self.clock)
+            replica.forward(x, x)  # (2)
+        active = self.sums[: len(spans)]
+        self.advance(feeds.ring, self.total, now, feeds.state, active, feeds.schedule)  # (3)
+
+    def _backward(self, N: int) -> None:
+        self.active = len(self._spans(N))
+        for replica in self.replicas[: self.active]:
+            replica.backward(self.total)  # (4)
+
+    def _train(self, feeds: Any, N: int, batch_size: int, optimizer: Any) -> None:
+        self._forward(feeds, N, batch_size, optimizer.now)
+        self._backward(N)
+        optimizer.update(self.values, self.grads[: self.active], slice(0, self.values.size))  # (5)
+
+
+def team_of(model: Trainable, batch_size: int, shards: int | None = None, threads: int | None = None) -> Team:
+    """The team for a model's backend, batches up to (N,). Raises as Team and GraphTeam. Source: the module."""
+    kind = GraphTeam if hasattr(model.backend, "capture") else Team
+    return kind(model, batch_size, shards, threads)
+
+
+def need(model: Any, batch_size: int, shards: int) -> int:
+    """Bytes that a team takes for batches (N,): gradients, and the buffers of each shard. Source: ledger.py."""
+    ledger = Ledger(model.backend)
+    ledger.empty((shards, model.parameters.size))
+    for _ in range(shards):
+        model.parts().bind(ledger, -(-batch_size // shards))
+    return ledger.bytes
+
+
+def require_room(model: Any, batch_size: int, shards: int) -> None:
+    """Raise MemoryError, with a batch size that fits, where batches (N,) of the model do not fit into free memory.
+
+    Source: backend/ledger.py."""
+    free = model.backend.free()
+    if need(model, batch_size, shards) <= free:
+        return
+    fits, too_many = 0, batch_size
+    while too_many - fits > 1:
+        half = (fits + too_many) // 2
+        fits, too_many = (half, too_many) if need(model, half, shards) <= free else (fits, half)
+    advice = f"a batch of {fits:,} would" if fits else "not even a batch of 1 would: make the model smaller"
+    raise MemoryError(
+        f"a batch of {batch_size:,} does not fit into the GPU's memory: the model needs "
+        f"{size(need(model, batch_size, shards))} for it, and {size(free)} are free; {advice}"
+    )
+
+
+def _counts(n: int, batch_size: int) -> list[int]:
+    """The sizes of the batches of n examples."""
+    return [min(batch_size, n - i) for i in range(0, n, batch_size)]

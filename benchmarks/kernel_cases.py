@@ -1,8 +1,8 @@
 """The kernels of the library, each at the sizes that the recipes give it: what benchmarks/kernels.py times.
 
-CASES names every kernel of kernels/, as module.VARIABLE (activations by name share a case), with one maker or
-more. A maker returns a Case; it runs when its turn comes, so nothing here costs memory before. Arguments are
-float32 and lie as in training: outs, ins, constants. A kernel without a case is an error that names it.
+CASES names every kernel of kernels/ that has a loop, as module.VARIABLE (activations by name share a case), with
+one maker or more. A maker returns a Case; it runs when its turn comes, so nothing here costs memory before.
+Arguments are float32 and lie as in training: outs, ins, constants. A kernel without a case is an error naming it.
 """
 
 import importlib
@@ -42,13 +42,14 @@ Maker = Callable[[str], Case]
 
 
 def collected() -> dict[str, Kernel]:
-    """Every kernel by name: module.VARIABLE, or module.VARIABLE.key where they are a family."""
+    """Every kernel with a Numba loop by name: module.VARIABLE, or module.VARIABLE.key where they are a family."""
     found: dict[str, Kernel] = {}
     for entry in pkgutil.iter_modules(kernels.__path__):
         module = importlib.import_module(f"scratchae.kernels.{entry.name}")
         for name, value in vars(module).items():
             family = value.items() if isinstance(value, dict) else [("", value)]
-            named = {f"{entry.name}.{name}.{key}".rstrip("."): k for key, k in family if isinstance(k, Kernel)}
+            loops = [(key, k) for key, k in family if isinstance(k, Kernel) and k.numba is not None]
+            named = {f"{entry.name}.{name}.{key}".rstrip("."): k for key, k in loops}
             found |= {name: kernel for name, kernel in named.items() if kernel not in found.values()}
     return found
 
@@ -123,6 +124,17 @@ def gather(N: int, M: int, D: int, pixels: bool = True, noise: bool = False) -> 
     return make
 
 
+def take(N: int, M: int) -> Maker:
+    """The rows of a batch of N from the order of M examples, another batch at each call."""
+
+    def make(key: str) -> Case:
+        rows, order = np.empty(N, np.uint32), RNG.permutation(M).astype(np.uint32)
+        states = [np.array([t, 0], np.int32) for t in range(M // N)]
+        return Case(f"{N} of {M:,}", [(rows, order, state, 0, N) for state in states], size(rows, rows, states[0]))
+
+    return make
+
+
 def likelihood(N: int, D: int, *constants: float) -> Maker:
     def make(key: str) -> Case:
         nll, da, a, x = array(N), array(N, D), array(N, D), RNG.random((N, D), np.float32)
@@ -164,7 +176,7 @@ def convolution(image: int, C: int, P: int, O: int, stride: int, before: int, na
     def make(key: str) -> Case:
         module = importlib.import_module("scratchae.layers.products")
         axis = Axis(pixels=image, patches=P, kernel=3, stride=stride, before=before)
-        product = module.Convolution(get_backend("numpy"), (axis, axis), C, O)
+        product = module.Convolution(get_backend("numpy"), (axis, axis), C, O, N)
         images, grids, W = array(N, image, image, C), array(N, P, P, O), array(3, 3, C, O)
         x, a = (grids, images) if transposed else (images, grids)
         dx = array(N if transposed or C > 1 else 0, *x.shape[1:])
@@ -175,6 +187,14 @@ def convolution(image: int, C: int, P: int, O: int, stride: int, before: int, na
         words = f"{N}x" + "->".join("x".join(map(str, end.shape[1:])) for end in (x, a))
         moved, products = (size(W, W, dx, a, x), 1 + bool(len(dx))) if backward else (size(W, a, x), 1)
         return Case(words, [args], moved, 2 * N * P * P * 9 * C * O * products)
+
+    return make
+
+
+def turn(k: int, A: int, B: int) -> Maker:
+    def make(key: str) -> Case:
+        out, W = array(k, k, B, A), array(k, k, A, B)
+        return Case(f"{k}x{k}x{A}x{B}", [(out, W, False)], size(out, W))
 
     return make
 
@@ -223,6 +243,7 @@ CASES: dict[str, list[Maker]] = {
     "batch.GATHER_THRESHOLD": [gather(128, 60_000, 784)],
     "batch.GATHER_DYNAMIC": [gather(128, 60_000, 784, noise=True)],
     "batch.GATHER_VALUES": [gather(512, 4_000, 140, pixels=False)],
+    "batch.TAKE": [take(128, 60_000)],
     "bernoulli.BERNOULLI_NLL": [likelihood(128, 784)],
     "errors.SQUARED_ERROR": [likelihood(128, 784, 2.0, 0.0)],
     "errors.ABSOLUTE_ERROR": [likelihood(512, 140)],
@@ -234,6 +255,7 @@ CASES: dict[str, list[Maker]] = {
     "convolution.CONV_GRADIENT": [convolution(*layer, "CONV_GRADIENT") for layer in ENCODER],
     "convolution.CONV_TRANSPOSE": [convolution(*layer, "CONV_TRANSPOSE") for layer in DECODER],
     "convolution.CONV_TRANSPOSE_GRADIENT": [convolution(*layer, "CONV_TRANSPOSE_GRADIENT") for layer in DECODER],
+    "convolution.TURN": [turn(3, 32, 1)],
     "pooling.MAX_POOL": [max_pool(16, 28, 32, backward=False)],
     "pooling.MAX_POOL_GRADIENT": [max_pool(16, 28, 32, backward=True)],
     "pooling.UPSAMPLE": [upsample(16, 14, 32, backward=False)],

@@ -17,18 +17,28 @@ __device__ inline void philox(unsigned* w, unsigned block, unsigned row, const u
     w[0] = c0, w[1] = c1, w[2] = c2, w[3] = c3;
 }
 
+struct Draw {
+    int place, count;  // where its first word goes in out, and how many of the four are in the row
+    unsigned w[4];
+};
+
+// The i-th block of words of all rows, (P + 3) / 4 of them a row.
+__device__ inline Draw draw(unsigned i, int P, const unsigned* rows, const unsigned* clock, unsigned stream)
+{
+    const int blocks = (P + 3) / 4, n = i / blocks, first = 4 * (i % blocks);
+    Draw d = {n * P + first, P - first < 4 ? P - first : 4, {}};
+    philox(d.w, i % blocks, rows[n], clock, stream);
+    return d;
+}
+
 // out (N, P).
 extern "C" __global__ void words(unsigned* out, const unsigned* rows, const unsigned* clock, unsigned stream,
                                  int N, int P)
 {
-    const int blocks = (P + 3) / 4;
-    EACH(i, N * blocks) {
-        const int n = i / blocks, first = 4 * (i % blocks);
-        unsigned w[4];
-        philox(w, i % blocks, rows[n], clock, stream);
-        for (int j = 0; j < 4; ++j)
-            if (first + j < P)
-                out[n * P + first + j] = w[j];
+    EACH(i, N * ((P + 3) / 4)) {
+        const Draw d = draw(i, P, rows, clock, stream);
+        for (int j = 0; j < d.count; ++j)
+            out[d.place + j] = d.w[j];
     }
 }
 
@@ -36,14 +46,10 @@ extern "C" __global__ void words(unsigned* out, const unsigned* rows, const unsi
 extern "C" __global__ void uniform(REAL* out, const unsigned* rows, const unsigned* clock, unsigned stream,
                                    int N, int P)
 {
-    const int blocks = (P + 3) / 4;
-    EACH(i, N * blocks) {
-        const int n = i / blocks, first = 4 * (i % blocks);
-        unsigned w[4];
-        philox(w, i % blocks, rows[n], clock, stream);
-        for (int j = 0; j < 4; ++j)
-            if (first + j < P)
-                out[n * P + first + j] = REAL(w[j] >> 8) * REAL(UNIT);  // (4)
+    EACH(i, N * ((P + 3) / 4)) {
+        const Draw d = draw(i, P, rows, clock, stream);
+        for (int j = 0; j < d.count; ++j)
+            out[d.place + j] = REAL(d.w[j] >> 8) * REAL(UNIT);  // (4)
     }
 }
 
@@ -51,19 +57,16 @@ extern "C" __global__ void uniform(REAL* out, const unsigned* rows, const unsign
 extern "C" __global__ void normal(REAL* out, const unsigned* rows, const unsigned* clock, unsigned stream,
                                   int N, int P)
 {
-    const int blocks = (P + 3) / 4;
-    EACH(i, N * blocks) {
-        const int n = i / blocks, first = 4 * (i % blocks);
-        unsigned w[4];
-        philox(w, i % blocks, rows[n], clock, stream);
+    EACH(i, N * ((P + 3) / 4)) {
+        const Draw d = draw(i, P, rows, clock, stream);
         for (int j = 0; j < 4; j += 2) {
-            const REAL v = REAL((w[j] >> 8) + 1) * REAL(UNIT);      // (5)
-            const REAL u = REAL(w[j + 1] >> 8) * REAL(UNIT);        // (4)
+            const REAL v = REAL((d.w[j] >> 8) + 1) * REAL(UNIT);   // (5)
+            const REAL u = REAL(d.w[j + 1] >> 8) * REAL(UNIT);     // (4)
             const REAL radius = sqrt(-2 * log(v));
-            if (first + j < P)
-                out[n * P + first + j] = radius * cospi(2 * u);      // (6)
-            if (first + j + 1 < P)
-                out[n * P + first + j + 1] = radius * sinpi(2 * u);  // (6)
+            if (j < d.count)
+                out[d.place + j] = radius * cospi(2 * u);          // (6)
+            if (j + 1 < d.count)
+                out[d.place + j + 1] = radius * sinpi(2 * u);      // (6)
         }
     }
 }
@@ -72,13 +75,9 @@ extern "C" __global__ void normal(REAL* out, const unsigned* rows, const unsigne
 extern "C" __global__ void bernoulli(REAL* out, const REAL* p, const unsigned* rows, const unsigned* clock,
                                      unsigned stream, int N, int P)
 {
-    const int blocks = (P + 3) / 4;
-    EACH(i, N * blocks) {
-        const int n = i / blocks, first = 4 * (i % blocks);
-        unsigned w[4];
-        philox(w, i % blocks, rows[n], clock, stream);
-        for (int j = 0; j < 4; ++j)
-            if (first + j < P)
-                out[n * P + first + j] = (w[j] >> 8) * UNIT < p[n * P + first + j];  // (4) (7)
+    EACH(i, N * ((P + 3) / 4)) {
+        const Draw d = draw(i, P, rows, clock, stream);
+        for (int j = 0; j < d.count; ++j)
+            out[d.place + j] = (d.w[j] >> 8) * UNIT < p[d.place + j];  // (4) (7)
     }
 }

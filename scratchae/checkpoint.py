@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from . import initializers, latents, layers, likelihoods, models, optim
+from .backend import Backend
 
 FORMAT = "scratchae 1"
 CLASSES = (
@@ -61,8 +62,8 @@ def save(model: Any, path: str | os.PathLike[str]) -> None:
     _write(Path(path), to_bytes(tensors, metadata))
 
 
-def load(path: str | os.PathLike[str], *, backend: str = "numpy", classes: Iterable[type] = ()) -> Any:
-    """The model that ``save`` wrote, built on that backend, its optimiser as model.optimizer.
+def load(path: str | os.PathLike[str], *, backend: str | Backend = "numpy", classes: Iterable[type] = ()) -> Any:
+    """The model that ``save`` wrote, built on that backend (a name or an object), its optimiser as model.optimizer.
 
     classes: a reader's own classes that the file may name. Shapes as saved. Raises FileNotFoundError,
     and ValueError for a file that is damaged, of another kind, or names a class that is not allowed.
@@ -79,7 +80,7 @@ def load(path: str | os.PathLike[str], *, backend: str = "numpy", classes: Itera
         ) from error
 
 
-def _restore(metadata: Any, tensors: Any, allowed: dict[str, Any], backend: str, path: Any) -> Any:
+def _restore(metadata: Any, tensors: Any, allowed: dict[str, Any], backend: str | Backend, path: Any) -> Any:
     model = _construct(json.loads(metadata["model"]), allowed, path)
     if not isinstance(model, models.Model):
         raise TypeError(f"{type(model).__name__} is no model")

@@ -1,10 +1,16 @@
 """The backend fixture and THE tolerance table."""
 
 import os
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+
+from scratchae import get_backend
+
+sys.path.insert(0, str(Path(__file__).parent))
+import emulator
 
 # What "equal" means, by claim and dtype: absolute where values are about 1, relative where they are larger.
 TOLERANCES = {
@@ -21,15 +27,54 @@ TOLERANCES = {
 }
 
 
+BACKENDS = ["reference", "numpy", "emulated", "cupy"]  # emulated: the GPU's code, executed on the CPU
+
+
 def pytest_addoption(parser):
-    parser.addoption(
-        "--backend", action="append", choices=["reference", "numpy"], help="test these backends only (repeatable)"
-    )
+    parser.addoption("--backend", action="append", choices=BACKENDS, help="test these backends only (repeatable)")
+
+
+def chosen(config):
+    return config.getoption("--backend") or BACKENDS[:3]
+
+
+def pytest_configure(config):
+    if "cupy" in chosen(config):
+        try:
+            get_backend("cupy")
+        except (ImportError, RuntimeError) as error:
+            pytest.exit(f"--backend cupy: {error}", returncode=2)
 
 
 def pytest_generate_tests(metafunc):
     if "backend" in metafunc.fixturenames:
-        metafunc.parametrize("backend", metafunc.config.getoption("--backend") or ["reference", "numpy"])
+        metafunc.parametrize("backend", chosen(metafunc.config), indirect=True, scope="module")
+    if "gpu" in metafunc.fixturenames:
+        every = [name for name in chosen(metafunc.config) if name in ("emulated", "cupy")]
+        metafunc.parametrize("gpu", every, indirect=True, scope="module")
+
+
+@pytest.fixture(scope="module")
+def backend(request):
+    """The name of a backend: "cupy" also for "emulated", then with the emulator in the place of CuPy."""
+    yield from named(request.param)
+
+
+@pytest.fixture(scope="module")
+def gpu(request):
+    """As ``backend``, for what only the GPU's backend has."""
+    yield from named(request.param)
+
+
+def named(backend):
+    if backend != "emulated":
+        yield backend
+    elif not emulator.has_compiler():
+        pytest.skip("needs g++, which compiles the GPU's code for the CPU")
+    else:
+        with emulator.installed():
+            yield "cupy"
+            emulator.check_guards()
 
 
 @pytest.fixture

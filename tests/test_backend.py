@@ -1,13 +1,15 @@
-"""Who computes: aligned memory, products, spellings, and clear words for what cannot be."""
+"""Who computes: aligned memory, products, spellings, options, and clear words for what cannot be."""
 
 import copy
+import gc
+import sys
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from scratchae import get_backend
-from scratchae.backend import cupy as cupy_module
+from scratchae.backend import cublas, driver
 from scratchae.kernels.kernel import Kernel
 from scratchae.kernels.sgd import SGD
 
@@ -21,24 +23,54 @@ def test_memory(backend, dtype, shape):
     for make in (b.empty, b.zeros, lambda shape: b.asarray(np.ones(shape))):
         for _ in range(3):
             a = make(shape)
-            assert a.shape == shape and a.dtype == dtype and a.flags.c_contiguous and a.flags.writeable
-            assert a.ctypes.data % 128 == 0
-    assert not b.zeros(shape).any() and b.asarray(np.ones(shape)).all()
+            assert a.shape == shape and a.dtype == dtype and a.flags.c_contiguous
+            if backend == "cupy":
+                assert a.data.ptr % 512 == 0
+            else:
+                assert a.ctypes.data % 128 == 0 and a.flags.writeable
+    assert not b.to_host(b.zeros(shape)).any() and b.to_host(b.asarray(np.ones(shape))).all()
     assert b.zeros((4,), np.uint32).dtype == np.uint32
 
 
-def test_copies_and_what_is_shared(backend):
+def test_memory_of_no_elements(backend):
+    b = get_backend(backend)
+    for a in (b.zeros((0, 3)), b.asarray(np.ones((0, 3))), b.share(np.ones((0, 3), np.float32))):
+        b.write(a, 7)
+        assert b.to_host(a).shape == (0, 3) and b.to_host(a).dtype == np.float32
+
+
+def test_copies_to_and_from_the_host(backend):
     b, a = get_backend(backend), np.arange(6.0).reshape(2, 3)
     ours = b.asarray(a)
     assert ours.dtype == np.float32 and b.asarray(a, np.uint32).dtype == np.uint32
     host = b.to_host(ours)
-    ours[...] = 7
+    np.testing.assert_array_equal(b.to_host(ours.T), a.T)
+    np.testing.assert_array_equal(b.to_host(b.asarray(a.T)), a.T)
+    b.write(ours, 7)
     np.testing.assert_array_equal(host, a)
     np.testing.assert_array_equal(a, np.arange(6.0).reshape(2, 3))
-    assert b.share(a) is a  # a data set is not copied
-    np.testing.assert_array_equal(b.share(a.T), a.T)
-    assert b.share(a.T).flags.c_contiguous
+    b.write(ours[1], a[0])
+    np.testing.assert_array_equal(b.to_host(ours), [[7, 7, 7], a[0]])
+    b.write(ours, a[1])  # broadcasts
+    np.testing.assert_array_equal(b.to_host(ours), [a[1], a[1]])
+    with pytest.raises(ValueError, match="broadcast"):
+        b.write(ours, a.T)
     assert copy.deepcopy(b) is b  # a replica shares its backend
+
+
+def test_a_data_set_that_is_shared(backend):
+    b, a = get_backend(backend), np.arange(6.0).reshape(2, 3)
+    for data in (a, a.T, a.astype(np.uint8)):
+        shared = b.share(data)
+        assert shared.dtype == data.dtype and shared.flags.c_contiguous
+        np.testing.assert_array_equal(b.to_host(shared), data)
+
+
+def test_a_data_set_is_not_copied(backend):
+    if backend == "cupy":
+        pytest.skip("a GPU reads its own memory, where a data set is a copy")
+    a = np.arange(6.0).reshape(2, 3)
+    assert get_backend(backend).share(a) is a
 
 
 @DTYPES
@@ -46,23 +78,40 @@ def test_matmul(backend, dtype, tolerance, rng):
     b, tol = get_backend(backend, dtype), tolerance("layer", dtype)
     for I, K, J in ((1, 1, 1), (3, 5, 2), (17, 1, 4)):
         x, y, out = (b.asarray(rng.normal(size=shape)) for shape in ((K, I), (J, K), (I, J)))
-        before, right = out.copy(), x.T.astype("float64") @ y.T.astype("float64")
+        before, right = b.to_host(out), b.to_host(x).T.astype("float64") @ b.to_host(y).T.astype("float64")
         b.matmul(x.T, y.T, out=out)
-        np.testing.assert_allclose(out, right, rtol=tol, atol=tol)
-        out[...] = before
+        np.testing.assert_allclose(b.to_host(out), right, rtol=tol, atol=tol)
+        b.write(out, before)
         for times in (1, 2):
             b.matmul(x.T, y.T, out=out, add=True)
-            np.testing.assert_allclose(out, before + times * right, rtol=tol, atol=tol)
+            np.testing.assert_allclose(b.to_host(out), before + times * right, rtol=tol, atol=tol)
         assert out.dtype == dtype
 
 
 def test_matmul_in_two_dtypes_with_one_backend(backend, rng):
     """The scratch memory of an accumulating product belongs to its shape and dtype."""
+    if backend == "cupy":
+        pytest.skip("cuBLAS accumulates without scratch memory, and products are of the backend's own dtype")
     b, x = get_backend(backend), rng.normal(size=(3, 3))
     for dtype in ("float32", "float64", "float32"):
         out, a = b.zeros((3, 3), dtype), b.asarray(x, dtype)
         b.matmul(a, a, out=out, add=True)
         np.testing.assert_array_equal(out, a @ a)
+
+
+def test_products_that_the_gpu_refuses(gpu):
+    b = get_backend(gpu)
+    a, wide, double = b.zeros((3, 3)), b.zeros((3, 4)), b.zeros((3, 3), "float64")
+    for product, error, words in (
+        ((double, a, a), TypeError, r"matmul\(a\) is an array of float64, but float32 in C order is expected"),
+        ((a, np.eye(3), a), TypeError, r"matmul\(b\) is a numpy.ndarray, but .* bring it to the GPU first"),
+        ((a, a, wide[:, :3]), TypeError, r"matmul\(out\) is an array of float32, not in C order"),
+        ((a, wide, a), ValueError, r"matmul of \(3, 3\) and \(3, 4\) does not give \(3, 3\): mend the shapes"),
+        ((wide, a, wide), ValueError, r"matmul of \(3, 4\) and \(3, 3\) does not give \(3, 4\)"),
+    ):
+        with pytest.raises(error, match=words):
+            b.matmul(product[0], product[1], out=product[2])
+    assert not b.to_host(a).any() and not b.to_host(wide).any()
 
 
 def test_spellings_are_chosen_by_name():
@@ -71,6 +120,36 @@ def test_spellings_are_chosen_by_name():
     assert numpy.op(Kernel(SGD.definition)) is SGD.definition  # no loop yet: the definition
     assert get_backend().name == "numpy" and get_backend().dtype == np.float32
     assert (SGD.name, numpy.name, reference.name) == ("sgd", "numpy", "reference")
+
+
+def test_the_gpu_takes_the_cuda_spelling(gpu):
+    b = get_backend(gpu)
+    assert (b.name, b.dtype, b.op(SGD).func) == ("cupy", np.float32, SGD.cuda)
+    with pytest.raises(NotImplementedError, match="kernel sgd has no CUDA spelling: use backend 'numpy'"):
+        b.op(Kernel(SGD.definition, SGD.numba))
+
+
+def test_each_backend_has_a_stream_of_its_own(gpu):
+    one, other = get_backend(gpu), get_backend(gpu)
+    assert one.stream.ptr != other.stream.ptr
+
+
+PRECISIONS = [({}, True), ({"precision": "float32"}, True), ({"precision": "tf32"}, False)]
+
+
+@pytest.mark.parametrize("options, kept", PRECISIONS)
+def test_precision_is_that_of_the_products(gpu, options, kept):
+    """1 + 2^-12 is a float32, but TF32 has 10 bits after the point."""
+    b, host = get_backend(gpu, **options), np.full((256, 256), 1 + 2**-12)
+    x, eye, out = b.asarray(host), b.asarray(np.eye(256)), b.zeros((256, 256))
+    b.matmul(x, eye, out=out)
+    np.testing.assert_array_equal(b.to_host(out), host if kept else np.ones_like(host))
+    np.testing.assert_array_equal(b.to_host(x), host)
+
+
+def test_graph_is_an_option(gpu):
+    """What it does is tested in test_graph.py."""
+    assert get_backend(gpu).graph and not get_backend(gpu, graph=False).graph
 
 
 class ndarray:
@@ -87,51 +166,143 @@ def test_arrays_of_another_library_are_refused(backend, other, words):
 
 
 @pytest.mark.parametrize(
-    "arguments, words",
+    "arguments, options, words",
     [
-        (("torch",), "there is no backend 'torch': choose one of numpy, reference, cupy"),
-        (("",), "there is no backend ''"),
-        (("numpy", "float16"), "'float16', but a backend computes in 'float32' or 'float64'"),
-        (("numpy", "int32"), "'int32'"),
+        (("torch",), {}, "there is no backend 'torch': choose one of numpy, reference, cupy"),
+        (("",), {}, "there is no backend ''"),
+        (("numpy", "float16"), {}, "'float16', but a backend computes in 'float32' or 'float64'"),
+        (("numpy", "int32"), {}, "'int32'"),
+        (("numpy",), {"precision": "tf32"}, "only the backend 'cupy' takes precision, not 'numpy': leave it out"),
+        (("reference",), {"graph": True}, "only the backend 'cupy' takes graph, not 'reference': leave it out"),
+        (("cupy",), {"precision": "float16"}, "the precision is 'float16': choose one of float32, tf32"),
+        (("cupy", "float64"), {"precision": "tf32"}, "one of float32 products, but the dtype is 'float64'"),
     ],
 )
-def test_unknown_names(arguments, words):
+def test_names_and_options_that_there_are_not(arguments, options, words):
     with pytest.raises(ValueError, match=words):
-        get_backend(*arguments)
+        get_backend(*arguments, **options)
 
 
 class CUDARuntimeError(RuntimeError):
     pass
 
 
-def pretend(version, devices):
-    """What require_cupy reads of CuPy."""
+def pretend(version, built_for, devices):
+    """What require_cupy reads of CuPy: of the driver, of CuPy's own CUDA, and how many GPUs there are."""
 
     def count():
         if devices is None:
             raise CUDARuntimeError("cudaErrorNoDevice")
         return devices
 
-    runtime = SimpleNamespace(
-        driverGetVersion=lambda: version, getDeviceCount=count, CUDARuntimeError=CUDARuntimeError
-    )
+    versions = {"driverGetVersion": lambda: version, "runtimeGetVersion": lambda: built_for}
+    runtime = SimpleNamespace(getDeviceCount=count, CUDARuntimeError=CUDARuntimeError, **versions)
     return SimpleNamespace(cuda=SimpleNamespace(runtime=runtime))
 
 
-@pytest.mark.parametrize(
-    "cupy, error, words",
-    [
-        (None, ImportError, "needs CuPy, which is not installed"),
-        (pretend(0, 0), RuntimeError, "needs an NVIDIA driver, and none is loaded"),
-        (pretend(12_080, None), RuntimeError, "needs an NVIDIA GPU, and the driver sees none"),
-        (pretend(12_080, 0), RuntimeError, "needs an NVIDIA GPU, and the driver sees none"),
-        (pretend(12_080, 1), RuntimeError, "needs CUDA spellings of the kernels"),
-    ],
-    ids=["not installed", "no driver", "no device", "no devices", "not yet"],
-)
-def test_cupy_says_what_is_missing(monkeypatch, cupy, error, words):
-    monkeypatch.setattr(cupy_module, "find_spec", lambda name: cupy)
-    monkeypatch.setattr(cupy_module, "import_module", lambda name: cupy)
-    with pytest.raises(error, match=f"backend 'cupy' {words}.*: use backend 'numpy'") as caught:
+CUPY_SAYS = """
+================================================================
+Failed to import CuPy.
+
+If you installed CuPy via wheels, make sure that the package matches with the version of CUDA installed.
+
+Original error:
+  ImportError: libcudart.so.12: cannot open shared object file: No such file or directory
+================================================================
+"""
+MISSING = {
+    "not installed": (None, ImportError, "needs CuPy, which is not installed: pip install 'cupy-cuda13x.ctk.'"),
+    "does not load": (
+        ImportError("undefined symbol"),
+        ImportError,
+        r"needs CuPy, which does not load \(undefined symbol\): install just one of cupy-cuda12x and cupy-cuda13x",
+    ),
+    "no driver": (pretend(0, 13_020, None), RuntimeError, "needs an NVIDIA driver, and none is loaded"),
+    "an old driver": (
+        pretend(12_080, 13_020, 1),
+        RuntimeError,
+        r"needs a driver for CUDA 13\.2, but this one ends at 12\.8: .*\(pip install cupy-cuda12x\)",
+    ),
+    "no device": (pretend(13_000, 13_020, None), RuntimeError, "needs an NVIDIA GPU, and the driver sees none"),
+    "no devices": (pretend(13_000, 12_090, 0), RuntimeError, "needs an NVIDIA GPU, and the driver sees none"),
+}
+
+
+def put_in_the_place_of_cupy(monkeypatch, cupy):
+    """None where it is not installed, an error where it does not load, else what is imported."""
+
+    def load(name):
+        if isinstance(cupy, Exception):
+            raise cupy
+        return cupy
+
+    monkeypatch.setattr(driver, "find_spec", lambda name: cupy)
+    monkeypatch.setattr(driver, "import_module", load)
+
+
+@pytest.mark.parametrize("name", MISSING)
+def test_cupy_says_what_is_missing(monkeypatch, name):
+    cupy, error, words = MISSING[name]
+    put_in_the_place_of_cupy(monkeypatch, cupy)
+    with pytest.raises(error, match=f"^backend 'cupy' {words}.*, or use backend 'numpy'$") as caught:
         get_backend("cupy")
     assert "\n" not in str(caught.value)
+
+
+def test_of_what_cupy_says_the_cause_is_told(monkeypatch):
+    put_in_the_place_of_cupy(monkeypatch, ImportError(CUPY_SAYS))
+    with pytest.raises(
+        ImportError, match=r"does not load \(.*libcudart.so.12: cannot open .*\): install"
+    ) as caught:
+        get_backend("cupy")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("version, built_for", [(13_000, 13_020), (13_000, 12_090), (12_020, 12_090)])
+def test_a_driver_that_is_new_enough(monkeypatch, version, built_for):
+    cupy = pretend(version, built_for, 1)
+    put_in_the_place_of_cupy(monkeypatch, cupy)
+    assert driver.require_cupy() is cupy
+
+
+def finder(name):
+    """cuda.pathfinder as it answers without the library."""
+
+    def load(library):
+        raise RuntimeError(f'Failure finding "lib{library}.so": No such file\n  listdir("/usr/lib")')
+
+    return SimpleNamespace(load_nvidia_dynamic_lib=load)
+
+
+def not_installed(name):
+    raise ModuleNotFoundError("No module named 'cuda'")
+
+
+def a_broken_link(name):
+    return SimpleNamespace(load_nvidia_dynamic_lib=lambda _: SimpleNamespace(abs_path="/nowhere/libcublas.so.13"))
+
+
+@pytest.mark.parametrize(
+    "pathfinder, words",
+    [
+        (not_installed, "No module named 'cuda'"),
+        (finder, 'Failure finding "libcublas.so": No such file'),
+        (a_broken_link, "/nowhere/libcublas.so.13: cannot open shared object file.*"),
+    ],
+)
+def test_cublas_is_missing(monkeypatch, pathfinder, words):
+    monkeypatch.setattr(cublas, "import_module", pathfinder)
+    brings = r"pip install 'cupy-cuda13x\[ctk\]' .* brings it, or use backend 'numpy'$"
+    with pytest.raises(RuntimeError, match=rf"^backend 'cupy' needs cuBLAS, .* \({words}\): {brings}") as caught:
+        cublas.library()
+    assert "\n" not in str(caught.value)
+
+
+def test_without_cublas_one_error_is_all(gpu, monkeypatch):
+    ignored = []
+    monkeypatch.setattr(sys, "unraisablehook", ignored.append)
+    monkeypatch.setattr(cublas, "import_module", not_installed)
+    with pytest.raises(RuntimeError, match="needs cuBLAS"):
+        get_backend(gpu)
+    gc.collect()
+    assert not ignored

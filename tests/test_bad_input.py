@@ -209,6 +209,16 @@ def test_other_floating_point_numbers_are_cast(dtype):
     assert np.isfinite(fit(vae().build(3), X.astype(dtype))["train_loss"][0])
 
 
+def test_an_array_on_the_gpu_is_refused(gpu):
+    """Host arrays in, host arrays out, on every backend; the model goes on as a twin does."""
+    model, twin = (vae().build(3, backend=gpu) for _ in range(2))
+    x, z = (model.backend.asarray(a) for a in (X, X[:, :2]))
+    calls = (lambda: fit(model, x), lambda: fit(model, X, validation=x), lambda: sa.evaluate(model, x))
+    for call in (*calls, lambda: model.encode(x), lambda: model.decode(z), lambda: model.reconstruct(x)):
+        one_sentence(call, TypeError, "ndarray.* NumPy array")
+    assert fit(model)["train_loss"] == fit(twin)["train_loss"]
+
+
 def test_inf_of_both_signs():
     x = put(np.inf, 0, 0)
     x[1, 1] = -np.inf

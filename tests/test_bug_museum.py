@@ -7,6 +7,7 @@ fail. Where a bug is known to slip past some check, the exhibit shows that too. 
 
 import importlib.util
 import inspect
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ import pytest
 
 import scratchae as sa
 from scratchae import checkpoint, randomness
+from scratchae.backend import cuda
 from scratchae.kernels import gaussian
 from scratchae.kernels.kernel import Kernel
 
@@ -29,9 +31,9 @@ def proofs_of(name):
 proofs = proofs_of("test_proofs")
 
 
-def called(proof, tolerance):
+def called(proof, backend, tolerance):
     """A proof of test_proofs.py, ready to run, with what pytest would hand it."""
-    given = {"backend": "numpy", "tolerance": tolerance, "likelihood": sa.Bernoulli}
+    given = {"backend": backend, "tolerance": tolerance, "likelihood": sa.Bernoulli}
     return lambda: proof(**{name: given[name] for name in inspect.signature(proof).parameters})
 
 
@@ -60,29 +62,46 @@ def assert_gradients(f, tensors, gradients, allowed):
         assert error <= allowed * np.linalg.norm(gradients[name]) / np.sqrt(v.size), name
 
 
-def the_loss_and_its_gradient_agree(tolerance):
+def the_loss_and_its_gradient_agree(backend, tolerance):
     """A small VAE: every named tensor, with noise that is a function of the clock and drawn for each forward."""
     encoder = sa.Sequential(sa.Dense(6, 5, "tanh"), sa.Dense(5, 4))
     decoder = sa.Sequential(sa.Dense(2, 5, "tanh"), sa.Dense(5, 6))
-    model = sa.VAE(encoder, decoder, sa.Gaussian(2), beta=0.7).build(6, dtype="float64")
-    grads = np.zeros_like(model.parameters.values)
-    replica, x = model.replica(3, grads), np.random.default_rng(0).uniform(size=(3, 6))
+    model = sa.VAE(encoder, decoder, sa.Gaussian(2), beta=0.7).build(6, backend=backend, dtype="float64")
+    bound, views = model.backend, model.parameters.views()
+    grads = bound.zeros((model.parameters.size,))
+    replica, x = model.replica(3, grads), bound.asarray(np.random.default_rng(0).uniform(size=(3, 6)))
+    tensors = {name: bound.to_host(view) for name, view in views.items()}
 
     def total():
-        replica.draw(np.arange(3, dtype=np.uint32), randomness.clock(0))
+        proofs.draw(replica, 3, bound)
         return replica.forward(x, x)
 
+    def loss():
+        for name, view in views.items():
+            bound.write(view, tensors[name])
+        return 3 * replica.loss(bound.to_host(total()))["loss"]
+
     replica.backward(total())
-    tensors, gradients = model.parameters.views(), model.parameters.views(grads)
-    assert_gradients(lambda: 3 * replica.loss(total())["loss"], tensors, gradients, tolerance("gradient"))
+    gradients = {name: bound.to_host(grad) for name, grad in model.parameters.views(grads).items()}
+    assert_gradients(loss, tensors, gradients, tolerance("gradient"))
 
 
-def replace(monkeypatch, sample=None, gradient=None):
-    """Put other definitions in the place of the Gaussian latent's kernels, on every backend."""
-    if sample is not None:
+def replace(monkeypatch, backend, sample, gradient, cuda_texts):
+    """Put other definitions in the place of the Gaussian latent's kernels; on a GPU, other words in their text."""
+    if backend == "cupy":
+        replace_cuda(monkeypatch, "gaussian.cu", cuda_texts)
+    else:
         monkeypatch.setattr("scratchae.latents.gaussian.GAUSSIAN_SAMPLE", Kernel(sample))
-    if gradient is not None:
         monkeypatch.setattr("scratchae.latents.gaussian.GAUSSIAN_GRADIENT", Kernel(gradient))
+
+
+def replace_cuda(monkeypatch, file, changes):
+    """Other words in the place of those of a .cu file, wherever they stand: {right: wrong}."""
+    text = cuda.texts()[file]
+    for right, wrong in changes.items():
+        assert right in text
+        text = text.replace(right, wrong)
+    monkeypatch.setitem(cuda.texts(), file, text)
 
 
 SEE_SIGMA = (
@@ -94,7 +113,7 @@ SEE_SIGMA = (
 
 
 @pytest.mark.parametrize("proof", SEE_SIGMA)
-def test_sampling_with_the_variance_as_sigma(monkeypatch, tolerance, proof):
+def test_sampling_with_the_variance_as_sigma(monkeypatch, backend, tolerance, proof):
     """z = mu + exp(logvar) eps. Source: numpy-ml, DeZero, old Keras examples.
 
     Its gradient is the right gradient of the wrong sampler, so a gradient check sees nothing."""
@@ -110,15 +129,18 @@ def test_sampling_with_the_variance_as_sigma(monkeypatch, tolerance, proof):
         dh[:, :D] += dz
         dh[:, D:] += dz * eps * np.exp(h[:, D:])
 
-    exhibit(called(proof, tolerance), lambda: replace(monkeypatch, sample, gradient))
-    the_loss_and_its_gradient_agree(tolerance)
+    texts = {"exp(REAL(0.5) * logvar)": "exp(logvar)", "sum_dz_eps * sigma": "2 * sum_dz_eps * sigma"}
+    plant = partial(replace, monkeypatch, backend, sample, gradient, texts)
+    exhibit(called(proof, backend, tolerance), plant)
+    the_loss_and_its_gradient_agree(backend, tolerance)
 
 
+KL = "REAL(0.5) * (mu * mu + expm1(logvar) - logvar)"  # as gaussian.cu says it
 SEE_UNITS = (proofs.test_terms_are_sums_over_dimensions, proofs.test_kl_is_the_mean_of_log_q_minus_log_p)
 
 
 @pytest.mark.parametrize("proof", SEE_UNITS)
-def test_kl_averaged_over_dimensions(monkeypatch, tolerance, proof):
+def test_kl_averaged_over_dimensions(monkeypatch, backend, tolerance, proof):
     """The KL is a mean over latent dimensions, the reconstruction a sum. Source: pytorch/examples #234, #290."""
 
     def sample(z, kl, h, eps):
@@ -128,11 +150,12 @@ def test_kl_averaged_over_dimensions(monkeypatch, tolerance, proof):
     def gradient(dh, dz, h, eps, w):
         gaussian.gaussian_gradient(dh, dz, h, eps, w / len(w))
 
-    exhibit(called(proof, tolerance), lambda: replace(monkeypatch, sample, gradient))
-    the_loss_and_its_gradient_agree(tolerance)
+    plant = partial(replace, monkeypatch, backend, sample, gradient, {KL: f"{KL} / D", "w[d]": "w[d] / D"})
+    exhibit(called(proof, backend, tolerance), plant)
+    the_loss_and_its_gradient_agree(backend, tolerance)
 
 
-def test_kl_clamped_to_zero(monkeypatch, tolerance):
+def test_kl_clamped_to_zero(monkeypatch, backend, tolerance):
     """A capacity of zero taken as an upper limit: the KL is clamped to it and vanishes. Source: PyOD.
 
     The "bound" then lies above log p(x)."""
@@ -144,16 +167,17 @@ def test_kl_clamped_to_zero(monkeypatch, tolerance):
     def gradient(dh, dz, h, eps, w):
         gaussian.gaussian_gradient(dh, dz, h, eps, np.zeros_like(w))
 
-    proof = called(proofs.test_elbo_is_a_bound, tolerance)
-    exhibit(proof, lambda: replace(monkeypatch, sample, gradient))
-    the_loss_and_its_gradient_agree(tolerance)
+    texts = {KL: f"fmin(REAL(0), {KL})", "w[d]": "0 * w[d]"}
+    plant = partial(replace, monkeypatch, backend, sample, gradient, texts)
+    exhibit(called(proofs.test_elbo_is_a_bound, backend, tolerance), plant)
+    the_loss_and_its_gradient_agree(backend, tolerance)
 
 
 SEE_PIXELS = (proofs.test_terms_are_sums_over_dimensions, proofs.test_an_untrained_model_knows_nothing_on_strokes)
 
 
 @pytest.mark.parametrize("proof", SEE_PIXELS)
-def test_reconstruction_averaged_over_pixels(monkeypatch, tolerance, proof):
+def test_reconstruction_averaged_over_pixels(monkeypatch, backend, tolerance, proof):
     """The cross-entropy is a mean over pixels, the KL a sum, which then weighs 784 times too much.
 
     Source: every framework whose cross-entropy reduces by the mean, as Keras' over the last axis."""
@@ -165,78 +189,100 @@ def test_reconstruction_averaged_over_pixels(monkeypatch, tolerance, proof):
         nll /= D
         return nll
 
-    exhibit(called(proof, tolerance), lambda: monkeypatch.setattr(sa.Bernoulli, "forward", averaged))
-    the_loss_and_its_gradient_agree(tolerance)
+    def plant():
+        if backend == "cupy":
+            texts = {"REAL(total)": "REAL(total / D)", "/ (1 + e) - x_nd": "/ (1 + e) / D - x_nd / D"}
+            replace_cuda(monkeypatch, "bernoulli.cu", texts)
+        else:
+            monkeypatch.setattr(sa.Bernoulli, "forward", averaged)
+
+    exhibit(called(proof, backend, tolerance), plant)
+    the_loss_and_its_gradient_agree(backend, tolerance)
 
 
-def test_noise_redrawn_in_the_backward_pass(monkeypatch, tolerance):
+def test_noise_redrawn_in_the_backward_pass(monkeypatch, backend, tolerance):
     """backward draws its own eps, so its gradient belongs to no z. Source: DESIGN.md, "Famous bugs"."""
-    backward = sa.Gaussian.backward
+    draw, backward = sa.Gaussian.draw, sa.Gaussian.backward
+
+    def noted(self, rows, clock):
+        self.drawn = rows, clock
+        draw(self, rows, clock)
 
     def redrawn(self, dz, kl_weight):
-        self.draw(np.arange(len(self.h), dtype=np.uint32), randomness.clock(1))
+        self.normal(self.eps, *self.drawn, randomness.LATENT + 1)
         return backward(self, dz, kl_weight)
 
-    exhibit(
-        lambda: the_loss_and_its_gradient_agree(tolerance),
-        lambda: monkeypatch.setattr(sa.Gaussian, "backward", redrawn),
-    )
+    def plant():
+        monkeypatch.setattr(sa.Gaussian, "draw", noted)
+        monkeypatch.setattr(sa.Gaussian, "backward", redrawn)
+
+    exhibit(lambda: the_loss_and_its_gradient_agree(backend, tolerance), plant)
 
 
-def a_resumed_run_is_the_run(path):
+def a_resumed_run_is_the_run(path, backend):
     """Two epochs, save, load, two epochs: to the bit the run of four that was never stopped."""
     x = np.random.default_rng(0).normal(size=(40, 5)).astype(np.float32)
-    model = sa.VAE(sa.Dense(5, 4), sa.Dense(2, 5), sa.Gaussian(2), sa.GaussianLikelihood()).build(5)
+    model = sa.VAE(sa.Dense(5, 4), sa.Dense(2, 5), sa.Gaussian(2), sa.GaussianLikelihood()).build(
+        5, backend=backend
+    )
     adam = sa.Adam(1e-2)
     sa.fit(model, x, adam, epochs=2, batch_size=8, threads=1)
     checkpoint.save(model, path)
-    resumed = checkpoint.load(path)
+    resumed = checkpoint.load(path, backend=backend)
     for m, optimizer in ((model, adam), (resumed, resumed.optimizer)):
         sa.fit(m, x, optimizer, epochs=2, batch_size=8, threads=1)
-    np.testing.assert_array_equal(resumed.parameters.values, model.parameters.values)
+    values = (m.backend.to_host(m.parameters.values) for m in (resumed, model))
+    np.testing.assert_array_equal(*values)
 
 
-def test_step_count_lost_on_resume(monkeypatch, tmp_path):
+def test_step_count_lost_on_resume(monkeypatch, backend, tmp_path):
     """Adam resumes with its moments but at t = 0, and corrects a bias that is gone. Source: chainer #4013."""
     load = checkpoint.load
 
-    def forgetful(path):
-        model = load(path)
+    def forgetful(path, **options):
+        model = load(path, **options)
         model.optimizer.t = 0
         return model
 
     exhibit(
-        lambda: a_resumed_run_is_the_run(tmp_path / "run.safetensors"),
+        lambda: a_resumed_run_is_the_run(tmp_path / "run.safetensors", backend),
         lambda: monkeypatch.setattr(checkpoint, "load", forgetful),
     )
 
 
-def a_layer():
+def a_layer(backend="numpy"):
     """A Dense layer alone with loss <y, dy>: f, its tensors with the input x among them, their gradients."""
-    rng, layer, backend = np.random.default_rng(0), sa.Dense(4, 3, "tanh"), sa.get_backend("numpy", "float64")
+    rng, layer, bound = np.random.default_rng(0), sa.Dense(4, 3, "tanh"), sa.get_backend(backend, "float64")
     layer.declare((4,))
-    values = {"W": rng.normal(size=(4, 3)), "b": rng.normal(size=3)}
-    grads = {name: np.zeros_like(value) for name, value in values.items()}
-    layer.attach(values, grads)
-    layer.bind(backend, 5, need_dx=True)
-    x, dy = rng.normal(size=(5, 4)), rng.normal(size=(5, 3))
-    layer.forward(x)
-    grads["x"] = layer.backward(dy).copy()
-    return lambda: (layer.forward(x) * dy).sum(), values | {"x": x}, grads
+    tensors = {"W": rng.normal(size=(4, 3)), "b": rng.normal(size=3), "x": rng.normal(size=(5, 4))}
+    there = {name: bound.asarray(value) for name, value in tensors.items()}
+    grads = {name: bound.zeros(tensors[name].shape) for name in ("W", "b")}
+    layer.attach({name: there[name] for name in ("W", "b")}, grads)
+    layer.bind(bound, 5, need_dx=True)
+    dy = rng.normal(size=(5, 3))
+
+    def f():
+        for name, value in tensors.items():
+            bound.write(there[name], value)
+        return (bound.to_host(layer.forward(there["x"])) * dy).sum()
+
+    f()
+    grads["x"] = layer.backward(bound.asarray(dy))
+    return f, tensors, {name: bound.to_host(grad) for name, grad in grads.items()}
 
 
-def parameter_gradients_agree(tolerance):
+def parameter_gradients_agree(backend, tolerance):
     """The check that is not enough: W and b, the input left out."""
-    f, tensors, gradients = a_layer()
+    f, tensors, gradients = a_layer(backend)
     assert_gradients(f, {name: tensors[name] for name in ("W", "b")}, gradients, tolerance("gradient"))
 
 
-def all_gradients_agree(tolerance):
+def all_gradients_agree(backend, tolerance):
     """W, b, and the input x."""
-    assert_gradients(*a_layer(), tolerance("gradient"))
+    assert_gradients(*a_layer(backend), tolerance("gradient"))
 
 
-def test_only_parameter_gradients_checked(monkeypatch, tolerance):
+def test_only_parameter_gradients_checked(monkeypatch, backend, tolerance):
     """dx is made from dy where da belongs: the layer's own W and b are right, all below it is wrong.
 
     Source: mlpack #1923."""
@@ -248,10 +294,10 @@ def test_only_parameter_gradients_checked(monkeypatch, tolerance):
         return dx
 
     exhibit(
-        lambda: all_gradients_agree(tolerance),
+        lambda: all_gradients_agree(backend, tolerance),
         lambda: monkeypatch.setattr(sa.Dense, "backward", without_the_activation),
     )
-    parameter_gradients_agree(tolerance)
+    parameter_gradients_agree(backend, tolerance)
 
 
 def the_checker_sees_planted_errors(check, tolerance):

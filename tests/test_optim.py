@@ -16,18 +16,19 @@ GRADS = ([8.0, -0.4, 0.0], [-2.0, 0.8, 1e-3], [4.0, 0.4, -8.0])  # sums over the
 def stepped(optimizer, backend="numpy", grads=GRADS, shards=1, dtype="float64", parts=(slice(0, 3),)):
     """Theta after each step on those gradients, each cut into that many shards."""
     declared = {"theta": ((3,), lambda noise: np.array(THETA))}
-    parameters = Parameters(sa.get_backend(backend, dtype), declared)
+    b = sa.get_backend(backend, dtype)
+    parameters = Parameters(b, declared)
     parameters.initialise(seed=0)
     optimizer.own(parameters)
-    thetas = []
+    thetas, G = [], b.zeros((shards, parameters.size))
+    weights = np.arange(1, shards + 1) / np.arange(1, shards + 1).sum()
     for sums in grads:
-        G = parameters.backend.zeros((shards, parameters.size))
-        weights = np.arange(1, shards + 1) / np.arange(1, shards + 1).sum()
-        G[:, :3] = weights[:, None] * np.array(sums)
+        for shard, weight in enumerate(weights):
+            b.write(parameters.view("theta", G[shard]), weight * np.array(sums))
         optimizer.tick(np.array([float(COUNT), 1.0]))
         for part in parts:
             optimizer.update(parameters.values, G, part)
-        thetas.append(parameters.view("theta").copy())
+        thetas.append(b.to_host(parameters.view("theta")))
     return np.array(thetas)
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import scratchae as sa
+from scratchae.graph import GraphTeam, team_of
 from scratchae.parallel import Team, default_shards
 
 N = 21
@@ -33,7 +34,7 @@ def trained(backend="numpy", dtype="float64", epochs=2, n=N, **options):
     """The values after a run, and its losses."""
     model, data = vae(backend, dtype), images(n)
     history = sa.fit(model, data, sa.Adam(0.01), epochs=epochs, batch_size=8, validation=data, **options)
-    return model.parameters.values, np.array([history["train_loss"], history["test_loss"]])
+    return model.backend.to_host(model.parameters.values), np.array([history["train_loss"], history["test_loss"]])
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -81,22 +82,27 @@ def test_shards_change_the_order_of_the_sums_only(backend, shards, tolerance):
 
 
 @pytest.mark.parametrize("dtype, claim", [("float64", "layer"), ("float32", "trajectory")])
-def test_backends_give_the_same_losses(dtype, claim, tolerance):
-    numpy, reference = trained("numpy", dtype, epochs=5)[1], trained("reference", dtype, epochs=5)[1]
-    np.testing.assert_allclose(numpy, reference, rtol=tolerance(claim, dtype))
+def test_backends_give_the_same_losses(backend, dtype, claim, tolerance):
+    found, reference = trained(backend, dtype, epochs=5)[1], trained("reference", dtype, epochs=5)[1]
+    np.testing.assert_allclose(found, reference, rtol=tolerance(claim, dtype))
+
+
+FILLS_GRADIENTS = (Team, "gradients"), (GraphTeam, "_backward")
 
 
 @pytest.mark.parametrize("wrong", [lambda active: 2, lambda active: 3], ids=["one left out", "a stale one kept"])
-def test_a_wrong_sum_over_shards_is_seen(monkeypatch, wrong, tolerance):
+def test_a_wrong_sum_over_shards_is_seen(backend, monkeypatch, wrong, tolerance):
     """The last batch has one row, and two of three shards have none: their gradients are old ones."""
-    right, update = trained(shards=3, n=17)[0], Team.update
+    right, (kind, name) = trained(backend, shards=3, n=17)[0], FILLS_GRADIENTS[backend == "cupy"]
+    fill = getattr(kind, name)
 
-    def mutant(team, optimizer, total):
+    def mutant(team, *args):
+        total = fill(team, *args)
         team.active = wrong(team.active)
-        update(team, optimizer, total)
+        return total
 
-    monkeypatch.setattr(Team, "update", mutant)
-    assert np.abs(trained(shards=3, n=17)[0] - right).max() > 1000 * tolerance("layer")
+    monkeypatch.setattr(kind, name, mutant)
+    assert np.abs(trained(backend, shards=3, n=17)[0] - right).max() > 1000 * tolerance("layer")
 
 
 def test_the_sums_of_the_shards_add_to_those_of_the_batch(backend, tolerance):
@@ -104,9 +110,9 @@ def test_the_sums_of_the_shards_add_to_those_of_the_batch(backend, tolerance):
     rows = np.arange(8, dtype=np.uint32)
     totals, sums = [], []
     for shards in (1, 3):
-        with Team(model, 8, shards) as team:
+        with team_of(model, 8, shards) as team:
             totals.append(team.gradients(team.feeds(source), rows))
-            sums.append(team.grads.sum(axis=0))
+            sums.append(model.backend.to_host(team.grads).sum(axis=0))
     assert totals[0].dtype == np.float64 and totals[0][0] == totals[1][0] == 8  # the count first
     np.testing.assert_allclose(totals[1], totals[0], rtol=tolerance("layer"))
     np.testing.assert_allclose(sums[1], sums[0], atol=tolerance("layer"))
@@ -117,6 +123,13 @@ def test_shards_come_from_the_batch_alone():
     for shards, threads, expected in ((None, None, 1), (3, 8, 3), (100, 100, 8)):
         team = Team(vae(), 8, shards, threads)
         assert team.shards == expected and 1 <= team.threads <= expected
+
+
+def test_on_a_gpu_a_batch_stays_whole(gpu):
+    assert [default_shards(n, gpu) for n in (1, 32, 10_000)] == [1, 1, 1]
+    for shards, expected in ((None, 1), (3, 3), (100, 8)):
+        team = team_of(vae(gpu), 8, shards, threads=4)
+        assert (type(team), team.shards, team.threads) == (GraphTeam, expected, 1)
 
 
 def test_parts_cover_the_vector_once():
@@ -131,6 +144,8 @@ def test_parts_cover_the_vector_once():
 
 def test_blocks_change_nothing_but_roundings(monkeypatch, backend, tolerance):
     """Rows of a shard one by one, by threes, all at once: the same sums and gradients."""
+    if backend == "cupy":
+        pytest.skip("blocks are for the caches of a CPU: a GPU takes a shard whole")
     totals, grads = [], []
     for rows_at_once in (1, 3, 1000):
         model = vae(backend)
@@ -156,16 +171,16 @@ def test_a_block_that_assigns_where_it_should_add_is_seen(monkeypatch, tolerance
         assert np.abs(team.grads - right).max() > 1000 * tolerance("layer")
 
 
-def test_an_objective_that_reads_the_total_sees_all_rows_first(monkeypatch):
+def test_an_objective_that_reads_the_total_sees_all_rows_first(backend, monkeypatch):
     """It is handed the sums of the whole batch, and its rows are not cut into blocks."""
-    model, seen = vae(), []
+    model, seen = vae(backend), []
     monkeypatch.setattr("scratchae.parallel.BLOCK_BYTES", 1)
     monkeypatch.setattr("scratchae.objectives.ELBO.additive", False)
     monkeypatch.setattr("scratchae.objectives.ELBO.backward", lambda self, total: seen.append(total))
-    with Team(model, 8, shards=2) as team:
+    with team_of(model, 8, shards=2) as team:
         total = team.gradients(team.feeds(images()), np.arange(8, dtype=np.uint32))
     assert team.block == 4 and len(seen) == 2 and total[0] == 8
-    assert all((one == total).all() for one in seen)
+    assert all((model.backend.to_host(one) == total).all() for one in seen)
 
 
 def test_threads_end_and_blas_is_given_back():
@@ -213,3 +228,38 @@ def test_a_step_that_allocates_is_seen(monkeypatch):
     adam = sa.Adam.update
     monkeypatch.setattr(sa.Adam, "update", lambda self, values, grads, part: adam(self, values, +grads, part))
     assert bytes_of_a_step(1) > 64 * 1024
+
+
+def made_in_an_epoch(backend):
+    """How many arrays an epoch makes on the GPU, after the first, with batches of two sizes."""
+    model, optimizer, made = vae(backend, None), sa.Adam(), []
+    empty, order = backend.cupy.empty, np.arange(N, dtype=np.uint32)
+    optimizer.own(model.parameters)
+
+    def counted(*args):
+        made.append(args)
+        return empty(*args)
+
+    with team_of(model, 8, shards=3) as team, pytest.MonkeyPatch.context() as patch:
+        feeds = team.feeds(images())
+        patch.setattr(backend.cupy, "empty", counted)
+        for _ in range(2):
+            made.clear()
+            assert len(list(team.steps(feeds, order, 8, optimizer, lambda: False))) == 3
+    return len(made)
+
+
+@pytest.mark.parametrize("graph", [True, False])
+def test_an_epoch_allocates_nothing_on_a_gpu(gpu, graph):
+    assert made_in_an_epoch(sa.get_backend(gpu, graph=graph)) == 0
+
+
+def test_an_epoch_that_allocates_on_a_gpu_is_seen(gpu, monkeypatch):
+    adam = sa.Adam.update
+
+    def update(self, values, grads, part):
+        self.backend.empty(grads.shape)
+        adam(self, values, grads, part)
+
+    monkeypatch.setattr(sa.Adam, "update", update)
+    assert made_in_an_epoch(sa.get_backend(gpu, graph=False)) == 3

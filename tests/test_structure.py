@@ -23,13 +23,14 @@ FLOORS = (
     {"objectives"},
     {"models"},
     {"datasets", "optim", "parallel"},
+    {"graph"},
     {"checkpoint", "evaluate"},
     {"training"},
     {"plots"},
     {"gradcheck"},
     {"__init__"},
 )
-BY_PROTOCOL = {"datasets", "optim", "parallel", "evaluate", "training"}  # they know no model by name
+BY_PROTOCOL = {"datasets", "optim", "parallel", "graph", "evaluate", "training"}  # they know no model by name
 UNKNOWN_TO_THEM = set().union(*FLOORS[2:7], {"checkpoint"})  # from the initial weights up to the models
 LOOPS_ALONE = {"kernels/taps.py"}  # parts of kernels that are defined elsewhere
 OPEN = {"numpy", "numba", "llvmlite"}  # what a module may import as it is imported; llvmlite is Numba's own
@@ -51,6 +52,7 @@ def sources(*folders):
 
 LIBRARY = sources("kernels", "scratchae")
 KERNELS = [name for name in LIBRARY if name.startswith("kernels/")]
+CUDA = sorted(f"kernels/{p.name}" for p in (ROOT / "kernels").glob("*.cu") if p.name != "device.cu")
 EVERYTHING = LIBRARY + sources("examples", "benchmarks", "tests")
 
 
@@ -185,6 +187,32 @@ def is_jit(function):
     return any(isinstance(d, ast.Name) and d.id == "jit" for d in function.decorator_list)
 
 
+def within(comments, functions):
+    """The numbers of the comments in those functions."""
+    return set().union(*(n for line, n in comments if any(f.lineno <= line <= f.end_lineno for f in functions)))
+
+
+def outside(comments, functions):
+    return set().union(*(n for line, n in comments if not any(f.lineno <= line <= f.end_lineno for f in functions)))
+
+
+def launches(functions):
+    """The functions that launch those of the .cu file."""
+    return [function for name, function in functions.items() if name.endswith("_cuda")]
+
+
+def uneven_cuda(name, source, cuda):
+    """Equations that only the plain definitions of a kernel's file have, or only its CUDA spelling."""
+    tree, comments = ast.parse(source), list(comment_numbers(source))
+    functions = {n.name: n for n in tree.body if isinstance(n, ast.FunctionDef)}
+    loops = [f for f in functions.values() if is_jit(f)]
+    plain = outside(comments, loops + launches(functions))
+    found = [IN_COMMENT.finditer(f"#{text}") for text in re.findall(r"//(.*)", cuda)]
+    spelled = {n for matches in found for m in matches for n in NUMBER.findall(m.group())}
+    missing = plain ^ (spelled | within(comments, launches(functions)))
+    return [f"{name}: only one of the definition and CUDA has {sorted(missing)}"] if missing else []
+
+
 def uneven_spellings(name, source):
     """Kernels whose definition and Numba loop, with all they call in the file, implement other equations."""
     tree, comments = ast.parse(source), list(comment_numbers(source))
@@ -196,16 +224,17 @@ def uneven_spellings(name, source):
         called = {n.id for n in ast.walk(functions[function]) if isinstance(n, ast.Name)} & functions.keys() - seen
         return set().union(*own, *(numbers(other, seen) for other in called))
 
-    offences, loops = [], [f for f in functions.values() if is_jit(f)]
+    offences, loops, alone = [], [f for f in functions.values() if is_jit(f)], set()
     for call in (n for n in ast.walk(tree) if isinstance(n, ast.Call) and getattr(n.func, "id", "") == "Kernel"):
-        pair = [a.id for a in call.args if isinstance(a, ast.Name) and a.id in functions]
+        pair = [a.id for a in call.args[:2] if isinstance(a, ast.Name) and a.id in functions]
         if len(pair) == 2 and numbers(pair[0], set()) != numbers(pair[1], set()):
             offences.append(f"{name}: {pair[0]} and {pair[1]} implement other equations")
-    in_loops = [(line, n) for line, n in comments if any(f.lineno <= line <= f.end_lineno for f in loops)]
-    compiled = set().union(*(n for _, n in in_loops))
-    plain = set().union(*(n for line, n in comments if (line, n) not in in_loops))
-    if loops and name not in LOOPS_ALONE and compiled != plain:
-        offences.append(f"{name}: only one spelling has {sorted(compiled ^ plain)}")
+        if len(pair) == 1:  # no loop: the definition serves
+            alone |= numbers(pair[0], set())
+    compiled = within(comments, loops)
+    plain = outside(comments, loops + launches(functions))
+    if loops and name not in LOOPS_ALONE and compiled | alone != plain:
+        offences.append(f"{name}: only one spelling has {sorted((compiled | alone) ^ plain)}")
     return offences
 
 
@@ -273,6 +302,17 @@ def test_spellings_implement_the_same_equations(name):
     assert uneven_spellings(name, read(name)) == []
 
 
+@pytest.mark.parametrize("name", CUDA)
+def test_cuda_implements_the_same_equations(name):
+    assert uneven_cuda(name, read(name.replace(".cu", ".py")), read(name)) == []
+
+
+@pytest.mark.parametrize("name", [*CUDA, "kernels/device.cu"])
+def test_cuda_is_no_longer_than_an_idea(name):
+    lines = read(name).splitlines()
+    assert len(lines) <= 300 and max(map(len, lines)) <= 116
+
+
 @pytest.mark.parametrize("name", LIBRARY)
 def test_docstrings_have_shapes_and_source(name):
     assert poor_docstrings(name, read(name)) == []
@@ -336,6 +376,15 @@ OFFENDERS = {
 def test_a_planted_offender_is_seen(which):
     checker, name, source = OFFENDERS[which]
     assert checker(name, source)
+
+
+@pytest.mark.parametrize(
+    "cuda", ["y = x;  // (1)", "y = x;  // (1) (2)\nz = 1;  // (3)", "y = x;  // (1)\n// see (2) there"]
+)
+def test_an_uneven_cuda_spelling_is_seen(cuda):
+    plain = "def f(x):\n    x = 1  # (1)\n    x = 2  # (2)\n"
+    assert uneven_cuda("x.cu", plain, cuda)
+    assert not uneven_cuda("x.cu", plain, "y = x;  // (1), never 0\ny = 2;  // (2)")
 
 
 def test_a_planted_circle_is_seen():

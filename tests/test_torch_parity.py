@@ -11,8 +11,8 @@ import pytest
 
 import scratchae as sa
 from scratchae import randomness
+from scratchae.graph import team_of
 from scratchae.initializers import torch_uniform
-from scratchae.parallel import Team
 
 torch = pytest.importorskip("torch", reason="needs PyTorch, the outside view: pip install torch")
 F = torch.nn.functional
@@ -104,7 +104,8 @@ def torch_loss(model, p, x, eps):
 
 def leaves(model):
     """The parameters as PyTorch leaves, copied, in our shapes."""
-    return {name: torch.tensor(np.array(v)).requires_grad_() for name, v in model.parameters.views().items()}
+    views = model.parameters.views()
+    return {name: torch.tensor(model.backend.to_host(v)).requires_grad_() for name, v in views.items()}
 
 
 def noise(team, n):
@@ -114,7 +115,7 @@ def noise(team, n):
     eps, rows = [], n
     for replica in team.replicas[: team.active]:
         take = min(-(-n // team.shards), rows)
-        eps.append(torch.tensor(np.array(replica.latent.eps[:take])))
+        eps.append(torch.tensor(team.backend.to_host(replica.latent.eps[:take])))
         rows -= take
     return torch.cat(eps)
 
@@ -130,12 +131,13 @@ def assert_one_step_agrees(model, x, tolerance, shards=2):
     """Loss and every named gradient of one batch x (N, ...), over two shards."""
     x = x.astype(model.backend.dtype)
     allowed, p = tolerance("layer", model.backend.dtype), leaves(model)
-    with Team(model, len(x), shards=shards, threads=1) as team:
+    with team_of(model, len(x), shards=shards, threads=1) as team:
         total = team.gradients(team.feeds(sa.Values(x)), np.arange(len(x), dtype=np.uint32))
         loss = torch_loss(model, p, torch.tensor(x), noise(team, len(x)))
         loss.backward()
         same(team.objective.loss(total)["loss"], loss.item(), allowed, "loss")
-        for name, ours in model.parameters.views(team.grads.sum(axis=0) / len(x)).items():
+        grads = team.backend.to_host(team.grads).sum(axis=0) / len(x)
+        for name, ours in model.parameters.views(grads).items():
             same(ours, p[name].grad, allowed, name)
 
 
@@ -258,9 +260,9 @@ def test_pooling_and_upsampling(backend, dtype, case, values, rng, tolerance):
         x = np.round(x)
         x[rng.random(x.shape) < 0.5] = 0 if values == "ties" else float(values)
     ours = sa.get_backend(backend, dtype)
-    dy = ours.asarray(rng.normal(size=(3, *layer.declare(x.shape[1:])[0])))
+    dy = rng.normal(size=(3, *layer.declare(x.shape[1:])[0])).astype(dtype)
     layer.bind(ours, 3, True)
-    y, dx = layer.forward(ours.asarray(x)), layer.backward(dy)
+    y, dx = ours.to_host(layer.forward(ours.asarray(x))), ours.to_host(layer.backward(ours.asarray(dy)))
     leaf = torch.tensor(x.astype(dtype)).permute(0, 3, 1, 2).requires_grad_()
     theirs = torch_layer(layer, leaf, None, None)
     theirs.backward(torch.tensor(dy).permute(0, 3, 1, 2))
@@ -285,11 +287,11 @@ def trajectories(model, x, ours, theirs, steps=100, batch=16):
     p, losses = leaves(model), []
     ours.own(model.parameters)
     optimizer = theirs(list(p.values()))
-    with Team(model, batch, shards=1, threads=1) as team:
+    with team_of(model, batch, shards=1, threads=1) as team:
         feeds = team.feeds(sa.Values(x))
         for step in range(steps):
             rows = randomness.permutation(len(x), 0, step)[:batch]
-            team.clock[...] = randomness.clock(0, step)
+            team.set_clock(randomness.clock(0, step))
             total = team.gradients(feeds, rows)
             team.update(ours, total)
             optimizer.zero_grad()

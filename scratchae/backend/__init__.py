@@ -25,5 +25,5 @@ def get_backend(name: str = "numpy", dtype: str = "float32", **gpu: Any) -> Back
     if name == "cupy":
         return CupyBackend(dtype, **gpu)
     if gpu:
-        raise ValueError(f"{', '.join(gpu)} is for the backend 'cupy', but {name!r} is asked for: leave it out")
+        raise ValueError(f"only the backend 'cupy' takes {' and '.join(gpu)}, not {name!r}: leave it out")
     return NumpyBackend(name, dtype)

@@ -13,6 +13,7 @@ from importlib import import_module
 from typing import Any
 
 from .base import Array
+from .driver import INSTALL, OTHERWISE, cause
 
 HOPPER = 9  # the generation (compute capability) from which cuBLAS wants more workspace
 TF32 = 3  # CUBLAS_TF32_TENSOR_OP_MATH
@@ -28,9 +29,8 @@ def library() -> ctypes.CDLL:
         return ctypes.CDLL(found.abs_path)
     except (ImportError, OSError, RuntimeError) as error:
         raise RuntimeError(
-            f"backend 'cupy' needs cuBLAS, which does not load ({type(error).__name__}: "
-            f"{str(error).strip().splitlines()[0]}): pip install 'scratchae[cuda13]' (or [cuda12], to go with "
-            "CuPy) brings it; or use backend 'numpy'"
+            f"backend 'cupy' needs cuBLAS, which does not load ({cause(error)}): {INSTALL}, to go with CuPy) "
+            f"brings it, {OTHERWISE}"
         ) from error
 
 
@@ -46,6 +46,8 @@ class Cublas:
     the way into the tensor cores. Shapes: see ``matmul``. Raises RuntimeError for what cuBLAS refuses.
     Source: the module.
     """
+
+    handle = ctypes.c_void_p()  # null
 
     def __init__(self, dtype: str, stream: int, workspace: Array, tf32: bool):
         self.lib = library()

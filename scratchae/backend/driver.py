@@ -4,6 +4,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
+INSTALL = "pip install 'cupy-cuda13x[ctk]' (or 'cupy-cuda12x[ctk]'"
 OTHERWISE = "or use backend 'numpy'"
 
 
@@ -14,17 +15,17 @@ def require_cupy() -> Any:
     Source: CuPy's installation guide; CUDA's compatibility guide (a driver serves its own major version)."""
     if find_spec("cupy") is None:
         raise ImportError(
-            "backend 'cupy' needs CuPy, which is not installed: pip install 'scratchae[cuda13]' (or [cuda12], for "
-            f"a driver older than 580), {OTHERWISE}"
+            f"backend 'cupy' needs CuPy, which is not installed: {INSTALL}, for a driver older than 580), "
+            f"{OTHERWISE}"
         )
     try:
         cupy: Any = import_module("cupy")
-    except ImportError as error:
+        runtime = cupy.cuda.runtime
+    except (ImportError, RuntimeError) as error:
         raise ImportError(
-            f"backend 'cupy' needs CuPy, which does not load ({str(error).strip().splitlines()[-1]}): "
+            f"backend 'cupy' needs CuPy, which does not load ({cause(error)}): "
             f"install just one of cupy-cuda12x and cupy-cuda13x, {OTHERWISE}"
         ) from error
-    runtime = cupy.cuda.runtime
     driver, needed = runtime.driverGetVersion(), runtime.runtimeGetVersion()
     if driver == 0:
         raise RuntimeError(
@@ -42,6 +43,13 @@ def require_cupy() -> Any:
             f"environment variable CUDA_VISIBLE_DEVICES, {OTHERWISE}"
         )
     return cupy
+
+
+def cause(error: Exception) -> str:
+    """What an error of many lines is about. Shapes: none. Source: CuPy writes "Original error:" above it."""
+    text = str(error).rpartition("Original error:")[2]
+    lines = [line.strip() for line in text.splitlines() if line.strip(" =-")]
+    return lines[0] if lines else type(error).__name__
 
 
 def _devices(runtime: Any) -> int:

@@ -67,7 +67,7 @@ def _families() -> Iterator[Family]:
 def _call(backend: Backend, kernel: Kernel, shapes: Shapes, *given: Any) -> list[np.ndarray]:
     """The outputs, on the host, of a kernel from host arrays and constants."""
     outs = [backend.asarray(np.full(shape, np.nan)) for shape in shapes]
-    arrays = [backend.asarray(a) if isinstance(a, np.ndarray) else a for a in given]
+    arrays = [backend.asarray(a, a.dtype) if isinstance(a, np.ndarray) else a for a in given]
     backend.op(kernel)(*outs, *arrays)
     return [backend.to_host(out) for out in outs]
 

@@ -28,8 +28,10 @@ BINARIZE = pytest.mark.parametrize("binarize", ["none", "threshold", "dynamic"])
 
 
 def batch(source, backend="numpy", dtype="float32", rows=ROWS, seed=0, epoch=1, purpose=randomness.TRAINING):
-    feed = source.feed(get_backend(backend, dtype), 6)
-    return feed.fill(rows, randomness.clock(seed, epoch, purpose)).copy()
+    b = get_backend(backend, dtype)
+    feed, clock = source.feed(b, 6), b.asarray(randomness.clock(seed, epoch, purpose), "uint32")
+    feed.table.bring(rows)
+    return b.to_host(feed.fill(b.share(rows), clock))
 
 
 @BINARIZE
@@ -85,17 +87,21 @@ def test_held_out_pixels_are_drawn_from_a_stream_of_their_own(tolerance):
 
 
 def test_one_buffer_for_all_batches(backend):
+    b = get_backend(backend)
+    rows, clock = b.share(ROWS), b.asarray(randomness.clock(0), "uint32")
     for source in (Images(PIXELS, binarize="dynamic"), Values(X)):
-        feed, clock = source.feed(get_backend(backend), 6), randomness.clock(0)
-        first, second = feed.fill(ROWS, clock), feed.fill(ROWS[:2], clock)
-        assert first.ctypes.data == second.ctypes.data and second.shape == (2, 4, 3, 1)
+        feed = source.feed(b, 6)
+        first, second = feed.fill(rows, clock), feed.fill(rows[:2], clock)
+        at, still = (a.data.ptr if backend == "cupy" else a.ctypes.data for a in (first, second))
+        assert at == still and second.shape == (2, 4, 3, 1)
         assert feed.x.dtype == np.float32 and (feed.u is None or feed.u.dtype == np.float32)
 
 
-def test_pixels_are_not_copied(backend):
+def test_pixels_stay_bytes_and_are_not_copied(backend):
     source = Images(PIXELS)
-    feed = source.feed(get_backend(backend), 6)
-    assert source.pixels is PIXELS and np.shares_memory(feed.data, PIXELS) and feed.data.dtype == np.uint8
+    data = source.feed(get_backend(backend), 6).table.data
+    assert source.pixels is PIXELS and data.dtype == np.uint8 and data.nbytes == PIXELS.nbytes
+    assert backend == "cupy" or np.shares_memory(data, PIXELS)  # a GPU cannot read the host's own
     strided = Images(PIXELS[::2, :, ::-1])
     np.testing.assert_array_equal(
         batch(strided, backend, rows=ROWS[1:2]), batch(Images(strided.pixels.copy()), backend, rows=ROWS[1:2])

@@ -141,10 +141,22 @@ def test_config_and_weights(runs, name, tolerance):
     )
 
 
-def test_backends_give_the_same_losses(runs, tolerance):
-    for ours, oracle in zip(metrics(runs["dense"].out), metrics(runs["reference"].out), strict=True):
+def same_losses(out, other, tolerance):
+    for ours, oracle in zip(metrics(out), metrics(other), strict=True):
         for key in ours.keys() & (KL | TERMS) - {"seconds", "examples_per_second", "dataset", "backend"}:
             assert ours[key] == pytest.approx(oracle[key], rel=tolerance("trajectory", "float32")), key
+
+
+def test_backends_give_the_same_losses(runs, tolerance):
+    same_losses(runs["dense"].out, runs["reference"].out, tolerance)
+
+
+def test_a_gpu_gives_the_same_losses_and_files(runs, gpu, tmp_path, tolerance):
+    example, options = RUNS["dense"]
+    assert tiny(example, tmp_path, *options, "--backend", gpu) == 0
+    assert {path.name for path in tmp_path.iterdir()} == {path.name for path in runs["dense"].out.iterdir()}
+    assert {record["backend"] for record in metrics(tmp_path)} == {gpu}
+    same_losses(tmp_path, runs["dense"].out, tolerance)
 
 
 def test_the_seed_drives_weights_order_and_noise(tmp_path, monkeypatch):
@@ -236,7 +248,8 @@ def test_recipes(arch, recipe, parameters, tmp_path, monkeypatch):
         ("--colour", "--colour"),
     ],
 )
-def test_user_errors_are_one_sentence(options, words, tmp_path, capsys):
+def test_user_errors_are_one_sentence(options, words, tmp_path, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "cupy", None)  # as if it were not installed
     with pytest.raises(SystemExit) as ended:
         tiny(vae_mnist, tmp_path / "out", *options.split())
     sentence = capsys.readouterr().err

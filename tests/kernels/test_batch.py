@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from scratchae import get_backend
 from scratchae.kernels import batch
 
 GREY = np.arange(256, dtype=np.uint8).reshape(4, 64)
@@ -10,10 +11,11 @@ ROWS = np.array([2, 0, 2, 3], np.uint32)
 DTYPES = pytest.mark.parametrize("dtype", ["float32", "float64"])
 
 
-def gather(kernel, backend, dtype, data, *noise):
-    x = np.full((len(ROWS), data.shape[1]), 77, dtype)
-    (kernel.definition if backend == "reference" else kernel.numba)(x, data, ROWS, *noise)
-    return x
+def gather(kernel, backend, dtype, data, *noise, rows=ROWS):
+    b, x = get_backend(backend, dtype), np.full((len(rows), data.shape[1]), 77, dtype)
+    out, *ins = (b.asarray(a, a.dtype) for a in (x, data, rows, *noise))
+    b.op(kernel)(out, *ins)
+    return b.to_host(out)
 
 
 @DTYPES
@@ -41,18 +43,20 @@ def test_dynamic_takes_the_grey_value_for_a_probability(backend, dtype):
         np.testing.assert_array_equal(x, [[0, 1]] * 4)  # black stays black and white stays white
 
 
-def test_dynamic_draws_the_same_pixels_in_both_spellings():
+def test_dynamic_draws_the_same_pixels_in_every_spelling(backend):
     """u next to g / 255 is where one ulp turns a pixel over, as happens in every epoch of MNIST."""
     p = GREY[ROWS].astype(np.float32) / np.float32(255)
     for u in (np.nextafter(p, np.float32(0)), p, np.nextafter(p, np.float32(2))):
         u = np.floor(u * 2.0**24).astype(np.float32) / np.float32(2**24)  # what Philox can draw
-        pair = [gather(batch.GATHER_DYNAMIC, backend, "float32", GREY, u) for backend in ("reference", "numpy")]
+        pair = [gather(batch.GATHER_DYNAMIC, name, "float32", GREY, u) for name in ("reference", backend)]
         np.testing.assert_array_equal(*pair)
 
 
 @DTYPES
 @pytest.mark.parametrize("kind", ["float32", "float64", "int64", "bool"])
 def test_values_are_cast_and_nothing_else(backend, dtype, kind):
+    if backend == "cupy" and kind in ("int64", "bool"):
+        pytest.skip("on a GPU the kernel reads floating point numbers, which Values makes of all others")
     data = np.array([[-1.5, 0.0], [3.0, 1e-3], [100.0, 2.0], [0.0, 7.25]]).astype(kind)
     np.testing.assert_array_equal(gather(batch.GATHER_VALUES, backend, dtype, data), data[ROWS].astype(dtype))
 
@@ -60,7 +64,5 @@ def test_values_are_cast_and_nothing_else(backend, dtype, kind):
 def test_a_row_may_be_asked_for_by_a_large_index(backend):
     data = np.zeros((70_000, 1), np.uint8)
     data[69_999] = 255
-    x = np.empty((1, 1), np.float32)
-    kernel = batch.GATHER_GREY
-    (kernel.definition if backend == "reference" else kernel.numba)(x, data, np.array([69_999], np.uint32))
+    x = gather(batch.GATHER_GREY, backend, "float32", data, rows=np.array([69_999], np.uint32))
     assert x[0, 0] == 1

@@ -1,10 +1,14 @@
-"""Philox: the published vectors, the same bits in both spellings, and draws that are what they claim to be."""
+"""Philox: the published vectors, the same bits in every spelling, and draws that are what they claim to be."""
+
+import re
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from scratchae import get_backend
+from scratchae.backend import cuda
 from scratchae.kernels import philox
 
 QUICK = settings(derandomize=True, max_examples=25, deadline=None, database=None)
@@ -16,11 +20,36 @@ KNOWN = [
     ("ffffffff ffffffff ffffffff ffffffff", "ffffffff ffffffff", "408f276d 41c83b0e a20bc7c6 6d5451fd"),
     ("243f6a88 85a308d3 13198a2e 03707344", "a4093822 299f31d0", "d16cfe09 94fdcceb 5001e420 24126ea1"),
 ]
-BLOCKS = {"reference": philox._philox_numpy, "numpy": philox.philox}
+ONE_BLOCK = """
+extern "C" __global__ void one_block(unsigned* w, const unsigned* c) { philox(w, c[0], c[1], c + 2, 0); }
+"""
+
+
+def block_on_gpu(c0, c1, c2, c3, k0, k1):
+    """One block of the CUDA text itself: four words as counter, two as key -> four words."""
+    gpu = get_backend("cupy")
+    w, c = (gpu.asarray(np.array(a), "uint32") for a in ([0] * 4, [c0, c1, k0, k1, c2, c3]))
+    module = gpu.cupy.RawModule(code=cuda.unit("philox.cu", "float32") + ONE_BLOCK, options=("-std=c++17",))
+    with gpu.stream:
+        module.get_function("one_block")((1,), (1,), (w, c))
+    return gpu.to_host(w)
+
+
+BLOCKS = {"reference": philox._philox_numpy, "numpy": philox.philox, "cupy": block_on_gpu}
 
 
 def spelling(kernel, backend):
-    return kernel.definition if backend == "reference" else kernel.numba
+    """The spelling of a backend as a function of host arrays."""
+    if backend != "cupy":
+        return kernel.definition if backend == "reference" else kernel.numba
+
+    def call(out, *ins):
+        gpu = get_backend("cupy", out.dtype.name if out.dtype.kind == "f" else "float32")
+        there = [gpu.asarray(a, a.dtype) if isinstance(a, np.ndarray) else a for a in (out, *ins)]
+        gpu.op(kernel)(*there)
+        out[...] = gpu.to_host(there[0])
+
+    return call
 
 
 def clock(seed=7, epoch=1, purpose=0):
@@ -51,6 +80,21 @@ def test_known_answers_see_a_wrong_constant(monkeypatch, name):
     assert known(philox._philox_numpy, counter, key) != words
 
 
+@pytest.mark.parametrize("name", ["M0", "M1", "W0", "W1"])
+def test_known_answers_see_a_wrong_constant_of_a_gpu(gpu, monkeypatch, name):
+    right = re.search(rf"{name} = 0x(\w+)", cuda.texts()["philox.cu"])
+    replace_cuda(monkeypatch, right[0], f"{name} = 0x{int(right[1], 16) ^ 1 << 7:X}")
+    counter, key, words = KNOWN[2]
+    assert known(BLOCKS[gpu], counter, key) != words
+
+
+def replace_cuda(monkeypatch, right, wrong):
+    """Another text in the place of one that stands once in philox.cu."""
+    text = cuda.texts()["philox.cu"]
+    assert text.count(right) == 1
+    monkeypatch.setitem(cuda.texts(), "philox.cu", text.replace(right, wrong))
+
+
 def test_the_counter_is_block_row_epoch_stream(backend):
     """The vectors again, through the kernel: row, clock and stream land where the docstring says."""
     _, row, epoch, purpose = (int(word, 16) for word in KNOWN[2][0].split())
@@ -66,12 +110,12 @@ def test_the_counter_is_block_row_epoch_stream(backend):
 
 @QUICK
 @given(SIZE, SIZE, st.lists(UINT32, min_size=21, max_size=21), st.integers(0, 2**31 - 1))
-def test_words_are_the_same_to_the_bit(N, P, numbers, stream):
+def test_words_are_the_same_to_the_bit(backend, N, P, numbers, stream):
     rows, now = np.array(numbers[:N], np.uint32), np.array(numbers[-4:], np.uint32)
-    out = {name: np.empty((N, P), np.uint32) for name in BLOCKS}
-    for name in BLOCKS:
-        spelling(philox.WORDS, name)(out[name], rows, now, stream)
-    np.testing.assert_array_equal(out["reference"], out["numpy"])
+    out = [np.empty((N, P), np.uint32) for _ in range(2)]
+    for words, name in zip(out, ("reference", backend), strict=True):
+        spelling(philox.WORDS, name)(words, rows, now, stream)
+    np.testing.assert_array_equal(*out)
 
 
 def test_uniform_is_the_words_top_24_bits(backend):
@@ -92,17 +136,32 @@ def edge(kernel, word, monkeypatch, shape=(1, 4)):
             yield out
 
 
-@pytest.mark.parametrize("word", [0, 0xFF, 0xFFFFFFFF])
+WORDS = pytest.mark.parametrize("word", [0, 0xFF, 0xFFFFFFFF])
+
+
+@WORDS
 def test_the_extreme_words(monkeypatch, word):
-    for u in edge(philox.UNIFORM, word, monkeypatch):
+    in_range(edge(philox.UNIFORM, word, monkeypatch), edge(philox.NORMAL, word, monkeypatch))
+
+
+@WORDS
+def test_the_extreme_words_of_a_gpu(gpu, monkeypatch, word):
+    replace_cuda(
+        monkeypatch, "w[0] = c0, w[1] = c1, w[2] = c2, w[3] = c3;", f"w[0] = w[1] = w[2] = w[3] = {word}u;"
+    )
+    in_range(*([draw(k, (1, 4), gpu, t) for t in ("float32", "float64")] for k in (philox.UNIFORM, philox.NORMAL)))
+
+
+def in_range(uniforms, normals):
+    for u in uniforms:
         assert ((u >= 0) & (u < 1)).all()
-    for e in edge(philox.NORMAL, word, monkeypatch):
+    for e in normals:
         assert np.isfinite(e).all() and np.abs(e).max() < np.sqrt(48 * np.log(2)) + 1e-6
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_normals_of_both_spellings(dtype, tolerance):
-    pair = [draw(philox.NORMAL, (300, 101), backend, dtype) for backend in BLOCKS]
+def test_normals_of_two_spellings(backend, dtype, tolerance):
+    pair = [draw(philox.NORMAL, (300, 101), name, dtype) for name in ("reference", backend)]
     tol = tolerance("kernel", dtype)
     np.testing.assert_allclose(*pair, rtol=tol, atol=tol)
 
@@ -152,7 +211,7 @@ def test_uniform_moments(backend):
 
 
 def test_bernoulli_frequencies(backend):
-    p = np.tile([0.0, 0.03, 0.5, 0.9, 1.0], 8)
+    p = np.tile(np.array([0.0, 0.03, 0.5, 0.9, 1.0], np.float32), 8)
     out, rows = np.empty((20_000, 40), np.float32), np.arange(20_000, dtype=np.uint32)
     spelling(philox.BERNOULLI, backend)(out, np.broadcast_to(p, out.shape).copy(), rows, clock(), 3)
     np.testing.assert_array_equal(out, draw(philox.UNIFORM, out.shape, backend) < p)

@@ -1,4 +1,4 @@
-"""Every kernel of the library: its Numba loop against its definition, over odd shapes and hard values."""
+"""Every kernel of the library: each spelling against its definition, over odd shapes and hard values."""
 
 import importlib
 import pkgutil
@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scratchae import kernels
+from scratchae import get_backend, kernels
 from scratchae.kernels.activation import DEFINITIONS
+from scratchae.kernels.convolution import room
 from scratchae.kernels.kernel import Kernel
-from scratchae.kernels.taps import scratch
 
 QUICK = settings(derandomize=True, max_examples=25, deadline=None, database=None)
 SIZE = st.integers(1, 17)
@@ -145,7 +145,8 @@ def convolution(transposed, backward):
         image, patch, kernel, constants = geometry(rng)
         x, a = (easy(rng, dtype, shape) / 2 for shape in ((N, *image, C), (N, *patch, O)))  # long sums, of about 1
         x, a, W = *((a, x) if transposed else (x, a)), easy(rng, dtype, (*kernel, C, O)) / 8
-        spare = [garbage(dtype, scratch((*image, C), (*patch, O), kernel, *constants))]
+        sizes = [(N, *image, C), (N, *patch, O), kernel]
+        spare = [garbage(dtype, max(room(backend, *sizes, *constants) for backend in ("numpy", "cupy")))]
         spare += [garbage(dtype, *kernel, O, C)] if transposed != backward else []
         if not backward:
             return [garbage(dtype, *a.shape)], [x, W], [*constants, *spare]
@@ -190,6 +191,28 @@ def philox(kind):
     return case
 
 
+def turn(rng, dtype, N, D, K, key):
+    kh, kw = rng.integers(1, 5, 2).tolist()
+    return [easy(rng, dtype, (kh, kw, D, N))], [easy(rng, dtype, (kh, kw, N, D))], [bool(K % 2)]
+
+
+def take(rng, dtype, N, D, K, key):
+    order, state = rng.permutation(100).astype(np.uint32), np.array([K, 0], np.int32)
+    return [garbage("uint32", N)], [order, state], [D, N]
+
+
+def advance(rng, dtype, N, D, K, key):
+    """N rows in the ring, K sums, D constants; the step lies between 0 and 4."""
+    state = np.array([rng.integers(5), D % 3 == 0], np.int32)
+    outs = [easy(rng, "float64", (N, K)), garbage("float64", K), garbage(dtype, D), state]
+    return outs, [easy(rng, "float64", (min(N, 3), K)), easy(rng, dtype, (5, D))], []
+
+
+def sums(rng, dtype, N, D, K, key):
+    terms = [easy(rng, dtype, shape) for shape in ((N,), (N, D), (N, 2 * D))[: min(K, 3)]]
+    return [garbage("float64", len(terms) + 1)], terms, []
+
+
 CASES = {
     "activation.BIAS_ACTIVATION": bias_activation,
     "activation.ACTIVATION_GRADIENT": activation_gradient,
@@ -199,6 +222,9 @@ CASES = {
     "batch.GATHER_THRESHOLD": gather(["uint8"]),
     "batch.GATHER_DYNAMIC": gather(["uint8"], noise=True),
     "batch.GATHER_VALUES": gather(["float32", "float64"]),
+    "batch.TAKE": take,
+    "step.ADVANCE": advance,
+    "sums.SUMS": sums,
     "bernoulli.BERNOULLI_NLL": likelihood("bernoulli"),
     "errors.SQUARED_ERROR": likelihood("squared"),
     "errors.ABSOLUTE_ERROR": likelihood("absolute"),
@@ -210,6 +236,7 @@ CASES = {
     "convolution.CONV_GRADIENT": convolution(transposed=False, backward=True),
     "convolution.CONV_TRANSPOSE": convolution(transposed=True, backward=False),
     "convolution.CONV_TRANSPOSE_GRADIENT": convolution(transposed=True, backward=True),
+    "convolution.TURN": turn,
     "pooling.MAX_POOL": max_pool(backward=False),
     "pooling.MAX_POOL_GRADIENT": max_pool(backward=True),
     "pooling.UPSAMPLE": upsample(backward=False),
@@ -219,6 +246,7 @@ CASES = {
     "philox.NORMAL": philox("normal"),
     "philox.BERNOULLI": philox("bernoulli"),
 }
+PLAIN = {"step.ADVANCE", "sums.SUMS"}  # the CPU runs their definitions
 # Draws and decisions: equal to the bit, and no place for a NaN.
 EXACT = {f"philox.{name}" for name in ("WORDS", "UNIFORM", "BERNOULLI")} | {
     f"batch.GATHER_{name}" for name in ("THRESHOLD", "DYNAMIC")
@@ -241,6 +269,22 @@ def guarded(a):
     guard = np.full(a.size + 2 * GUARD, 77, a.dtype)
     guard[GUARD : GUARD + a.size] = a.reshape(-1)
     return guard[GUARD : GUARD + a.size].reshape(a.shape), guard
+
+
+def spelled(kernel, backend, dtype):
+    """The spelling of a backend as a function of host arrays."""
+    if backend != "cupy":
+        return kernel.definition if backend == "reference" or kernel.numba is None else kernel.numba
+    gpu = get_backend(backend, dtype)
+
+    def call(*arguments):
+        there = [gpu.asarray(a, a.dtype) if isinstance(a, np.ndarray) else a for a in arguments]
+        gpu.op(kernel)(*there)
+        for host, device in zip(arguments, there, strict=True):
+            if isinstance(host, np.ndarray):
+                host[...] = gpu.to_host(device)
+
+    return call
 
 
 def run(f, outs, ins, constants):
@@ -267,13 +311,15 @@ def same(found, expected, tol):
 
 def test_every_kernel_has_a_case():
     assert {".".join(name.split(".")[:2]) for name in KERNELS} == set(CASES)
-    assert all(kernel.numba is not None for kernel in KERNELS.values())
+    assert all(kernel.cuda is not None for kernel in KERNELS.values())
+    assert {name for name, kernel in KERNELS.items() if kernel.numba is None} == PLAIN
 
 
 @DTYPES
 @EVERY
-def test_numba_against_the_definition(name, dtype, tolerance):
+def test_a_spelling_against_the_definition(name, backend, dtype, tolerance):
     kernel, tol = KERNELS[name], 0 if name in EXACT else tolerance("kernel", dtype)
+    spelling = spelled(kernel, backend, dtype)
 
     @QUICK
     @given(SIZE, SIZE, st.integers(1, 4), st.integers(0, 1000))
@@ -281,16 +327,17 @@ def test_numba_against_the_definition(name, dtype, tolerance):
         outs, ins, constants = case_of(name, seed, dtype, N, D, K)
         expected = run(kernel.definition, outs, ins, constants)
         assert all(np.isfinite(out).all() for out in expected)
-        same(run(kernel.numba, outs, ins, constants), expected, tol)
+        same(run(spelling, outs, ins, constants), expected, tol)
 
     check()
 
 
 @DTYPES
 @EVERY
-def test_a_planted_error_is_seen(name, dtype, tolerance):
+def test_a_planted_error_is_seen(name, backend, dtype, tolerance):
     """0.1 % on one output, one element forgotten, a constant that is off: each must fail the comparison."""
     kernel, tol = KERNELS[name], 0 if name in EXACT else tolerance("kernel", dtype)
+    spelling = spelled(kernel, backend, dtype)
     outs, ins, constants = case_of(name, SEED, dtype, 5, 7, 3)
     right = run(kernel.definition, outs, ins, constants)
     mutants = []
@@ -306,28 +353,28 @@ def test_a_planted_error_is_seen(name, dtype, tolerance):
         off = {bool: lambda c: not c, int: lambda c: c + 1}.get(type(constant), lambda c: 1.01 * c)
         wrong = [np.resize(c, 4 * c.size + 5000) if np.ndim(c) == 1 else c for c in constants]  # room for the error
         wrong[i] = constant - 1 if (name, i) in BOUNDS else off(constant)
-        mutants.append(run(kernel.numba, outs, ins, wrong))
+        mutants.append(run(spelling, outs, ins, wrong))
     for mutant in mutants:
         with pytest.raises(AssertionError):
             same(mutant, right, tol)
 
 
 def read(name, ins):
-    """Which inputs carry values; the y of a gradient does not, it chooses a derivative."""
+    """Which inputs carry values; the y of a gradient chooses a derivative, and one row of a schedule is read."""
     every = [i for i, a in enumerate(ins) if a.dtype.kind == "f"]
-    return every[:1] if name.startswith("activation.ACTIVATION_GRADIENT") else every
+    return every[:1] if name.startswith(("activation.ACTIVATION_GRADIENT", "step.ADVANCE")) else every
 
 
 @DTYPES
 @pytest.mark.parametrize("name", [name for name in KERNELS if name not in EXACT])
-def test_a_nan_stays_one(name, dtype):
-    """One NaN in any array that a kernel reads comes out, at the same places in both spellings."""
-    kernel = KERNELS[name]
+def test_a_nan_stays_one(name, backend, dtype):
+    """One NaN in any array that a kernel reads comes out, at the same places in every spelling."""
+    kernel, spelling = KERNELS[name], spelled(KERNELS[name], backend, dtype)
     outs, ins, constants = case_of(name, SEED, dtype, 5, 7, 3)
     for i in read(name, ins):
         poisoned = [a.copy() for a in ins]
         poisoned[i].flat[poisoned[i].size // 2] = np.nan
-        pair = [run(f, outs, poisoned, constants) for f in (kernel.definition, kernel.numba)]
+        pair = [run(f, outs, poisoned, constants) for f in (kernel.definition, spelling)]
         for left, right in zip(*pair, strict=True):
             np.testing.assert_array_equal(np.isnan(left), np.isnan(right))
         assert any(np.isnan(out).any() for out in pair[0]), f"a NaN in input {i} is lost"
@@ -339,5 +386,5 @@ def test_a_nan_product_is_not_taken_for_zero(backend, activation, dtype):
     """max(a, 0) and a > 0 both know a way to lose a NaN; y is an output, so the test above does not see it."""
     kernel = KERNELS[f"activation.BIAS_ACTIVATION.{activation}"]
     y = np.array([[np.nan, 1.0], [-1.0, np.nan]], dtype)
-    (kernel.definition if backend == "reference" else kernel.numba)(y, np.zeros(2, dtype))
+    spelled(kernel, backend, dtype)(y, np.zeros(2, dtype))
     np.testing.assert_array_equal(np.isnan(y), np.eye(2, dtype=bool))

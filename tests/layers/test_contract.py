@@ -2,6 +2,7 @@
 
 import copy
 import tracemalloc
+from contextlib import contextmanager
 from types import SimpleNamespace
 
 import numpy as np
@@ -52,7 +53,8 @@ CASE = pytest.mark.parametrize("case", CASES)
 def bound(case, backend="numpy", dtype="float64", rows=ROWS, need_dx=True):
     """The layer of a case, declared, attached and bound, with its parameters, gradients, x and dy."""
     layer, shape, output = copy.deepcopy(CASES[case])
-    backend, rng = get_backend(backend, dtype), np.random.default_rng(1)
+    backend = get_backend(backend, dtype) if isinstance(backend, str) else backend
+    rng = np.random.default_rng(1)
     got, declared = layer.declare(shape)
     assert got == layer.output == output and layer.shape == shape
     parameters = Parameters(backend, declared)
@@ -61,14 +63,15 @@ def bound(case, backend="numpy", dtype="float64", rows=ROWS, need_dx=True):
     layer.attach(parameters.views(), parameters.views(grads))
     layer.bind(backend, rows, need_dx)
     x, dy = (backend.asarray(rng.normal(size=(rows, *s))) for s in (shape, output))
-    return SimpleNamespace(layer=layer, parameters=parameters, grads=grads, x=x, dy=dy)
+    arrays = {"parameters": parameters, "grads": grads, "x": x, "dy": dy}
+    return SimpleNamespace(backend=backend, host=backend.to_host, layer=layer, **arrays)
 
 
 def step(b, rows=slice(None)):
-    """One step on some rows -> copies of y, dx and the gradients."""
-    y = b.layer.forward(b.x[rows]).copy()
-    dx = b.layer.backward(b.dy[rows]).copy()
-    return y, dx, b.grads.copy()
+    """One step on some rows -> y, dx and the gradients, on the host."""
+    y = b.host(b.layer.forward(b.x[rows]))
+    dx = b.host(b.layer.backward(b.dy[rows]))
+    return y, dx, b.host(b.grads)
 
 
 def close(found, expected, tol):
@@ -81,14 +84,19 @@ def leaves(layer):
     return [layer, *(leaf for part in inner for leaf in leaves(part))]
 
 
-def arrays(layer):
+def arrays(b):
     """Every array that a layer holds: views, buffers, what it keeps of the forward pass."""
+    holders = [part for leaf in leaves(b.layer) for part in (leaf, getattr(leaf, "product", None)) if part]
     return {
         f"{i}.{name}": value
-        for i, leaf in enumerate(leaves(layer))
-        for name, value in vars(leaf).items()
-        if isinstance(value, np.ndarray)
+        for i, holder in enumerate(holders)
+        for name, value in vars(holder).items()
+        if isinstance(value, (np.ndarray, type(b.x)))
     }
+
+
+def address(a):
+    return a.ctypes.data if isinstance(a, np.ndarray) else a.data.ptr
 
 
 def test_every_layer_has_a_case():
@@ -101,17 +109,18 @@ def test_every_layer_has_a_case():
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_shapes_dtypes_and_inputs_left_alone(case, backend, dtype):
     b = bound(case, backend, dtype)
-    x, dy, values = b.x.copy(), b.dy.copy(), b.parameters.values.copy()
+    inputs = b.x, b.dy, b.parameters.values
+    before = [b.host(a) for a in inputs]
     y, dx, _ = step(b)
     assert y.shape == (ROWS, *b.layer.output) and dx.shape == b.x.shape
-    close((b.x, b.dy, b.parameters.values), (x, dy, values), 0)
-    assert {name: a.dtype for name, a in arrays(b.layer).items() if a.dtype not in (dtype, "uint8")} == {}
+    close([b.host(a) for a in inputs], before, 0)
+    assert {name: a.dtype for name, a in arrays(b).items() if a.dtype not in (dtype, "uint8")} == {}
 
 
 @CASE
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_backends_agree(case, dtype, tolerance):
-    close(step(bound(case, "numpy", dtype)), step(bound(case, "reference", dtype)), tolerance("layer", dtype))
+def test_backends_agree(case, backend, dtype, tolerance):
+    close(step(bound(case, backend, dtype)), step(bound(case, "reference", dtype)), tolerance("layer", dtype))
 
 
 @CASE
@@ -124,11 +133,11 @@ def test_gradients_are_the_derivatives(case, backend, tolerance):
     }
     for name, (value, grad) in named.items():
         v = np.random.default_rng(2).normal(size=value.shape)
-        before, loss = value.copy(), []
+        before, loss = b.host(value), []
         for h in (1e-6, -1e-6):
-            value[...] = before + h * v
-            loss.append(np.vdot(b.dy, b.layer.forward(b.x)))
-        value[...] = before
+            b.backend.write(value, before + h * v)
+            loss.append(np.vdot(b.host(b.dy), b.host(b.layer.forward(b.x))))
+        b.backend.write(value, before)
         error = abs((loss[0] - loss[1]) / 2e-6 - np.vdot(grad, v)) / (np.linalg.norm(grad) / np.sqrt(grad.size))
         assert error < tolerance("gradient"), f"{name}: {error:.1e}"
 
@@ -138,7 +147,7 @@ def test_gradients_assign_or_add(case, backend, tolerance):
     b = bound(case, backend)
     _, _, fresh = step(b)
     for name in b.parameters.declared:
-        b.parameters.view(name, b.grads)[...] = np.nan
+        b.backend.write(b.parameters.view(name, b.grads), np.nan)
     close(step(b)[2:], [fresh], 0)  # whatever stood there is overwritten
     for leaf in leaves(b.layer):
         leaf.add = True
@@ -148,12 +157,13 @@ def test_gradients_assign_or_add(case, backend, tolerance):
 @CASE
 @pytest.mark.parametrize("n", [1, 4])
 def test_a_smaller_batch_is_the_leading_slice(case, backend, n, tolerance):
-    b, fresh = bound(case, backend), bound(case, backend, rows=n)
+    b = bound(case, backend)
+    fresh = bound(case, b.backend, rows=n)
     whole = b.layer.forward(b.x), b.layer.backward(b.dy)
     fresh.x, fresh.dy = b.x[:n], b.dy[:n]
     close(step(b, slice(n)), step(fresh), tolerance("layer"))
     part = b.layer.forward(b.x[:n]), b.layer.backward(b.dy[:n])
-    assert [a.ctypes.data for a in part] == [a.ctypes.data for a in whole]
+    assert [address(a) for a in part] == [address(a) for a in whole]
 
 
 @CASE
@@ -163,7 +173,8 @@ def test_rows_are_independent(case, backend, tolerance):
     single = [step(b, slice(n, n + 1)) for n in range(ROWS)]
     whole = [np.concatenate(parts) for parts in list(zip(*single, strict=True))[:2]]
     close((y, dx, grads), (*whole, sum(part[2] for part in single)), tolerance("layer"))
-    b.x[2], b.dy[2] = np.nan, np.nan  # one bad example spoils no other row
+    for a in (b.x, b.dy):
+        b.backend.write(a[2], np.nan)  # one bad example spoils no other row
     y, dx, _ = step(b)
     close([np.delete(a, 2, axis=0) for a in (y, dx)], [np.delete(a, 2, axis=0) for a in whole], tolerance("layer"))
 
@@ -173,19 +184,19 @@ def test_the_first_layer_computes_no_dx(case, backend):
     b, with_dx = bound(case, backend, need_dx=False), bound(case, backend)
     b.layer.forward(b.x)
     assert b.layer.backward(b.dy) is None
-    close([b.grads], step(with_dx)[2:], 0)
+    close([b.host(b.grads)], step(with_dx)[2:], 0)
     first = next((leaf for leaf in leaves(b.layer) if hasattr(leaf, "W")), b.layer)
     assert getattr(first, "dx", None) is None  # nor has the first with weights a buffer for one
 
 
 @CASE
-def test_addresses_stay(case):
-    b = bound(case)
+def test_addresses_stay(case, backend):
+    b = bound(case, backend)
     step(b)
-    before = arrays(b.layer)  # held, so that no address is given out twice
+    before = arrays(b)  # held, so that no address is given out twice
     step(b, slice(4))
     step(b)
-    moved = [name for name, a in arrays(b.layer).items() if a.ctypes.data != before[name].ctypes.data]
+    moved = [name for name, a in arrays(b).items() if address(a) != address(before[name])]
     assert moved == []
 
 
@@ -223,6 +234,36 @@ def test_an_allocation_is_seen(monkeypatch):
     forward = Dense.forward
     monkeypatch.setattr(Dense, "forward", lambda self, x: forward(self, x.copy()))
     assert peak("Dense", "float32", monkeypatch) > SMALL
+
+
+@contextmanager
+def no_new_memory(b):
+    """Within it, the GPU gives out no array."""
+
+    def refuse(*_):
+        raise AssertionError("a step allocates memory on the GPU")
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(b.backend.cupy, "empty", refuse)
+        patched.setattr(b.backend, "empty", refuse)
+        yield
+
+
+@CASE
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_step_allocates_nothing_on_the_gpu(case, dtype, gpu):
+    b = bound(case, gpu, dtype)
+    step(b)
+    with no_new_memory(b):
+        step(b), step(b, slice(4))
+
+
+def test_an_allocation_on_the_gpu_is_seen(gpu, monkeypatch):
+    b, forward = bound("Dense relu", gpu), Dense.forward
+    monkeypatch.setattr(Dense, "forward", lambda self, x: forward(self, b.backend.asarray(b.host(x))))
+    step(b)
+    with no_new_memory(b), pytest.raises(AssertionError, match="allocates memory on the GPU"):
+        step(b)
 
 
 class Accumulates(Dense):
@@ -286,7 +327,7 @@ class ComputesDxRegardless(Dense):
         (Upcasts, lambda tol: test_shapes_dtypes_and_inputs_left_alone("mutant", "numpy", "float32")),
         (NormalisesTheBatch, lambda tol: test_rows_are_independent("mutant", "numpy", tol)),
         (UsesTheLastRows, lambda tol: test_a_smaller_batch_is_the_leading_slice("mutant", "numpy", 4, tol)),
-        (MakesANewBuffer, lambda tol: test_addresses_stay("mutant")),
+        (MakesANewBuffer, lambda tol: test_addresses_stay("mutant", "numpy")),
         (ComputesDxRegardless, lambda tol: test_the_first_layer_computes_no_dx("mutant", "numpy")),
     ],
     ids=lambda value: value.__name__ if isinstance(value, type) else "",

@@ -1,6 +1,7 @@
 """Convolution: against loops that anyone can read, against its adjoint, and its sizes against published rules."""
 
 import copy
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -26,14 +27,25 @@ def geometries(draw):
     return (*(n + draw(SIZE) for n in least), draw(CHANNELS)), kernel, stride, padding
 
 
-def bound(layer, shape, backend="numpy", rows=2):
-    """A copy of the layer with random W and b in float64, bound."""
-    layer, backend, rng = copy.deepcopy(layer), get_backend(backend, "float64"), np.random.default_rng(3)
+def bound(layer, shape, backend="numpy", rows=2, **given):
+    """A copy of the layer with W and b in float64, random or given, bound; it takes and gives host arrays."""
+    layer, backend, rng = copy.deepcopy(layer), in_float64(backend), np.random.default_rng(3)
     _, declared = layer.declare(shape)
-    values = {name: backend.asarray(rng.normal(size=size)) for name, (size, _) in declared.items()}
-    layer.attach(values, {name: backend.zeros(a.shape) for name, a in values.items()})
+    host = {name: given.get(name, rng.normal(size=size)) for name, (size, _) in declared.items()}
+    values = {name: backend.asarray(a) for name, a in host.items()}
+    layer.attach(values, {name: backend.zeros(a.shape) for name, a in host.items()})
     layer.bind(backend, rows, True)
-    return layer
+    forward, backward = (hosted(backend, run) for run in (layer.forward, layer.backward))
+    return SimpleNamespace(layer=layer, output=layer.output, forward=forward, backward=backward, **host)
+
+
+def in_float64(backend):
+    return get_backend(backend, "float64") if isinstance(backend, str) else backend
+
+
+def hosted(backend, run):
+    """A pass of a layer as a function of host arrays."""
+    return lambda x: backend.to_host(run(backend.asarray(x)))
 
 
 def inputs(*shape):
@@ -49,21 +61,23 @@ def painted(layer, shape, padding):
             yield p, q, i, j, h, w
 
 
-def naive_conv(layer, x, padding):
-    y = np.zeros((len(x), *layer.output)) + layer.b
-    for p, q, i, j, h, w in painted(layer, x.shape[1:], padding):
-        y[:, p, q] += x[:, h, w] @ layer.W[i, j]
+def naive_conv(b, x, padding):
+    y = np.zeros((len(x), *b.output)) + b.b
+    for p, q, i, j, h, w in painted(b.layer, x.shape[1:], padding):
+        y[:, p, q] += x[:, h, w] @ b.W[i, j]
     return y
 
 
-def naive_transpose(layer, x, padding):
-    y = np.zeros((len(x), *layer.output)) + layer.b
-    for p, q, i, j, h, w in painted(layer, layer.output, padding):
-        y[:, h, w] += x[:, p, q] @ layer.W[i, j].T
+def naive_transpose(b, x, padding):
+    y = np.zeros((len(x), *b.output)) + b.b
+    for p, q, i, j, h, w in painted(b.layer, b.output, padding):
+        y[:, h, w] += x[:, p, q] @ b.W[i, j].T
     return y
 
 
 def test_conv_against_loops(backend, tolerance):
+    backend = in_float64(backend)
+
     @QUICK
     @given(geometries(), st.integers(1, 3))
     def check(drawn, O):
@@ -77,10 +91,9 @@ def test_conv_against_loops(backend, tolerance):
 
 
 def test_the_loops_see_a_flipped_kernel(tolerance):
-    layer, x = bound(Conv2d(2, 3, (3, 2), (2, 1), (1, 0, 0, 2)), (6, 5, 2)), inputs(2, 6, 5, 2)
-    y = layer.forward(x).copy()
-    layer.W[...] = layer.W[::-1].copy()
-    assert not np.allclose(y, naive_conv(layer, x, (1, 0, 0, 2)), atol=tolerance("layer"))
+    b, x = bound(Conv2d(2, 3, (3, 2), (2, 1), (1, 0, 0, 2)), (6, 5, 2)), inputs(2, 6, 5, 2)
+    b.W = b.W[::-1]
+    assert not np.allclose(b.forward(x), naive_conv(b, x, (1, 0, 0, 2)), atol=tolerance("layer"))
 
 
 def transposed(drawn, O):
@@ -92,6 +105,8 @@ def transposed(drawn, O):
 
 
 def test_transposed_conv_against_loops(backend, tolerance):
+    backend = in_float64(backend)
+
     @QUICK
     @given(geometries(), st.integers(1, 3))
     def check(drawn, C):
@@ -108,6 +123,7 @@ def test_transposed_conv_against_loops(backend, tolerance):
 
 def test_the_transposed_conv_is_the_adjoint(backend, tolerance):
     """<conv(x), y> = <x, convT(y)> with one W; the image is the smallest with that many patches."""
+    backend = in_float64(backend)
 
     @QUICK
     @given(geometries(), st.integers(1, 3))
@@ -117,10 +133,10 @@ def test_the_transposed_conv_is_the_adjoint(backend, tolerance):
             return
         patches, image = shapes
         _, kernel, stride, padding = drawn
-        conv = bound(Conv2d(image[2], O, kernel, stride, padding), image, backend)
-        adjoint = bound(ConvTranspose2d(O, image[2], kernel, stride, padding), patches, backend)
+        conv = bound(Conv2d(image[2], O, kernel, stride, padding), image, backend, b=np.zeros(O))
+        weights = {"W": conv.W, "b": np.zeros(image[2])}
+        adjoint = bound(ConvTranspose2d(O, image[2], kernel, stride, padding), patches, backend, **weights)
         assert conv.output == patches and adjoint.output == image
-        conv.b[...], adjoint.b[...], adjoint.W[...] = 0, 0, conv.W
         x, y = inputs(2, *image), inputs(2, *patches)
         left, right = np.vdot(conv.forward(x), y), np.vdot(x, adjoint.forward(y))
         assert left == pytest.approx(right, rel=tolerance("layer"), abs=tolerance("layer"))
@@ -141,14 +157,14 @@ def test_the_transposed_conv_is_the_adjoint(backend, tolerance):
         (Conv2d(6, 1, 3, padding=3), Convolution),  # padding beyond the kernel
     ],
 )
-def test_the_smaller_patches_are_taken(layer, product, tolerance):
-    b, x = bound(layer, (5, 6, layer.inputs)), inputs(2, 5, 6, layer.inputs)
+def test_the_smaller_patches_are_taken(layer, product, backend, tolerance):
+    b, x = bound(layer, (5, 6, layer.inputs), backend), inputs(2, 5, 6, layer.inputs)
     padding = (
         layer.padding
         if isinstance(layer.padding, tuple)
         else {"same": (1,) * 4, 3: (3,) * 4}.get(layer.padding, (0,) * 4)
     )
-    assert type(b.product) is product
+    assert type(b.layer.product) is product
     np.testing.assert_allclose(b.forward(x), naive_conv(b, x, padding), atol=tolerance("layer"))
 
 
@@ -167,10 +183,11 @@ def test_a_stride_far_beyond_the_image(layer, backend, tolerance):
 
 def sides(x, c, backend, off=0):
     """<im2col(x), c> and <x, col2im(c)>, for strides (2, 1) and padding (1 + off, 2)."""
-    backend, cols, image = get_backend(backend, "float64"), np.empty_like(c), np.empty_like(x)
-    backend.op(IM2COL)(cols, x, 2, 1, 1, 2)
-    backend.op(COL2IM)(image, c, 2, 1, 1 + off, 2)
-    return np.vdot(cols, c), np.vdot(x, image)
+    backend = in_float64(backend)
+    cols, image = backend.empty(c.shape), backend.empty(x.shape)
+    backend.op(IM2COL)(cols, backend.asarray(x), 2, 1, 1, 2)
+    backend.op(COL2IM)(image, backend.asarray(c), 2, 1, 1 + off, 2)
+    return np.vdot(backend.to_host(cols), c), np.vdot(x, backend.to_host(image))
 
 
 def test_col2im_is_the_adjoint_of_im2col(backend, tolerance):

@@ -1,6 +1,7 @@
 """Pooling and upsampling: against loops that anyone can read, and where a maximum is hard: ties, NaN, border."""
 
 import copy
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,11 +16,21 @@ PADDING = st.sampled_from(["valid", "same"])
 
 
 def bound(layer, shape, backend="numpy", rows=2, dtype="float64"):
-    """A copy of the layer, bound."""
-    layer, backend = copy.deepcopy(layer), get_backend(backend, dtype)
+    """A copy of the layer, bound; it takes and gives host arrays."""
+    layer, backend = copy.deepcopy(layer), made(backend, dtype)
     layer.declare(shape)
     layer.bind(backend, rows, True)
-    return layer
+    forward, backward = (hosted(backend, run) for run in (layer.forward, layer.backward))
+    return SimpleNamespace(layer=layer, output=layer.output, forward=forward, backward=backward)
+
+
+def made(backend, dtype="float64"):
+    return get_backend(backend, dtype) if isinstance(backend, str) else backend
+
+
+def hosted(backend, run):
+    """A pass of a layer as a function of host arrays."""
+    return lambda x: backend.to_host(run(backend.asarray(x)))
 
 
 def inputs(*shape, ties=False):
@@ -44,6 +55,8 @@ def naive_pool(x, size, stride, before, P, Q):
 
 
 def test_pool_against_loops(backend, tolerance):
+    backend = made(backend)
+
     @QUICK
     @given(PAIR, st.none() | PAIR, PADDING, st.tuples(*[st.integers(4, 9)] * 2), st.integers(1, 3), st.booleans())
     def check(size, stride, padding, image, C, ties):
@@ -67,6 +80,8 @@ def test_pool_against_loops(backend, tolerance):
 
 
 def test_upsample_against_loops(backend, tolerance):
+    backend = made(backend)
+
     @QUICK
     @given(PAIR, PAIR, st.integers(1, 3))
     def check(factor, image, C):
@@ -113,6 +128,7 @@ def test_the_border_never_wins(backend):
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_a_nan_wins_wherever_it_stands(backend, dtype):
+    backend = made(backend, dtype)
     for at in np.ndindex(4, 4):
         x = inputs(4, 4)
         x[at] = np.nan
@@ -147,4 +163,4 @@ def test_pooling_undoes_upsampling(backend):
 
 
 def test_winners_are_kept_in_a_byte(backend):
-    assert bound(MaxPool2d(2), (4, 4, 3), backend).winner.dtype == np.uint8
+    assert bound(MaxPool2d(2), (4, 4, 3), backend).layer.winner.dtype == np.uint8

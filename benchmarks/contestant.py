@@ -14,6 +14,11 @@ from typing import Any
 WARM_UP = 4  # steps of the epochs before the first turn; the second of them gives the length of a round
 
 
+def words(error: Exception) -> str:
+    """An error as a sentence."""
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+
+
 class Turns:
     """The contestant's end of the line. What libraries print goes to stderr instead of into the protocol."""
 
@@ -148,7 +153,7 @@ def main() -> None:
     try:
         CONTESTANTS[spec["who"]](spec, turns)
     except Exception as error:
-        turns.say(error=f"{type(error).__name__}: {' '.join(str(error).split())[:300]}")
+        turns.say(error=words(error))
         raise
 
 

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from contestant import Turns
+from contestant import Turns, words
 
 OVER = {"over": True}  # the answer of a part that has ended
 
@@ -92,11 +92,6 @@ def job(spec: dict[str, Any]) -> Any:
 PARTS: dict[str, Callable[[dict[str, Any]], Any]] = {
     part.__name__: part for part in (about, launches, products, graphs, ours, theirs, job)
 }
-
-
-def words(error: Exception) -> str:
-    """An error as a sentence."""
-    return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
 
 
 def main() -> None:

@@ -19,7 +19,7 @@ import numpy as np
 import recipes
 import torch
 import torch_recipes
-from gpu_contestant import words
+from contestant import words
 from recipes import RECIPES, SEED
 from torch import Tensor, nn
 

@@ -1,39 +1,21 @@
 """The parent's end of gpu.py: contestants that are told something and heard, in processes of their own or here."""
 
 import json
-import queue
-import subprocess
-import sys
-import tempfile
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import gpu_contestant
+from contestant import words
 from processes import Contestant, Failed, environment
 
 SCRIPT = Path(__file__).with_name("gpu_contestant.py")
 
 
-class Child(Contestant):
+def child(name: str, spec: dict[str, Any], patience: float = 120) -> Contestant:
     """A contestant of gpu_contestant.py in a process of its own. patience: seconds for an answer."""
-
-    def __init__(self, name: str, spec: dict[str, Any], patience: float = 120):
-        self.name, self.patience = name, patience
-        self.errors = tempfile.TemporaryFile("w+", errors="replace")  # noqa: SIM115 (close() closes it)
-        self.process = subprocess.Popen(
-            [sys.executable, str(SCRIPT), json.dumps(spec)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self.errors,
-            env=environment(),
-            text=True,
-            start_new_session=True,
-        )
-        self.lines: queue.Queue[str] = queue.Queue()
-        threading.Thread(target=self._read, daemon=True).start()
+    return Contestant(name, spec, environment(), patience, SCRIPT)
 
 
 class Here:
@@ -56,7 +38,7 @@ class Here:
         except StopIteration:
             return gpu_contestant.OVER
         except Exception as error:
-            raise Failed(f"{self.name} failed: {gpu_contestant.words(error)}") from error
+            raise Failed(f"{self.name} failed: {words(error)}") from error
         self.turns += 1
         assert "error" not in answer, "a child would have failed by that word"
         return json.loads(json.dumps(answer))
@@ -72,7 +54,7 @@ class Here:
 class Place:
     """Where contestants run: start(name, spec, patience) makes one; device: what PyTorch calls the processor."""
 
-    start: Callable[..., Any] = Child
+    start: Callable[..., Any] = child
     device: str = "cuda"
 
 

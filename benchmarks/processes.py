@@ -44,15 +44,18 @@ def environment(threads: int | None = None, malloc: bool = False) -> dict[str, s
 class Contestant:
     """A child process that speaks JSON lines: tell it something, hear its answer, close it.
 
-    name: for messages. patience: seconds for an answer. It has a session of its own, so that Ctrl-C
-    reaches the parent alone, which ends its children; one whose parent has died leaves at its next turn.
+    name: for messages. patience: seconds for an answer. script: what it runs. It has a session of its own,
+    so that Ctrl-C reaches the parent alone, which ends its children; one whose parent has died leaves at its
+    next turn.
     """
 
-    def __init__(self, name: str, spec: dict[str, Any], env: dict[str, str], patience: float = 120):
+    def __init__(
+        self, name: str, spec: dict[str, Any], env: dict[str, str], patience: float = 120, script: Path = CONTESTANT
+    ):
         self.name, self.patience = name, patience
         self.errors = tempfile.TemporaryFile("w+", errors="replace")  # noqa: SIM115 (close() closes it)
         self.process = subprocess.Popen(
-            [sys.executable, str(CONTESTANT), json.dumps(spec)],
+            [sys.executable, str(script), json.dumps(spec)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self.errors,

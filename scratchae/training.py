@@ -131,9 +131,11 @@ class _Run:
         began, seen = time.perf_counter(), np.zeros(0)
         order = randomness.permutation(n, self.seed, epoch)
         self.team.set_clock(randomness.clock(self.seed, epoch))
-        for total in self.team.steps(feeds, order, self.batch_size, self.optimizer, self.stop.is_set):
+        totals = self.team.steps(feeds, order, self.batch_size, self.optimizer, self.stop.is_set)
+        for step, total in enumerate(totals, self.optimizer.t + 1):
             terms = self.team.objective.loss(total)
-            self.require_finite(terms, f"at step {self.optimizer.t + 1} (epoch {epoch})", "the step before left")
+            who = "the step before left" if self.team.kept(total) else "some steps more have left"
+            self.require_finite(terms, f"at step {step} (epoch {epoch})", who)
             self.progress.step(terms["loss"])
             seen = total + seen if len(seen) else total
         if seen[0] == n:

@@ -42,7 +42,7 @@ def pytest_configure(config):
     if "cupy" in chosen(config):
         try:
             get_backend("cupy")
-        except (ImportError, RuntimeError) as error:
+        except (ImportError, MemoryError, RuntimeError) as error:
             pytest.exit(f"--backend cupy: {error}", returncode=2)
 
 

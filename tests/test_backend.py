@@ -221,7 +221,7 @@ MISSING = {
     "an old driver": (
         pretend(12_080, 13_020, 1),
         RuntimeError,
-        r"needs a driver for CUDA 13\.2, but this one ends at 12\.8: .*\(pip install cupy-cuda12x\)",
+        r"needs a driver for CUDA 13\.2, but this one ends at 12\.8: .*\(pip install 'cupy-cuda12x.ctk.'\)",
     ),
     "no device": (pretend(13_000, 13_020, None), RuntimeError, "needs an NVIDIA GPU, and the driver sees none"),
     "no devices": (pretend(13_000, 12_090, 0), RuntimeError, "needs an NVIDIA GPU, and the driver sees none"),

@@ -6,6 +6,7 @@ are those of test_graph.py, or stand here.
 
 import importlib.util
 import inspect
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import pytest
 import scratchae as sa
 from scratchae import graph
 from scratchae.backend import cublas, cuda
+from scratchae.backend import cupy as cupy_backend
 from scratchae.backend.gpu import Gpu
 from scratchae.backend.staging import StagedTable
 from scratchae.kernels.activation import ACTIVATION_GRADIENT
@@ -32,7 +34,7 @@ def module_of(name):
     return module
 
 
-graphs = module_of("test_graph")
+graphs, doors = module_of("test_graph"), module_of("test_graph_doors")
 SEEN = (AssertionError, RuntimeError, TypeError, sa.NonFiniteLoss)  # comparisons, the emulator, the stand-in, NaN
 
 
@@ -202,6 +204,18 @@ def memory_taken_inside_the_step(monkeypatch):
     monkeypatch.setattr(graph.GraphTeam, "_backward", taking)
 
 
+def garbage_collected_while_recording(monkeypatch):
+    monkeypatch.setattr(cupy_backend, "_no_garbage_collection", nullcontext)
+
+
+def encode_while_recording(monkeypatch):
+    monkeypatch.setattr(cupy_backend, "RECORDING", nullcontext())
+
+
+def a_table_for_each_shard(monkeypatch):
+    monkeypatch.setattr(cupy_backend.CupyBackend, "sharing", nullcontext)
+
+
 def buffer_refilled_too_early(monkeypatch):
     class Never:
         def synchronize(self): ...
@@ -289,6 +303,18 @@ MUTANTS = {
     "noise frozen in the graph": (clock_of_the_first_epoch, graphs.test_noise_is_drawn_anew_each_epoch),
     "the host reads inside the step": (host_read_inside_the_step, a_step_like_that_of_the_cpu),
     "memory is taken inside the step": (memory_taken_inside_the_step, a_step_like_that_of_the_cpu),
+    "garbage is collected while recording": (
+        garbage_collected_while_recording,
+        doors.test_no_garbage_is_collected_while_a_step_is_recorded,
+    ),
+    "a model is used while its step is recorded": (
+        encode_while_recording,
+        doors.test_a_model_waits_while_a_step_is_recorded,
+    ),
+    "a data set copied for each shard": (
+        a_table_for_each_shard,
+        doors.test_a_data_set_is_copied_once_for_all_shards,
+    ),
     "a pinned buffer refilled too early": (
         buffer_refilled_too_early,
         graphs.test_data_that_stays_on_the_host_gives_the_same_bits,

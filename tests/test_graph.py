@@ -4,7 +4,6 @@ import signal
 import threading
 from functools import cache
 
-import emulator
 import numpy as np
 import pytest
 
@@ -207,64 +206,3 @@ def test_two_models_side_by_side(gpu):
 def test_evaluation_is_that_of_the_cpu(gpu, tolerance):
     found = [sa.evaluate(small(backend, "float64"), rows(), batch_size=32, shards=1) for backend in (gpu, "numpy")]
     assert found[0] == pytest.approx(found[1], rel=tolerance("loss"))
-
-
-def test_a_batch_that_does_not_fit_says_which_would(gpu, monkeypatch):
-    model = small(gpu)
-    monkeypatch.setattr(cupy_module.CupyBackend, "free", lambda self: 100_000)
-    with pytest.raises(MemoryError, match=r"needs .* for it, and 0\.1 MiB are free; a batch of") as caught:
-        sa.fit(model, np.zeros((100_000, 6), np.float32), sa.Adam(), epochs=1, batch_size=100_000)
-    fits = int(str(caught.value).split("a batch of ")[-1].split()[0].replace(",", ""))
-    graph.require_room(model, fits, 1)
-    with pytest.raises(MemoryError):
-        graph.require_room(model, fits + 1, 1)
-    assert model.optimizer is None
-    monkeypatch.setattr(cupy_module.CupyBackend, "free", lambda self: 100)
-    with pytest.raises(MemoryError, match="not even a batch of 1 would: make the model smaller"):
-        graph.require_room(model, 2, 1)
-
-
-def test_the_ledger_counts_what_is_allocated(gpu, monkeypatch):
-    """What require_room foretells is what the team's own arrays take."""
-    taken = []
-    empty = cupy_module.CupyBackend.empty
-
-    def counted(self, shape, dtype=None):
-        out = empty(self, shape, dtype)
-        taken.append(-(-out.nbytes // 512) * 512)
-        return out
-
-    model, asked = conv(gpu, 3, 5), []
-    monkeypatch.setattr(cupy_module.CupyBackend, "empty", counted)
-    monkeypatch.setattr(cupy_module.CupyBackend, "free", lambda self: asked.append(1) or 1 << 40)
-    team = graph.GraphTeam(model, 16, 2)
-    own = sum(-(-a.nbytes // 512) * 512 for a in (team.clock, team.sums, team.total, *team.index, team.nothing))
-    assert asked and graph.need(model, 16, 2) == sum(taken) - own
-
-
-def test_out_of_memory_is_a_sentence(gpu):
-    backend = sa.get_backend(gpu)
-    with pytest.raises(MemoryError, match=r"an array of shape \(1099511627776,\) takes 4,096.0 GiB of GPU memory"):
-        backend.empty((1 << 40,))
-
-
-def test_arrays_of_the_host_are_refused(gpu):
-    backend = sa.get_backend(gpu)
-    layer = sa.Dense(3, 2)
-    _, declared = layer.declare((3,))
-    parameters = sa.Parameters(backend, declared) if hasattr(sa, "Parameters") else None
-    from scratchae.parameters import Parameters
-
-    parameters = Parameters(backend, declared)
-    layer.attach(parameters.views(), parameters.views(backend.zeros((parameters.size,))))
-    layer.bind(backend, 4, need_dx=True)
-    words = r"matmul\(a\) is a numpy.ndarray, but backend 'cupy' computes on CuPy arrays: bring it to the GPU"
-    with pytest.raises(TypeError, match=words):
-        layer.forward(np.zeros((4, 3), np.float32))
-    with pytest.raises(TypeError, match="is an array of float64, but float32 in C order is expected"):
-        layer.forward(backend.asarray(np.zeros((4, 3)), "float64"))
-
-
-def test_guards_are_whole():
-    if emulator.has_compiler():
-        emulator.check_guards()

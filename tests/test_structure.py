@@ -22,7 +22,7 @@ FLOORS = (
     {"layers", "latents", "likelihoods"},
     {"objectives"},
     {"models"},
-    {"datasets", "optim", "parallel"},
+    {"datasets", "optim", "parallel", "replay", "room"},
     {"graph"},
     {"checkpoint", "evaluate"},
     {"training"},

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import numpy as np
+
 from .base import Array, Backend
 from .cupy import CupyBackend
 from .numpy import NumpyBackend
@@ -9,6 +11,7 @@ from .numpy import NumpyBackend
 __all__ = ["Array", "Backend", "CupyBackend", "NumpyBackend", "get_backend"]
 
 NAMES = ("numpy", "reference", "cupy")
+OPTIONS = ("precision", "graph")  # of "cupy"
 
 
 def get_backend(name: str = "numpy", dtype: str = "float32", **gpu: Any) -> Backend:
@@ -22,6 +25,10 @@ def get_backend(name: str = "numpy", dtype: str = "float32", **gpu: Any) -> Back
         raise ValueError(f"there is no backend {name!r}: choose one of {', '.join(NAMES)}")
     if dtype not in ("float32", "float64"):
         raise ValueError(f"the dtype is {dtype!r}, but a backend computes in 'float32' or 'float64'")
+    dtype = np.dtype(dtype).name
+    unknown = gpu.keys() - OPTIONS
+    if unknown:
+        raise ValueError(f"there is no option {', '.join(sorted(unknown))}: 'cupy' takes {' and '.join(OPTIONS)}")
     if name == "cupy":
         return CupyBackend(dtype, **gpu)
     if gpu:

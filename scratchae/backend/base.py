@@ -1,6 +1,7 @@
 """The protocol of a backend, and what an array is here."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 import numpy as np
@@ -68,6 +69,9 @@ class Backend(Protocol):
 
     def op(self, kernel: Kernel) -> Callable[..., None]:
         """The spelling of a kernel that this backend runs, chosen once."""
+
+    def undisturbed(self) -> AbstractContextManager[Any]:
+        """Within it, operations may be called beside a training on another thread."""
 
     def matmul(self, a: Array, b: Array, out: Array, add: bool = False) -> None:
         """out (I, J) = or += a (I, K) b (K, J)."""

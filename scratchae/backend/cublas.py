@@ -9,6 +9,7 @@ Source: cuBLAS' documentation, "cublasSetWorkspace" and "cublas<t>gemm".
 """
 
 import ctypes
+import threading
 from importlib import import_module
 from typing import Any
 
@@ -18,8 +19,14 @@ from .driver import INSTALL, OTHERWISE, cause
 HOPPER = 9  # the generation (compute capability) from which cuBLAS wants more workspace
 TF32 = 3  # CUBLAS_TF32_TENSOR_OP_MATH
 NORMAL, TRANSPOSED = 0, 1
+# While a stream is recorded nobody may make or destroy a handle: both wait for the whole device.
+RECORDING = threading.RLock()
 ONE, ZERO = 1.0, 0.0
-PRODUCTS = {"float32": ("cublasSgemm_v2", ctypes.c_float), "float64": ("cublasDgemm_v2", ctypes.c_double)}
+PRODUCTS = {
+    "float32": ("cublasSgemm_v2", "cublasSgemmStridedBatched", ctypes.c_float),
+    "float64": ("cublasDgemm_v2", "cublasDgemmStridedBatched", ctypes.c_double),
+}
+NO_MEMORY = (1, 3)  # statuses of cublasCreate where it is the memory, more often than not
 
 
 def library() -> ctypes.CDLL:
@@ -27,7 +34,7 @@ def library() -> ctypes.CDLL:
     try:
         found = import_module("cuda.pathfinder").load_nvidia_dynamic_lib("cublas")
         return ctypes.CDLL(found.abs_path)
-    except (ImportError, OSError, RuntimeError) as error:
+    except (AttributeError, ImportError, OSError, RuntimeError) as error:
         raise RuntimeError(
             f"backend 'cupy' needs cuBLAS, which does not load ({cause(error)}): {INSTALL}, to go with CuPy) "
             f"brings it, {OTHERWISE}"
@@ -51,11 +58,13 @@ class Cublas:
 
     def __init__(self, dtype: str, stream: int, workspace: Array, tf32: bool):
         self.lib = library()
-        name, real = PRODUCTS[dtype]
-        self.handle = ctypes.c_void_p()
-        self.gemm = getattr(self.lib, name)
+        name, batched, real = PRODUCTS[dtype]
+        self.gemm, self.gemm_batched = getattr(self.lib, name), getattr(self.lib, batched)
         self.one, self.zero = (ctypes.byref(real(value)) for value in (ONE, ZERO))
-        self._call("cublasCreate_v2", ctypes.byref(self.handle))
+        handle = ctypes.c_void_p()
+        with RECORDING:
+            self._call("cublasCreate_v2", ctypes.byref(handle))
+        self.handle = handle
         self._call("cublasSetStream_v2", self.handle, ctypes.c_void_p(stream))
         # After the stream, which takes the workspace away.
         size, self.workspace = ctypes.c_size_t(workspace.nbytes), workspace
@@ -64,37 +73,45 @@ class Cublas:
 
     def __del__(self) -> None:
         if self.handle:
-            self.lib.cublasDestroy_v2(self.handle)
+            with RECORDING:
+                self.lib.cublasDestroy_v2(self.handle)
 
     def matmul(self, a: Array, b: Array, out: Array, add: bool) -> None:
-        """out (I, J) = or += a (I, K) b (K, J), each row-major or the transpose of it. Source: the module."""
-        (I, K), J = a.shape, b.shape[1]
-        if not (I and J and K):
+        """out (I, J) = or += a (I, K) b (K, J), each row-major or the transpose of it; or so for each of a batch.
+
+        Source: the module."""
+        (I, K), J = a.shape[-2:], b.shape[-1]
+        if not out.size:
             return
         how_a, lda = _stored(a)
         how_b, ldb = _stored(b)
-        scale = (self.one, self.one if add else self.zero)
-        operands = (*_matrix(b, ldb), *_matrix(a, lda))
-        status = self.gemm(
-            *(self.handle, how_b, how_a, J, I, K),  # (1)
-            *(scale[0], *operands, scale[1], *_matrix(out, J)),
-        )
-        self._check(status, "gemm")
+        beta = self.one if add else self.zero
+        sizes = (self.handle, how_b, how_a, J, I, K)  # (1)
+        operands = [(m, max(1, leading)) for m, leading in ((b, ldb), (a, lda), (out, J))]
+        if a.ndim == 2:
+            B, A, C = ((ctypes.c_void_p(m.data.ptr), leading) for m, leading in operands)
+            self._check(self.gemm(*sizes, self.one, *B, *A, beta, *C), "gemm")  # (1)
+        else:
+            b3, a3, c3 = ((ctypes.c_void_p(m.data.ptr), leading, _distance(m)) for m, leading in operands)
+            self._check(self.gemm_batched(*sizes, self.one, *b3, *a3, beta, *c3, a.shape[0]), "gemm")  # (1)
 
     def _call(self, name: str, *arguments: Any) -> None:
         self._check(getattr(self.lib, name)(*arguments), name)
 
     def _check(self, status: int, name: str) -> None:
+        if status and name == "cublasCreate_v2" and status in NO_MEMORY:
+            raise MemoryError("cuBLAS finds no room on the GPU: end what else runs on it (nvidia-smi shows it)")
         if status:
             raise RuntimeError(f"cuBLAS refuses {name} with status {status}: see its documentation, cublasStatus_t")
+
+
+def _distance(a: Array) -> ctypes.c_longlong:
+    """From one matrix of a batch (B, R, C) to the next, in numbers."""
+    return ctypes.c_longlong(a.shape[-2] * a.shape[-1])
 
 
 def _stored(a: Array) -> tuple[int, int]:
     """How (R, C) lies in memory: row by row, its rows C apart, or column by column, its columns R apart."""
     if a.flags.c_contiguous:
-        return NORMAL, a.shape[1]
-    return TRANSPOSED, a.shape[0]
-
-
-def _matrix(a: Array, leading: int) -> tuple[Any, int]:
-    return ctypes.c_void_p(a.data.ptr), leading
+        return NORMAL, a.shape[-1]
+    return TRANSPOSED, a.shape[-2]

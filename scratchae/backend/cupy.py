@@ -1,7 +1,8 @@
 """CuPy arrays on the GPU, with the kernels' CUDA spellings."""
 
-import math
-from collections.abc import Callable
+import gc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any
 
@@ -9,9 +10,9 @@ import numpy as np
 
 from ..kernels.kernel import Kernel
 from .base import Array, Table, host_array
-from .driver import require_cupy
+from .cublas import RECORDING
+from .driver import cause, require_cupy
 from .gpu import Gpu
-from .size import size
 from .staging import StagedTable
 
 PRECISIONS = ("float32", "tf32")
@@ -35,11 +36,15 @@ class CupyBackend:
             raise ValueError(f"the precision is {precision!r}: choose one of {', '.join(PRECISIONS)}")
         if precision == "tf32" and dtype != "float32":
             raise ValueError(f"the precision 'tf32' is one of float32 products, but the dtype is {dtype!r}")
+        if not isinstance(graph, bool):
+            raise ValueError(f"graph is {graph!r}, but it must be True or False")
         self.cupy = require_cupy()
         self.dtype = np.dtype(dtype)
         self.graph = graph
         self.gpu = Gpu(self.cupy, dtype, precision == "tf32")
         self.stream = self.gpu.stream
+        self._tables: dict[Any, Table] = {}
+        self._sharing = False
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "CupyBackend":
         return self
@@ -48,15 +53,7 @@ class CupyBackend:
         """New device memory of that shape, uninitialised, starting on a multiple of 512 bytes.
 
         Raises MemoryError with what is needed and what is free. Source: cupy.empty."""
-        dtype = np.dtype(dtype or self.dtype)
-        try:
-            return self.gpu.empty(shape, dtype)
-        except self.cupy.cuda.memory.OutOfMemoryError:
-            need, free = size(math.prod(shape) * dtype.itemsize), size(self.free())
-            raise MemoryError(
-                f"an array of shape {tuple(shape)} takes {need} of GPU memory, and {free} are free: "
-                "make the model or the batch smaller"
-            ) from None
+        return self.gpu.empty(shape, dtype or self.dtype)
 
     def zeros(self, shape: tuple[int, ...], dtype: Any = None) -> Array:
         """New device memory of that shape, all zero. Source: as ``empty``."""
@@ -76,7 +73,8 @@ class CupyBackend:
 
     def write(self, out: Array, values: Any) -> None:
         """out <- host values that broadcast to its shape, cast. Source: cudaMemcpyAsync."""
-        host = np.ascontiguousarray(np.broadcast_to(np.asarray(values, out.dtype), out.shape))
+        with np.errstate(over="ignore"):  # what overflows is told by the loss
+            host = np.ascontiguousarray(np.broadcast_to(np.asarray(values, out.dtype), out.shape))
         self._copy(
             self.gpu.array(out, out.dtype, "write(out)").data.ptr, host.ctypes.data, host.nbytes, "HostToDevice"
         )
@@ -89,9 +87,25 @@ class CupyBackend:
         """A data set (M, D) whose rows kernels gather: on the device, or, if large, staged ``rows`` at a time.
 
         Source: staging.py."""
-        if a.nbytes <= RESIDENT * self.free():
-            return Table(self.share(a))
-        return StagedTable(self, a, rows)
+        key = (a.ctypes.data, a.shape, a.dtype.str)
+        if key in self._tables:
+            return self._tables[key]
+        if a.nbytes > RESIDENT * self.free():
+            return StagedTable(self, a, rows)
+        table = Table(self.share(a))
+        if self._sharing:
+            self._tables[key] = table
+        return table
+
+    @contextmanager
+    def sharing(self) -> Iterator[None]:
+        """Within it a data set that is asked for again is not copied again. Shapes: none. Source: ``table``."""
+        self._sharing = True
+        try:
+            yield
+        finally:
+            self._sharing = False
+            self._tables.clear()
 
     def to_host(self, a: Array) -> np.ndarray:
         """A copy on the host, same shape, when all work before it is done. Source: cudaMemcpyAsync."""
@@ -115,18 +129,36 @@ class CupyBackend:
     def capture(self, body: Callable[[], None]) -> Any:
         """What body launches, recorded and not run, as a graph with ``launch(stream)``. Shapes: none.
 
-        Source: CUDA's programming guide, "creating a graph using stream capture"."""
-        with self.stream:
-            self.stream.begin_capture(self.cupy.cuda.runtime.streamCaptureModeThreadLocal)
+        Raises RuntimeError where body does what cannot be recorded. Source: CUDA's programming guide, "creating a
+        graph using stream capture"."""
+        runtime = self.cupy.cuda.runtime
+        with self.undisturbed(), _no_garbage_collection():
+            self.stream.begin_capture(runtime.streamCaptureModeThreadLocal)
             try:
                 body()
-            finally:  # whatever happens, the stream is of use again
-                graph = self.stream.end_capture()
-        return graph
+            except BaseException as error:
+                with suppress(Exception):  # the stream is of use again, and body's own error is told
+                    self.stream.end_capture()
+                if isinstance(error, runtime.CUDARuntimeError):
+                    raise RuntimeError(
+                        f"a step cannot be recorded ({cause(error)}): forward and backward must not allocate, "
+                        "copy to or from the host, or wait; move that to bind, or take "
+                        "get_backend('cupy', graph=False)"
+                    ) from error
+                raise
+            return self.stream.end_capture()
+
+    @contextmanager
+    def undisturbed(self) -> Iterator[None]:
+        """Within it this thread's work goes to this stream, and no other thread records. Shapes: none.
+
+        Source: cublas.py, RECORDING."""
+        with RECORDING, self.stream:
+            yield
 
     def free(self) -> int:
-        """Bytes of device memory that an array can still have. Shapes: none. Source: cudaMemGetInfo."""
-        return self.cupy.cuda.runtime.memGetInfo()[0] + self.cupy.get_default_memory_pool().free_bytes()
+        """Bytes of device memory that an array can still have. Shapes: none. Source: gpu.py."""
+        return self.gpu.free()
 
     def _copy(self, to: int, source: int, count: int, way: str) -> None:
         """Between device and pageable memory, done when it returns."""
@@ -134,3 +166,15 @@ class CupyBackend:
             runtime = self.cupy.cuda.runtime
             runtime.memcpyAsync(to, source, count, getattr(runtime, f"memcpy{way}"), self.stream.ptr)
             self.stream.synchronize()
+
+
+@contextmanager
+def _no_garbage_collection() -> Iterator[None]:
+    """What the collector finds, such as the handle of a forgotten model, must not be destroyed in a recording."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()

@@ -5,6 +5,7 @@ from importlib.util import find_spec
 from typing import Any
 
 INSTALL = "pip install 'cupy-cuda13x[ctk]' (or 'cupy-cuda12x[ctk]'"
+OLDEST = 12  # the oldest major version of CUDA that CuPy is still built for
 OTHERWISE = "or use backend 'numpy'"
 
 
@@ -13,36 +14,47 @@ def require_cupy() -> Any:
 
     Shapes: none. Raises ImportError without CuPy, RuntimeError for each of the others, naming what mends it.
     Source: CuPy's installation guide; CUDA's compatibility guide (a driver serves its own major version)."""
-    if find_spec("cupy") is None:
-        raise ImportError(
-            f"backend 'cupy' needs CuPy, which is not installed: {INSTALL}, for a driver older than 580), "
-            f"{OTHERWISE}"
-        )
-    try:
-        cupy: Any = import_module("cupy")
-        runtime = cupy.cuda.runtime
-    except (ImportError, RuntimeError) as error:
-        raise ImportError(
-            f"backend 'cupy' needs CuPy, which does not load ({cause(error)}): "
-            f"install just one of cupy-cuda12x and cupy-cuda13x, {OTHERWISE}"
-        ) from error
-    driver, needed = runtime.driverGetVersion(), runtime.runtimeGetVersion()
+    cupy, runtime, driver, needed = _loaded()
     if driver == 0:
         raise RuntimeError(
             "backend 'cupy' needs an NVIDIA driver, and none is loaded: install one (nvidia-smi shows it), or in a "
             f"container start with the GPU passed in (docker run --gpus all), {OTHERWISE}"
         )
     if driver // 1000 < needed // 1000:
+        older = f", or install CuPy for it (pip install 'cupy-cuda{OLDEST}x[ctk]')"
+        other = older if driver >= 1000 * OLDEST else ""
         raise RuntimeError(
             f"backend 'cupy' needs a driver for CUDA {_version(needed)}, but this one ends at {_version(driver)}: "
-            f"update the driver, or install CuPy for it (pip install cupy-cuda{driver // 1000}x), {OTHERWISE}"
+            f"update the driver{other}, {OTHERWISE}"
         )
-    if _devices(runtime) == 0:
+    try:
+        devices, why = runtime.getDeviceCount(), ""
+    except runtime.CUDARuntimeError as error:
+        devices, why = 0, f" ({cause(error)})"
+    if devices == 0:
         raise RuntimeError(
-            "backend 'cupy' needs an NVIDIA GPU, and the driver sees none: look at nvidia-smi and at the "
+            f"backend 'cupy' needs an NVIDIA GPU, and the driver sees none{why}: look at nvidia-smi and at the "
             f"environment variable CUDA_VISIBLE_DEVICES, {OTHERWISE}"
         )
     return cupy
+
+
+def _loaded() -> tuple[Any, Any, int, int]:
+    """CuPy, its runtime, and two versions of CUDA: the driver's, and the one that CuPy was built for."""
+    try:
+        missing = find_spec("cupy") is None
+        cupy: Any = None if missing else import_module("cupy")
+        if not missing:
+            runtime = cupy.cuda.runtime
+            return cupy, runtime, runtime.driverGetVersion(), runtime.runtimeGetVersion()
+    except Exception as error:  # a package that is half there fails in any way
+        raise ImportError(
+            f"backend 'cupy' needs CuPy, which does not load ({cause(error)}): "
+            f"install just one of cupy-cuda12x and cupy-cuda13x, {OTHERWISE}"
+        ) from error
+    raise ImportError(
+        f"backend 'cupy' needs CuPy, which is not installed: {INSTALL}, for a driver older than 580), {OTHERWISE}"
+    )
 
 
 def cause(error: Exception) -> str:
@@ -50,13 +62,6 @@ def cause(error: Exception) -> str:
     text = str(error).rpartition("Original error:")[2]
     lines = [line.strip() for line in text.splitlines() if line.strip(" =-")]
     return lines[0] if lines else type(error).__name__
-
-
-def _devices(runtime: Any) -> int:
-    try:
-        return runtime.getDeviceCount()
-    except runtime.CUDARuntimeError:
-        return 0
 
 
 def _version(number: int) -> str:

@@ -18,9 +18,11 @@ import numpy as np
 from . import cuda
 from .base import Array
 from .cublas import Cublas, workspace
+from .driver import INSTALL, OTHERWISE, cause
+from .size import size
 
 THREADS = 256  # in a block, as in device.cu
-RESIDENT = 8  # blocks of 256 threads that a multiprocessor holds at once
+AT_ONCE = 8  # blocks of 256 threads that a multiprocessor holds
 MULTIPROCESSORS, GENERATION = 16, 75  # cudaDevAttrMultiProcessorCount, cudaDevAttrComputeCapabilityMajor
 PARTIALS = 1 << 17  # doubles that a reduction over many rows may leave between its two launches
 LARGEST = 2**31 - 1  # elements that an int counts
@@ -46,26 +48,49 @@ class Gpu:
         self.cupy = cupy
         self.dtype = np.dtype(dtype)
         self.types = TYPES | {"REAL": dtype}
-        self.stream = cupy.cuda.Stream(non_blocking=True)
+        self.stream = self._stream()
         multiprocessors, generation = (
             cupy.cuda.runtime.deviceGetAttribute(attribute, cupy.cuda.Device().id)
             for attribute in (MULTIPROCESSORS, GENERATION)
         )
-        self.most = RESIDENT * multiprocessors
+        self.most = AT_ONCE * multiprocessors
         self.partials = self.empty((PARTIALS,), "float64")
         self.blas = Cublas(dtype, self.stream.ptr, self.empty((workspace(generation),), "uint8"), tf32)
         self._modules: dict[str, Any] = {}
         self._functions: dict[str, Any] = {}
+        self._try_the_compiler()
 
     def empty(self, shape: tuple[int, ...], dtype: Any) -> Array:
-        """Device memory of that shape, uninitialised, for use on this stream. Source: cupy.empty."""
-        with self.stream:
-            return self.cupy.empty(shape, np.dtype(dtype))
+        """Device memory of that shape, uninitialised, for use on this stream.
+
+        Raises MemoryError with what is needed and what is free. Source: cupy.empty."""
+        dtype = np.dtype(dtype)
+        try:
+            with self.stream:
+                return self.cupy.empty(shape, dtype)
+        except self.cupy.cuda.memory.OutOfMemoryError:
+            need, free = size(math.prod(shape) * dtype.itemsize), size(self.free())
+            raise MemoryError(
+                f"an array of shape {tuple(shape)} takes {need} of GPU memory, and {free} are free: make the model "
+                "or the batch smaller, or end what else runs on the GPU (nvidia-smi shows it)"
+            ) from None
+
+    def _stream(self) -> Any:
+        """The first thing that is asked of the device itself. Raises RuntimeError where it refuses."""
+        try:
+            return self.cupy.cuda.Stream(non_blocking=True)
+        except self.cupy.cuda.runtime.CUDARuntimeError as error:
+            raise RuntimeError(
+                f"backend 'cupy' finds a GPU that cannot be used ({cause(error)}): see what else runs on it "
+                f"(nvidia-smi), {OTHERWISE}"
+            ) from error
+
+    def free(self) -> int:
+        """Bytes of device memory that an array can still have. Shapes: none. Source: cudaMemGetInfo."""
+        return self.cupy.cuda.runtime.memGetInfo()[0] + self.cupy.get_default_memory_pool().free_bytes()
 
     def each(self, name: str, n: int, *arguments: Any) -> None:
         """Launch a function over n elements. Shapes: its own. Raises as ``_launch``. Source: the module."""
-        if n > LARGEST:
-            raise ValueError(f"{name} is asked for {n:,} elements, but {LARGEST:,} are the most: take fewer rows")
         self._launch(name, (min(-(-n // THREADS), self.most),), arguments)
 
     def blocks(self, name: str, blocks: int | tuple[int, int], *arguments: Any) -> None:
@@ -83,6 +108,16 @@ class Gpu:
         checked = (self._argument(name, *p, a) for p, a in zip(parameters, arguments, strict=True))
         with self.stream:
             function(grid, (THREADS,), tuple(checked))
+
+    def _try_the_compiler(self) -> None:
+        """Raise RuntimeError where NVRTC, or the headers that CuPy hands it, are missing."""
+        try:
+            self._function("take")
+        except (ImportError, OSError, RuntimeError, self.cupy.cuda.compiler.CompileException) as error:
+            raise RuntimeError(
+                f"backend 'cupy' cannot compile its kernels ({cause(error)}): {INSTALL}, to go with CuPy) brings "
+                f"the compiler and its headers, {OTHERWISE}"
+            ) from error
 
     def _function(self, name: str) -> tuple[Any, list[cuda.Parameter]]:
         if name not in self._functions:
@@ -105,7 +140,7 @@ class Gpu:
         return dtype.type(value)
 
     def array(self, value: Any, dtype: np.dtype, what: str) -> Array:
-        """The value itself, any shape, if it is a whole device array of that dtype.
+        """The value itself, any shape, if it is a whole device array of that dtype, and not too large.
 
         Raises TypeError otherwise. Source: none, a check."""
         if not isinstance(value, self.cupy.ndarray):
@@ -117,14 +152,18 @@ class Gpu:
         if value.dtype != dtype or not (value.flags.c_contiguous or value.size == 0):
             order = "" if value.flags.c_contiguous else ", not in C order"
             raise TypeError(f"{what} is an array of {value.dtype}{order}, but {dtype} in C order is expected")
+        if value.size > LARGEST and not what.endswith("(data)"):  # whose rows are counted in 64 bits
+            raise ValueError(f"{what} has {value.size:,} elements, but {LARGEST:,} are the most: take fewer rows")
         return value
 
     def matmul(self, a: Array, b: Array, out: Array, add: bool = False) -> None:
-        """out (I, J) = or += a (I, K) b (K, J); a, b may be transposes. Raises as ``array``. Source: cublas.py."""
+        """out (I, J) = or += a (I, K) b (K, J); a, b may be transposes; or each of a batch (B, ., .).
+
+        Raises as ``array``. Source: cublas.py."""
         for name, value in (("a", a), ("b", b)):
             upright = value.T if isinstance(value, self.cupy.ndarray) and not value.flags.c_contiguous else value
             self.array(upright, self.dtype, f"matmul({name})")
         self.array(out, self.dtype, "matmul(out)")
-        if a.shape[1] != b.shape[0] or out.shape != (a.shape[0], b.shape[1]):
+        if a.shape[-1] != b.shape[-2] or out.shape != (*a.shape[:-1], b.shape[-1]) or a.shape[:-2] != b.shape[:-2]:
             raise ValueError(f"matmul of {a.shape} and {b.shape} does not give {out.shape}: mend the shapes")
         self.blas.matmul(a, b, out, add)

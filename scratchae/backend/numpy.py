@@ -3,6 +3,7 @@
 import math
 import threading
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -75,6 +76,10 @@ class NumpyBackend:
     def to_host(self, a: Array) -> np.ndarray:
         """A copy of an array of this backend, same shape. Source: numpy.array."""
         return np.array(a)
+
+    def undisturbed(self) -> AbstractContextManager[Any]:
+        """Nothing to wait for: threads share no buffers here. Shapes: none. Source: ``CupyBackend``."""
+        return nullcontext()
 
     def op(self, kernel: Kernel) -> Callable[..., None]:
         """The definition for "reference", the Numba loop for "numpy".

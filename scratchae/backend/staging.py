@@ -35,7 +35,7 @@ class StagedTable(Table):
         """Start the copy of rows (N,) of the data set. Source: the module."""
         pinned, copied, N = self.pinned[self.turn], self.copied[self.turn], len(rows)
         copied.synchronize()
-        np.take(self.host, rows, axis=0, out=pinned[:N])
+        np.take(self.host, rows, axis=0, out=pinned[:N], mode="clip")  # the other mode makes a copy first
         runtime, stream = self.backend.cupy.cuda.runtime, self.backend.stream
         count = pinned[:N].nbytes
         runtime.memcpyAsync(self.data.data.ptr, pinned.ctypes.data, count, runtime.memcpyHostToDevice, stream.ptr)

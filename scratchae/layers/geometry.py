@@ -32,6 +32,13 @@ class Axis:
     stride: int
     before: int
 
+    @property
+    def step(self) -> int:
+        """The stride, or one that goes beyond the image just as well: loops run over the pixels of a stride.
+
+        Shapes: none. Source: none, a bound."""
+        return min(self.stride, self.before + self.pixels + self.kernel)
+
 
 def pair(name: str, value: int | Pair, least: int) -> Pair:
     """One whole number or two, >= least, as two. Raises ValueError. Shapes: none. Source: none, a check."""

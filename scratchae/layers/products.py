@@ -17,8 +17,7 @@ class Convolution:
 
     def __init__(self, backend: Backend, axes: Axes, channels: int, others: int, rows: int):
         vertical, horizontal = axes
-        strides = (_within(vertical), _within(horizontal))
-        self.geometry = (*strides, vertical.before, horizontal.before)
+        self.geometry = (vertical.step, horizontal.step, vertical.before, horizontal.before)
         kernel = (vertical.kernel, horizontal.kernel)
         image = rows, vertical.pixels, horizontal.pixels, channels
         grid = rows, vertical.patches, horizontal.patches, others
@@ -85,11 +84,6 @@ class TurnedConvolution(TransposedConvolution):
         self.turn(self.turned, W, False)  # (1)
         super().backward(self.dturned, dx, da, x, self.turned, False)
         self.turn(dW, self.dturned, add)  # (1)
-
-
-def _within(axis: Axis) -> int:
-    """The stride, or one that goes beyond the image just as well: loops run over the pixels of a stride."""
-    return min(axis.stride, axis.before + axis.pixels + axis.kernel)
 
 
 def convolution(backend: Backend, axes: Axes, inputs: int, outputs: int, rows: int) -> Convolution:

@@ -39,7 +39,8 @@ class Model:
     backend: Backend
     input_shape: tuple[int, ...]
     optimizer: Any = None
-    _inference: Objective | None = None
+    _inference: tuple[Objective, int] | None = None
+    _most: int = CHUNK
 
     def __init__(self, objective: Objective):
         for name in ("encoder", "decoder"):
@@ -115,13 +116,24 @@ class Model:
     def _map(self, f: Callable[[Objective, Array], Array], x: np.ndarray) -> np.ndarray:
         """f over rows of x, a chunk at a time, on the backend and back."""
         out = []
-        with self._one_at_a_time:
-            if self._inference is None:
-                self._inference = self.replica(CHUNK)
-            for start in range(0, len(x), CHUNK):
-                rows = self.backend.asarray(x[start : start + CHUNK])
-                out.append(self.backend.to_host(f(self._inference, rows)))
+        with self._one_at_a_time, self.backend.undisturbed():
+            objective, chunk = self._bound(min(len(x), CHUNK))
+            for start in range(0, len(x), chunk):
+                rows = self.backend.asarray(x[start : start + chunk])
+                out.append(self.backend.to_host(f(objective, rows)))
         return np.concatenate(out)
+
+    def _bound(self, rows: int) -> tuple[Objective, int]:
+        """A replica for encode and decode, kept, and how many rows it takes: fewer where memory is short."""
+        while self._inference is None or self._inference[1] < min(rows, self._most):
+            try:
+                rows = min(rows, self._most)
+                self._inference = self.replica(rows), rows
+            except MemoryError:
+                if rows == 1:
+                    raise
+                self._most = -(-rows // 2)
+        return self._inference
 
     def __repr__(self) -> str:
         return table(self)

@@ -144,6 +144,8 @@ int cublasCreate_v2(Handle** handle)
 
 int cublasDestroy_v2(Handle* handle)
 {
+    if (guarded([] { refuse_in_capture("destroying a cuBLAS handle"); }) != SUCCESS)
+        return INTERNAL_ERROR;
     delete handle;
     return handle ? 0 : NOT_INITIALIZED;
 }

@@ -44,6 +44,7 @@ class GraphTeam(Team):
         shards = positive("shards", default_shards(batch_size, "cupy") if shards is None else shards)
         require_room(model, batch_size, min(shards, batch_size))
         super().__init__(model, batch_size, shards, threads)
+        self.threads = 1
         sums = self.backend.zeros((self.shards, self.replicas[0].sums.size), np.float64)
         for s, replica in enumerate(self.replicas):
             replica.sums = sums[s]

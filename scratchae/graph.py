@@ -19,7 +19,7 @@ The first step of each size runs as it is, which loads what is loaded on first u
 Source: CUDA's programming guide, "CUDA graphs"; NVIDIA's blog "Getting started with CUDA graphs".
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from functools import partial
 from typing import Any
 
@@ -72,7 +72,7 @@ class GraphTeam(Team):
 
     def steps(
         self, feeds: Any, order: np.ndarray, batch_size: int, optimizer: Any, stop: Callable[[], bool]
-    ) -> Iterator[np.ndarray]:
+    ) -> Generator[np.ndarray, None, None]:
         """As Team.steps, the totals RING at a time; order (n,), totals (k,). Source: the module."""
         feeds.begin(order, optimizer.schedule(_counts(len(order), batch_size)))
 

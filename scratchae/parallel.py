@@ -13,7 +13,7 @@ activations are still in the cache; the first block assigns the gradient, the ot
 """
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import ExitStack
 from typing import Any, Protocol
 
@@ -96,7 +96,7 @@ class Team:
 
     def steps(
         self, feeds: list[Any], order: np.ndarray, batch_size: int, optimizer: Any, stop: Callable[[], bool]
-    ) -> Iterator[np.ndarray]:
+    ) -> Generator[np.ndarray, None, None]:
         """Train on the examples order (n,), a batch a step, until stop() -> the total (k,) of each step.
 
         A step whose loss is not finite changes no parameter. Source: the module."""

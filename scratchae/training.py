@@ -5,7 +5,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -131,13 +131,14 @@ class _Run:
         began, seen = time.perf_counter(), np.zeros(0)
         order = randomness.permutation(n, self.seed, epoch)
         self.team.set_clock(randomness.clock(self.seed, epoch))
-        totals = self.team.steps(feeds, order, self.batch_size, self.optimizer, self.stop.is_set)
-        for step, total in enumerate(totals, self.optimizer.t + 1):
-            terms = self.team.objective.loss(total)
-            who = "the step before left" if self.team.kept(total) else "some steps more have left"
-            self.require_finite(terms, f"at step {step} (epoch {epoch})", who)
-            self.progress.step(terms["loss"])
-            seen = total + seen if len(seen) else total
+        first = self.optimizer.t + 1
+        with closing(self.team.steps(feeds, order, self.batch_size, self.optimizer, self.stop.is_set)) as totals:
+            for step, total in enumerate(totals, first):
+                terms = self.team.objective.loss(total)
+                who = "the step before left" if self.team.kept(total) else "some steps more have left"
+                self.require_finite(terms, f"at step {step} (epoch {epoch})", who)
+                self.progress.step(terms["loss"])
+                seen = total + seen if len(seen) else total
         if seen[0] == n:
             self.optimizer.epoch = epoch
         self._require_finite_state(epoch)

@@ -4,6 +4,7 @@ A contestant is a generator: it yields an answer a turn and is sent what the nex
 """
 
 from collections.abc import Callable, Generator
+from dataclasses import replace
 from statistics import median
 from typing import Any
 
@@ -61,7 +62,7 @@ def build(recipe: Recipe, backend: Any) -> Any:
     first, *others = model.objective.encoder.layers
     if isinstance(first, recipes.Corrupt):
         model.objective.encoder.layers = (Corrupt(first.sigma), *others)
-    return model.build(recipe.shape, backend=backend, seed=SEED)
+    return recipes.build(replace(recipe, model=lambda: model), backend)
 
 
 class Watch:

@@ -8,12 +8,13 @@ Arguments are float32 and lie as in training: outs, ins, constants. A kernel wit
 import importlib
 import inspect
 import pkgutil
-from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 import numpy as np
+import penalty_cases
+import recurrent_cases
+from kernel_case import RNG, Case, Maker, array, size
 
 from scratchae import kernels
 from scratchae.backend import get_backend
@@ -21,24 +22,6 @@ from scratchae.kernels.kernel import Kernel
 from scratchae.layers.geometry import Axis
 
 PARAMETERS = 652_896  # of the dense VAE 784-400-20, with padding
-RNG = np.random.default_rng(0)
-
-
-@dataclass(frozen=True)
-class Case:
-    """What a kernel is called with.
-
-    size: for the table. calls: one tuple of arguments or more, taken in turn. moved: bytes that a call must read
-    or write, each once; an array that is changed counts twice. flops: of its matrix products, if it has any.
-    """
-
-    size: str
-    calls: list[tuple[Any, ...]]
-    moved: int
-    flops: int = 0
-
-
-Maker = Callable[[str], Case]
 
 
 def collected() -> dict[str, Kernel]:
@@ -60,18 +43,6 @@ def makers(name: str) -> list[Maker]:
     if not CASES.get(family):
         raise LookupError(f"the kernel {family} has no case: give it one in CASES of benchmarks/kernel_cases.py")
     return CASES[family]
-
-
-def array(*shape: int, dtype: str = "float32") -> Any:
-    """Standard normal numbers, aligned as the library's own."""
-    out = get_backend("numpy").empty(shape, dtype)
-    out[...] = RNG.standard_normal(shape, np.float32)
-    return out
-
-
-def size(*arrays: Any) -> int:
-    """Bytes of all of them."""
-    return sum(a.nbytes for a in arrays)
 
 
 def bias_activation(N: int, O: int) -> Maker:
@@ -230,6 +201,17 @@ def philox(N: int, D: int, dtype: str = "float32", chance: bool = False) -> Make
     return make
 
 
+def noise(N: int, D: int, *constants: float, backward: bool = False) -> Maker:
+    """eps or u, and on = 1."""
+
+    def make(key: str) -> Case:
+        out, x, draws, on = array(N * D), array(N * D), RNG.random(N * D, np.float32), np.ones(1, np.float32)
+        dy = (array(N * D),) * backward
+        return Case(f"{N}x{D}", [(out, *dy, x, draws, on, *constants)], size(out, *dy, x, draws))
+
+    return make
+
+
 ADAM = (1 / 128, 1e-3, 0.1, 0.001)  # c, alpha, 1 - beta1, 1 - beta2
 ENCODER = (28, 1, 13, 32, 2, 0), (13, 32, 6, 64, 2, 0)  # of TensorFlow's CVAE
 DECODER = (28, 32, 14, 64, 2, 0), (28, 1, 28, 32, 1, 1)
@@ -238,6 +220,10 @@ CASES: dict[str, list[Maker]] = {
     "activation.BIAS_ACTIVATION": [bias_activation(128, 400)],
     "activation.ACTIVATION_GRADIENT": [activation_gradient(128, 400)],
     "adam.ADAM": [optimizer(2, shards, ADAM, 0.9, 0.999, 1e-8) for shards in (1, 2)],
+    "adadelta.ADADELTA": [optimizer(2, 1, (1 / 128, 1.0), 0.95, 1e-6)],
+    "adagrad.ADAGRAD": [optimizer(1, 1, ADAM[:2], 1e-10)],
+    "adamw.ADAMW": [optimizer(2, 1, ADAM, 0.9, 0.999, 1e-8, 1e-2)],
+    "rmsprop.RMSPROP": [optimizer(1, 1, ADAM[:2], 0.9, 1e-8)],
     "sgd.SGD": [optimizer(1, 1, ADAM[:2], 0.9)],
     "batch.GATHER_GREY": [gather(128, 60_000, 784)],
     "batch.GATHER_THRESHOLD": [gather(128, 60_000, 784)],
@@ -256,6 +242,10 @@ CASES: dict[str, list[Maker]] = {
     "convolution.CONV_TRANSPOSE": [convolution(*layer, "CONV_TRANSPOSE") for layer in DECODER],
     "convolution.CONV_TRANSPOSE_GRADIENT": [convolution(*layer, "CONV_TRANSPOSE_GRADIENT") for layer in DECODER],
     "convolution.TURN": [turn(3, 32, 1)],
+    "noise.GAUSSIAN_NOISE": [noise(128, 784, 0.2, 0.0, 1.0)],
+    "noise.GAUSSIAN_NOISE_GRADIENT": [noise(128, 784, 0.2, 0.0, 1.0, backward=True)],
+    "noise.MASK": [noise(128, 784, 0.3, 1.0)],
+    "noise.SALT_AND_PEPPER": [noise(128, 784, 0.3)],
     "pooling.MAX_POOL": [max_pool(16, 28, 32, backward=False)],
     "pooling.MAX_POOL_GRADIENT": [max_pool(16, 28, 32, backward=True)],
     "pooling.UPSAMPLE": [upsample(16, 14, 32, backward=False)],
@@ -264,4 +254,6 @@ CASES: dict[str, list[Maker]] = {
     "philox.UNIFORM": [philox(128, 784)],
     "philox.NORMAL": [philox(128, 20), philox(32, 784)],
     "philox.BERNOULLI": [philox(128, 784, chance=True)],
+    **penalty_cases.CASES,
+    **recurrent_cases.CASES,
 }

@@ -1,5 +1,6 @@
 """The published recipes that are raced, as models of ours, with their data and their first step."""
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, partial
@@ -13,7 +14,7 @@ from scratchae.initializers import torch_uniform
 from scratchae.kernels.philox import NORMAL
 from scratchae.layers.sequential import leaves
 
-CORRUPTION = 1 << 8  # a stream of random numbers that the library does not use
+CORRUPTION = 255  # a stream of random numbers that the library does not use
 SEED = 0
 STRIDE = 1000.0  # the learning rate of the step that shows a gradient: long, so that weights round off none of it
 IMAGE = (28, 28, 1)
@@ -186,9 +187,11 @@ def source(data: np.ndarray) -> Any:
     return sa.Images(data) if data.dtype == np.uint8 else sa.Values(data)
 
 
-def build(recipe: Recipe) -> Any:
-    """The recipe's model with its first weights."""
-    return recipe.model().build(recipe.shape, seed=SEED)
+def build(recipe: Recipe, backend: Any = "numpy") -> Any:
+    """The recipe's model with its first weights; a code as wide as its input is the recipe's own choice."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", sa.WideCode)
+        return recipe.model().build(recipe.shape, backend=backend, seed=SEED)
 
 
 def first_step(recipe: Recipe, data: np.ndarray, threads: int = 1) -> dict[str, Any]:

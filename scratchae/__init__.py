@@ -2,39 +2,76 @@
 
 from . import datasets, initializers, kernels
 from .backend import get_backend
+from .callbacks import EarlyStopping
 from .checkpoint import load, save
 from .datasets import Images, Values
 from .evaluate import evaluate
 from .latents import Gaussian
-from .layers import Conv2d, ConvTranspose2d, Dense, Flatten, Layer, MaxPool2d, Reshape, Sequential, Upsample2d
+from .layers import (
+    LSTM,
+    Conv1d,
+    Conv2d,
+    ConvTranspose1d,
+    ConvTranspose2d,
+    Dense,
+    Dropout,
+    Flatten,
+    GaussianNoise,
+    Layer,
+    Masking,
+    MaxPool2d,
+    Repeat,
+    Reshape,
+    SaltAndPepper,
+    Sequential,
+    Upsample2d,
+)
 from .likelihoods import AbsoluteError, Bernoulli, GaussianLikelihood, SquaredError
-from .models import VAE, Autoencoder
-from .optim import SGD, Adam
+from .models import VAE, Autoencoder, WideCode
+from .objectives import L1, KLRate, StudentT
+from .optim import SGD, Adadelta, Adagrad, Adam, AdamW, RMSProp
 from .training import History, NonFiniteLoss, fit
 
 __all__ = [
+    "L1",
+    "LSTM",
     "SGD",
     "VAE",
     "AbsoluteError",
+    "Adadelta",
+    "Adagrad",
     "Adam",
+    "AdamW",
     "Autoencoder",
     "Bernoulli",
+    "Conv1d",
     "Conv2d",
+    "ConvTranspose1d",
     "ConvTranspose2d",
     "Dense",
+    "Dropout",
+    "EarlyStopping",
     "Flatten",
     "Gaussian",
     "GaussianLikelihood",
+    "GaussianNoise",
     "History",
     "Images",
+    "KLRate",
     "Layer",
+    "Masking",
     "MaxPool2d",
     "NonFiniteLoss",
+    "RMSProp",
+    "Repeat",
     "Reshape",
+    "SaltAndPepper",
     "Sequential",
     "SquaredError",
+    "StudentT",
     "Upsample2d",
     "Values",
+    "WideCode",
     "datasets",
     "evaluate",
     "fit",

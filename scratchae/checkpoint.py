@@ -18,20 +18,25 @@ from typing import Any
 
 import numpy as np
 
-from . import initializers, latents, layers, likelihoods, models, optim
+from . import initializers, latents, layers, likelihoods, models, objectives, optim, schedules
 from .backend import Backend
 
 FORMAT = "scratchae 1"
 CLASSES = (
     *(layers.Dense, layers.Conv2d, layers.ConvTranspose2d, layers.Flatten, layers.Reshape, layers.Sequential),
-    *(layers.MaxPool2d, layers.Upsample2d),
+    *(layers.MaxPool2d, layers.Upsample2d, layers.LSTM),
+    *(layers.Conv1d, layers.ConvTranspose1d, layers.Repeat),
+    *(layers.GaussianNoise, layers.Masking, layers.SaltAndPepper, layers.Dropout),
     *(latents.Gaussian, likelihoods.Bernoulli, likelihoods.GaussianLikelihood),
     *(likelihoods.SquaredError, likelihoods.AbsoluteError, models.Autoencoder, models.VAE),
+    *(schedules.Warmup, schedules.Exponential, schedules.Steps, schedules.Cosine),
+    *(objectives.L1, objectives.StudentT, objectives.KLRate),
     *(initializers.Normal, optim.Adam, optim.SGD),
+    *(optim.Adadelta, optim.Adagrad, optim.AdamW, optim.RMSProp),
 )
 FUNCTIONS = (
     *(initializers.glorot_uniform, initializers.glorot_normal, initializers.he_normal, initializers.he_uniform),
-    *(initializers.torch_uniform, initializers.zeros),
+    *(initializers.torch_uniform, initializers.zeros, initializers.orthogonal, initializers.lstm_bias),
 )
 
 

@@ -8,13 +8,15 @@ For y = x W with I inputs and O outputs, independent weights of mean 0 and input
     He        relu halves the mean square:      Var(W) = 2 / I                          (2)
     PyTorch   U(-r, r) with r = 1 / sqrt(I):    Var(W) = 1 / (3 I)                      (3)
     uniform   U(-r, r) has the variance r^2/3:  r = sqrt(3 Var(W))                      (4)
+    orthogonal  no direction grows or shrinks, however often: |x W| = |x| where W W^T = 1  (5)
 
 An initialiser is a function (shape, fan_in, fan_out, noise) -> float64 host array of that shape, where
 noise.uniform(shape) and noise.normal(shape) are Philox draws that belong to this tensor alone.
 
 Source: Glorot and Bengio, "Understanding the difficulty of training deep feedforward neural networks",
 2010, eq. 12 and 16 (1); He, Zhang, Ren, Sun, "Delving deep into rectifiers", 2015, eq. 10 (2); PyTorch's
-``nn.Linear.reset_parameters`` (3).
+``nn.Linear.reset_parameters`` (3); Saxe, McClelland, Ganguli, "Exact solutions to the nonlinear dynamics of
+learning in deep linear neural networks", 2014 (5).
 """
 
 import math
@@ -109,3 +111,29 @@ class Normal:
 def zeros(shape: tuple[int, ...], fan_in: int, fan_out: int, noise: Noise) -> np.ndarray:
     """All zero, of that shape: the usual bias. Source: Glorot and Bengio 2010, section 2.3."""
     return np.zeros(shape)
+
+
+def orthogonal(shape: tuple[int, ...], fan_in: int, fan_out: int, noise: Noise) -> np.ndarray:
+    """Orthonormal rows, or columns where there are fewer, of a matrix (I, O); any such matrix is as likely.
+
+    With fewer rows |x W| = |x|, and going back |dy W^T| is at most |dy|. The signs make the factors of QR unique.
+    Raises ValueError for another number of axes. Source: Saxe et al. 2014, section 3; Mezzadri, "How to generate
+    random matrices from the classical compact groups", 2007 (the signs).
+    """
+    if len(shape) != 2:
+        raise ValueError(
+            f"orthogonal is asked for the shape {shape}, but it draws matrices: take another initialiser"
+        )
+    normal = noise.normal(shape)
+    wide = shape[0] < shape[1]
+    q, r = np.linalg.qr(normal.T if wide else normal)
+    q = q * np.where(np.diagonal(r) < 0, -1.0, 1.0)  # (5)
+    return q.T if wide else q
+
+
+def lstm_bias(shape: tuple[int, ...], fan_in: int, fan_out: int, noise: Noise) -> np.ndarray:
+    """Zero, but 1 for the forget gates, the second quarter of (4U,). Source: Jozefowicz, Zaremba, Sutskever, "An
+    empirical exploration of recurrent network architectures", 2015, section 4.2."""
+    b = np.zeros(shape)
+    b[shape[0] // 4 : shape[0] // 2] = 1
+    return b

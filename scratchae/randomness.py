@@ -13,6 +13,10 @@ from .kernels import philox
 # Streams: what a draw is for. They decide the bits of every run, so they are never renumbered.
 ORDER, WEIGHTS, PIXELS, LATENT, PRIOR, SHAPES, PROBE = range(7)
 
+# The k-th layer of a model that draws noise has the stream NOISE + k: the encoder's layers in order of x, then the
+# decoder's, and only those that draw are counted. New streams of a model's own parts go below it.
+NOISE = 1 << 8
+
 # Purposes: added to the stream, so that evaluating a model never moves its training.
 TRAINING, EVALUATION = 0, 1 << 16
 

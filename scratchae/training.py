@@ -64,9 +64,9 @@ def fit(
     data, validation: Images, Values, or a floating point array. Each epoch visits every example once, in
     an order that is a function of seed and epoch; the last batch may be smaller. validation is evaluated
     after each epoch. shards cut a batch and decide the bits, threads execute them and do not. callbacks
-    are called as f(model, history) after each epoch; one that returns True ends the run. Ctrl-C ends it
-    after the step under way. Called again, with the same optimiser, it goes on with the next epoch (one
-    that was interrupted is begun again).
+    are called as f(model, history) after each epoch; one that returns True ends the run, and where one has a
+    finish(model, history), that is called when the run is over. Ctrl-C ends it after the step under way. Called
+    again, with the same optimiser, it goes on with the next epoch (one that was interrupted is begun again).
 
     Raises NonFiniteLoss naming step, term and what to try; ValueError and TypeError, before anything is
     changed, for data that does not fit and for sizes below 1.
@@ -103,6 +103,9 @@ def fit(
                 raise RuntimeError("a callback built the model again while it was trained: build it before fit")
             if any(ended) or stop.is_set():
                 break
+        for callback in callbacks:
+            if hasattr(callback, "finish"):
+                callback.finish(model, history)
     history.interrupted = stop.is_set()
     return history
 
@@ -153,7 +156,7 @@ class _Run:
             if not math.isfinite(self.team.backend.to_host(vector).sum(dtype=np.float64)):
                 raise NonFiniteLoss(
                     f"the vector of {name} is no longer finite after epoch {epoch}: try a learning rate below "
-                    f"{self.optimizer.lr:g}, or scale the data to about 1"
+                    f"{self.optimizer.rate(self.optimizer.t + 1):g}, or scale the data to about 1"
                 )
 
     def require_finite(self, terms: dict[str, float], where: str, who: str) -> None:
@@ -163,8 +166,8 @@ class _Run:
         bad = [f"{name} is {value}" for name, value in terms.items() if name != "loss" and not math.isfinite(value)]
         raise NonFiniteLoss(
             f"the loss became {terms['loss']} {where}: {', '.join(bad)}; the parameters are as {who} them: "
-            f"try a learning rate below {self.optimizer.lr:g}, check that the data is scaled to about 1, or "
-            "start from smaller initial weights"
+            f"try a learning rate below {self.optimizer.rate(self.optimizer.t + 1):g}, check that the data is "
+            "scaled to about 1, or start from smaller initial weights"
         )
 
 

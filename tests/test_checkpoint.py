@@ -81,7 +81,14 @@ MODELS = {
     "pooling": lambda: sa.Autoencoder(*pooling()),
     "own layer": lambda: sa.VAE(*dense(extra=[Scale(0.5)]), sa.Gaussian(2)),
 }
-OPTIMIZERS = {"adam": lambda: sa.Adam(0.01, 0.8, 0.99, 1e-6), "sgd": lambda: sa.SGD(1e-3, 0.9)}
+OPTIMIZERS = {
+    "adam": lambda: sa.Adam(0.01, 0.8, 0.99, 1e-6),
+    "adamw": lambda: sa.AdamW(0.01, 0.8, 0.99, 1e-6, 0.1),
+    "adagrad": lambda: sa.Adagrad(0.01, 0.1, 1e-6),
+    "adadelta": lambda: sa.Adadelta(0.5, 0.9, 1e-4),
+    "rmsprop": lambda: sa.RMSProp(0.01, 0.8, 1e-6),
+    "sgd": lambda: sa.SGD(1e-3, 0.9),
+}
 
 
 def data(n=12):

@@ -233,6 +233,8 @@ CUDA_ERRORS = [  # a .cu file, what it says, the error, who sees it
     ("patches.cu", "x[m] = sum", "x[m] = REAL(1.001) * sum", (PAINT, (2, 2, 2))),
     ("convolution.cu", "+ a) * B + b];", "+ a) * B + b] * (m < A ? REAL(1.001) : 1);", (TURNED, (4, 5, 6))),
     ("pooling.cu", "sum += dy[window]", "sum += REAL(1.001) * dy[window]", (sa.MaxPool2d(2), (4, 4, 2))),
+    ("noise.cu", ": dy[i];", ": REAL(1.001) * dy[i];", (sa.GaussianNoise(0.5, (-1, 1)), (9,))),
+    ("noise.cu", "p, 1) * x[i]", "p, 1) * REAL(1.001) * x[i]", (sa.SaltAndPepper(0.4), (9,))),
     ("pooling.cu", "dx[m] = REAL(sum)", "dx[m] = REAL(1.001 * sum)", (sa.Upsample2d(2), (2, 2, 2))),
 ]
 

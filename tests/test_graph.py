@@ -85,7 +85,7 @@ def test_a_hundred_losses_are_those_of_the_cpu(gpu, monkeypatch, make, batch, n,
 
 
 @pytest.mark.parametrize("shards", [1, 3])
-@pytest.mark.parametrize("optimizer", [sa.Adam, sa.SGD])
+@pytest.mark.parametrize("optimizer", [sa.Adam, sa.SGD, sa.Adagrad, sa.Adadelta, sa.RMSProp, sa.AdamW])
 def test_a_graph_has_the_bits_of_its_launches(gpu, shards, optimizer):
     found = []
     for recorded in (True, False):

@@ -86,7 +86,9 @@ def test_encode_takes_fewer_rows_where_memory_is_short(gpu, monkeypatch):
     assert asked == [256, 128, 64, 32]
 
 
-@pytest.mark.parametrize("optimizer, name", [(sa.SGD, "momentum"), (sa.Adam, "beta1")])
+@pytest.mark.parametrize(
+    "optimizer, name", [(sa.SGD, "momentum"), (sa.Adam, "beta1"), (sa.AdamW, "weight_decay"), (sa.RMSProp, "rho")]
+)
 def test_a_number_that_a_callback_changes_is_recorded_anew(gpu, optimizer, name):
     def change(model, history):
         setattr(model.optimizer, name, 0.5)

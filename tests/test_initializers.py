@@ -100,3 +100,27 @@ def test_signal_keeps_its_size(rng):
 def test_a_standard_deviation_must_be_one(sigma):
     with pytest.raises(ValueError, match=r"Normal\(sigma\) is .*, but it must be a number at least 0"):
         Normal(sigma)
+
+
+@pytest.mark.parametrize("shape", [(4, 16), (16, 4), (5, 5), (1, 4), (1, 1)])
+def test_orthogonal_keeps_lengths(shape):
+    W = initializers.orthogonal(shape, *shape, Noise(3, 1))
+    product = W @ W.T if shape[0] <= shape[1] else W.T @ W
+    assert W.shape == shape
+    np.testing.assert_allclose(product, np.eye(min(shape)), atol=1e-14)
+
+
+def test_orthogonal_matrices_are_all_as_likely():
+    """Without the signs of Mezzadri the diagonal would be negative far more often than not."""
+    drawn = np.array([initializers.orthogonal((3, 3), 3, 3, Noise(seed, 0)) for seed in range(2000)])
+    assert np.abs(drawn.mean(axis=0)).max() < 5 / np.sqrt(3 * 2000)
+    assert np.abs((drawn**2).mean(axis=0) - 1 / 3).max() < 0.04
+
+
+def test_orthogonal_draws_matrices():
+    with pytest.raises(ValueError, match=r"\(3, 3, 1, 2\).*matrices"):
+        initializers.orthogonal((3, 3, 1, 2), 9, 18, Noise(0, 0))
+
+
+def test_the_forget_gate_starts_open():
+    np.testing.assert_array_equal(initializers.lstm_bias((8,), 3, 8, Noise(0, 0)), [0, 0, 1, 1, 0, 0, 0, 0])

@@ -1,12 +1,13 @@
 """Optimisers: three steps by hand, and every number that one may choose does something."""
 
 import math
+from functools import partial
 
 import numpy as np
 import pytest
 
 import scratchae as sa
-from scratchae import SGD, Adam
+from scratchae import SGD, Adadelta, Adagrad, Adam, AdamW, RMSProp
 from scratchae.parameters import Parameters
 
 THETA, COUNT = (0.5, -1.0, 2.0), 4
@@ -87,7 +88,112 @@ def test_sgd_by_hand(backend, momentum, tolerance):
     )
 
 
-@pytest.mark.parametrize("make", [lambda: Adam(0.1, 0.8, 0.9), lambda: SGD(0.1, 0.9)], ids=["adam", "sgd"])
+# One step of one parameter, in scalars: (theta, g, t, *state) -> theta, *state. mutant: a way to get it wrong.
+
+
+def adagrad_by_hand(theta, g, t, h, mutant=""):
+    h += g * g
+    root = math.sqrt(h + 0.01) if mutant == "epsilon inside" else math.sqrt(h) + 0.01
+    return theta - 0.1 * g / root, h
+
+
+def adadelta_by_hand(theta, g, t, v, u, mutant=""):
+    v = 0.8 * v + 0.2 * g * g
+    d = -math.sqrt(u + 0.01) / math.sqrt(v + 0.01) * g
+    if mutant == "epsilon outside":
+        d = -(math.sqrt(u) + 0.01) / (math.sqrt(v) + 0.01) * g
+    if mutant == "this step's u":
+        d = -math.sqrt(0.8 * u + 0.2 * d * d + 0.01) / math.sqrt(v + 0.01) * g
+    kept = 0.5 * d if mutant == "u of scaled steps" else d
+    return theta + 0.5 * d, v, 0.8 * u + 0.2 * kept * kept
+
+
+def rmsprop_by_hand(theta, g, t, v, mutant=""):
+    v = 0.8 * v + 0.2 * g * g
+    root = math.sqrt(v + 0.01) if mutant == "epsilon inside" else math.sqrt(v) + 0.01
+    return theta - 0.1 * g / root, v
+
+
+def adamw_by_hand(theta, g, t, m, v, mutant=""):
+    if mutant == "an L2 penalty":
+        g += 0.05 * theta
+    m, v = 0.8 * m + 0.2 * g, 0.9 * v + 0.1 * g * g
+    moved = 0.1 * m / (1 - 0.8**t) / (math.sqrt(v / (1 - 0.9**t)) + 0.01)
+    decay = {"an L2 penalty": 0, "lr left out": 0.05, "theta after the step": 0.1 * 0.05 * (1 - moved / theta)}
+    return theta - moved - decay.get(mutant, 0.1 * 0.05) * theta, m, v
+
+
+# An optimiser, the same by hand, what its state starts at, and how others get it wrong.
+BY_HAND = {
+    "adagrad": (lambda: Adagrad(0.1, 0.0, 0.01), adagrad_by_hand, (0.0,), ["epsilon inside"]),
+    "adagrad of Keras": (lambda: Adagrad(0.1, 0.1, 0.01), adagrad_by_hand, (0.1,), []),
+    "adadelta": (
+        *(lambda: Adadelta(0.5, 0.8, 0.01), adadelta_by_hand, (0.0, 0.0)),
+        ["epsilon outside", "this step's u", "u of scaled steps"],
+    ),
+    "rmsprop": (lambda: RMSProp(0.1, 0.8, 0.01), rmsprop_by_hand, (0.0,), ["epsilon inside"]),
+    "adamw": (
+        *(lambda: AdamW(0.1, 0.8, 0.9, 0.01, 0.05), adamw_by_hand, (0.0, 0.0)),
+        ["an L2 penalty", "lr left out", "theta after the step"],
+    ),
+}
+
+
+def by_hand(rule, start, **mutant):
+    thetas, theta, state = [], list(THETA), [start] * 3
+    for t, sums in enumerate(GRADS, start=1):
+        for i in range(3):
+            theta[i], *state[i] = rule(theta[i], sums[i] / COUNT, t, *state[i], **mutant)
+        thetas.append(list(theta))
+    return np.array(thetas)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", BY_HAND)
+def test_by_hand(backend, name, dtype, tolerance):
+    make, rule, start, _ = BY_HAND[name]
+    found = stepped(make(), backend, dtype=dtype)
+    np.testing.assert_allclose(found, by_hand(rule, start), atol=tolerance("kernel", dtype))
+
+
+@pytest.mark.parametrize("name, mutant", [(name, wrong) for name, case in BY_HAND.items() for wrong in case[3]])
+def test_another_formula_is_seen(name, mutant, tolerance):
+    _, rule, start, _ = BY_HAND[name]
+    assert np.abs(by_hand(rule, start) - by_hand(rule, start, mutant=mutant)).max() > 1000 * tolerance("kernel")
+
+
+@pytest.mark.parametrize(
+    "make, moved",
+    [
+        (lambda: Adagrad(0.1), [0.1, -0.1, 0.0]),
+        (lambda: RMSProp(0.1, 0.75), [0.2, -0.2, 0.0]),
+        (lambda: Adadelta(3.0, 0.75, 1e-8), [6e-4, -6e-4, 0.0]),
+        (lambda: AdamW(0.1, weight_decay=0.5), [0.1 + 0.05 * 0.5, -0.1 + 0.05 * -1.0, 0.05 * 2.0]),
+    ],
+    ids=["adagrad", "rmsprop", "adadelta", "adamw"],
+)
+def test_the_size_of_the_first_step(backend, make, moved):
+    """Whatever the gradient, 2 or -0.1: alpha; alpha / sqrt(1 - rho); alpha sqrt(epsilon / (1 - rho)); Adam's."""
+    np.testing.assert_allclose(THETA - stepped(make(), backend, GRADS[:1])[0], moved, rtol=1e-5)
+
+
+def test_adamw_without_decay_is_adam(backend):
+    settings = (0.1, 0.8, 0.9, 0.01)
+    np.testing.assert_array_equal(stepped(AdamW(*settings, 0.0), backend), stepped(Adam(*settings), backend))
+
+
+def test_weights_decay_where_there_is_no_gradient(backend, tolerance):
+    """Each step leaves 1 - lr * weight_decay of every parameter, and a schedule of lr scales that too."""
+    optimizer = AdamW(0.1, weight_decay=0.5)
+    found = stepped(optimizer, backend, [[0.0] * 3] * 2)
+    np.testing.assert_allclose(found, np.outer([0.95, 0.95**2], THETA), atol=tolerance("kernel"))
+
+
+EVERY = {name: case[0] for name, case in BY_HAND.items()}
+EVERY |= {"adam": lambda: Adam(0.1, 0.8, 0.9), "sgd": lambda: SGD(0.1, 0.9)}
+
+
+@pytest.mark.parametrize("make", EVERY.values(), ids=EVERY)
 def test_shards_are_summed_and_parts_are_one_vector(backend, make, tolerance):
     whole = stepped(make(), backend)
     np.testing.assert_allclose(stepped(make(), backend, shards=3), whole, atol=tolerance("kernel"))
@@ -119,6 +225,13 @@ def test_an_optimiser_belongs_to_one_model():
         (lambda: Adam(beta2=-0.1), "beta2 is -0.1"),
         (lambda: Adam(eps=0), "eps is 0"),
         (lambda: SGD(momentum=1.0), "momentum is 1.0"),
+        *((lambda kind=kind: kind(0), "lr is 0") for kind in (Adadelta, Adagrad, AdamW, RMSProp)),
+        *((lambda kind=kind: kind(eps=0.0), "eps is 0.0") for kind in (Adadelta, Adagrad, AdamW, RMSProp)),
+        *((lambda kind=kind: kind(rho=1), "rho is 1") for kind in (Adadelta, RMSProp)),
+        (lambda: Adagrad(initial=-0.1), "initial is -0.1"),
+        (lambda: AdamW(weight_decay=-1e-2), "weight_decay is -0.01"),
+        (lambda: AdamW(weight_decay=float("inf")), "weight_decay is inf"),
+        (lambda: AdamW(beta2=1.0), "beta2 is 1.0"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -155,6 +268,16 @@ KNOBS = [
     ({}, {"optimizer": lambda: SGD(0.01)}),
     ({"optimizer": lambda: SGD(0.01)}, {"optimizer": lambda: SGD(0.01001)}),
     ({"optimizer": lambda: SGD(0.01)}, {"optimizer": lambda: SGD(0.01, 0.01)}),
+    *(
+        ({"optimizer": kind}, {"optimizer": partial(kind, **knob)})
+        for kind, *knobs in [
+            (Adagrad, {"lr": 0.01001}, {"initial": 0.1}, {"eps": 1e-5}),
+            (Adadelta, {"lr": 1.001}, {"rho": 0.951}, {"eps": 1.001e-6}),
+            (RMSProp, {"lr": 1.001e-3}, {"rho": 0.901}, {"eps": 1e-5}),
+            (AdamW, {"lr": 1.001e-3}, {"beta1": 0.901}, {"beta2": 0.99}, {"eps": 1e-5}, {"weight_decay": 0.011}),
+        ]
+        for knob in knobs
+    ),
 ]
 
 

@@ -224,6 +224,7 @@ def test_conv_autoencoder_with_the_padding_of_pytorch(backend, dtype, likelihood
     assert_one_step_agrees(model, images(rng, 5, (28, 28, 1)), tolerance)
 
 
+@pytest.mark.filterwarnings("ignore::scratchae.WideCode")
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_conv_autoencoder_of_keras(backend, dtype, rng, tolerance):
     """Pooled from 28 to 4 and repeated back, as in the blog post "Building autoencoders in Keras"."""
@@ -311,6 +312,45 @@ def test_trajectory(backend, kind, optimizer, rng, tolerance):
     a, b = trajectories(build(backend), x, make(), theirs)
     np.testing.assert_allclose(a, b, rtol=tolerance("trajectory", "float32"))
     assert a[-1] < 0.9 * a[0]
+
+
+ALONE = {
+    "adam": (lambda: sa.Adam(0.1), lambda p: torch.optim.Adam(p, 0.1)),
+    "adamw": (lambda: sa.AdamW(0.1), lambda p: torch.optim.AdamW(p, 0.1)),
+    "adamw 0.3": (
+        lambda: sa.AdamW(0.1, 0.8, 0.99, 1e-3, 0.3),
+        lambda p: torch.optim.AdamW(p, 0.1, (0.8, 0.99), 1e-3, weight_decay=0.3),
+    ),
+    "adagrad": (lambda: sa.Adagrad(0.1), lambda p: torch.optim.Adagrad(p, 0.1)),
+    "adagrad 0.1": (
+        lambda: sa.Adagrad(0.1, 0.1, 1e-3),
+        lambda p: torch.optim.Adagrad(p, 0.1, initial_accumulator_value=0.1, eps=1e-3),
+    ),
+    "adadelta": (lambda: sa.Adadelta(), lambda p: torch.optim.Adadelta(p, 1.0, 0.95, 1e-6)),
+    "adadelta 0.5": (lambda: sa.Adadelta(0.5, 0.8, 1e-3), lambda p: torch.optim.Adadelta(p, 0.5, 0.8, 1e-3)),
+    "rmsprop": (lambda: sa.RMSProp(0.1), lambda p: torch.optim.RMSprop(p, 0.1, 0.9)),
+    "rmsprop 0.8": (lambda: sa.RMSProp(0.1, 0.8, 1e-3), lambda p: torch.optim.RMSprop(p, 0.1, 0.8, 1e-3)),
+    "sgd": (lambda: sa.SGD(0.1, 0.9), lambda p: torch.optim.SGD(p, 0.1, momentum=0.9)),
+}
+
+
+@pytest.mark.parametrize("name", ALONE)
+def test_an_optimiser_alone(backend, name, rng, tolerance):
+    """40 steps on gradients of very different sizes, some of them zero: theta stays together to rounding."""
+    (make, theirs), b = ALONE[name], sa.get_backend(backend, "float64")
+    start, n = rng.normal(size=37), 37
+    grads = rng.normal(size=(40, n)) * 10.0 ** rng.integers(-6, 3, n) * (rng.random((40, n)) < 0.8)
+    ours, theta, leaf = make(), b.asarray(start.copy()), torch.tensor(start).requires_grad_()
+    ours.backend = b
+    ours.bind(b, n)
+    optimizer = theirs([leaf])
+    for g in grads:
+        ours.tick(np.array([8.0]))
+        ours.update(theta, b.asarray(8 * g[None]), slice(0, n))
+        leaf.grad = torch.tensor(g)
+        optimizer.step()
+        np.testing.assert_allclose(b.to_host(theta), leaf.detach(), rtol=0, atol=tolerance("kernel"))
+    assert (np.abs(b.to_host(theta) - start) > 1e-9).all()
 
 
 def test_a_wrong_factor_of_one_in_a_thousand_is_seen(monkeypatch, rng, tolerance):

@@ -1,13 +1,28 @@
-"""Data: read from files or generated, uint8 in memory, scaled and binarised as batches are made."""
+"""Data: read from files or generated; images are uint8 in memory, scaled and binarised as batches are made."""
 
 from collections.abc import Callable
 
-from . import fashion_mnist, mnist, strokes
+from . import beats, ecg5000, fashion_mnist, mnist, strokes
 from .files import DataUnavailable
 from .idx import Split
 from .sources import Images, Values, as_source
+from .splits import scaled, split, take
 
-__all__ = ["DataUnavailable", "Images", "Values", "as_source", "fashion_mnist", "load", "mnist", "strokes"]
+__all__ = [
+    "DataUnavailable",
+    "Images",
+    "Values",
+    "as_source",
+    "beats",
+    "ecg5000",
+    "fashion_mnist",
+    "load",
+    "mnist",
+    "scaled",
+    "split",
+    "strokes",
+    "take",
+]
 
 LOADERS: dict[str, Callable] = {
     "mnist": mnist.load,

@@ -1,10 +1,13 @@
 """Where the files of a data set come from: a folder of the reader's, the user cache, or the network."""
 
+import gzip
 import hashlib
 import logging
 import os
 import queue
 import time
+import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from threading import Thread
@@ -12,6 +15,7 @@ from types import SimpleNamespace
 from urllib.parse import urlsplit
 
 PATIENCE = 9.0  # seconds of silence borne from all mirrors of a file together
+MEND = "fetch the file again"
 MEMORY = 60.0  # seconds for which a silent host is not asked again: a whole set of files waits only once
 
 _silent: dict[str, tuple[float, OSError]] = {}  # host -> when (monotonic seconds) and how it failed to answer
@@ -25,42 +29,69 @@ class DataUnavailable(OSError):
 
 
 def find(
-    dataset: str, name: str, sha256: str, mirrors: tuple[str, ...], data_dir: str | os.PathLike | None = None
+    dataset: str,
+    name: str,
+    sha256: str,
+    mirrors: tuple[str, ...],
+    data_dir: str | os.PathLike | None = None,
+    *,
+    also: tuple[str, ...] = (),
+    digest: Callable[[Path], str] | None = None,
 ) -> Path:
     """The path of one file with the published SHA-256 (hex), downloaded if this machine does not have it.
 
     Looks in data_dir, $SCRATCHAE_DATA and the user cache, in each for <dataset>/<name>, then for <name>;
-    mirrors are addresses to which the name is appended. Raises FileNotFoundError if data_dir or
-    SCRATCHAE_DATA is no folder, ValueError if what is there has another checksum, DataUnavailable if
-    there is no file to be had; with no network that takes 10 seconds at most. Shapes: none.
-    Source: pooch's manual, pooch.retrieve.
+    mirrors are addresses to which the name is appended, or of .zip archives that hold it. also: other names
+    of the same content; digest: the SHA-256 of a file's content, if not of its bytes. Raises
+    FileNotFoundError if data_dir or SCRATCHAE_DATA is no folder, ValueError if what is there has another
+    checksum, DataUnavailable if there is no file to be had; with no network that takes 10 seconds at most.
+    Shapes: none. Source: pooch's manual, pooch.retrieve.
     """
+    digest = digest or _sha256
     looked: list[str] = []
     others: list[Path] = []
     for folder in _folders(data_dir):
-        own, flat = folder / dataset / name, folder / name
-        if own.is_file():
-            return _checked(own, sha256)
+        own = folder / dataset / name
+        for there in (own, *(own.parent / other for other in also)):
+            if there.is_file():
+                return _checked(there, sha256, digest)
         # MNIST and Fashion-MNIST share their file names: only the checksum tells whose a flat file is.
-        if flat.is_file():
-            if _sha256(flat) == sha256:
-                return flat
-            others.append(flat)
+        for flat in (folder / each for each in (name, *also)):
+            if flat.is_file():
+                if digest(flat) == sha256:
+                    return flat
+                others.append(flat)
         looked.append(f"{own.parent}")
     failures = []
     for mirror in mirrors:
+        address = mirror if mirror.endswith(".zip") else mirror + name
         try:
-            _fetch(mirror + name, own, sha256, PATIENCE / len(mirrors))
+            _obtain(address, own, sha256, digest, PATIENCE / len(mirrors))
             return own  # in the user cache, the last of the folders
         except (OSError, ValueError) as error:
-            failures.append(f"{mirror + name} ({type(error).__name__}: {str(error).split(':')[0]})")
+            failures.append(f"{address} ({type(error).__name__}: {str(error).split(':')[0]})")
     for flat in others:  # damaged, or another set's: to go on without a word would hide it
-        _checked(flat, sha256)
+        _checked(flat, sha256, digest)
     raise DataUnavailable(
         f"{dataset} needs {name}, which is not in {', '.join(looked)} and could not be downloaded from "
         f"{', '.join(failures)}: place the file in {own.parent}, or set SCRATCHAE_DATA to a folder that has "
         f"{dataset}/{name}"
     )
+
+
+def unpacked(path: Path) -> bytes:
+    """The bytes (n,) of a file, packed with gzip or plain.
+
+    Raises ValueError for a gzip stream that is cut short or corrupt. Source: RFC 1952, GZIP."""
+    raw = path.read_bytes()
+    if not raw.startswith(b"\x1f\x8b"):
+        return raw
+    try:
+        return gzip.decompress(raw)
+    except EOFError:
+        raise ValueError(f"{path} is cut short: {len(raw)} bytes are no whole gzip stream; {MEND}") from None
+    except (zlib.error, gzip.BadGzipFile) as error:
+        raise ValueError(f"{path} is no sound gzip stream ({error}): {MEND}") from None
 
 
 def _folders(data_dir: str | os.PathLike | None) -> Iterator[Path]:
@@ -94,8 +125,8 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _checked(path: Path, sha256: str) -> Path:
-    found = _sha256(path)
+def _checked(path: Path, sha256: str, digest: Callable[[Path], str]) -> Path:
+    found = digest(path)
     if found != sha256:
         raise ValueError(
             f"{path} has the SHA-256 {found}, but the published file has {sha256}: delete the file to have "
@@ -104,7 +135,28 @@ def _checked(path: Path, sha256: str) -> Path:
     return path
 
 
-def _fetch(url: str, path: Path, sha256: str, patience: float) -> None:
+def _obtain(url: str, path: Path, sha256: str, digest: Callable[[Path], str], patience: float) -> None:
+    """Download url to path, or the archive beside it that holds path's name, which is kept for the set's others."""
+    if not url.endswith(".zip"):
+        return _fetch(url, path, sha256, patience)
+    archive = path.parent / url.rpartition("/")[2]
+    if not archive.is_file():
+        _fetch(url, archive, None, patience)  # no checksum is published: what is in it has one
+    part = path.with_name(path.name + ".part")
+    try:
+        with zipfile.ZipFile(archive) as whole:
+            members = [name for name in whole.namelist() if name.rpartition("/")[2] == path.name]
+            if not members:
+                raise ValueError(f"{archive.name} holds no {path.name}")
+            part.write_bytes(whole.read(members[0]))
+        os.replace(_checked(part, sha256, digest), path)
+    except (ValueError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
+        part.unlink(missing_ok=True)
+        archive.unlink(missing_ok=True)
+        raise ValueError(str(error)) from error
+
+
+def _fetch(url: str, path: Path, sha256: str | None, patience: float) -> None:
     """Download url to path, however long it takes, unless no byte comes for `patience` seconds.
 
     The work is a daemon thread's, because the timeouts of requests leave out the look-up of the host's name.
@@ -135,7 +187,7 @@ def _fetch(url: str, path: Path, sha256: str, patience: float) -> None:
         raise done
 
 
-def _download(url: str, path: Path, sha256: str, timeout: float, alive: Callable[[], None]) -> None:
+def _download(url: str, path: Path, sha256: str | None, timeout: float, alive: Callable[[], None]) -> None:
     """All that touches the network; calls alive() whenever something has come.
 
     pooch writes to a temporary file, which becomes `path` only if its checksum is right and is removed
@@ -149,4 +201,5 @@ def _download(url: str, path: Path, sha256: str, timeout: float, alive: Callable
     pooch.get_logger().setLevel(logging.WARNING)
     progress = SimpleNamespace(update=lambda _: alive(), reset=lambda: None, close=lambda: None)
     downloader = pooch.HTTPDownloader(progressbar=progress, timeout=timeout)
-    pooch.retrieve(url, f"sha256:{sha256}", path.name, path.parent, downloader=downloader)
+    known = None if sha256 is None else f"sha256:{sha256}"
+    pooch.retrieve(url, known, path.name, path.parent, downloader=downloader)

@@ -4,19 +4,17 @@ The header is the magic number 0 0 8 D, where 8 says unsigned bytes and D is the
 then D sizes of four bytes each. Source: LeCun, Cortes, Burges, "The MNIST database", "File formats".
 """
 
-import gzip
 import os
-import zlib
 from pathlib import Path
 
 import numpy as np
 
 from . import files
+from .files import MEND
 
 Split = tuple[np.ndarray, np.ndarray]  # images (N, 28, 28, 1) and labels (N,), both uint8
 
 MAGIC = {b"\x00\x00\x08\x01": 1, b"\x00\x00\x08\x03": 3}  # -> dimensions: labels, images
-MEND = "fetch the file again"
 
 
 def read_idx(path: str | os.PathLike) -> np.ndarray:
@@ -25,7 +23,7 @@ def read_idx(path: str | os.PathLike) -> np.ndarray:
     Raises ValueError for a file that is empty, cut short, corrupt, longer than its header says, or not IDX
     of unsigned bytes. Source: the page "The MNIST database of handwritten digits", section "File formats".
     """
-    raw = _unpacked(Path(path))
+    raw = files.unpacked(Path(path))
     if not raw:
         raise ValueError(f"{path} is empty, but an IDX file of labels or images was expected: {MEND}")
     dimensions = MAGIC.get(raw[:4])
@@ -66,15 +64,3 @@ def _split(path: Path, images: np.ndarray, labels: np.ndarray) -> Split:
             f"(N, 28, 28) and (N,) were expected: put the files of one set side by side"
         )
     return images[..., None], labels
-
-
-def _unpacked(path: Path) -> bytes:
-    raw = path.read_bytes()
-    if not raw.startswith(b"\x1f\x8b"):
-        return raw
-    try:
-        return gzip.decompress(raw)
-    except EOFError:
-        raise ValueError(f"{path} is cut short: {len(raw)} bytes are no whole gzip stream; {MEND}") from None
-    except (zlib.error, gzip.BadGzipFile) as error:
-        raise ValueError(f"{path} is no sound gzip stream ({error}): {MEND}") from None

@@ -17,9 +17,15 @@ from ..kernels.convolution import CONV, CONV_GRADIENT, CONV_TRANSPOSE, CONV_TRAN
 from ..kernels.errors import ABSOLUTE_ERROR, SQUARED_ERROR
 from ..kernels.gaussian import GAUSSIAN_GRADIENT, GAUSSIAN_SAMPLE
 from ..kernels.kernel import Kernel
+from ..kernels.lstm import LSTM_GATES, LSTM_GRADIENT
+from ..kernels.noise import GAUSSIAN_NOISE, GAUSSIAN_NOISE_GRADIENT, MASK, SALT_AND_PEPPER
 from ..kernels.patches import COL2IM, IM2COL
+from ..kernels.penalties import RATE_GRADIENT, SUM_UNITS
 from ..kernels.pooling import MAX_POOL, MAX_POOL_GRADIENT, UPSAMPLE, UPSAMPLE_GRADIENT
+from ..kernels.swap import SWAP
+from . import penalties
 from .measure import Report, Row, judge, probe
+from .noise import gaussian_noise, masks
 
 Shapes = tuple[tuple[int, ...], ...]
 Family = tuple[tuple[Kernel, ...], Callable[[Backend], Report]]
@@ -62,6 +68,13 @@ def _families() -> Iterator[Family]:
     yield (CONV_TRANSPOSE, CONV_TRANSPOSE_GRADIENT), partial(_convolution, CONV_TRANSPOSE, CONV_TRANSPOSE_GRADIENT)
     yield (MAX_POOL, MAX_POOL_GRADIENT), _max_pool
     yield (UPSAMPLE, UPSAMPLE_GRADIENT), _upsample
+    yield (GAUSSIAN_NOISE, GAUSSIAN_NOISE_GRADIENT), gaussian_noise
+    yield (MASK, SALT_AND_PEPPER), masks
+    yield (LSTM_GATES, LSTM_GRADIENT), _lstm
+    yield (SWAP,), _swap
+    for pair in penalties.PAIRS:
+        yield pair, partial(penalties.of_rows, *pair)
+    yield (SUM_UNITS, RATE_GRADIENT), penalties.rate
 
 
 def _call(backend: Backend, kernel: Kernel, shapes: Shapes, *given: Any) -> list[np.ndarray]:
@@ -212,3 +225,35 @@ def _upsample(backend: Backend) -> Report:
             judge("its gradient", down, lambda _, dx: up(dx), probe(large, 59)),
         ],
     )
+
+
+def _lstm(backend: Backend) -> Report:
+    """One step: y is c and h side by side, and dy the gradient by both."""
+    shapes = {"a": (4, 20), "r": (4, 20), "b": (20,), "c before": (4, 5)}
+    start = {name: probe(shape, 60 + i) for i, (name, shape) in enumerate(shapes.items())}
+
+    def step(given: dict[str, np.ndarray]) -> list[np.ndarray]:
+        a, *ins = (backend.asarray(value) for value in given.values())
+        c, h = (backend.asarray(np.full((4, 5), np.nan)) for _ in range(2))
+        backend.op(LSTM_GATES)(a, c, h, *ins)
+        return [backend.to_host(out) for out in (a, c, h)]
+
+    def row(name: str) -> Row:
+        def gradient(value: np.ndarray, dy: np.ndarray) -> np.ndarray:
+            gates, c, _ = step(start | {name: value})
+            dc, dh, before = dy[:, :5], dy[:, 5:], (start | {name: value})["c before"]
+            da, dc = _call(backend, LSTM_GRADIENT, ((4, 20), (4, 5)), dh, dc, gates, c, before)
+            return {"b": da.sum(axis=0), "c before": dc}.get(name, da)
+
+        return judge(name, lambda value: np.hstack(step(start | {name: value})[1:]), gradient, start[name])
+
+    return Report("lstm_gates", [row(name) for name in start])
+
+
+def _swap(backend: Backend) -> Report:
+    """It is its own gradient, with the first two sizes exchanged."""
+
+    def swap(x: np.ndarray) -> np.ndarray:
+        return _call(backend, SWAP, ((x.shape[1], x.shape[0], x.shape[2]),), x)[0]
+
+    return Report("swap", [judge("x", swap, lambda _, dy: swap(dy), probe((3, 4, 2), 64))])

@@ -183,4 +183,6 @@ def title(thing: Any) -> str:
 
     Source: none, words for a table."""
     inner = getattr(thing, "activation", "") or type(getattr(thing, "likelihood", "")).__name__
-    return f"{type(thing).__name__} {inner}".removesuffix(" str")
+    penalty = getattr(thing, "penalty", None)
+    words = f"{type(thing).__name__} {inner}".removesuffix(" str")
+    return f"{words} {type(penalty).__name__}" if penalty else words

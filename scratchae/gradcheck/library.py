@@ -5,10 +5,28 @@ from collections.abc import Sequence
 from ..initializers import he_normal
 from ..kernels.activation import BIAS_ACTIVATION
 from ..latents import Gaussian
-from ..layers import Conv2d, ConvTranspose2d, Dense, Flatten, Layer, MaxPool2d, Reshape, Sequential, Upsample2d
+from ..layers import (
+    LSTM,
+    Conv1d,
+    Conv2d,
+    ConvTranspose1d,
+    ConvTranspose2d,
+    Dense,
+    Dropout,
+    Flatten,
+    GaussianNoise,
+    Layer,
+    Masking,
+    MaxPool2d,
+    Repeat,
+    Reshape,
+    SaltAndPepper,
+    Sequential,
+    Upsample2d,
+)
 from ..likelihoods import AbsoluteError, Bernoulli, GaussianLikelihood, SquaredError
 from ..models import VAE, Autoencoder
-from ..objectives import ELBO, Reconstruction
+from ..objectives import ELBO, L1, KLRate, Reconstruction, StudentT
 from .kernels import kernel_reports
 from .layers import check_layer, grey
 from .measure import TOLERANCE, Report, Row
@@ -26,6 +44,11 @@ def _layers(backend: str) -> list[Report]:
     made += [(Conv2d(6, 1, 3, 1, "same"), (4, 5, 6)), (Conv2d(6, 5, 3, 2, "same"), (4, 5, 6))]
     made += [(ConvTranspose2d(3, 6, 3, 2, "same"), (3, 2, 3))]
     made += [(Reshape(3, 2), (6,)), (Flatten(), (2, 3)), (_encoder(4), (6, 6, 1))]
+    made += [(LSTM(2, 3, True), (4, 2)), (LSTM(3, 2, False), (5, 3))]
+    made += [(Conv1d(2, 3, 3, 2, (0, 1), "tanh"), (6, 2)), (ConvTranspose1d(3, 2, 3, 2, (1, 0), "tanh"), (3, 3))]
+    made += [(Repeat(3), (4,)), (GaussianNoise(0.5), (6,)), (GaussianNoise(0.5, (-0.4, 0.6)), (6, 3))]
+    made += [(Masking(0.4), (6, 3)), (SaltAndPepper(0.4), (6, 3)), (Dropout(0.4), (6, 3))]
+    made += [(Sequential(Masking(0.3), Dense(5, 4, "tanh"), Dropout(0.4), Dense(4, 2)), (5,))]
     return [check_layer(layer, shape, backend=backend) for layer, shape in made]
 
 
@@ -39,8 +62,10 @@ def _likelihoods(backend: str) -> list[Report]:
 
 
 def _objectives(backend: str) -> list[Report]:
+    penalties = (L1(0.3), StudentT(0.7), KLRate(0.9, 0.2))
     made = (
         Reconstruction(Dense(6, 3, "tanh"), Dense(3, 6), AbsoluteError()),
+        *(Reconstruction(Dense(6, 3, "sigmoid"), Dense(3, 6), SquaredError(), p) for p in penalties),
         ELBO(Dense(6, 4), Dense(2, 6), Gaussian(2), Bernoulli(), beta=0.5),
     )
     return [check_objective(objective, (6,), backend=backend) for objective in made]

@@ -2,19 +2,31 @@
 
 from .base import Layer
 from .conv import Conv2d, ConvTranspose2d
+from .conv1d import Conv1d, ConvTranspose1d
 from .dense import Dense
+from .lstm import LSTM
+from .noise import Dropout, GaussianNoise, Masking, SaltAndPepper
 from .pooling import MaxPool2d, Upsample2d
+from .repeat import Repeat
 from .reshape import Flatten, Reshape
 from .sequential import Sequential
 
 __all__ = [
+    "LSTM",
+    "Conv1d",
     "Conv2d",
+    "ConvTranspose1d",
     "ConvTranspose2d",
     "Dense",
+    "Dropout",
     "Flatten",
+    "GaussianNoise",
     "Layer",
+    "Masking",
     "MaxPool2d",
+    "Repeat",
     "Reshape",
+    "SaltAndPepper",
     "Sequential",
     "Upsample2d",
 ]

@@ -29,6 +29,14 @@ class Layer:
         not fit. Source: flax's shape inference, said out loud."""
         raise NotImplementedError
 
+    def place(self, stream: int) -> int:
+        """Draw noise from the streams from this one on, one for each layer that draws -> the next free one.
+
+        Objectives call it after ``declare``, from randomness.NOISE on, encoder before decoder: so no two layers of
+        a model draw the same noise, and a layer that draws none, put in anywhere, changes none. Shapes: none.
+        Source: randomness.py."""
+        return stream
+
     def attach(self, values: Views, grads: Views) -> None:
         """Keep the views: the tensor W (any shape) as self.W, its gradient as self.dW. Source: llm.c."""
         for name, value in values.items():

@@ -2,6 +2,7 @@
 
 from ..backend import Array, Backend
 from ..parameters import Declared, Views, below, prefixed
+from ..randomness import NOISE
 from .base import Layer, Shape
 
 
@@ -48,7 +49,14 @@ class Sequential(Layer):
             declared |= prefixed(str(i), own)
             self.trainable.append(bool(own))
         self.output = shape
+        self.place(NOISE)
         return shape, declared
+
+    def place(self, stream: int) -> int:
+        """Hand out streams of noise in order of x -> the next free one. Shapes: none. Source: layers/base.py."""
+        for layer in self.layers:
+            stream = layer.place(stream)
+        return stream
 
     def attach(self, values: Views, grads: Views) -> None:
         """Each layer's views, any shape, by its position. Source: the class."""

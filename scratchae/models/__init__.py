@@ -1,7 +1,7 @@
 """Who is trained: host arrays in, host arrays out, whatever the backend."""
 
-from .autoencoder import Autoencoder
+from .autoencoder import Autoencoder, WideCode
 from .base import Model
 from .vae import VAE
 
-__all__ = ["VAE", "Autoencoder", "Model"]
+__all__ = ["VAE", "Autoencoder", "Model", "WideCode"]

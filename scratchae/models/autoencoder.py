@@ -1,26 +1,64 @@
 """The plain autoencoder."""
 
+import math
+import warnings
+from typing import Any, Self
+
 import numpy as np
 
-from ..layers import Layer
+from ..backend import Backend
+from ..layers import Dropout, GaussianNoise, Layer, Masking, SaltAndPepper
+from ..layers.sequential import leaves
 from ..likelihoods import Likelihood, SquaredError
-from ..objectives import Reconstruction
-from .base import Model
+from ..objectives import Penalty, Reconstruction
+from .base import Model, require
+
+
+class WideCode(UserWarning):
+    """A code is as wide as its input, and nothing keeps it from copying. Shapes: none. Source: none, a warning."""
 
 
 class Autoencoder(Model):
-    """x -> code -> x again, through a code that is too small to copy.
+    """x -> code -> x again, through a code that is too small to copy, or too dear.
 
     Shapes: x (N, *input_shape), code (N, *code). likelihood: SquaredError (default), AbsoluteError,
-    Bernoulli (the decoder gives logits) or GaussianLikelihood. Source: objectives/reconstruction.py;
-    Goodfellow, Bengio, Courville, "Deep Learning", 2016, chapter 14.
+    Bernoulli (the decoder gives logits) or GaussianLikelihood. penalty: L1, StudentT or KLRate on the code.
+    Source: objectives/reconstruction.py; Goodfellow, Bengio, Courville, "Deep Learning", 2016, chapter 14.
     """
 
-    def __init__(self, encoder: Layer, decoder: Layer, likelihood: Likelihood | None = None):
+    def __init__(
+        self,
+        encoder: Layer,
+        decoder: Layer,
+        likelihood: Likelihood | None = None,
+        penalty: Penalty | None = None,
+    ):
+        if penalty is not None:
+            require("penalty", penalty, Penalty, "a penalty, such as L1(1e-3)")
         self.encoder = encoder
         self.decoder = decoder
         self.likelihood = likelihood or SquaredError()
-        super().__init__(Reconstruction(self.encoder, self.decoder, self.likelihood))
+        self.penalty = penalty
+        super().__init__(Reconstruction(self.encoder, self.decoder, self.likelihood, penalty))
+
+    def build(
+        self, input_shape: Any, *, backend: str | Backend = "numpy", dtype: str | None = None, seed: int = 0
+    ) -> Self:
+        """As Model.build, shapes too; warns of a code that can copy. Source: models/base.py."""
+        super().build(input_shape, backend=backend, dtype=dtype, seed=seed)
+        code, numbers = math.prod(self.objective.code), math.prod(self.input_shape)
+        hindered = self.penalty is not None or any(
+            isinstance(layer, (GaussianNoise, Masking, SaltAndPepper, Dropout))
+            for _, layer in leaves("", self.objective.encoder)
+        )
+        if code >= numbers and not hindered:
+            warnings.warn(
+                f"the code has {code} units for {numbers} numbers of x, so the model can learn to copy: make it "
+                "smaller, give it a penalty, or put noise before it",
+                WideCode,
+                stacklevel=2,
+            )
+        return self
 
     def encode(self, x: np.ndarray) -> np.ndarray:
         """x (N, *input_shape) -> code (N, *code). Raises as checks.host_rows. Source: the objective, (1)."""

@@ -2,6 +2,7 @@
 
 from .base import Objective
 from .elbo import ELBO
+from .penalties import L1, KLRate, Penalty, StudentT
 from .reconstruction import Reconstruction
 
-__all__ = ["ELBO", "Objective", "Reconstruction"]
+__all__ = ["ELBO", "L1", "KLRate", "Objective", "Penalty", "Reconstruction", "StudentT"]

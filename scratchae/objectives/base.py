@@ -9,6 +9,7 @@ from ..layers import Layer
 from ..layers.sequential import leaves
 from ..likelihoods import Likelihood
 from ..parameters import Declared, Views, below, prefixed
+from ..randomness import NOISE
 
 Shape = tuple[int, ...]
 
@@ -45,6 +46,7 @@ class Objective:
                 f"the decoder gives rows of shape {output}, but the data has {shape}: end it with that shape, "
                 f"for instance with Reshape{shape}"
             )
+        self.decoder.place(self.encoder.place(NOISE))
         return prefixed("encoder", encoder) | prefixed("decoder", decoder)
 
     def attach(self, values: Views, grads: Views) -> None:

@@ -1,4 +1,6 @@
-"""The objective of a plain autoencoder."""
+"""The objective of a plain autoencoder, with or without a penalty on its code."""
+
+import math
 
 import numpy as np
 
@@ -7,49 +9,63 @@ from ..kernels.sums import SUMS
 from ..layers import Layer
 from ..likelihoods import Likelihood
 from .base import Objective
+from .penalties import Penalty
 
 
 class Reconstruction(Objective):
-    """The target, given the code of x, is to be likely.
+    """The target, given the code of x, is to be likely, and the code is to be cheap if there is a penalty.
 
     Shapes: x, target (N, ...), h (N, code), a (N, ...), nll (N,).
 
         h = encoder(x)                                                                  (1)
         a = decoder(h)                                                                  (2)
-        loss = 1/N sum_n nll_n,   nll_n = -log p(target_n | a_n)                        (3)
+        nll_n = -log p(target_n | a_n)                                                  (3)
+        loss = 1/N sum_n nll_n + penalty(h) = reconstruction + penalty                  (4)
 
-    and backwards, for N loss, the chain rule through (3), (2), (1). In nats per example (for squared and
+    and backwards, for N loss, the chain rule through (4), (3), (2), (1). In nats per example (for squared and
     absolute error: in the units of that error, summed over a row).
-    Source: Goodfellow, Bengio, Courville, "Deep Learning", 2016, eq. 14.1; Hinton and Salakhutdinov 2006.
+    Source: Goodfellow, Bengio, Courville, "Deep Learning", 2016, eq. 14.1 and 14.2; Hinton and Salakhutdinov 2006.
     """
 
-    additive = True
-
-    def __init__(self, encoder: Layer, decoder: Layer, likelihood: Likelihood):
+    def __init__(self, encoder: Layer, decoder: Layer, likelihood: Likelihood, penalty: Penalty | None = None):
         self.encoder = encoder
         self.decoder = decoder
         self.likelihood = likelihood
+        self.penalty = penalty
+        self.additive = penalty is None or penalty.additive
 
     def bind(self, backend: Backend, rows: int) -> None:
         """Bind every part for (rows, ...). Source: layers/base.py."""
         super().bind(backend, rows)
-        self.sum_terms, self.sums = backend.op(SUMS), backend.empty((2,), np.float64)
+        units, self.sum_terms = math.prod(self.code), backend.op(SUMS)
+        own = self.penalty.count(units) if self.penalty else 0
+        self.sums = backend.empty((2 + own,), np.float64)
+        if self.penalty:
+            self.penalty.bind(backend, rows, units)
 
     def forward(self, x: Array, target: Array) -> Array:
-        """x, target (N, ...) -> (count, sum of nll). Source: the class docstring."""
-        h = self.encoder.forward(x)  # (N, code)    (1)
-        a = self.decoder.forward(h)  # (N, ...)     (2)
+        """x, target (N, ...) -> (count, sum of nll, the penalty's sums). Source: the class docstring."""
+        self.h = self.encoder.forward(x)  # (N, code)    (1)
+        a = self.decoder.forward(self.h)  # (N, ...)     (2)
         nll = self.likelihood.forward(a, target)  # (N,)         (3)
-        self.sum_terms(self.sums, nll)
+        if self.penalty:
+            self.penalty.forward(self.sums, nll, self.h)  # (4)
+        else:
+            self.sum_terms(self.sums, nll)  # (4)
         return self.sums
 
     def loss(self, total: np.ndarray) -> dict[str, float]:
-        """loss = reconstruction, in nats per example; total (2,). Source: the class docstring."""
-        count, nll = total.tolist()
-        return {"loss": nll / count, "reconstruction": nll / count}  # (3)
+        """loss = reconstruction + penalty, in nats per example; total (k,). Source: the class docstring."""
+        reconstruction = float(total[1] / total[0])  # (4)
+        if not self.penalty:
+            return {"loss": reconstruction, "reconstruction": reconstruction}
+        penalty = self.penalty.value(total)  # (4)
+        return {"loss": reconstruction + penalty, "reconstruction": reconstruction, "penalty": penalty}
 
-    def backward(self, total: np.ndarray) -> None:
+    def backward(self, total: Array) -> None:
         """Fill the gradients of count times loss, shapes as the parameters. Source: the class docstring."""
         da = self.likelihood.backward()  # (3)
         dh = self.decoder.backward(da)  # (2)
+        if self.penalty:
+            dh = self.penalty.backward(dh, self.h, total)  # (4)
         self.encoder.backward(dh)  # (1)

@@ -5,7 +5,11 @@ import pytest
 
 from scratchae import get_backend
 from scratchae.kernels.activation import ACTIVATION_GRADIENT
+from scratchae.kernels.adadelta import ADADELTA
+from scratchae.kernels.adagrad import ADAGRAD
 from scratchae.kernels.adam import ADAM
+from scratchae.kernels.adamw import ADAMW
+from scratchae.kernels.rmsprop import RMSPROP
 from scratchae.kernels.sgd import SGD
 
 
@@ -26,8 +30,15 @@ def test_a_bias_gradient_over_many_rows(backend, name, N, O, add, dtype, rng, to
 
 @pytest.mark.parametrize(
     "kernel, vectors, now, constants",
-    [(ADAM, 3, [0, 1, 0.1, 0.001], (0.9, 0.999, 1e-8)), (SGD, 2, [0, 1], (0.9,))],
-    ids=["adam", "sgd"],
+    [
+        (ADAM, 3, [0, 1, 0.1, 0.001], (0.9, 0.999, 1e-8)),
+        (ADAMW, 3, [0, 1, 0.1, 0.001], (0.9, 0.999, 1e-8, 0.01)),
+        (ADAGRAD, 2, [0, 1], (1e-10,)),
+        (ADADELTA, 3, [0, 1], (0.95, 1e-6)),
+        (RMSPROP, 2, [0, 1], (0.9, 1e-8)),
+        (SGD, 2, [0, 1], (0.9,)),
+    ],
+    ids=["adam", "adamw", "adagrad", "adadelta", "rmsprop", "sgd"],
 )
 def test_no_step_is_taken_where_c_is_zero(backend, kernel, vectors, now, constants, rng):
     """Not even of the state, and not even where the gradient is NaN."""

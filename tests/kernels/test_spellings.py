@@ -2,6 +2,7 @@
 
 import importlib
 import pkgutil
+import runpy
 
 import numpy as np
 import pytest
@@ -217,6 +218,10 @@ CASES = {
     "activation.BIAS_ACTIVATION": bias_activation,
     "activation.ACTIVATION_GRADIENT": activation_gradient,
     "adam.ADAM": optimizer(3, 4, 3),
+    "adadelta.ADADELTA": optimizer(3, 2, 2),
+    "adagrad.ADAGRAD": optimizer(2, 2, 1),
+    "adamw.ADAMW": optimizer(3, 4, 4),
+    "rmsprop.RMSPROP": optimizer(2, 2, 2),
     "sgd.SGD": optimizer(2, 2, 1),
     "batch.GATHER_GREY": gather(["uint8"]),
     "batch.GATHER_THRESHOLD": gather(["uint8"]),
@@ -245,8 +250,12 @@ CASES = {
     "philox.UNIFORM": philox("uniform"),
     "philox.NORMAL": philox("normal"),
     "philox.BERNOULLI": philox("bernoulli"),
+} | {
+    name: case
+    for family in ("lstm", "noise", "penalty")
+    for name, case in runpy.run_path(__file__.replace("test_spellings", f"{family}_cases"))["CASES"].items()
 }
-PLAIN = {"step.ADVANCE", "sums.SUMS"}  # the CPU runs their definitions
+PLAIN = {"step.ADVANCE", "sums.SUMS", "noise.GATE"}  # the CPU runs their definitions
 # Draws and decisions: equal to the bit, and no place for a NaN.
 EXACT = {f"philox.{name}" for name in ("WORDS", "UNIFORM", "BERNOULLI")} | {
     f"batch.GATHER_{name}" for name in ("THRESHOLD", "DYNAMIC")
@@ -360,9 +369,9 @@ def test_a_planted_error_is_seen(name, backend, dtype, tolerance):
 
 
 def read(name, ins):
-    """Which inputs carry values; the y of a gradient chooses a derivative, and one row of a schedule is read."""
+    """Which inputs carry values; the y of a gradient and noise choose, and one row of a schedule is read."""
     every = [i for i, a in enumerate(ins) if a.dtype.kind == "f"]
-    return every[:1] if name.startswith(("activation.ACTIVATION_GRADIENT", "step.ADVANCE")) else every
+    return every[:1] if name.startswith(("activation.ACTIVATION_GRADIENT", "step.ADVANCE", "noise.")) else every
 
 
 @DTYPES

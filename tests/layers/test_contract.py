@@ -11,10 +11,29 @@ import pytest
 from scratchae import get_backend, layers
 from scratchae.initializers import Normal
 from scratchae.kernels.activation import DEFINITIONS
-from scratchae.layers import Conv2d, ConvTranspose2d, Dense, Flatten, MaxPool2d, Reshape, Sequential, Upsample2d
+from scratchae.layers import (
+    LSTM,
+    Conv1d,
+    Conv2d,
+    ConvTranspose1d,
+    ConvTranspose2d,
+    Dense,
+    Dropout,
+    Flatten,
+    GaussianNoise,
+    Masking,
+    MaxPool2d,
+    Repeat,
+    Reshape,
+    SaltAndPepper,
+    Sequential,
+    Upsample2d,
+)
 from scratchae.parameters import Parameters
+from scratchae.randomness import clock
 
 ROWS, DRAWN = 6, {"init": Normal(0.7), "init_b": Normal(0.7)}
+RECURRENT = DRAWN | {"init_r": Normal(0.7)}
 
 # What it is: (layer, shape of one input row, shape of one output row)
 CASES = {f"Dense {name}": (Dense(5, 7, name, **DRAWN), (5,), (7,)) for name in DEFINITIONS} | {
@@ -38,6 +57,23 @@ CASES = {f"Dense {name}": (Dense(5, 7, name, **DRAWN), (5,), (7,)) for name in D
     "MaxPool2d strides beyond": (MaxPool2d(2, (3, 4)), (6, 6, 2), (2, 2, 2)),
     "Upsample2d": (Upsample2d(2), (3, 2, 2), (6, 4, 2)),
     "Upsample2d uneven": (Upsample2d((1, 3)), (2, 3, 1), (2, 9, 1)),
+    "LSTM": (LSTM(3, 4, True, **RECURRENT), (5, 3), (5, 4)),
+    "LSTM last": (LSTM(2, 5, False, **RECURRENT), (4, 2), (5,)),
+    "LSTM of ones": (LSTM(1, 1, True, **RECURRENT), (2, 1), (2, 1)),
+    "LSTM of ones last": (LSTM(1, 1, False, **RECURRENT), (3, 1), (1,)),
+    "Conv1d": (Conv1d(2, 3, 3, activation="tanh", **DRAWN), (5, 2), (3, 3)),
+    "Conv1d same": (Conv1d(1, 2, 4, 3, "same", "softplus", **DRAWN), (7, 1), (3, 2)),
+    "Conv1d uneven": (Conv1d(3, 2, 3, 2, (0, 2), "relu", **DRAWN), (5, 3), (3, 2)),
+    "Conv1d to few": (Conv1d(6, 1, 3, 1, 1, **DRAWN), (5, 6), (5, 1)),
+    "ConvTranspose1d": (ConvTranspose1d(3, 2, 3, 2, (1, 0), "tanh", **DRAWN), (4, 3), (8, 2)),
+    "ConvTranspose1d same": (ConvTranspose1d(2, 6, 3, 2, "same", **DRAWN), (3, 2), (6, 6)),
+    "Repeat": (Repeat(4), (3,), (4, 3)),
+    "Repeat once": (Repeat(1), (1,), (1, 1)),
+    "GaussianNoise": (GaussianNoise(0.5), (7,), (7,)),
+    "GaussianNoise clipped": (GaussianNoise(0.5, (-0.4, 0.6)), (3, 2, 3), (3, 2, 3)),
+    "Masking": (Masking(0.4), (3, 4, 1), (3, 4, 1)),
+    "SaltAndPepper": (SaltAndPepper(0.6), (9,), (9,)),
+    "Dropout": (Dropout(0.4), (9,), (9,)),
     "Flatten": (Flatten(), (2, 3, 2), (12,)),
     "Reshape": (Reshape(2, 3, 2), (12,), (2, 3, 2)),
     "Sequential": (
@@ -45,6 +81,7 @@ CASES = {f"Dense {name}": (Dense(5, 7, name, **DRAWN), (5,), (7,)) for name in D
         (3, 4, 1),
         (3,),
     ),
+    "Sequential noisy": (Sequential(Masking(0.4), Dense(6, 4, **DRAWN), Dropout(0.3)), (6,), (4,)),
     "Sequential flat": (Sequential(Sequential(Flatten()), Dense(6, 3, "relu", **DRAWN)), (2, 3), (3,)),
 }
 CASE = pytest.mark.parametrize("case", CASES)
@@ -64,11 +101,13 @@ def bound(case, backend="numpy", dtype="float64", rows=ROWS, need_dx=True):
     layer.bind(backend, rows, need_dx)
     x, dy = (backend.asarray(rng.normal(size=(rows, *s))) for s in (shape, output))
     arrays = {"parameters": parameters, "grads": grads, "x": x, "dy": dy}
+    arrays |= {"rows": backend.asarray(np.arange(rows), np.uint32), "clock": backend.asarray(clock(7), np.uint32)}
     return SimpleNamespace(backend=backend, host=backend.to_host, layer=layer, **arrays)
 
 
 def step(b, rows=slice(None)):
-    """One step on some rows -> y, dx and the gradients, on the host."""
+    """One step on some rows, noise and all -> y, dx and the gradients, on the host."""
+    b.layer.draw(b.rows[rows], b.clock)
     y = b.host(b.layer.forward(b.x[rows]))
     dx = b.host(b.layer.backward(b.dy[rows]))
     return y, dx, b.host(b.grads)
@@ -182,7 +221,7 @@ def test_rows_are_independent(case, backend, tolerance):
 @CASE
 def test_the_first_layer_computes_no_dx(case, backend):
     b, with_dx = bound(case, backend, need_dx=False), bound(case, backend)
-    b.layer.forward(b.x)
+    b.layer.draw(b.rows, b.clock), b.layer.forward(b.x)
     assert b.layer.backward(b.dy) is None
     close([b.host(b.grads)], step(with_dx)[2:], 0)
     first = next((leaf for leaf in leaves(b.layer) if hasattr(leaf, "W")), b.layer)
@@ -206,6 +245,12 @@ LARGE = {
     "ConvTranspose2d": (ConvTranspose2d(16, 128, 3, activation="relu"), (6, 6, 16)),
     "MaxPool2d": (MaxPool2d(3, 2, "same"), (12, 12, 16)),
     "Upsample2d": (Upsample2d(2), (6, 6, 16)),
+    "Conv1d": (Conv1d(16, 64, 3, activation="relu"), (32, 16)),
+    "Repeat": (Repeat(8), (256,)),
+    "GaussianNoise": (GaussianNoise(0.5, (0, 1)), (256,)),
+    "SaltAndPepper": (SaltAndPepper(0.5), (256,)),
+    "LSTM": (LSTM(16, 64, True), (6, 16)),
+    "LSTM last": (LSTM(16, 64, False), (6, 16)),
     "Sequential": (Sequential(Flatten(), Dense(256, 256, "tanh"), Reshape(16, 16, 1)), (16, 16)),
 }
 SMALL = 32 * 1024  # bytes; every batch, weight and block of patches of LARGE is larger
@@ -215,10 +260,10 @@ def peak(case, dtype, monkeypatch):
     """How many bytes a step allocates at once, after the first."""
     monkeypatch.setitem(CASES, "large", (*LARGE[case], copy.deepcopy(LARGE[case][0]).declare(LARGE[case][1])[0]))
     b = bound("large", dtype=dtype, rows=128)
-    b.layer.forward(b.x), b.layer.backward(b.dy)
+    b.layer.draw(b.rows, b.clock), b.layer.forward(b.x), b.layer.backward(b.dy)
     tracemalloc.start()
     try:
-        b.layer.forward(b.x), b.layer.backward(b.dy)
+        b.layer.draw(b.rows, b.clock), b.layer.forward(b.x), b.layer.backward(b.dy)
         return tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()

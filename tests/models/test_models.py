@@ -1,6 +1,7 @@
 """What a user sees of a model: host arrays in, host arrays out, a table, and clear words before build."""
 
 import math
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -151,6 +152,7 @@ def test_several_threads_may_ask_one_model(backend):
                 np.testing.assert_array_equal(found, expected)
 
 
+@pytest.mark.filterwarnings("ignore::scratchae.WideCode")
 def test_layers_may_serve_two_models():
     """Of images of another size, with parameters of its own."""
     parts = sa.Conv2d(1, 2, 3, 1, "same", "tanh"), sa.ConvTranspose2d(2, 1, 3, 1, "same")
@@ -213,3 +215,25 @@ def test_before_build(call):
 def test_an_integer_is_a_shape():
     model = sa.Autoencoder(sa.Dense(3, 2), sa.Dense(2, 3)).build(3)
     assert model.input_shape == (3,) and model.reconstruct(np.ones((2, 3))).shape == (2, 3)
+
+
+@pytest.mark.parametrize(
+    "encoder, penalty, warns",
+    [
+        (lambda: sa.Dense(4, 3), None, False),
+        (lambda: sa.Dense(4, 4), None, True),
+        (lambda: sa.Dense(4, 9), None, True),
+        (lambda: sa.Dense(4, 9), sa.L1(0.1), False),
+        (lambda: sa.Sequential(sa.Masking(0.3), sa.Dense(4, 9)), None, False),
+    ],
+)
+def test_a_code_that_can_copy_is_warned_of(encoder, penalty, warns):
+    layer = encoder()
+    units = getattr(layer, "outputs", 9)
+    model = sa.Autoencoder(layer, sa.Dense(units, 4), penalty=penalty)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        model.build(4)
+    assert [w.category for w in caught] == [sa.WideCode] * warns
+    if warns:
+        assert f"the code has {units} units for 4 numbers of x" in str(caught[0].message)

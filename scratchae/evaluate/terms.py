@@ -4,10 +4,10 @@ from typing import Any
 
 import numpy as np
 
-from . import checks, randomness
-from .datasets import Values, as_source
-from .graph import team_of
-from .parallel import Team
+from .. import checks, randomness
+from ..datasets import Values, as_source
+from ..graph import team_of
+from ..parallel import Team
 
 
 def evaluate(

@@ -1,13 +1,19 @@
-"""Optimisers on the flat vector of all parameters."""
+"""What every optimiser has: state vectors, a count of steps, an owner."""
 
 from typing import Any
 
 import numpy as np
 
-from .backend import Array, Backend
-from .checks import real
-from .kernels.adam import ADAM
-from .kernels.sgd import SGD as SGD_KERNEL
+from ..backend import Array, Backend
+from ..checks import real
+from ..schedules import Schedule
+
+Rate = float | Schedule
+
+
+def learning_rate(lr: Any) -> Rate:
+    """A number above 0, or a schedule. Raises ValueError otherwise. Shapes: none. Source: none, a check."""
+    return lr if isinstance(lr, Schedule) else real("lr", lr, 0, strict=True)
 
 
 class Optimizer:
@@ -20,7 +26,7 @@ class Optimizer:
     Source: autograd's optimisers on one flat vector.
     """
 
-    lr: float
+    lr: Rate
     t: int = 0  # steps done
     epoch: int = 0  # whole epochs done, by all calls of fit
     backend: Backend
@@ -61,6 +67,10 @@ class Optimizer:
         numbers = {name: value for name, value in vars(self).items() if isinstance(value, float)}
         return tuple(value for name, value in sorted(numbers.items()) if name != "lr")
 
+    def rate(self, t: int) -> float:
+        """The learning rate of step t, t from 1 on. Shapes: none. Source: schedules.py."""
+        return self.lr(t) if isinstance(self.lr, Schedule) else self.lr
+
     def tick(self, total: np.ndarray) -> None:
         """Advance t and fill now (j,); total (k,): sums, the count first. Source: as ``bind``."""
         self.t += 1
@@ -80,61 +90,3 @@ class Optimizer:
     def update(self, values: Array, grads: Array, part: slice) -> None:
         """values[part] <- one step along grads (S, n)[:, part]. Source: as ``bind``."""
         raise NotImplementedError
-
-
-class Adam(Optimizer):
-    """Adaptive moments, as in the paper: bias correction, epsilon outside the root.
-
-    Shapes: m, v (n,), n all parameters. Equations in kernels/adam.py. Raises ValueError for lr or eps
-    <= 0, or betas outside [0, 1). Source: Kingma and Ba 2015, Algorithm 1.
-    """
-
-    def __init__(self, lr: float = 1e-3, beta1: float = 0.9, beta2: float = 0.999, eps: float = 1e-8):
-        self.lr = real("lr", lr, 0, strict=True)
-        self.beta1 = real("beta1", beta1, 0, 1)
-        self.beta2 = real("beta2", beta2, 0, 1)
-        self.eps = real("eps", eps, 0, strict=True)
-
-    def bind(self, backend: Backend, n: int) -> None:
-        """m = v = 0 (n,), t = 0. Source: Kingma and Ba 2015, Algorithm 1, initialisation."""
-        self.adam = backend.op(ADAM)
-        self.vectors = {"m": backend.zeros((n,)), "v": backend.zeros((n,))}
-        self.now = backend.zeros((4,))
-        self.t = 0
-
-    def constants(self, t: int, count: float) -> tuple[float, ...]:
-        """now (4,): 1 / count, alpha, 1 - beta1^t, 1 - beta2^t. Source: Kingma and Ba 2015, Algorithm 1."""
-        return 1.0 / count, self.lr, 1.0 - self.beta1**t, 1.0 - self.beta2**t
-
-    def update(self, values: Array, grads: Array, part: slice) -> None:
-        """Algorithm 1 on values[part]; grads (S, n). Source: kernels/adam.py."""
-        m, v = self.vectors["m"], self.vectors["v"]
-        constants = (self.beta1, self.beta2, self.eps, part.start, part.stop)
-        self.adam(values, m, v, grads, self.now, *constants)
-
-
-class SGD(Optimizer):
-    """Gradient descent with momentum. Equations in kernels/sgd.py.
-
-    Shapes: v (n,). Raises ValueError for lr <= 0 or momentum outside [0, 1).
-    Source: Polyak 1964; Sutskever et al. 2013.
-    """
-
-    def __init__(self, lr: float = 1e-2, momentum: float = 0.0):
-        self.lr = real("lr", lr, 0, strict=True)
-        self.momentum = real("momentum", momentum, 0, 1)
-
-    def bind(self, backend: Backend, n: int) -> None:
-        """v = 0 (n,), t = 0. Source: Sutskever et al. 2013."""
-        self.sgd = backend.op(SGD_KERNEL)
-        self.vectors = {"v": backend.zeros((n,))}
-        self.now = backend.zeros((2,))
-        self.t = 0
-
-    def constants(self, t: int, count: float) -> tuple[float, ...]:
-        """now (2,): 1 / count, alpha. Source: as the class."""
-        return 1.0 / count, self.lr
-
-    def update(self, values: Array, grads: Array, part: slice) -> None:
-        """One step on values[part]; grads (S, n). Source: kernels/sgd.py."""
-        self.sgd(values, self.vectors["v"], grads, self.now, self.momentum, part.start, part.stop)

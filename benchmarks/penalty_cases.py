@@ -1,0 +1,40 @@
+"""The kernels of penalties on a code, at the size of a sparse autoencoder's."""
+
+from kernel_case import Case, Maker, array, size
+
+
+def of_rows(N: int, D: int) -> Maker:
+    def make(key: str) -> Case:
+        v, h = array(N), array(N, D)
+        return Case(f"{N}x{D}", [(v, h)], size(v, h))
+
+    return make
+
+
+def gradient(N: int, D: int) -> Maker:
+    def make(key: str) -> Case:
+        out, dh, h = (array(N, D) for _ in range(3))
+        return Case(f"{N}x{D}", [(out, dh, h, 1e-3)], size(out, dh, h))
+
+    return make
+
+
+def rates(N: int, D: int, backward: bool) -> Maker:
+    def make(key: str) -> Case:
+        s, h, out = array(D + 2, dtype="float64"), array(N, D), array(N, D)
+        s[:] = N / 3
+        s[0] = N
+        args = (out, h, s, 1e-3, 0.05, 2) if backward else (s[2:], h)
+        return Case(f"{N}x{D}", [args], size(s, h) + backward * out.nbytes)
+
+    return make
+
+
+CASES = {
+    "penalties.L1": [of_rows(256, 128)],
+    "penalties.L1_GRADIENT": [gradient(256, 128)],
+    "penalties.STUDENT_T": [of_rows(256, 128)],
+    "penalties.STUDENT_T_GRADIENT": [gradient(256, 128)],
+    "penalties.SUM_UNITS": [rates(256, 128, backward=False)],
+    "penalties.RATE_GRADIENT": [rates(256, 128, backward=True)],
+}

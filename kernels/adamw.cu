@@ -1,0 +1,23 @@
+// The equations are those of adamw.py. One thread for each parameter; it adds the shards in their order.
+
+extern "C" __global__ void adamw(REAL* theta, REAL* m, REAL* v, const REAL* G, const REAL* now, double beta1,
+                                 double beta2, double epsilon, double decay, int S, int n, int start, int stop)
+{
+    const REAL b1 = REAL(beta1), b2 = REAL(beta2), e = REAL(epsilon), w = REAL(decay);
+    const REAL r1 = REAL(1 - beta1), r2 = REAL(1 - beta2);  // subtracted in double, as in adam.cu
+    const REAL c = now[0], alpha = now[1], correction1 = now[2], correction2 = now[3];
+    if (c == 0)
+        return;
+    EACH(k, stop - start) {
+        const int i = start + k;
+        REAL sum = G[i];
+        for (int s = 1; s < S; ++s)
+            sum += G[s * n + i];
+        const REAL g = c * sum;                                               // (1)
+        m[i] = b1 * m[i] + r1 * g;                                            // (2)
+        v[i] = b2 * v[i] + r2 * g * g;                                        // (3)
+        const REAL m_hat = m[i] / correction1;                                // (4)
+        const REAL v_hat = v[i] / correction2;                                // (5)
+        theta[i] -= alpha * (m_hat / (sqrt(v_hat) + e) + w * theta[i]);       // (6)
+    }
+}

@@ -1,0 +1,19 @@
+// The equations are those of rmsprop.py. One thread for each parameter; it adds the shards in their order.
+
+extern "C" __global__ void rmsprop(REAL* theta, REAL* v, const REAL* G, const REAL* now,
+                                   double rho, double epsilon, int S, int n, int start, int stop)
+{
+    const REAL r = REAL(rho), e = REAL(epsilon), c = now[0], alpha = now[1];
+    const REAL r1 = REAL(1 - rho);  // subtracted in double, as in adam.cu
+    if (c == 0)
+        return;
+    EACH(k, stop - start) {
+        const int i = start + k;
+        REAL sum = G[i];
+        for (int s = 1; s < S; ++s)
+            sum += G[s * n + i];
+        const REAL g = c * sum;                          // (1)
+        v[i] = r * v[i] + r1 * g * g;                    // (2)
+        theta[i] -= alpha * g / (sqrt(v[i]) + e);        // (3)
+    }
+}

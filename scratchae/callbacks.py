@@ -1,0 +1,43 @@
+"""What may be done between epochs: callbacks for ``fit``."""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from .checks import positive, real
+
+
+class EarlyStopping:
+    """End the run when a column of the history has not improved for some epochs, and keep the best weights.
+
+    column: "test_loss" by default, smaller is better; patience: epochs without an improvement by more than least.
+    When the run is over, unless by an error, the model has the values of its best epoch; the optimiser goes on
+    from where it was. Shapes: none. Raises ValueError for a column that the history does not have, patience below
+    1 or least below 0. Source: Prechelt, "Early stopping - but when?", 1998; Goodfellow, Bengio, Courville, "Deep
+    Learning", 2016, Algorithm 7.1.
+    """
+
+    def __init__(self, patience: int = 5, column: str = "test_loss", least: float = 0.0):
+        self.patience, self.column = positive("patience", patience), column
+        self.least = real("least", least, 0)
+        self.best, self.epoch = math.inf, 0
+        self.values: np.ndarray | None = None
+
+    def __call__(self, model: Any, history: Any) -> bool:
+        """Look at the last epoch; True ends the run. Shapes: none. Source: the class docstring."""
+        record = history.records[-1]
+        if self.column not in record:
+            raise ValueError(
+                f"there is no column {self.column!r} in the history, which has {', '.join(record)}: hand "
+                "validation data to fit, or choose another column"
+            )
+        if record[self.column] < self.best - self.least:
+            self.best, self.epoch = record[self.column], record["epoch"]
+            self.values = model.backend.to_host(model.parameters.values)
+        return record["epoch"] - self.epoch >= self.patience
+
+    def finish(self, model: Any, history: Any) -> None:
+        """Give the model the values of its best epoch back. Shapes: none. Source: the class docstring."""
+        if self.values is not None:
+            model.backend.write(model.parameters.values, self.values)

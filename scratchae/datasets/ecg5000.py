@@ -1,0 +1,86 @@
+"""ECG5000: 5,000 heart beats of one patient, 140 samples each. Source: Goldberger et al. 2000; Chen et al. 2015."""
+
+import hashlib
+import io
+import os
+from pathlib import Path
+
+import numpy as np
+
+from .. import checks
+from . import files
+from .files import MEND
+from .sources import Values
+from .splits import joined
+
+NORMAL = 1
+CLASSES = {
+    1: "normal",
+    2: "R-on-T premature ventricular contraction",
+    3: "premature ventricular contraction",
+    4: "supraventricular premature or ectopic beat",
+    5: "unclassified beat",
+}
+SHA256 = {  # of the text: it is found plain or packed with gzip, and may have the line ends of Windows
+    "ECG5000_TRAIN.txt": "0d96aff193311a6dc6111bf0dbd2f7d2313987fbf7a1da4a383d92563876057b",
+    "ECG5000_TEST.txt": "baf4ad57d28daa5e79050edd4185968181762bc83d45a757753015b4ba8ab295",
+}
+MIRRORS = (
+    "https://www.timeseriesclassification.com/aeon-toolkit/ECG5000.zip",
+    "https://github.com/sktime/sktime-datasets/raw/main/TSC/ECG5000.zip",
+    "http://www.timeseriesclassification.com/Downloads/ECG5000.zip",
+)
+
+
+def load(data_dir: str | os.PathLike | None = None) -> tuple[Values, Values]:
+    """The archive's own split: 500 training and 4,500 test beats, (N, 140) float32, labels (N,) 1 to 5.
+
+    Each beat has mean 0 and deviation 1; CLASSES names the labels, NORMAL is the healthy one. data_dir: a
+    folder that holds ecg5000/ or the two files; without it, $SCRATCHAE_DATA, the user cache and the mirrors.
+    Raises DataUnavailable where there is no file to be had, FileNotFoundError if data_dir is no folder,
+    ValueError for a damaged file. Source: Dau et al., "The UCR Time Series Archive", 2019 (record chf07 of
+    the BIDMC Congestive Heart Failure Database).
+    """
+    found = [
+        files.find("ecg5000", name, sha256, MIRRORS, data_dir, also=(f"{name}.gz",), digest=_digest)
+        for name, sha256 in SHA256.items()
+    ]
+    train, test = (Values(*read_ucr(path), name="ECG5000") for path in found)
+    return train, test
+
+
+def everything(data_dir: str | os.PathLike | None = None) -> Values:
+    """All 5,000 beats (5000, 140), training beats first: what the tutorials split anew, see ``split``.
+
+    Raises what ``load`` raises. Source: TensorFlow's tutorial "Intro to Autoencoders", third example.
+    """
+    return joined(*load(data_dir))
+
+
+def read_ucr(path: str | os.PathLike) -> tuple[np.ndarray, np.ndarray]:
+    """A text file of the UCR archive -> series (N, T) float32 and whole labels (N,) int64.
+
+    One series a line: its class, then its T values, between blanks, tabs or commas; plain or packed with
+    gzip. Raises ValueError for a file that is empty, damaged, no table of numbers, or with values missing
+    (NaN) or labels that are not whole. Source: Dau et al. 2019, "The UCR Time Series Archive", the briefing.
+    """
+    text = files.unpacked(Path(path)).replace(b",", b" ")
+    if not text.strip():
+        raise ValueError(f"{path} is empty, but a line of numbers for each series was expected: {MEND}")
+    try:
+        table = np.loadtxt(io.BytesIO(text), ndmin=2, encoding="latin-1")
+    except ValueError as error:
+        raise ValueError(f"{path} is no table of numbers ({error}): give a text file of the archive") from None
+    if table.shape[1] < 2:
+        raise ValueError(f"{path} has one number a line, but a class and the values of a series are expected")
+    checks.finite(table, f"{path}, as a table,")
+    checks.representable(table, np.dtype(np.float32), f"{path}, as a table,")
+    labels = table[:, 0].astype(np.int64)
+    if (labels != table[:, 0]).any():
+        first = np.flatnonzero(labels != table[:, 0])[0]
+        raise ValueError(f"{path} has the label {table[first, 0]:g} in line {first + 1}, but whole numbers are due")
+    return table[:, 1:].astype(np.float32), labels
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(files.unpacked(path).replace(b"\r\n", b"\n")).hexdigest()

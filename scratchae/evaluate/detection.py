@@ -1,0 +1,124 @@
+"""Detecting anomalies: a model that was trained on normal data reconstructs those well, and others badly.
+
+    detector = Detector(model, absolute_error, MeanStd(1)).fit(normal)
+    print(detector.report(test, test.labels != NORMAL))
+
+An example's score, over its D values, with x' = model.reconstruct(x), which draws nothing:
+
+    s_n = 1/D sum_d (x_nd - x'_nd)^2                                      squared_error                     (1)
+    s_n = 1/D sum_d |x_nd - x'_nd|                                        absolute_error                    (2)
+    s_n = -log p(x_n | code of x_n), in nats; of a VAE, at its mu         negative_log_likelihood           (3)
+    flag_n = s_n > threshold                                                                                (4)
+
+Source: Chandola, Banerjee, Kumar, "Anomaly detection: a survey", 2009, section 9 (reconstruction error);
+TensorFlow's tutorial "Intro to Autoencoders", third example; scikit-learn's contract (``fit``).
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any, Self
+
+import numpy as np
+
+from ..datasets import Images, Values
+from .report import Report, report
+from .terms import fitting_source
+from .thresholds import MeanStd, Rule, as_scores, learn
+
+Score = Callable[[Any, Any], np.ndarray]  # model, data (N, ...) -> (N,)
+ROWS = 256  # examples whose reconstructions are in memory at one time
+
+
+def squared_error(model: Any, data: Any) -> np.ndarray:
+    """data (N, ...), an array or a source -> (N,) float64. Raises what ``evaluate`` raises. Source: (1)."""
+    return _errors(model, data, lambda r: np.mean(r * r, axis=1))  # (1)
+
+
+def absolute_error(model: Any, data: Any) -> np.ndarray:
+    """data (N, ...), an array or a source -> (N,) float64. Raises what ``evaluate`` raises. Source: (2)."""
+    return _errors(model, data, lambda r: np.mean(np.abs(r), axis=1))  # (2)
+
+
+def negative_log_likelihood(model: Any, data: Any) -> np.ndarray:
+    """data (N, ...), an array or a source -> (N,) float64, in nats, summed over a row as every likelihood here.
+
+    Raises what ``evaluate`` raises. Source: (3); the model's likelihood.
+    """
+    out, replica = [], None
+    for x in _parts(model, data):
+        code = model.encode(x)
+        code = code[0] if isinstance(code, tuple) else code  # mu, where the model is a VAE
+        backend = model.backend
+        with backend.undisturbed():
+            replica = replica or model.replica(len(x))
+            a = replica.decoder.forward(backend.asarray(code))
+            nll = replica.likelihood.forward(a, backend.asarray(x))  # (3)
+            out.append(backend.to_host(nll).astype(np.float64))
+    return np.concatenate(out)
+
+
+class Detector:
+    """A model, a score and a rule; ``fit`` learns the threshold from normal examples, and no others.
+
+    Shapes: data (N, *input_shape), arrays or sources; scores and flags (N,). model: built and trained on
+    normal examples. score: a function (model, data) -> (N,), larger for stranger examples. rule: scores
+    (n,) -> threshold. threshold: what ``fit`` learnt. Raises RuntimeError where a threshold is asked for
+    before ``fit``, what ``evaluate`` raises for data that does not fit the model. Source: the module, (4).
+    """
+
+    threshold: float
+
+    def __init__(self, model: Any, score: Score = absolute_error, rule: Rule = MeanStd(1)):  # noqa: B008, frozen
+        if not callable(score):
+            raise TypeError(f"the score is {score!r}, but a function such as absolute_error is expected")
+        self.model, self.score, self.rule = model, score, rule
+
+    def fit(self, normal: Any) -> Self:
+        """Learn the threshold from normal examples (n, ...); returns the detector. Source: thresholds.py."""
+        self.threshold = learn(self.rule, self.scores(normal))
+        return self
+
+    def scores(self, data: Any) -> np.ndarray:
+        """data (N, ...) -> how strange each example is, (N,) float64. Source: the module, (1) to (3)."""
+        scores = as_scores(self.score(self.model, data), f"the scores by {self._name()}")
+        if len(scores) != len(data):
+            raise ValueError(f"{self._name()} gives {len(scores)} scores for {len(data)} examples: one each is due")
+        return scores
+
+    def flags(self, data: Any) -> np.ndarray:
+        """data (N, ...) -> whether each example is an anomaly, (N,) bool. Source: the module, (4)."""
+        threshold = self._learnt()
+        return self.scores(data) > threshold  # (4)
+
+    def report(self, data: Any, is_anomaly: Any) -> Report:
+        """How well it does on data (N, ...) of which the truth (N,) is known. Source: report.py."""
+        threshold = self._learnt()
+        return report(self.scores(data), is_anomaly, threshold)
+
+    def _learnt(self) -> float:
+        if not hasattr(self, "threshold"):
+            raise RuntimeError(
+                "this Detector has no threshold yet: call detector.fit(normal) first, with normal examples only"
+            )
+        return self.threshold
+
+    def _name(self) -> str:
+        return getattr(self.score, "__name__", repr(self.score))
+
+
+def _errors(model: Any, data: Any, mean: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    """mean of the differences (n, D), in float64, of each part of the data."""
+    parts = []
+    for x in _parts(model, data):
+        r = model.reconstruct(x).astype(np.float64) - x  # (n, ...)
+        parts.append(mean(r.reshape(len(r), -1)))
+    return np.concatenate(parts)
+
+
+def _parts(model: Any, data: Any) -> Iterator[np.ndarray]:
+    """The data as host arrays (n, ...), ROWS at a time, checked first."""
+    source = fitting_source(model, data, "the data")
+    if not isinstance(source, (Images, Values)):
+        raise TypeError(f"the data is a {type(source).__qualname__}, but an array, Images or Values are expected")
+    for start in range(0, len(source), ROWS):
+        rows = slice(start, start + ROWS)
+        yield source.values(rows) if isinstance(source, Images) else source.x[rows]

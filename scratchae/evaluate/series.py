@@ -1,0 +1,71 @@
+"""A long series and its windows: cut it for a model, and bring the windows' scores back to its points.
+
+Window k of a series of T points holds the points k step, ..., k step + length - 1, and is the k-th of
+
+    N = floor((T - length) / step) + 1                                                                      (1)
+    K(t) = {k : k step <= t < k step + length, k < N}       the windows that contain point t                (2)
+    s(t) = mean, or max, of s_k over K(t);  NaN where K(t) is empty                                         (3)
+
+K(t) is empty for the last points where step does not divide T - length, and between windows where step is
+larger than length. Source: Malhotra et al., "LSTM-based encoder-decoder for multi-sensor anomaly detection",
+2016, section 2 (windows).
+"""
+
+from typing import Any
+
+import numpy as np
+
+from .. import checks
+from .thresholds import warn
+
+
+def windows(series: np.ndarray, length: int, step: int = 1) -> np.ndarray:
+    """A series (T,) or (T, C) -> its windows (N, length, C), a copy, C = 1 for one of rank 1.
+
+    What is true of points is brought to windows likewise: windows(is_anomaly, length).any(axis=(1, 2)).
+    Raises ValueError for another rank and for a series shorter than a window, TypeError for what is no
+    NumPy array. Source: the module, (1).
+    """
+    if not isinstance(series, np.ndarray):
+        raise TypeError(f"the series is a {type(series).__qualname__}, but a NumPy array (T,) or (T, C) is due")
+    if series.ndim not in (1, 2):
+        raise ValueError(f"the series has shape {series.shape}, but (T,) or (T, channels) is expected")
+    count, length, step = _count(len(series), length, step)
+    every = np.lib.stride_tricks.sliding_window_view(series.reshape(len(series), -1), length, axis=0)
+    return np.ascontiguousarray(every[: count * step : step].transpose(0, 2, 1))  # (N, C, length) -> (N, length, C)
+
+
+def points(scores: Any, n: int, length: int, step: int = 1, highest: bool = False) -> np.ndarray:
+    """Scores (N,) of the windows of a series of n points -> scores (n,) float64 of its points.
+
+    The mean over the windows that contain a point, or the highest. Warns (DetectionWarning) where points
+    lie in no window and are NaN. Raises ValueError where that series has another number of windows, and for
+    a series shorter than a window. Source: the module, (2) and (3).
+    """
+    n = checks.positive("n", n)
+    count, length, step = _count(n, length, step)
+    s = np.asarray(scores, dtype=np.float64)
+    if s.shape != (count,):
+        raise ValueError(
+            f"the scores have shape {s.shape}, but a series of {n} points has {count} windows of {length} points, "
+            f"{step} apart: give one score for each"
+        )
+    starts, covered = step * np.arange(count), np.zeros(n, np.int64)
+    total = np.full(n, -np.inf if highest else 0.0)
+    for j in range(length):  # every window's j-th point, all of them different
+        at = starts + j  # (N,)  # (2)
+        covered[at] += 1
+        total[at] = np.maximum(total[at], s) if highest else total[at] + s  # (3)
+    missing = np.flatnonzero(covered == 0)
+    if len(missing):
+        warn(f"{len(missing)} of {n} points lie in no window, the first at {missing[0]}: their score is nan")
+    total[missing] = np.nan
+    return total if highest else total / np.maximum(covered, 1)  # (3)
+
+
+def _count(T: int, length: int, step: int) -> tuple[int, int, int]:
+    """The number of windows, their length and step, checked."""
+    length, step = checks.positive("length", length), checks.positive("step", step)
+    if length > T:
+        raise ValueError(f"the series has {T} points, but a window has {length}: give a longer series")
+    return (T - length) // step + 1, length, step  # (1)

@@ -1,0 +1,52 @@
+"""The kernels of penalties against their own values."""
+
+import numpy as np
+
+from ..backend import Backend
+from ..kernels.kernel import Kernel
+from ..kernels.penalties import L1, L1_GRADIENT, RATE_GRADIENT, STUDENT_T, STUDENT_T_GRADIENT, SUM_UNITS
+from .measure import Report, judge, probe
+
+N, D, W, RHO = 5, 4, 0.7, 0.3
+
+
+def of_rows(kernel: Kernel, gradient: Kernel, backend: Backend) -> Report:
+    """h (N, D) through the values (N,), summed, with weight W. Source: kernels/penalties.py (1) and (2)."""
+    before = probe((N, D), 70)
+
+    def value(h: np.ndarray) -> float:
+        v = backend.asarray(np.full(N, np.nan))
+        backend.op(kernel)(v, backend.asarray(h))
+        return W * backend.to_host(v).sum()
+
+    def slope(h: np.ndarray, _: np.ndarray) -> np.ndarray:
+        out, dh = (backend.asarray(a) for a in (np.full((N, D), np.nan), before))
+        backend.op(gradient)(out, dh, backend.asarray(h), W)
+        return backend.to_host(out) - before
+
+    return Report(kernel.name, [judge("h", value, slope, probe((N, D), 71))])
+
+
+def rate(backend: Backend) -> Report:
+    """h (N, D) through N W KL of the target rate from the mean activities. Source: as above, (3) and (4)."""
+    before = probe((N, D), 72)
+
+    def total(h: np.ndarray) -> np.ndarray:
+        s = backend.zeros((D,), np.float64)
+        backend.op(SUM_UNITS)(s, backend.asarray(h))
+        return np.concatenate([[N, 0.0], backend.to_host(s)])
+
+    def value(h: np.ndarray) -> float:
+        mean = total(h)[2:] / N
+        kl = RHO * np.log(RHO / mean) + (1 - RHO) * np.log((1 - RHO) / (1 - mean))
+        return float(N * W * kl.sum())
+
+    def slope(h: np.ndarray, _: np.ndarray) -> np.ndarray:
+        out, dh, sums = (backend.asarray(a) for a in (np.full((N, D), np.nan), before, total(h)))
+        backend.op(RATE_GRADIENT)(out, dh, sums, W, RHO, 2)
+        return backend.to_host(out) - before
+
+    return Report("sum_units", [judge("h", value, slope, 0.5 + 0.4 * np.tanh(probe((N, D), 73)))])
+
+
+PAIRS = ((L1, L1_GRADIENT), (STUDENT_T, STUDENT_T_GRADIENT))

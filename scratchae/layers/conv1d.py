@@ -1,0 +1,141 @@
+"""Convolution over time, and its adjoint: the layers of conv.py on images of height 1."""
+
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from ..backend import Array, Backend
+from ..checks import positive
+from ..initializers import Initializer, glorot_uniform, zeros
+from ..parameters import Declared, Views
+from .base import Layer, Shape
+from .conv import Conv2d, ConvTranspose2d
+
+
+class _Convolution1d(Layer):
+    """A sequence (N, T, C) is an image (N, 1, T, C), a kernel of k times one of 1 x k pixels.
+
+    y = the layer of the plane at x                                                     (1)
+    dx, dW, db = its gradients                                                          (2)
+    """
+
+    kind: type[Conv2d] | type[ConvTranspose2d]
+    W: Array
+    b: Array
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        kernel: int,
+        stride: int = 1,
+        padding: Any = "valid",
+        activation: str = "identity",
+        init: Initializer = glorot_uniform,
+        init_b: Initializer = zeros,
+    ):
+        name = type(self).__name__
+        self.inputs = positive(f"{name}(inputs)", inputs)
+        self.outputs = positive(f"{name}(outputs)", outputs)
+        self.kernel = positive(f"{name}(kernel)", kernel)
+        self.stride = positive(f"{name}(stride)", stride)
+        self.padding, sides = _sides(padding)
+        self.activation = activation
+        self.init, self.init_b = init, init_b
+        steps = (1, self.kernel), (1, self.stride), sides
+        self.plane = self.kind(self.inputs, self.outputs, *steps, activation, init, init_b)
+
+    @property
+    def add(self) -> bool:
+        """Whether gradients add to what is there.
+
+        Shapes: none. Source: layers/base.py."""
+        return self.plane.add
+
+    @add.setter
+    def add(self, add: bool) -> None:
+        """Set it in the plane. Shapes: none. Source: layers/base.py."""
+        self.plane.add = add
+
+    def declare(self, shape: Shape) -> tuple[Shape, Declared]:
+        """(time, inputs) -> ((time, outputs), {W, b}). Raises ValueError for another shape. Source: geometry.py."""
+        if len(shape) != 2 or shape[1] != self.inputs:
+            raise ValueError(
+                f"{type(self).__name__}({self.inputs}, {self.outputs}) is handed rows of shape {shape}, but it "
+                f"takes (time, {self.inputs}): mend the channels, or put Reshape() before it"
+            )
+        self.shape = shape
+        output, declared = self.plane.declare((1, *shape))
+        self.output = output[1:]
+        weights, fans = declared["W"][0][1:], (self.kernel * self.inputs, self.kernel * self.outputs)
+        return self.output, declared | {"W": (weights, partial(self.init, weights, *fans))}
+
+    def attach(self, values: Views, grads: Views) -> None:
+        """Keep W (k, ., .) and b (.,), and hand the plane W as (1, k, ., .). Source: the class docstring."""
+        super().attach(values, grads)
+        self.plane.attach(_in_the_plane(values), _in_the_plane(grads))
+
+    def bind(self, backend: Backend, rows: int, need_dx: bool) -> None:
+        """The buffers of the plane, (rows, 1, ., .). Source: conv.py."""
+        self.plane.bind(backend, rows, need_dx)
+
+    def forward(self, x: Array) -> Array:
+        """x (N, *shape) -> y (N, *output). Source: the class docstring."""
+        y = self.plane.forward(x.reshape(x.shape[0], 1, *self.shape))  # (1)
+        return y.reshape(y.shape[0], *self.output)
+
+    def backward(self, dy: Array) -> Array | None:
+        """dy (N, *output) -> dx (N, *shape). Source: the class docstring."""
+        dx = self.plane.backward(dy.reshape(dy.shape[0], 1, *self.output))  # (2)
+        return None if dx is None else dx.reshape(dx.shape[0], *self.shape)
+
+
+class Conv1d(_Convolution1d):
+    """Every output time is an affine function of one window of the sequence, the same everywhere.
+
+    Shapes: x (N, T, C), W (k, C, O), b (O,), y (N, P, O).
+
+        y[n, p, o] = phi(sum over i, c of W[i, c, o] x[n, p s + i - before, c] + b[o])
+
+    where x is 0 outside the sequence; the gradients are those of Conv2d with one pixel of height. padding: "valid",
+    "same" (TensorFlow's rule), a whole number, or (before, after). Raises ValueError for sizes that do not fit.
+    Source: Waibel et al., "Phoneme recognition using time-delay neural networks", 1989; conv.py.
+    """
+
+    kind = Conv2d
+
+
+class ConvTranspose1d(_Convolution1d):
+    """The exact adjoint of a Conv1d of the same geometry: every input time paints one window.
+
+    Shapes: x (N, P, C), W (k, O, C), b (O,), y (N, T, O).
+
+        y[n, t, o] = phi(sum over i, c of W[i, o, c] x[n, p, c] + b[o])   at p s + i - before = t
+
+    The gradients are those of ConvTranspose2d with one pixel of height. padding is that of the convolution: "same"
+    gives T = P s; (1, 0) with k = 3 and s = 2 is PyTorch's padding=1, output_padding=1. Raises ValueError for
+    sizes that do not fit. Source: Dumoulin and Visin 2016, chapter 4; conv.py.
+    """
+
+    kind = ConvTranspose2d
+
+
+def _in_the_plane(views: Views) -> Views:
+    """W (k, ., .) as (1, k, ., .), the same memory; b as it is."""
+    return {name: view.reshape(1, *view.shape) if name == "W" else view for name, view in views.items()}
+
+
+def _sides(padding: Any) -> tuple[Any, Any]:
+    """The padding as it is kept, and as that of an image of height 1. Raises ValueError."""
+    if isinstance(padding, str) and padding in ("valid", "same"):
+        return padding, padding
+    two = padding if isinstance(padding, (tuple, list)) else (padding, padding)
+    whole = all(isinstance(v, (int, np.integer)) and not isinstance(v, bool) and v >= 0 for v in two)
+    if len(two) != 2 or not whole:
+        raise ValueError(
+            f"the padding is {padding!r}, but it must be 'valid', 'same', a whole number >= 0 for both ends, or "
+            "two of them: (before, after)"
+        )
+    before, after = (int(v) for v in two)
+    return ((before, after) if isinstance(padding, (tuple, list)) else before), (0, 0, before, after)

@@ -1,0 +1,213 @@
+"""Layers that spoil what they are handed, in training only: corruptions for denoising autoencoders, and dropout.
+
+The noise is drawn anew for each example and epoch, by Philox, from a stream that the layer has alone in its model
+(layers/base.py, ``place``); it lies in a buffer, so that backward sees what forward saw. Noise acts where the clock
+says training; ``evaluate`` draws under another purpose, and ``encode``, ``decode`` and ``reconstruct`` never draw:
+y = x then. The corruptions take in_evaluation=True, for held-out losses measured on corrupted data as well.
+
+A denoising autoencoder has its corruption as the first layer of the encoder, Sequential(Masking(0.3), ...): the
+target of its reconstruction is then still the clean x.
+"""
+
+import math
+from typing import Any
+
+from ..backend import Array, Backend
+from ..checks import real
+from ..kernels.kernel import Kernel
+from ..kernels.noise import GATE, GAUSSIAN_NOISE, GAUSSIAN_NOISE_GRADIENT, MASK, SALT_AND_PEPPER
+from ..kernels.philox import NORMAL, UNIFORM
+from ..parameters import Declared
+from ..randomness import NOISE
+from .base import Layer, Shape
+
+
+class _Noise(Layer):
+    """What all have in common: one number of noise for each of x, and on (1,), whether it acts.
+
+    on = 1 in training, or always if asked, else 0; 0 until the first draw              (1)
+    """
+
+    stream: int = NOISE
+    in_evaluation: bool = False
+    noise_kernel: Kernel = UNIFORM
+
+    def place(self, stream: int) -> int:
+        """Draw from that stream of noise -> the next free one. Shapes: none. Source: layers/base.py."""
+        self.stream = stream
+        return stream + 1
+
+    def declare(self, shape: Shape) -> tuple[Shape, Declared]:
+        """Any shape -> (the same, no parameters). Source: the class."""
+        self.shape = self.output = shape
+        return shape, {}
+
+    def bind(self, backend: Backend, rows: int, need_dx: bool) -> None:
+        """Buffers y, dx (rows, *shape), noise (rows, numbers of a row), on (1,). Source: the class."""
+        self.fill, self.gate = backend.op(self.noise_kernel), backend.op(GATE)
+        self.noise, self.on = backend.zeros((rows, math.prod(self.shape))), backend.zeros((1,))
+        self.y = backend.empty((rows, *self.shape))
+        self.dx = backend.empty((rows, *self.shape)) if need_dx else None
+
+    def draw(self, rows: Array, clock: Array) -> None:
+        """Fill the noise of the examples rows (N,), at the position of each number in its row, and set on.
+
+        Source: kernels/philox.py."""
+        self.fill(self.noise[: rows.shape[0]], rows, clock, self.stream)
+        self.gate(self.on, clock, self.in_evaluation)  # (1)
+
+    def _flat(self, N: int) -> Array:
+        """The noise of N rows, (N numbers of a row,)."""
+        return self.noise[:N].reshape(-1)
+
+
+class GaussianNoise(_Noise):
+    """Noise is added: y = x + sigma eps, eps ~ N(0, I), cut to a range if asked.
+
+    Shapes: x, eps, y (N, *any).
+
+        y = min(max(x + sigma eps, low), high)    where it acts; sigma = 0 elsewhere    (1)
+        dx = dy where low <= x + sigma eps <= high, else 0                              (2)
+
+    sigma: in units of x. clip: (low, high), such as (0.0, 1.0) for images, or None: then dx = dy.
+    in_evaluation: whether ``evaluate`` sees noise too. Raises ValueError for sigma below 0 and for what is no
+    range. Source: Vincent et al., "Stacked denoising autoencoders", 2010, section 3.3; kernels/noise.py (2) to (4).
+    """
+
+    noise_kernel = NORMAL
+
+    def __init__(self, sigma: float, clip: tuple[float, float] | None = None, in_evaluation: bool = False):
+        self.sigma = real("GaussianNoise(sigma)", sigma, 0)
+        self.clip = clip if clip is None else _range("GaussianNoise(clip)", clip)
+        self.in_evaluation = _flag("GaussianNoise(in_evaluation)", in_evaluation)
+
+    def bind(self, backend: Backend, rows: int, need_dx: bool) -> None:
+        """Buffers y, dx (rows, *shape), eps (rows, numbers of a row), on (1,). Source: the class docstring."""
+        super().bind(backend, rows, need_dx)
+        self.need_dx = need_dx
+        self.add_noise, self.gradient = backend.op(GAUSSIAN_NOISE), backend.op(GAUSSIAN_NOISE_GRADIENT)
+        self.bounds = self.clip or (-math.inf, math.inf)
+        if self.clip is None:
+            self.dx = None  # it would be dy
+
+    def forward(self, x: Array) -> Array:
+        """x (N, *shape) -> y (N, *shape). Source: the class docstring."""
+        self.x, y = x, self.y[: x.shape[0]]
+        eps = self._flat(x.shape[0])
+        self.add_noise(y.reshape(-1), x.reshape(-1), eps, self.on, self.sigma, *self.bounds)  # (1)
+        return y
+
+    def backward(self, dy: Array) -> Array | None:
+        """dy (N, *shape) -> dx (N, *shape). Source: the class docstring."""
+        if self.dx is None:
+            return dy if self.need_dx else None
+        N, x = dy.shape[0], self.x.reshape(-1)
+        dx, eps = self.dx[:N], self._flat(N)
+        self.gradient(dx.reshape(-1), dy.reshape(-1), x, eps, self.on, self.sigma, *self.bounds)  # (2)
+        return dx
+
+
+class Masking(_Noise):
+    """Numbers are lost: y = x m, m = 0 with probability p, else 1.
+
+    Shapes: x, m, y (N, *any).
+
+        y = m x                                   where it acts; m = 1 elsewhere        (1)
+        dx = m dy                                                                       (2)
+
+    p: of losing a number. What stays is not scaled: this is corruption, not dropout. in_evaluation: whether
+    ``evaluate`` sees it too. Raises ValueError unless 0 <= p < 1.
+    Source: Vincent et al., "Extracting and composing robust features with denoising autoencoders", 2008, section
+    2.3; kernels/noise.py (5) to (7).
+    """
+
+    keep: float = 1.0  # the factor of what stays
+
+    def __init__(self, p: float, in_evaluation: bool = False):
+        self.p = real("Masking(p)", p, 0, 1)
+        self.in_evaluation = _flag("Masking(in_evaluation)", in_evaluation)
+
+    def bind(self, backend: Backend, rows: int, need_dx: bool) -> None:
+        """Buffers y, dx (rows, *shape), u (rows, numbers of a row), on (1,). Source: the class docstring."""
+        super().bind(backend, rows, need_dx)
+        self.mask = backend.op(MASK)
+
+    def forward(self, x: Array) -> Array:
+        """x (N, *shape) -> y (N, *shape). Source: the class docstring."""
+        y, u = self.y[: x.shape[0]], self._flat(x.shape[0])
+        self.mask(y.reshape(-1), x.reshape(-1), u, self.on, self.p, self.keep)  # (1)
+        return y
+
+    def backward(self, dy: Array) -> Array | None:
+        """dy (N, *shape) -> dx (N, *shape). Source: the class docstring."""
+        if self.dx is None:
+            return None
+        dx, u = self.dx[: dy.shape[0]], self._flat(dy.shape[0])
+        self.mask(dx.reshape(-1), dy.reshape(-1), u, self.on, self.p, self.keep)  # (2)
+        return dx
+
+
+class SaltAndPepper(Masking):
+    """Numbers become 0 or 1, each with probability p / 2, and else stay.
+
+    Shapes: x, m, s, y (N, *any).
+
+        y = m x + s               m = 0 with probability p, s = 1 for half of these     (1)
+        dx = m dy                                                                       (2)
+
+    p: of losing a number. in_evaluation: whether ``evaluate`` sees it too. Raises ValueError unless 0 <= p < 1.
+    Source: Vincent et al., "Stacked denoising autoencoders", 2010, section 3.3; kernels/noise.py (5) to (9).
+    """
+
+    def __init__(self, p: float, in_evaluation: bool = False):
+        self.p = real("SaltAndPepper(p)", p, 0, 1)
+        self.in_evaluation = _flag("SaltAndPepper(in_evaluation)", in_evaluation)
+
+    def bind(self, backend: Backend, rows: int, need_dx: bool) -> None:
+        """Buffers y, dx (rows, *shape), u (rows, numbers of a row), on (1,). Source: the class docstring."""
+        super().bind(backend, rows, need_dx)
+        self.spoil = backend.op(SALT_AND_PEPPER)
+
+    def forward(self, x: Array) -> Array:
+        """x (N, *shape) -> y (N, *shape). Source: the class docstring."""
+        y, u = self.y[: x.shape[0]], self._flat(x.shape[0])
+        self.spoil(y.reshape(-1), x.reshape(-1), u, self.on, self.p)  # (1)
+        return y
+
+    def backward(self, dy: Array) -> Array | None:
+        """dy (N, *shape) -> dx (N, *shape). Source: the class docstring."""
+        return super().backward(dy)  # (2)
+
+
+class Dropout(Masking):
+    """Units are left out of a step: y = x m / (1 - p), so that the mean over m is x.
+
+    Shapes: x, m, y (N, *any); m = 0 with probability p, else 1.
+
+        y = m x / (1 - p)                         in training; y = x elsewhere          (1)
+        dx = m dy / (1 - p)                                                             (2)
+
+    Raises ValueError unless 0 <= p < 1. Source: Srivastava et al., "Dropout: a simple way to prevent neural
+    networks from overfitting", 2014, sections 4 and 10 (scaled in training); kernels/noise.py (5) to (7).
+    """
+
+    def __init__(self, p: float):
+        self.p = real("Dropout(p)", p, 0, 1)
+        self.keep = 1 / (1 - self.p)  # (1) (2)
+
+
+def _flag(name: str, value: Any) -> bool:
+    """True or False itself, or ValueError."""
+    if not isinstance(value, bool):
+        raise ValueError(f"{name} is {value!r}, but it must be True or False")
+    return value
+
+
+def _range(name: str, value: Any) -> tuple[float, float]:
+    """Two finite numbers low < high, or ValueError."""
+    if not isinstance(value, (tuple, list)) or len(value) != 2:
+        raise ValueError(f"{name} is {value!r}, but it must be None or (low, high), such as (0.0, 1.0)")
+    low, high = (real(name, v, -math.inf) for v in value)
+    if low >= high or math.isinf(low):
+        raise ValueError(f"{name} is {value!r}, but low must be finite and below high")
+    return low, high

@@ -1,0 +1,33 @@
+"""Gradient descent, with or without momentum."""
+
+from ..backend import Array, Backend
+from ..checks import real
+from ..kernels.sgd import SGD as SGD_KERNEL
+from .base import Optimizer, Rate, learning_rate
+
+
+class SGD(Optimizer):
+    """Gradient descent with momentum. Equations in kernels/sgd.py.
+
+    Shapes: v (n,). Raises ValueError for lr <= 0 or momentum outside [0, 1).
+    Source: Polyak 1964; Sutskever et al. 2013.
+    """
+
+    def __init__(self, lr: Rate = 1e-2, momentum: float = 0.0):
+        self.lr = learning_rate(lr)
+        self.momentum = real("momentum", momentum, 0, 1)
+
+    def bind(self, backend: Backend, n: int) -> None:
+        """v = 0 (n,), t = 0. Source: Sutskever et al. 2013."""
+        self.sgd = backend.op(SGD_KERNEL)
+        self.vectors = {"v": backend.zeros((n,))}
+        self.now = backend.zeros((2,))
+        self.t = 0
+
+    def constants(self, t: int, count: float) -> tuple[float, ...]:
+        """now (2,): 1 / count, alpha. Source: as the class."""
+        return 1.0 / count, self.rate(t)
+
+    def update(self, values: Array, grads: Array, part: slice) -> None:
+        """One step on values[part]; grads (S, n). Source: kernels/sgd.py."""
+        self.sgd(values, self.vectors["v"], grads, self.now, self.momentum, part.start, part.stop)

@@ -1,0 +1,70 @@
+"""Learning rates that change with the step: functions of t = 1, 2, ... to hand to an optimiser as its lr.
+
+With start alpha_0, end alpha_1 and T steps:
+
+    Warmup        alpha_t = alpha_0 min(t / T, 1)                                       (1)
+    Exponential   alpha_t = alpha_0 gamma^((t - 1) / T)       gamma every T steps       (2)
+    Steps         alpha_t = alpha_0 gamma^k,  k the number of given steps before t      (3)
+    Cosine        alpha_t = alpha_1 + (alpha_0 - alpha_1) (1 + cos(pi min(t - 1, T) / T)) / 2       (4)
+
+A schedule is a function of t and of nothing else: training that is stopped and resumed goes on with it, and on a
+GPU it is a row in the table of an epoch (graph.py).
+
+Source: Goyal et al., "Accurate, large minibatch SGD", 2017 (1); Keras' ExponentialDecay (2) and PyTorch's
+MultiStepLR (3); Loshchilov and Hutter, "SGDR: stochastic gradient descent with warm restarts", 2017, eq. 5 (4).
+"""
+
+import math
+
+from .checks import positive, real
+
+
+class Schedule:
+    """A number for each step: schedule(t), t from 1 on. Shapes: none. Source: the module."""
+
+    def __call__(self, t: int) -> float:
+        raise NotImplementedError
+
+
+class Warmup(Schedule):
+    """From 0 in a straight line to start, over that many steps. Shapes: none. Source: the module, (1)."""
+
+    def __init__(self, start: float, steps: int):
+        self.start, self.steps = real("start", start, 0, strict=True), positive("steps", steps)
+
+    def __call__(self, t: int) -> float:
+        return self.start * min(t / self.steps, 1.0)  # (1)
+
+
+class Exponential(Schedule):
+    """From start on, times gamma every so many steps, smoothly. Shapes: none. Source: the module, (2)."""
+
+    def __init__(self, start: float, gamma: float, steps: int):
+        self.start, self.steps = real("start", start, 0, strict=True), positive("steps", steps)
+        self.gamma = real("gamma", gamma, 0, strict=True)
+
+    def __call__(self, t: int) -> float:
+        return self.start * self.gamma ** ((t - 1) / self.steps)  # (2)
+
+
+class Steps(Schedule):
+    """Start, times gamma after each of the given steps. Shapes: none. Source: the module, (3)."""
+
+    def __init__(self, start: float, gamma: float, steps: tuple[int, ...]):
+        self.start, self.gamma = real("start", start, 0, strict=True), real("gamma", gamma, 0, strict=True)
+        self.steps = tuple(positive("steps", step) for step in steps)
+
+    def __call__(self, t: int) -> float:
+        return self.start * self.gamma ** sum(step < t for step in self.steps)  # (3)
+
+
+class Cosine(Schedule):
+    """From start to end along half a cosine, over that many steps, then end. Shapes: none. Source: (4)."""
+
+    def __init__(self, start: float, steps: int, end: float = 0.0):
+        self.start, self.steps = real("start", start, 0, strict=True), positive("steps", steps)
+        self.end = real("end", end, 0)
+
+    def __call__(self, t: int) -> float:
+        turn = math.pi * min(t - 1, self.steps) / self.steps
+        return self.end + (self.start - self.end) * (1.0 + math.cos(turn)) / 2.0  # (4)

@@ -1,0 +1,207 @@
+"""Detectors: scores by the book, thresholds by hand, and warnings where a detector would be of no use."""
+
+import warnings
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import scratchae as sa
+from scratchae.evaluate import (
+    DetectionWarning,
+    Detector,
+    FalseAlarms,
+    Maximum,
+    MeanStd,
+    Quantile,
+    absolute_error,
+    negative_log_likelihood,
+    squared_error,
+)
+from scratchae.evaluate.thresholds import learn
+
+X = np.random.default_rng(0).random((300, 6)).astype(np.float32)
+S = np.array([3.0, 1, 2, 5, 4, 8, 6, 7, 9])
+
+
+def autoencoder(likelihood=None, **options):
+    return sa.Autoencoder(sa.Dense(6, 3, "tanh"), sa.Dense(3, 6), likelihood).build(6, **options)
+
+
+def vae():
+    return sa.VAE(sa.Dense(6, 4), sa.Dense(2, 6), sa.Gaussian(2)).build(6)
+
+
+@pytest.mark.parametrize("make", [autoencoder, vae])
+def test_errors_are_means_over_a_row(make, backend):
+    model = make()
+    r = model.reconstruct(X).astype(float) - X
+    np.testing.assert_allclose(squared_error(model, X), (r * r).mean(axis=1), rtol=1e-4)
+    np.testing.assert_allclose(absolute_error(model, X), np.abs(r).mean(axis=1), rtol=1e-4)
+    for score in (squared_error, absolute_error, negative_log_likelihood):
+        found = score(model, X)
+        assert found.shape == (300,) and found.dtype == np.float64
+        np.testing.assert_array_equal(found, score(model, X))  # nothing is drawn
+
+
+@pytest.mark.parametrize(
+    "likelihood", [sa.SquaredError(), sa.AbsoluteError(), sa.GaussianLikelihood(0.3), sa.Bernoulli()]
+)
+def test_the_likelihoods_score_is_what_training_minimises(backend, likelihood):
+    model = autoencoder(likelihood, backend=backend, dtype="float64")
+    nll, loss = negative_log_likelihood(model, X), sa.evaluate(model, X)["reconstruction"]
+    assert nll.mean() == pytest.approx(loss, rel=1e-10)
+    one = [sa.evaluate(model, X[n : n + 1])["reconstruction"] for n in (0, 255, 256, 299)]
+    np.testing.assert_allclose(nll[[0, 255, 256, 299]], one, rtol=1e-10)
+
+
+def test_the_likelihood_of_a_vae_is_taken_at_mu():
+    model = vae()
+    p = model.reconstruct(X).astype(float)
+    by_the_book = -(X * np.log(p) + (1 - X) * np.log(1 - p)).sum(axis=1)
+    np.testing.assert_allclose(negative_log_likelihood(model, X), by_the_book, rtol=1e-4)
+
+
+def test_sources_and_windows_have_scores_too():
+    model = autoencoder()
+    np.testing.assert_array_equal(squared_error(model, sa.Values(X)), squared_error(model, X))
+    pixels = np.random.default_rng(1).integers(0, 256, (300, 6)).astype(np.uint8)
+    grey = squared_error(model, sa.Images(pixels))
+    np.testing.assert_array_equal(grey, squared_error(model, sa.Images(pixels).values()))
+    flat = sa.Autoencoder(
+        sa.Sequential(sa.Flatten(), sa.Dense(6, 2)), sa.Sequential(sa.Dense(2, 6), sa.Reshape(3, 2))
+    ).build((3, 2))
+    x = X.reshape(-1, 3, 2)
+    r = (flat.reconstruct(x).astype(float) - x).reshape(300, -1)
+    np.testing.assert_allclose(squared_error(flat, x), (r * r).mean(axis=1), rtol=1e-4)
+
+
+def test_thresholds_by_hand():
+    assert MeanStd(2)(S) == pytest.approx(5 + 2 * np.sqrt(60 / 9))
+    assert MeanStd(0)(S) == 5
+    assert Quantile(0.5)(S) == 5 and Quantile(0.9)(S) == pytest.approx(8.2) and Quantile(1)(S) == 9
+    assert Maximum()(S) == 9
+    assert FalseAlarms(0.1)(S) == 9  # nine scores are just enough to promise a tenth
+    assert FalseAlarms(0.2)(S) == 8 and FalseAlarms(0.5)(S) == 5
+    assert repr(MeanStd(2)) == "MeanStd(k=2)"
+
+
+@given(st.floats(0.01, 0.5), st.integers(2, 300))
+def test_a_rate_of_false_alarms_is_kept(rate, n):
+    """Of n + 1 exchangeable scores, the one left out is above the others' threshold no oftener than that."""
+    if n < 1 / rate - 1:
+        with pytest.raises(ValueError, match=f"needs at least .* normal examples, but there are {n}"):
+            FalseAlarms(rate)(np.arange(n))
+        return
+    scores = np.arange(n + 1.0)
+    alarms = [score > FalseAlarms(rate)(np.delete(scores, i)) for i, score in enumerate(scores)]
+    assert np.mean(alarms) <= rate + 1e-9
+    assert np.mean(alarms) > rate - 1 / (n + 1) - 1e-9  # and no stricter than it must be
+
+
+def test_a_rate_is_kept_on_fresh_draws():
+    rng = np.random.default_rng(0)
+    alarms = [(rng.normal(size=50) > FalseAlarms(0.1)(rng.normal(size=49))).mean() for _ in range(400)]
+    assert np.mean(alarms) == pytest.approx(0.1, abs=0.01)
+
+
+def test_fit_flags_report():
+    model = autoencoder()
+    sa.fit(model, X, sa.Adam(0.01), epochs=30, batch_size=50, shards=1)
+    strange = np.concatenate([X[:50], 3 - X[50:100]])
+    detector = Detector(model, squared_error, FalseAlarms(0.05))
+    assert detector.fit(X) is detector
+    assert detector.threshold == FalseAlarms(0.05)(squared_error(model, X))
+    scores, flags = detector.scores(strange), detector.flags(strange)
+    np.testing.assert_array_equal(flags, scores > detector.threshold)
+    truth = np.arange(100) >= 50
+    r = detector.report(strange, truth)
+    assert r.accuracy == (flags == truth).mean() > 0.9 and r.auc > 0.99
+    assert 0.9 <= (~detector.flags(X)).mean() < 1
+    assert not Detector(model, squared_error, Maximum()).fit(X).flags(X).any()  # the threshold itself is normal
+
+
+def test_before_fit():
+    for call in (lambda d: d.flags(X), lambda d: d.report(X, X[:, 0] > 0.5)):
+        with pytest.raises(
+            RuntimeError, match=r"this Detector has no threshold yet: call detector\.fit\(normal\) first"
+        ):
+            call(Detector(autoencoder()))
+    assert Detector(autoencoder()).scores(X).shape == (300,)  # scores need none
+
+
+def test_a_constant_feature_does_no_harm():
+    x = X.copy()
+    x[:, 2] = 0.5
+    assert np.isfinite(Detector(autoencoder()).fit(x).threshold)
+
+
+@pytest.mark.parametrize(
+    "rule, scores, words",
+    [
+        (lambda s: s.min() - 1, S, r"flags 9 of 9 normal examples: choose a milder rule"),
+        (Quantile(0.1), S, "flags 8 of 9 normal examples"),
+        (lambda s: np.inf, S, "the threshold is inf, which flags nothing"),
+        (MeanStd(1), np.full(7, 0.1), r"the score is 0\.1 for every normal example \(7\)"),
+        (MeanStd(1), np.full(1, 0.1), r"for every normal example \(1\)"),
+    ],
+)
+def test_a_rule_that_is_of_no_use_warns(rule, scores, words):
+    with pytest.warns(DetectionWarning, match=words) as caught:
+        Detector(autoencoder(), lambda m, x: scores, rule).fit(X[: len(scores)])
+    assert caught[0].filename == __file__
+
+
+@pytest.mark.parametrize("rule", [MeanStd(1), MeanStd(3), Quantile(0.95), Maximum(), FalseAlarms(0.2)])
+def test_a_usual_rule_does_not_warn(rule):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        learn(rule, S)
+
+
+def test_equal_scores_are_not_all_flagged_by_rounding():
+    with pytest.warns(DetectionWarning, match="for every normal example"):
+        assert learn(MeanStd(1), np.full(1000, 0.1)) == 0.1
+    assert np.full(1000, 0.1).mean() != 0.1  # what the plain mean would give
+
+
+def scores_of(result):
+    return lambda model, x: result
+
+
+BAD = [
+    (lambda: learn(Maximum(), [1, np.nan]), ValueError, "scores are nan at index 1"),
+    (lambda: learn(Maximum(), [1, np.inf]), ValueError, r"scores is inf at index \(1,\)"),
+    (lambda: learn(Maximum(), []), ValueError, "one number for each example"),
+    (lambda: learn(Maximum, S), TypeError, r"the rule is .*Maximum.*such as MeanStd\(1\)"),
+    (lambda: learn("maximum", S), TypeError, "the rule is 'maximum'"),
+    (lambda: learn(lambda s: np.nan, S), ValueError, "the threshold by .* is nan, but a number"),
+    (lambda: learn(lambda s: None, S), ValueError, "the threshold by .* is None, but a number"),
+    *((lambda k=k: MeanStd(k), ValueError, r"MeanStd\(k\) is") for k in (-1, np.nan, "1")),
+    *((lambda q=q: Quantile(q), ValueError, r"Quantile\(q\) is") for q in (-0.1, 1.1, 95, np.nan)),
+    *((lambda r=r: FalseAlarms(r), ValueError, r"FalseAlarms\(rate\) is") for r in (0, 1, -1, 5)),
+    (lambda: FalseAlarms(0.01)(S), ValueError, "rate of 0.01 needs at least 99 normal examples, but there are 9"),
+    (
+        lambda: Detector(autoencoder(), "mse"),
+        TypeError,
+        "the score is 'mse', but a function such as absolute_error",
+    ),
+    (lambda: Detector("model").fit(X), TypeError, "the model is a str"),
+    (lambda: Detector(sa.Autoencoder(sa.Dense(6, 3), sa.Dense(3, 6))).fit(X), RuntimeError, "no parameters yet"),
+    (lambda: Detector(autoencoder()).fit(X[:, :3]), ValueError, r"shape \(300, 3\), but \(N, 6\)"),
+    (lambda: Detector(autoencoder()).fit(X[:0]), ValueError, "empty"),
+    (lambda: Detector(autoencoder()).fit(X * np.nan), ValueError, "nan at index"),
+    (lambda: negative_log_likelihood("model", X), TypeError, "the model is a str"),
+    (lambda: negative_log_likelihood(vae(), 2 * X), ValueError, r"takes values in \[0, 1\]"),
+    (lambda: Detector(autoencoder(), scores_of(S)).fit(X), ValueError, "gives 9 scores for 300 examples"),
+    (lambda: Detector(autoencoder(), scores_of(X)).fit(X), ValueError, r"of shape \(300, 6\), but one number"),
+    (lambda: Detector(autoencoder(), scores_of(X[:, 0] * np.nan)).fit(X), ValueError, "are nan at index 0"),
+]
+
+
+@pytest.mark.parametrize("call, kind, words", BAD)
+def test_bad_input_is_a_sentence(call, kind, words):
+    with pytest.raises(kind, match=words) as caught:
+        call()
+    assert "\n" not in str(caught.value)

@@ -1,0 +1,138 @@
+"""The report of a detector: small cases by hand, all pairs by brute force, and what is undefined says so."""
+
+import math
+import warnings
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scratchae.evaluate import DetectionWarning, average_precision, report, roc_auc
+
+#          normal: 1 2 3 4 6        anomaly: 5 6 7
+SCORES = np.array([1, 2, 3, 4, 6, 5, 6, 7.0])
+TRUTH = np.array([0, 0, 0, 0, 0, 1, 1, 1], bool)
+
+
+def test_by_hand():
+    r = report(SCORES, TRUTH, 3.5)
+    assert r.table.tolist() == [[3, 2], [0, 3]]
+    assert r.accuracy == 6 / 8
+    assert r.precision == {"normal": 1.0, "anomaly": 3 / 5}
+    assert r.recall == {"normal": 3 / 5, "anomaly": 1.0}
+    assert r.auc == pytest.approx((4 + 4.5 + 5) / 15)  # 5 beats four, 6 four and ties with one, 7 all
+    # At 7: 1 of 1 found; at 6: 2 of 3; at 5: 3 of 4.
+    assert r.average_precision == pytest.approx((1 + 2 / 3 + 3 / 4) / 3)
+
+
+def test_the_threshold_itself_is_not_flagged():
+    assert report(SCORES, TRUTH, 6).table.tolist() == [[5, 0], [2, 1]]
+    assert report(SCORES, TRUTH, np.nextafter(6, 0)).table.tolist() == [[4, 1], [1, 2]]
+
+
+def test_the_printed_table():
+    lines = str(report(SCORES, TRUTH, 3.5)).splitlines()
+    assert lines[1].split() == ["truth", "normal", "anomaly", "precision", "recall"]
+    assert lines[2].split() == ["normal", "3", "2", "1.000", "0.600"]
+    assert lines[3].split() == ["anomaly", "0", "3", "0.600", "1.000"]
+    assert lines[4:] == ["accuracy 0.750, at the threshold 3.5", "ROC-AUC 0.900", "average precision 0.806"]
+    assert max(map(len, lines)) < 80
+
+
+@pytest.mark.parametrize(
+    "truth, name, other", [(np.zeros(8, bool), "normal", "anomaly"), (np.ones(8), "anomaly", "normal")]
+)
+def test_one_class_is_undefined_and_says_so(truth, name, other):
+    r = report(SCORES, truth.astype(bool), 3.5)
+    assert math.isnan(r.auc) and math.isnan(r.average_precision) and math.isnan(r.recall[other])
+    assert math.isnan(roc_auc(SCORES, truth.astype(bool)))
+    text = str(r)
+    assert "ROC-AUC undefined: only one class" in text and "average precision undefined: only one class" in text
+    assert f"recall of {other} undefined: there is none" in text and f"recall of {name} undefined" not in text
+    assert "nan" not in text
+
+
+def test_what_flags_everything_or_nothing_warns():
+    with pytest.warns(DetectionWarning, match="flags everything, all 8 examples") as caught:
+        r = report(SCORES, TRUTH, 0)
+    assert caught[0].filename == __file__
+    assert math.isnan(r.precision["normal"]) and "precision of normal undefined: nothing was taken for it" in str(r)
+    with pytest.warns(DetectionWarning, match="flags nothing, though 3 of 8 are anomalies"):
+        r = report(SCORES, TRUTH, np.inf)
+    assert math.isnan(r.precision["anomaly"]) and r.accuracy == 5 / 8
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # neither is wrong where there is nothing else to do
+        report(SCORES, np.zeros(8, bool), 9)
+        report(SCORES, np.ones(8, bool), 0)
+
+
+cases = st.lists(st.tuples(st.integers(-4, 4), st.booleans()), min_size=2, max_size=40)
+
+
+def by_pairs(scores, truth):
+    pairs = [(a > b) + (a == b) / 2 for a in scores[truth] for b in scores[~truth]]
+    return sum(pairs) / len(pairs)
+
+
+def by_thresholds(scores, truth):
+    """Average precision as its sum reads, flagging anew at each distinct score."""
+    total, before = 0.0, 0.0
+    for t in sorted(set(scores), reverse=True):
+        flagged = scores >= t
+        recall = (flagged & truth).sum() / truth.sum()
+        total += (recall - before) * (flagged & truth).sum() / flagged.sum()
+        before = recall
+    return total
+
+
+@given(cases)
+def test_all_pairs_and_all_thresholds(case):
+    scores, truth = np.array([s for s, _ in case], float), np.array([y for _, y in case])
+    if truth.all() or not truth.any():
+        assert math.isnan(roc_auc(scores, truth)) and math.isnan(average_precision(scores, truth))
+        return
+    assert roc_auc(scores, truth) == pytest.approx(by_pairs(scores, truth), abs=1e-12)
+    assert roc_auc(-scores, truth) == pytest.approx(1 - roc_auc(scores, truth), abs=1e-12)
+    assert roc_auc(np.exp(scores), truth) == roc_auc(scores, truth)
+    assert average_precision(scores, truth) == pytest.approx(by_thresholds(scores, truth), abs=1e-12)
+
+
+def test_a_planted_error_is_seen():
+    """The two that are found in the wild: ties counted whole, by order of rows, and a trapezoid under precision."""
+    order = SCORES.argsort(kind="stable")
+    ranks = np.empty(8)
+    ranks[order] = np.arange(1, 9)
+    assert (ranks[TRUTH].sum() - 6) / 15 != pytest.approx(by_pairs(SCORES, TRUTH))
+    assert np.trapezoid([1, 1, 2 / 3, 3 / 4], [0, 1 / 3, 2 / 3, 1]) != pytest.approx(by_thresholds(SCORES, TRUTH))
+
+
+def test_constant_scores_rank_nothing():
+    assert roc_auc(np.ones(8), TRUTH) == 0.5
+    assert average_precision(np.ones(8), TRUTH) == 3 / 8
+
+
+def test_the_truth_in_other_spellings():
+    for truth in (TRUTH.tolist(), TRUTH.astype(int), TRUTH.astype(np.uint8)):
+        assert report(SCORES.tolist(), truth, 3.5).auc == report(SCORES, TRUTH, 3.5).auc
+
+
+WITH_NAN = np.where(np.arange(8) == 2, np.nan, SCORES)
+BAD = [
+    ((WITH_NAN, TRUTH, 1), r"scores are nan at index 2 \(1 such values\): leave out"),
+    ((SCORES[:7], TRUTH, 1), r"7 scores, but is_anomaly is of shape \(8,\)"),
+    ((SCORES[:, None], TRUTH, 1), r"of shape \(8, 1\), but one number"),
+    (([], [], 1), r"of shape \(0,\), but one number"),
+    ((["a"], [True], 1), "but one number for each example"),
+    ((SCORES, TRUTH + 1, 1), "is_anomaly holds 2, but booleans are expected"),
+    ((SCORES, TRUTH.astype(float), 1), "is_anomaly holds float64, but booleans"),
+    ((SCORES, TRUTH.astype(str), 1), "is_anomaly holds <U5, but booleans"),
+    *(((SCORES, TRUTH, t), "threshold is .*, but a number is expected") for t in (np.nan, None, "3", True)),
+]
+
+
+@pytest.mark.parametrize("arguments, words", BAD)
+def test_bad_input_is_a_sentence(arguments, words):
+    with pytest.raises(ValueError, match=words) as caught:
+        report(*arguments)
+    assert "\n" not in str(caught.value)

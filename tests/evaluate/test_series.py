@@ -1,0 +1,94 @@
+"""Windows and points: against a loop over both, and exact at either end."""
+
+import warnings
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scratchae.evaluate import DetectionWarning, points, windows
+
+
+def quietly(*arguments, **options):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DetectionWarning)
+        return points(*arguments, **options)
+
+
+def test_by_hand():
+    assert windows(np.arange(5.0), 3)[..., 0].tolist() == [[0, 1, 2], [1, 2, 3], [2, 3, 4]]
+    assert windows(np.arange(6.0), 3, 2)[..., 0].tolist() == [[0, 1, 2], [2, 3, 4]]
+    assert points([1, 2, 6], 5, 3).tolist() == [1, 1.5, 3, 4, 6]
+    assert points([1, 6, 2], 5, 3, highest=True).tolist() == [1, 6, 6, 6, 2]
+
+
+def test_the_form_of_windows():
+    series = np.arange(20, dtype=np.float32).reshape(10, 2)
+    w = windows(series, 4, 3)
+    assert w.shape == (3, 4, 2) and w.dtype == np.float32 and w.flags.c_contiguous
+    np.testing.assert_array_equal(w[1], series[3:7])
+    w[:] = -1
+    assert series[0, 1] == 1  # a copy
+    marks = np.arange(10) == 6
+    assert windows(marks, 4, 3).any(axis=(1, 2)).tolist() == [False, True, True]
+
+
+@given(st.integers(1, 30), st.integers(1, 12), st.integers(1, 9), st.booleans(), st.integers(0, 99))
+def test_against_a_loop(n, length, step, highest, seed):
+    if length > n:
+        with pytest.raises(ValueError, match=f"the series has {n} points, but a window has {length}"):
+            windows(np.zeros(n), length, step)
+        return
+    series, starts = np.random.default_rng(seed).normal(size=(n, 2)), range(0, n - length + 1, step)
+    cut = windows(series, length, step)
+    np.testing.assert_array_equal(cut, [series[s : s + length] for s in starts])
+    scores = np.random.default_rng(seed).normal(size=len(cut))
+    found = quietly(scores, n, length, step, highest=highest)
+    for t in range(n):
+        mine = [score for s, score in zip(starts, scores, strict=True) if s <= t < s + length]
+        if mine:
+            assert found[t] == pytest.approx(max(mine) if highest else np.mean(mine), abs=1e-12)
+        else:
+            assert np.isnan(found[t])
+
+
+@pytest.mark.parametrize("t", [0, 1, 7, 13, 19])
+def test_a_spike_comes_back_to_where_it_was(t):
+    """Off by one at neither end: the least window that holds it, length 1, and the mean over longer ones."""
+    series = np.zeros(20)
+    series[t] = 1
+    assert points(windows(series, 1).max(axis=(1, 2)), 20, 1).argmax() == t
+    marked = points(windows(series, 5).max(axis=(1, 2)), 20, 5)
+    assert marked[t] == 1 and (marked > 0).sum() == min(t + 5, 20) - max(t - 4, 0)
+
+
+@pytest.mark.parametrize("highest", [False, True])
+def test_points_in_no_window_are_nan_and_it_is_said(highest):
+    with pytest.warns(DetectionWarning, match="2 of 8 points lie in no window, the first at 6") as caught:
+        found = points([1, 2], 8, 3, 3, highest=highest)
+    assert caught[0].filename == __file__
+    np.testing.assert_array_equal(found, [1, 1, 1, 2, 2, 2, np.nan, np.nan])
+    with pytest.warns(DetectionWarning, match="1 of 5 points lie in no window, the first at 2"):
+        assert np.isnan(points([1, 2], 5, 2, 3, highest=highest)).tolist() == [False, False, True, False, False]
+
+
+@pytest.mark.parametrize(
+    "call, kind, words",
+    [
+        (lambda: windows(np.zeros(3), 4), ValueError, "the series has 3 points, but a window has 4"),
+        (lambda: windows(np.zeros(0), 1), ValueError, "the series has 0 points"),
+        (lambda: windows(np.zeros((3, 2, 2)), 2), ValueError, r"shape \(3, 2, 2\), but \(T,\) or \(T, channels\)"),
+        (lambda: windows(np.float64(3), 2), TypeError, "is a float64, but a NumPy array"),
+        (lambda: windows([1, 2, 3], 2), TypeError, "is a list, but a NumPy array"),
+        (lambda: windows(np.zeros(3), 0), ValueError, "length is 0"),
+        (lambda: windows(np.zeros(3), 2, 0), ValueError, "step is 0"),
+        (lambda: points([1, 2], 5, 3), ValueError, r"shape \(2,\), but a series of 5 points has 3 windows of 3"),
+        (lambda: points(np.ones((3, 1)), 5, 3), ValueError, r"shape \(3, 1\), but"),
+        (lambda: points([1], 2, 3), ValueError, "the series has 2 points, but a window has 3"),
+        (lambda: points([1], 0, 1), ValueError, "n is 0"),
+    ],
+)
+def test_bad_input_is_a_sentence(call, kind, words):
+    with pytest.raises(kind, match=words):
+        call()

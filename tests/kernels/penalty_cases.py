@@ -1,0 +1,37 @@
+"""Cases of the kernels of penalties, for test_spellings.py.
+
+A case: (rng, dtype, N, D, K, key) -> outs, ins, constants. What a kernel must overwrite is 77 on entry.
+"""
+
+import numpy as np
+
+
+def of_rows(rng, dtype, N, D, K, key):
+    return [np.full(N, 77, dtype)], [rng.normal(size=(N, D)).astype(dtype)], []
+
+
+def gradient(rng, dtype, N, D, K, key):
+    """dh and h, with zeros in h, where |h| has its kink."""
+    dh, h = (rng.normal(size=(N, D)).astype(dtype) for _ in range(2))
+    h[rng.random(h.shape) < 0.2] = 0
+    return [np.full((N, D), 77, dtype)], [dh, h], [0.7]
+
+
+def sum_units(rng, dtype, N, D, K, key):
+    return [np.full(D, 77.0)], [rng.random((N, D)).astype(dtype)], []
+
+
+def rate_gradient(rng, dtype, N, D, K, key):
+    """total: a count, K - 1 other sums, and the mean activities times the count."""
+    total = np.concatenate([[40.0], rng.random(K - 1), 40 * rng.uniform(0.2, 0.8, D + 1)])
+    return [np.full((N, D), 77, dtype)], [rng.normal(size=(N, D)).astype(dtype), total], [0.7, 0.3, K]
+
+
+CASES = {
+    "penalties.L1": of_rows,
+    "penalties.L1_GRADIENT": gradient,
+    "penalties.STUDENT_T": of_rows,
+    "penalties.STUDENT_T_GRADIENT": gradient,
+    "penalties.SUM_UNITS": sum_units,
+    "penalties.RATE_GRADIENT": rate_gradient,
+}

@@ -1,0 +1,127 @@
+"""Penalties on a code: values by hand, gradients through a whole model, shards, the GPU, and what they are for."""
+
+import numpy as np
+import pytest
+
+import scratchae as sa
+from scratchae.gradcheck import check_model
+from scratchae.graph import team_of
+
+RNG = np.random.default_rng(0)
+X = RNG.random((24, 6))
+PENALTIES = {"L1": sa.L1(0.3), "StudentT": sa.StudentT(0.7), "KLRate": sa.KLRate(0.9, 0.2)}
+EACH = pytest.mark.parametrize("name", PENALTIES)
+
+
+def model(name, backend="numpy", dtype="float64", penalty=None, units=8):
+    """A sigmoid code wider than its input: what KLRate needs, and what copies without a penalty."""
+    penalty = PENALTIES[name] if name else None
+    encoder, decoder = sa.Dense(6, units, "sigmoid"), sa.Dense(units, 6)
+    return sa.Autoencoder(encoder, decoder, penalty=penalty).build(6, backend=backend, dtype=dtype, seed=2)
+
+
+def by_hand(name, h):
+    if name == "L1":
+        return 0.3 * np.abs(h).sum(1).mean()
+    if name == "StudentT":
+        return 0.7 * np.log(1 + h**2).sum(1).mean()
+    rate = h.mean(0)
+    return 0.9 * (0.2 * np.log(0.2 / rate) + 0.8 * np.log(0.8 / (1 - rate))).sum()
+
+
+@EACH
+@pytest.mark.parametrize("shards", [1, 3])
+def test_the_value_is_the_formula(name, backend, shards, tolerance):
+    m = model(name, backend)
+    terms = sa.evaluate(m, X, shards=shards)
+    expected = by_hand(name, m.encode(X))
+    assert terms["penalty"] == pytest.approx(expected, rel=tolerance("loss"))
+    assert terms["loss"] == pytest.approx(terms["reconstruction"] + terms["penalty"], rel=tolerance("loss"))
+
+
+@EACH
+def test_the_gradient_is_that_of_the_loss(name, backend):
+    assert check_model(model(name, backend), X, backend=backend).ok
+
+
+@EACH
+@pytest.mark.parametrize("shards", [2, 3])
+def test_shards_change_nothing_but_roundings(name, backend, shards, tolerance):
+    found = []
+    for cut in (1, shards):
+        m = model(name, backend)
+        rows = np.arange(len(X), dtype=np.uint32)
+        with team_of(m, len(X), cut) as team:
+            total = team.gradients(team.feeds(sa.Values(X)), rows)
+            grads = m.backend.to_host(team.grads).sum(axis=0)
+        found.append(np.concatenate([total, grads]))
+    np.testing.assert_allclose(*found, rtol=tolerance("layer"), atol=tolerance("layer"))
+
+
+@EACH
+def test_backends_train_alike(name, backend, tolerance):
+    found = []
+    for each in (backend, "reference"):
+        m = model(name, each)
+        sa.fit(m, X, sa.Adam(1e-2), epochs=4, batch_size=10, shards=1)
+        found.append(m.backend.to_host(m.parameters.values))
+    np.testing.assert_allclose(*found, rtol=tolerance("layer"), atol=tolerance("layer"))
+
+
+def test_a_graph_has_the_bits_of_its_launches(gpu):
+    found = []
+    for recorded in (True, False):
+        m = model("KLRate", sa.get_backend(gpu, graph=recorded), dtype=None)
+        sa.fit(m, X, sa.Adam(1e-2), epochs=4, batch_size=10, shards=2)
+        found.append(m.backend.to_host(m.parameters.values))
+    np.testing.assert_array_equal(*found)
+
+
+@pytest.mark.filterwarnings("ignore::scratchae.WideCode")
+@EACH
+def test_a_code_obeys(name, backend):
+    """Trained, the penalty moves the code: towards zero, or towards its rate."""
+    codes = {}
+    for penalised in (name, None):
+        m = model(penalised, backend)
+        sa.fit(m, X, sa.Adam(2e-2), epochs=60, batch_size=24)
+        codes[penalised] = m.encode(X)
+    if name == "KLRate":
+        assert np.abs(codes[name].mean(0) - 0.2).mean() < 0.5 * np.abs(codes[None].mean(0) - 0.2).mean()
+    else:
+        assert np.abs(codes[name]).mean() < 0.9 * np.abs(codes[None]).mean()
+
+
+@EACH
+def test_saved_and_loaded(name, tmp_path):
+    m = model(name)
+    sa.fit(m, X, sa.Adam(), epochs=1)
+    sa.save(m, tmp_path / "m")
+    again = sa.load(tmp_path / "m")
+    assert sa.evaluate(again, X) == sa.evaluate(m, X)
+
+
+def test_a_rate_outside_of_its_range_stops_the_run(backend):
+    encoder, decoder = sa.Dense(6, 3), sa.Dense(3, 6)
+    m = sa.Autoencoder(encoder, decoder, penalty=sa.KLRate(1.0)).build(6, backend=backend, seed=0)
+    with pytest.raises(sa.NonFiniteLoss, match="penalty is nan"):
+        sa.fit(m, 50 * X, sa.Adam(), epochs=1)
+
+
+@pytest.mark.parametrize(
+    "make, words",
+    [
+        (lambda: sa.L1(-1), "weight is -1"),
+        (lambda: sa.KLRate(1.0, 0.0), "rate is 0.0"),
+        (lambda: sa.KLRate(1.0, 1.0), "rate is 1.0"),
+        (lambda: sa.StudentT(np.inf), "weight is inf"),
+    ],
+)
+def test_bad_numbers(make, words):
+    with pytest.raises(ValueError, match=words):
+        make()
+
+
+def test_what_is_no_penalty_is_refused():
+    with pytest.raises(TypeError, match=r"the penalty is 0.1, but a penalty, such as L1\(1e-3\), is expected"):
+        sa.Autoencoder(sa.Dense(3, 2), sa.Dense(2, 3), penalty=0.1)

@@ -1,0 +1,76 @@
+"""Early stopping: when it ends a run, and which weights are left."""
+
+import numpy as np
+import pytest
+
+import scratchae as sa
+
+X = np.random.default_rng(0).random((40, 6)).astype(np.float32)
+
+
+def made(backend="numpy"):
+    return sa.Autoencoder(sa.Dense(6, 3, "tanh"), sa.Dense(3, 6)).build(6, backend=backend, seed=1)
+
+
+def values(model):
+    return model.backend.to_host(model.parameters.values)
+
+
+class Script:
+    """A history that is written beforehand."""
+
+    def __init__(self, losses):
+        self.losses, self.records = iter(losses), []
+
+    def next(self):
+        self.records.append({"epoch": len(self.records) + 1, "test_loss": next(self.losses)})
+
+
+@pytest.mark.parametrize(
+    "losses, patience, least, ends, best",
+    [
+        ([5, 4, 3, 2, 1], 2, 0, None, 5),
+        ([5, 3, 4, 4, 4], 2, 0, 4, 2),
+        ([5, 3, 4, 2, 4, 4], 2, 0, 6, 4),
+        ([5, 4.9, 4.8, 4.7], 2, 1.0, 3, 1),
+        ([3, 3, 3], 1, 0, 2, 1),
+    ],
+)
+def test_when_it_ends_and_what_is_kept(losses, patience, least, ends, best):
+    model, history, stop = made(), Script(losses), sa.EarlyStopping(patience, least=least)
+    ended = None
+    for epoch in range(1, len(losses) + 1):
+        model.backend.write(model.parameters.values, epoch)
+        history.next()
+        if stop(model, history):
+            ended = epoch
+            break
+    assert (ended, stop.epoch) == (ends, best)
+    stop.finish(model, history)
+    assert (values(model) == best).all()
+
+
+def test_in_a_run(backend):
+    """A learning rate far too large: the run ends early, with the weights of the best epoch."""
+    model, kept = made(backend), []
+
+    def watch(model, history):
+        kept.append((history["test_loss"][-1], values(model)))
+
+    calls = [watch, sa.EarlyStopping(2)]
+    history = sa.fit(model, X[:30], sa.SGD(0.15), epochs=40, batch_size=4, validation=X[30:], callbacks=calls)
+    best = int(np.argmin(history["test_loss"]))
+    assert len(history) == best + 3 < 40
+    np.testing.assert_array_equal(values(model), kept[best][1])
+    assert sa.evaluate(model, X[30:], batch_size=4)["loss"] == pytest.approx(history["test_loss"][best], rel=1e-6)
+
+
+def test_a_column_that_is_not_there():
+    with pytest.raises(ValueError, match="no column 'test_loss' in the history, which has epoch, train_loss"):
+        sa.fit(made(), X, sa.Adam(), epochs=1, callbacks=[sa.EarlyStopping()])
+
+
+@pytest.mark.parametrize("options", [{"patience": 0}, {"least": -1}])
+def test_bad_numbers(options):
+    with pytest.raises(ValueError, match=f"{next(iter(options))} is"):
+        sa.EarlyStopping(**options)

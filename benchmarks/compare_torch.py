@@ -17,6 +17,7 @@ import argparse
 import json
 import os
 import platform
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -35,6 +36,17 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: {message}\n")
+
+    def carry_out(self, work: Callable[[], Any], *errors: type[Exception], file: Path | None = None) -> Any:
+        """work(), with those errors and Ctrl-C as sentences; file: tried first, before anything is measured."""
+        try:
+            if file:
+                file.write_text("{}\n")
+            return work()
+        except KeyboardInterrupt:
+            self.exit(130, f"\n{self.prog}: interrupted\n")
+        except errors as error:
+            self.error(str(error.args[0] if isinstance(error, LookupError) else error))
 
 
 def parser() -> Parser:
@@ -143,14 +155,7 @@ def main(argv: list[str] | None = None) -> int:
     """Measure and print; returns the exit status: 1 where a contestant failed."""
     p = parser()
     options = p.parse_args(argv)
-    try:
-        if options.json:
-            options.json.write_text("[]\n")
-        return run(options, p)
-    except KeyboardInterrupt:
-        p.exit(130, f"\n{p.prog}: interrupted\n")
-    except (Failed, OSError) as error:
-        p.error(str(error))
+    return p.carry_out(lambda: run(options, p), Failed, OSError, file=options.json)
 
 
 if __name__ == "__main__":

@@ -142,15 +142,9 @@ def main(argv: list[str] | None = None, place: Place | None = None) -> int:
     """Measure and print; returns the exit status: 1 where a part failed. Without a GPU a sentence, and status 2."""
     p = parser()
     options = p.parse_args(argv)
-    try:
-        require_cupy()
-        if options.json:
-            options.json.write_text("{}\n")
-        return run(options, p, place or Place())
-    except KeyboardInterrupt:
-        p.exit(130, f"\n{p.prog}: interrupted\n")
-    except (ImportError, RuntimeError, OSError) as error:  # Failed is a RuntimeError
-        p.error(str(error))
+    p.carry_out(require_cupy, ImportError, RuntimeError)
+    errors = (ImportError, RuntimeError, OSError)  # Failed is a RuntimeError
+    return p.carry_out(lambda: run(options, p, place or Place()), *errors, file=options.json)
 
 
 if __name__ == "__main__":

@@ -108,14 +108,7 @@ def main(argv: list[str] | None = None) -> int:
     """Measure and print; returns the exit status: 1 where a kernel failed."""
     p = parser()
     options = p.parse_args(argv)
-    try:
-        if options.json:
-            options.json.write_text("{}\n")
-        return run(options, p)
-    except KeyboardInterrupt:
-        p.exit(130, f"\n{p.prog}: interrupted\n")
-    except (Failed, LookupError, OSError) as error:
-        p.error(str(error.args[0] if isinstance(error, LookupError) else error))
+    return p.carry_out(lambda: run(options, p), Failed, LookupError, OSError, file=options.json)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-// The equations are those of adagrad.py. One thread for each parameter; it adds the shards in their order.
+// The equations are those of adagrad.py. One thread for each parameter.
 
 extern "C" __global__ void adagrad(REAL* theta, REAL* h, const REAL* G, const REAL* now,
                                    double epsilon, int S, int n, int start, int stop)
@@ -8,10 +8,7 @@ extern "C" __global__ void adagrad(REAL* theta, REAL* h, const REAL* G, const RE
         return;
     EACH(k, stop - start) {
         const int i = start + k;
-        REAL sum = G[i];
-        for (int s = 1; s < S; ++s)
-            sum += G[s * n + i];
-        const REAL g = c * sum;                          // (1)
+        const REAL g = c * shard_sum(G, S, n, i);        // (1)
         h[i] += g * g;                                   // (2)
         theta[i] -= alpha * g / (sqrt(h[i]) + e);        // (3)
     }

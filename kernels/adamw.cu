@@ -1,4 +1,4 @@
-// The equations are those of adamw.py. One thread for each parameter; it adds the shards in their order.
+// The equations are those of adamw.py. One thread for each parameter.
 
 extern "C" __global__ void adamw(REAL* theta, REAL* m, REAL* v, const REAL* G, const REAL* now, double beta1,
                                  double beta2, double epsilon, double decay, int S, int n, int start, int stop)
@@ -10,10 +10,7 @@ extern "C" __global__ void adamw(REAL* theta, REAL* m, REAL* v, const REAL* G, c
         return;
     EACH(k, stop - start) {
         const int i = start + k;
-        REAL sum = G[i];
-        for (int s = 1; s < S; ++s)
-            sum += G[s * n + i];
-        const REAL g = c * sum;                                               // (1)
+        const REAL g = c * shard_sum(G, S, n, i);                             // (1)
         m[i] = b1 * m[i] + r1 * g;                                            // (2)
         v[i] = b2 * v[i] + r2 * g * g;                                        // (3)
         const REAL m_hat = m[i] / correction1;                                // (4)

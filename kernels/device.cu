@@ -26,3 +26,12 @@ __device__ inline double block_sum(double value)
 {
     return column_sum(value, 1);
 }
+
+// G (S, n) -> the sum of column i over the shards, in their order, as in shards.py.
+__device__ inline REAL shard_sum(const REAL* G, int S, int n, int i)
+{
+    REAL sum = G[i];
+    for (int s = 1; s < S; ++s)
+        sum += G[s * n + i];
+    return sum;
+}

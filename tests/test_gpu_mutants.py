@@ -274,7 +274,7 @@ MUTANTS = {
         draws_are_those_of_the_definition,
     ),
     "the first shard for all": (
-        text("adam.cu", "G[s * n + i]", "G[i]"),
+        text("device.cu", "G[s * n + i]", "G[i]"),
         partial(a_step_like_that_of_the_cpu, shards=3),
     ),
     "the step count never advances": (

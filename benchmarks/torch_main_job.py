@@ -11,6 +11,7 @@ the library, so it does not wait for Numba.
 import argparse
 import importlib.util
 import json
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -21,16 +22,16 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch_recipes import batch_of, dense_vae
 
-PLOTS = Path(__file__).resolve().parents[1] / "scratchae" / "plots.py"
+PLOTS = Path(__file__).resolve().parents[1] / "scratchae" / "plots" / "__init__.py"
 BATCH, EVALUATED = 128, 1000  # images at a time: in training, in the test
 D, LR, PAIRS, SAMPLES = 20, 1e-3, 30, 60  # as in examples/vae_mnist.py
 
 
 def plots() -> Any:
-    """The module scratchae.plots, without the rest of the library."""
+    """The package scratchae.plots, without the rest of the library."""
     spec = importlib.util.spec_from_file_location("plots", PLOTS)
     assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
+    module = sys.modules["plots"] = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
 

@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 import scratchae
-from scratchae import Images, datasets, plots
+from scratchae import Images, Values, datasets, plots
 from scratchae.parallel import default_shards
 
 USER_ERRORS = (ValueError, OSError, ImportError, RuntimeError, MemoryError)  # what the library's checks raise
@@ -22,18 +22,21 @@ OUTPUTS = (
     *("weights.safetensors", "loss.png", "reconstructions.png", "samples.png"),
     *("latent.png", "manifold.png", "samples.gif"),
 )
+IMAGES = tuple(sorted(datasets.LOADERS))
+BEATS = ("beats", "ecg5000")
 SMOKE = {"epochs": 2}
 SMOKE_IMAGES = 512, 256  # training, test
+SMOKE_BEATS = 600
 ENCODE = 1000  # images that are floating point numbers at one time
 
 
 class Parser(argparse.ArgumentParser):
     """The options that every example has; errors are one sentence and end with status 2."""
 
-    def __init__(self, example: str, doc: str):
+    def __init__(self, example: str, doc: str, choices: tuple[str, ...] = IMAGES):
         super().__init__(prog=example, description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
         self.add_argument("--backend", default="numpy", help="numpy (default), reference, or cupy")
-        self.add_argument("--dataset", choices=sorted(datasets.LOADERS), help="default: the recipe's")
+        self.add_argument("--dataset", choices=choices, help="default: the recipe's")
         self.add_argument("--data-dir", metavar="DIR", help="searched before $SCRATCHAE_DATA and the cache")
         self.add_argument(
             "--strict-data", action="store_true", help="no stand-in: data that is missing is an error"
@@ -47,7 +50,7 @@ class Parser(argparse.ArgumentParser):
         )
         self.add_argument("--threads", type=count, help="they do not (default: the machine's cores)")
         self.add_argument("--out", type=Path, default=Path("runs", example), help="folder (default %(default)s)")
-        self.add_argument("--smoke", action="store_true", help="a tiny run: a few hundred images, 2 epochs")
+        self.add_argument("--smoke", action="store_true", help="a tiny run: a few hundred examples, 2 epochs")
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: {message}\n")
@@ -85,21 +88,43 @@ def sentences(parser: Parser, errors: tuple[type[Exception], ...] = USER_ERRORS)
 
 def load(options: argparse.Namespace, binarize: str = "none") -> tuple[Images, Images]:
     """Training and test images (N, 28, 28, 1); where they are the stand-in's, options.dataset says so after."""
-    try:
-        train, test = datasets.load(options.dataset, data_dir=options.data_dir, binarize=binarize)
-    except datasets.DataUnavailable:
-        if options.strict_data:
-            raise
-        print(
-            f"{options.dataset} is neither on this machine nor to be had from the network: going on with the "
-            "generated stand-in 'strokes' (--strict-data makes this an error and says where was searched)"
-        )
-        options.dataset, options.stand_in_for = "strokes", options.dataset
-        train, test = datasets.load("strokes", binarize=binarize)
+
+    def images(name: str) -> tuple[Images, Images]:
+        return datasets.load(name, data_dir=options.data_dir, binarize=binarize)
+
+    train, test = _found(options, images, "strokes")
     if options.smoke:
         train, test = (_first(images, n) for images, n in zip((train, test), SMOKE_IMAGES, strict=True))
     print(f"{train.name}: {len(train):,} training and {len(test):,} test images")
     return train, test
+
+
+def load_beats(options: argparse.Namespace) -> Values:
+    """All beats (5000, 140), labels 1 to 5, of which 1 is normal; options.dataset as after ``load``."""
+
+    def beats(name: str) -> Values:
+        return datasets.beats.everything() if name == "beats" else datasets.ecg5000.everything(options.data_dir)
+
+    every = _found(options, beats, "beats")
+    if options.smoke:
+        every = datasets.take(every, slice(SMOKE_BEATS))
+    print(f"{every.name}: {len(every):,} beats, {(every.labels == datasets.ecg5000.NORMAL).mean():.0%} normal")
+    return every
+
+
+def _found(options: argparse.Namespace, load: Callable[[str], Any], stand_in: str) -> Any:
+    """load(name) of the data set asked for, or of its stand-in."""
+    try:
+        return load(options.dataset)
+    except datasets.DataUnavailable:
+        if options.strict_data:
+            raise
+    print(
+        f"{options.dataset} is neither on this machine nor to be had from the network: going on with the "
+        f"generated stand-in {stand_in!r} (--strict-data makes this an error and says where was searched)"
+    )
+    options.dataset, options.stand_in_for = stand_in, options.dataset
+    return load(stand_in)
 
 
 def _first(images: Images, n: int) -> Images:
@@ -120,9 +145,16 @@ class Run:
     """
 
     def __init__(
-        self, options: argparse.Namespace, model: Any, optimizer: Any, data: tuple[Images, Images], what: str
+        self,
+        options: argparse.Namespace,
+        model: Any,
+        optimizer: Any,
+        data: tuple[Images, Images] | tuple[Values, Values],
+        what: str,
     ):
         self.options, self.model, self.optimizer, self.what = options, model, optimizer, what
+        self.train: Any
+        self.test: Any
         self.train, self.test = data
         self.out: Path = options.out
         self.history = scratchae.History()
@@ -139,6 +171,11 @@ class Run:
             raise OSError(
                 f"--out is {str(self.out)!r}, which cannot be written to ({error.strerror}): give another folder"
             ) from error
+
+    def beside(self, name: str, model: Any, optimizer: Any, what: str) -> "Run":
+        """Another model on the same data, to compare with: a run of its own, in the folder of that name."""
+        options = argparse.Namespace(**vars(self.options) | {"out": self.out / name})
+        return Run(options, model, optimizer, (self.train, self.test), what)
 
     def fit(self, callbacks: Iterable[Callable[[Any, Any], None]] = ()) -> None:
         """Train, a line of metrics.jsonl an epoch, then save weights.safetensors, whole or interrupted."""

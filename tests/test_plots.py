@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from scratchae import plots
+from scratchae.plots import frame, latent
 
 TITLE = "strokes (generated): test images, reconstructed"
 NOTE = "convolutional VAE, 20 latent dimensions, binarised pixels, beta = 0.25, interrupted after 10 epochs"
@@ -51,6 +52,7 @@ def every_figure(title=TITLE, note=NOTE):
     return {
         "grid": plots.image_grid(images(60), title, note),
         "pairs": plots.image_pairs(images(25), images(25), title, note),
+        "rows": plots.image_rows({"clean": images(15), "noisy": images(15), "denoised": images(15)}, title, note),
         "manifold": plots.manifold(images(21**2), title, note),
         "curves": plots.loss_curves(records(10, "reconstruction", "kl", "penalty"), title, note),
         "scatter": plots.latent_scatter(codes, labels, NAMES, title, note),
@@ -82,7 +84,7 @@ def test_each_image_pixel_is_a_square_of_screen_pixels():
     figure = plots.image_grid(x, TITLE)
     figure.canvas.draw()
     screen = np.asarray(figure.canvas.buffer_rgba())[..., 0]
-    scale, margin = 4, round(plots.MARGIN * plots.DPI)
+    scale, margin = 4, round(frame.MARGIN * frame.DPI)
     top = screen.shape[0] - margin - scale * (3 * 31 - 3)
     for n in range(23):
         y, left = top + scale * 31 * (n // 10), margin + scale * 31 * (n % 10)
@@ -102,10 +104,10 @@ def test_pairs_stand_one_above_the_other():
 def test_labels_of_classes_do_not_overlap():
     near = np.random.default_rng(0).normal(scale=0.01, size=(10, 2))
     box = np.array([0.3, 0.1])
-    moved = plots._apart(near, box)
+    moved = latent._apart(near, box)
     d = np.linalg.norm((moved[:, None] - moved) / box, axis=-1)[~np.eye(10, dtype=bool)]
     assert d.min() > 0.9 and np.abs(moved - near).max() < 2
-    assert np.array_equal(plots._apart(10 * box * np.eye(2), box), 10 * box * np.eye(2))
+    assert np.array_equal(latent._apart(10 * box * np.eye(2), box), 10 * box * np.eye(2))
 
 
 def test_the_plane_has_squares_of_equal_probability():
@@ -185,7 +187,7 @@ def test_files(tmp_path):
         (lambda: plots.image_grid(np.zeros((4, 28, 28)), ""), r"shape \(4, 28, 28\).*\(N, height, width, 1\)"),
         (lambda: plots.image_grid(images(0), ""), r"shape \(0, 28, 28, 1\)"),
         (lambda: plots.image_pairs(images(0), images(0), ""), r"shape \(0, 28, 28, 1\)"),
-        (lambda: plots.image_pairs(images(3), images(2), ""), r"\(3, 28, 28, 1\).*\(2, 28, 28, 1\)"),
+        (lambda: plots.image_pairs(images(3), images(2), ""), r"\(3, 28, 28, 1\).*\(2, 28, 28, 1\).*one shape"),
         (lambda: plots.manifold(images(5), ""), "5 images.*square number"),
         (lambda: plots.loss_curves([], ""), "no records.*train"),
         (lambda: plots.latent_scatter(np.zeros((4, 3)), np.zeros(4, int), NAMES, ""), r"shape \(4, 3\).*\(N, 2\)"),

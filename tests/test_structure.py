@@ -329,7 +329,7 @@ OFFENDERS = {
     "up": (wrong_directions, "scratchae/layers/x.py", "from ..models import VAE"),
     "up, in a function": (wrong_directions, "kernels/x.py", "def f():\n    from scratchae import backend"),
     "sideways": (wrong_directions, "scratchae/latents/x.py", "from ..layers.base import Layer"),
-    "to the roof": (wrong_directions, "scratchae/plots.py", "from . import VAE"),
+    "to the roof": (wrong_directions, "scratchae/plots/curves.py", "from .. import VAE"),
     "no protocol": (wrong_directions, "scratchae/parallel.py", "import scratchae.models.vae"),
     "no floor": (wrong_directions, "scratchae/cellar.py", ""),
     "torch": (foreign_imports, "scratchae/x.py", "def f():\n    import torch.nn"),

@@ -40,8 +40,8 @@ def no_data(tmp_path_factory):
         patch.delenv("SCRATCHAE_DATA", raising=False)
         patch.setattr(files, "_cache", lambda: tmp_path_factory.getbasetemp() / "no such cache")
         patch.setattr(files, "_download", unreachable)
-        patch.setattr(plots, "DPI", plots.DPI // 4)
-        patch.setattr(plots, "WIDTH", plots.WIDTH // 4)
+        patch.setattr(plots.frame, "DPI", plots.frame.DPI // 4)
+        patch.setattr(plots.images, "WIDTH", plots.images.WIDTH // 4)
         patch.setitem(datasets.LOADERS, "strokes", lambda data_dir=None: few)
         yield
 

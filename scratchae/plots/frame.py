@@ -1,0 +1,67 @@
+"""What every figure has: its size in inches, a title in bold, a quieter note below it, and its way to a file."""
+
+import os
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+CLASSES = [
+    *("#3f90da", "#ffa90e", "#bd1f01", "#94a4a2", "#832db6"),
+    *("#a96b59", "#e76300", "#b9ac70", "#717581", "#92dadd"),
+]
+TRAIN, TEST = "#0072b2", "#d55e00"
+INK, QUIET, FAINT = "#222222", "#666666", "#e4e4e4"
+DPI = 200
+HEADER = 0.66  # inches above every picture, for the title and the note
+MARGIN = 0.18  # inches around every picture
+
+
+def save(figure: "Figure", path: str | os.PathLike[str]) -> None:
+    """Write a figure as the file type its path ends in. Shapes: none. Source: matplotlib's ``savefig``."""
+    figure.savefig(path, dpi=figure.dpi)
+
+
+def write_gif(figures: Iterable["Figure"], path: str | os.PathLike[str]) -> None:
+    """Write figures of one size as an animation that rests on the last: half a second each, for ever.
+
+    Shapes: none. Source: Pillow's manual, "GIF".
+    """
+    from PIL import Image
+
+    frames = []
+    for figure in figures:
+        canvas: Any = figure.canvas
+        canvas.draw()
+        frames.append(Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3]).convert("L"))
+    durations = [500] * (len(frames) - 1) + [2500]
+    frames[0].save(path, save_all=True, append_images=frames[1:], duration=durations, loop=0, optimize=False)
+
+
+def framed(width: float, height: float, title: str, note: str, constrained: bool = False) -> "Figure":
+    """An empty figure, width by height in inches, with its header. Shapes: scalars. Source: none, a layout."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), dpi=DPI, facecolor="white")
+    FigureCanvasAgg(figure)
+    left = MARGIN / width
+    figure.text(left, 1 - 0.14 / height, title, size=12, weight="bold", color=INK, va="top")
+    figure.text(left, 1 - 0.39 / height, note, size=8.5, color=QUIET, va="top")
+    if constrained:
+        pad = {"w_pad": 0.08, "h_pad": 0.08, "wspace": 0.04}
+        figure.set_layout_engine("constrained", rect=(0, 0, 1, 1 - (HEADER - 0.06) / height), **pad)
+    return figure
+
+
+def name_axes(axes: "Axes", x: str, y: str) -> None:
+    """Name the axes, and take their box away. Shapes: none. Source: Tufte, "Visual display", 1983, on ink."""
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.spines[["left", "bottom"]].set_color(QUIET)
+    axes.tick_params(labelsize=8, colors=QUIET)
+    axes.set_xlabel(x, fontsize=9, color=INK)
+    axes.set_ylabel(y, fontsize=9, color=INK)

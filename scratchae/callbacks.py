@@ -12,10 +12,11 @@ class EarlyStopping:
     """End the run when a column of the history has not improved for some epochs, and keep the best weights.
 
     column: "test_loss" by default, smaller is better; patience: epochs without an improvement by more than least.
-    When the run is over, unless by an error, the model has the values of its best epoch; the optimiser goes on
-    from where it was. Shapes: none. Raises ValueError for a column that the history does not have, patience below
-    1 or least below 0. Source: Prechelt, "Early stopping - but when?", 1998; Goodfellow, Bengio, Courville, "Deep
-    Learning", 2016, Algorithm 7.1.
+    When the run is over, unless by an error, the model has the values of its best epoch. The optimiser stays where
+    the run ended: a run that is to be resumed to the bit does without this. One for each model: it remembers the
+    best over all runs of that model. Shapes: none. Raises ValueError for a column that the history does not have,
+    patience below 1 or least below 0, RuntimeError for another model than its first. Source: Prechelt, "Early
+    stopping - but when?", 1998; Goodfellow, Bengio, Courville, "Deep Learning", 2016, Algorithm 7.1.
     """
 
     def __init__(self, patience: int = 5, column: str = "test_loss", least: float = 0.0):
@@ -23,10 +24,12 @@ class EarlyStopping:
         self.least = real("least", least, 0)
         self.best, self.epoch = math.inf, 0
         self.values: np.ndarray | None = None
+        self.owner: Any = None
 
     def __call__(self, model: Any, history: Any) -> bool:
         """Look at the last epoch; True ends the run. Shapes: none. Source: the class docstring."""
         record = history.records[-1]
+        self._own(model)
         if self.column not in record:
             raise ValueError(
                 f"there is no column {self.column!r} in the history, which has {', '.join(record)}: hand "
@@ -40,4 +43,13 @@ class EarlyStopping:
     def finish(self, model: Any, history: Any) -> None:
         """Give the model the values of its best epoch back. Shapes: none. Source: the class docstring."""
         if self.values is not None:
+            self._own(model)
             model.backend.write(model.parameters.values, self.values)
+
+    def _own(self, model: Any) -> None:
+        if self.owner is not None and self.owner is not model.parameters:
+            raise RuntimeError(
+                "this EarlyStopping holds the best weights of another model, or of this one before it was built "
+                "again: make a new one for each model"
+            )
+        self.owner = model.parameters

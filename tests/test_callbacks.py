@@ -74,3 +74,28 @@ def test_a_column_that_is_not_there():
 def test_bad_numbers(options):
     with pytest.raises(ValueError, match=f"{next(iter(options))} is"):
         sa.EarlyStopping(**options)
+
+
+def test_another_model_is_refused():
+    """A second model must not be given the first one's weights."""
+    stop, first, second = sa.EarlyStopping(2), made(), made()
+    sa.fit(first, X, sa.Adam(1e-2), epochs=2, validation=X, callbacks=stop)
+    kept = values(second).copy()
+    with pytest.raises(RuntimeError, match=r"another model.*a new one for each"):
+        sa.fit(second, X, sa.Adam(1e-2), epochs=2, validation=X, callbacks=stop)
+    with pytest.raises(RuntimeError, match="another model"):
+        stop.finish(made(), sa.History())
+    assert not np.array_equal(values(second), values(first)) and not np.array_equal(values(second), kept)
+
+
+def test_a_second_run_of_the_same_model_counts_on():
+    """Epochs are those of the model: patience goes over two runs, and the best of both is kept."""
+    model, history, stop = made(), Script([3, 1, 2, 2]), sa.EarlyStopping(3)
+    for epoch in (1, 2, 3, 4):
+        model.backend.write(model.parameters.values, epoch)
+        history.next()
+        history.records[:] = history.records[-1:]  # each run has a history of its own
+        history.records[0]["epoch"] = epoch
+        assert not stop(model, history)
+    stop.finish(model, history)
+    assert stop.epoch == 2 and (values(model) == 2).all()

@@ -105,9 +105,10 @@ class KLRate(Penalty):
 
         penalty = weight sum_d (rho log(rho / rho_d) + (1 - rho) log((1 - rho) / (1 - rho_d)))          (1)
 
-    It is no sum over examples: its gradient reads the sums over all shards. Codes that leave (0, 1) make it NaN,
-    and a run stops. Raises ValueError for weight < 0 or a rate outside (0, 1). Source: Ng, CS294A, 2011, section 3;
-    kernels/penalties.py (3) and (4).
+    It is no sum over examples: its gradient reads the sums over all shards, and its value over several batches, as
+    ``fit`` and ``evaluate`` print it, is that of the mean over all of them. A rho_d that leaves (0, 1) makes it
+    NaN, and a run stops; a single code outside is not seen. Raises ValueError for weight < 0 or a rate outside
+    (0, 1). Source: Ng, CS294A, 2011, section 3; kernels/penalties.py (3) and (4).
     """
 
     additive = False

@@ -1,59 +1,80 @@
-"""A plain autoencoder learns Fashion-MNIST: 784-64-784.
+"""A plain autoencoder learns Fashion-MNIST, or MNIST.
 
-The recipe is the first model of TensorFlow's tutorial "Intro to autoencoders". Its "MSE" is the squared error
-divided by the 784 pixels: test_mse here.
+--arch basic is the first model of TensorFlow's tutorial "Intro to autoencoders", 784-64-784 on Fashion-MNIST. Its
+"MSE" is the squared error divided by the 784 pixels: test_mse here.
+--arch keras and --arch deep are the first and the third model of the Keras blog, "Building autoencoders in Keras":
+784-32-784 and 784-128-64-32-64-128-784 on MNIST. Its loss, "binary cross-entropy", is the Bernoulli term on grey
+pixels divided by the 784 pixels: test_bce here.
 """
 
 import argparse
-import math
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import common
 
-from scratchae import Adam, Autoencoder, Dense, Flatten, Reshape, Sequential, SquaredError
+from scratchae import Adam, Autoencoder, Bernoulli, Dense, Flatten, Reshape, Sequential, SquaredError
 
 EXAMPLE = Path(__file__).stem
-RECIPE = {"dataset": "fashion_mnist", "epochs": 10, "batch_size": 32, "lr": 1e-3}
+KERAS = {"dataset": "mnist", "batch_size": 256, "lr": 1e-3}
+RECIPES: dict[str, dict[str, Any]] = {
+    "basic": {"dataset": "fashion_mnist", "epochs": 10, "batch_size": 32, "lr": 1e-3},
+    "keras": KERAS | {"epochs": 50},
+    "deep": KERAS | {"epochs": 100},
+}
+SIZES = {"basic": (784, 64), "keras": (784, 32), "deep": (784, 128, 64, 32)}
 SHAPE = (28, 28, 1)
 
 
-def autoencoder() -> Autoencoder:
-    """784-64-784, relu and sigmoid, Glorot: x (N, 28, 28, 1), code (N, 64). Source: the tutorial, "basic"."""
-    encoder = Sequential(Flatten(), Dense(784, 64, "relu"))
-    decoder = Sequential(Dense(64, 784, "sigmoid"), Reshape(*SHAPE))
-    return Autoencoder(encoder, decoder, SquaredError())
+def autoencoder(arch: str) -> Autoencoder:
+    """Relu layers down to the code and up again, Glorot: x (N, 28, 28, 1), code (N, 64 or 32).
+
+    The last layer is a sigmoid's for the squared error, else it gives logits. Source: the module.
+    """
+    sizes = SIZES[arch]
+    last, likelihood = ("sigmoid", SquaredError()) if arch == "basic" else ("identity", Bernoulli())
+    down = [Dense(I, O, "relu") for I, O in pairwise(sizes)]
+    up = [Dense(I, O, "relu") for I, O in pairwise(sizes[:0:-1])]
+    decoder = Sequential(*up, Dense(sizes[1], sizes[0], last), Reshape(*SHAPE))
+    return Autoencoder(Sequential(Flatten(), *down), decoder, likelihood)
+
+
+def parser() -> common.Parser:
+    """The common options and this example's own."""
+    p = common.Parser(EXAMPLE, __doc__ or "")
+    p.add_argument("--arch", choices=sorted(RECIPES), default="basic", help="the recipe (default basic)")
+    return p
 
 
 def prepare(options: argparse.Namespace) -> common.Run:
     """Model, data and folder, all of them checked."""
-    common.fill(options, RECIPE)
-    model = autoencoder().build(SHAPE, backend=options.backend, seed=options.seed)
-    optimizer = Adam(options.lr)
-    return common.Run(options, model, optimizer, common.load(options), "dense autoencoder, code of 64 numbers")
-
-
-def per_pixel(model: Any, history: Any) -> None:
-    """Add test_mse to the epoch's record: the squared error per pixel."""
-    record = history.records[-1]
-    record["test_mse"] = record["test_loss"] / math.prod(SHAPE)
+    common.fill(options, RECIPES[options.arch])
+    model = autoencoder(options.arch).build(SHAPE, backend=options.backend, seed=options.seed)
+    what = f"{'deep' if options.arch == 'deep' else 'dense'} autoencoder, code of {SIZES[options.arch][-1]} numbers"
+    return common.Run(options, model, Adam(options.lr), common.load(options), what)
 
 
 def result(record: dict[str, Any]) -> str:
     """The last epoch's record in words."""
-    return f"test MSE {record['test_mse']:.5f} per pixel ({record['test_loss']:.3f} per image)"
+    if "test_mse" in record:
+        return f"test MSE {record['test_mse']:.5f} per pixel ({record['test_loss']:.3f} per image)"
+    return f"test BCE {record['test_bce']:.5f} per pixel ({record['test_loss']:.2f} nats per image)"
 
 
 def main(argv: list[str] | None = None) -> int:
     """Train, write, and say what came of it; returns the exit status."""
-    parser = common.Parser(EXAMPLE, __doc__ or "")
-    options = parser.parse_args(argv)
-    with common.sentences(parser):
+    p = parser()
+    options = p.parse_args(argv)
+    metric, unit = ("test_bce", "nats per example")
+    if options.arch == "basic":
+        metric, unit = "test_mse", "squared error per image"
+    with common.sentences(p):
         run = prepare(options)
-    with common.sentences(parser, common.RUN_ERRORS):
-        run.fit([per_pixel])
+    with common.sentences(p, common.RUN_ERRORS):
+        run.fit([common.per_pixel(metric)])
         run.reconstructions()
-        run.loss(unit="squared error per image")
+        run.loss(unit)
     return run.close(result)
 
 

@@ -21,6 +21,7 @@ RUN_ERRORS = (scratchae.NonFiniteLoss, OSError, MemoryError)
 OUTPUTS = (
     *("weights.safetensors", "loss.png", "reconstructions.png", "samples.png"),
     *("latent.png", "manifold.png", "samples.gif"),
+    *("denoised.png", "codes.png", "weights.png"),
 )
 IMAGES = tuple(sorted(datasets.LOADERS))
 BEATS = ("beats", "ecg5000")
@@ -130,6 +131,15 @@ def _found(options: argparse.Namespace, load: Callable[[str], Any], stand_in: st
 def _first(images: Images, n: int) -> Images:
     """The first n images, copied, so that the others are let go."""
     return Images(images.pixels[:n].copy(), images.labels[:n].copy(), images.binarize, images.name)
+
+
+def per_pixel(name: str) -> Callable[[Any, Any], None]:
+    """A callback that adds that name to the epoch's record: the test reconstruction divided by the pixels."""
+
+    def add(model: Any, history: Any) -> None:
+        history.records[-1][name] = history.records[-1]["reconstruction"] / math.prod(model.input_shape)
+
+    return add
 
 
 def class_names(dataset: str) -> tuple[str, ...]:

@@ -8,12 +8,14 @@ Source: Petroff, "Accessible color sequences for data visualization", arXiv:2107
 the classes; Okabe and Ito, "Color universal design", 2008, for the two of the curves.
 """
 
+from .codes import code_activity
 from .curves import loss_curves
 from .frame import save, write_gif
 from .images import image_grid, image_pairs, image_rows, manifold
 from .latent import latent_scatter, quantile_plane
 
 __all__ = [
+    "code_activity",
     "image_grid",
     "image_pairs",
     "image_rows",

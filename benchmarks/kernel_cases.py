@@ -11,6 +11,7 @@ import pkgutil
 from functools import cache
 from typing import Any
 
+import likelihood_cases
 import numpy as np
 import penalty_cases
 import recurrent_cases
@@ -254,6 +255,7 @@ CASES: dict[str, list[Maker]] = {
     "philox.UNIFORM": [philox(128, 784)],
     "philox.NORMAL": [philox(128, 20), philox(32, 784)],
     "philox.BERNOULLI": [philox(128, 784, chance=True)],
+    **likelihood_cases.CASES,
     **penalty_cases.CASES,
     **recurrent_cases.CASES,
 }

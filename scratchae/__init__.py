@@ -26,7 +26,7 @@ from .layers import (
     Sequential,
     Upsample2d,
 )
-from .likelihoods import AbsoluteError, Bernoulli, GaussianLikelihood, SquaredError
+from .likelihoods import AbsoluteError, Bernoulli, Categorical, GaussianLikelihood, LearnedGaussian, SquaredError
 from .models import VAE, Autoencoder, WideCode
 from .objectives import L1, KLRate, StudentT
 from .optim import SGD, Adadelta, Adagrad, Adam, AdamW, RMSProp
@@ -44,6 +44,7 @@ __all__ = [
     "AdamW",
     "Autoencoder",
     "Bernoulli",
+    "Categorical",
     "Conv1d",
     "Conv2d",
     "ConvTranspose1d",
@@ -59,6 +60,7 @@ __all__ = [
     "Images",
     "KLRate",
     "Layer",
+    "LearnedGaussian",
     "Masking",
     "MaxPool2d",
     "NonFiniteLoss",

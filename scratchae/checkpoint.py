@@ -29,6 +29,7 @@ CLASSES = (
     *(layers.GaussianNoise, layers.Masking, layers.SaltAndPepper, layers.Dropout),
     *(latents.Gaussian, likelihoods.Bernoulli, likelihoods.GaussianLikelihood),
     *(likelihoods.SquaredError, likelihoods.AbsoluteError, models.Autoencoder, models.VAE),
+    *(likelihoods.LearnedGaussian, likelihoods.Categorical),
     *(schedules.Warmup, schedules.Exponential, schedules.Steps, schedules.Cosine),
     *(objectives.L1, objectives.StudentT, objectives.KLRate),
     *(initializers.Normal, optim.Adam, optim.SGD),

@@ -130,17 +130,24 @@ def test_an_error_in_a_term_of_the_latent_is_seen(term, backend, monkeypatch, to
 
 @pytest.mark.parametrize(
     "kind, name",
-    [(sa.Bernoulli, "BERNOULLI_NLL"), (sa.SquaredError, "SQUARED_ERROR"), (sa.AbsoluteError, "ABSOLUTE_ERROR")],
+    [
+        (sa.Bernoulli, "BERNOULLI_NLL"),
+        (sa.Categorical, "CATEGORICAL_NLL"),
+        (sa.LearnedGaussian, "LEARNED_GAUSSIAN_NLL"),
+        (sa.SquaredError, "SQUARED_ERROR"),
+        (sa.AbsoluteError, "ABSOLUTE_ERROR"),
+    ],
 )
 def test_an_error_in_a_likelihood_is_seen(kind, name, backend, monkeypatch, tolerance):
     planted = spoiled(kind.kernel, scaled(1))
     monkeypatch.setattr(kernel_checks, name, planted)
     monkeypatch.setattr(kind, "kernel", planted)
-    model = sa.Autoencoder(sa.Dense(6, 2), sa.Dense(2, 6), kind())
+    outputs, x = kind().parameters((6,))[0], np.full((2, 6), 1 / 6)
+    model = sa.Autoencoder(sa.Dense(6, 2), sa.Dense(2, outputs), kind())
     for report in (
         check(planted, backend),
         check(kind(), (4,), None, 3, backend),
-        check(model, np.full((2, 6), 0.3), backend),
+        check(model, x, backend),
         check(model.objective, (6,), 4, backend),
     ):
         found = wrong(report)
@@ -227,6 +234,10 @@ CUDA_ERRORS = [  # a .cu file, what it says, the error, who sees it
     ("activation.cu", "return 1 - y * y;", "return REAL(1.001) - y * y;", (DENSE, (5,))),
     ("activation.cu", "sum += d;", "sum += 1.001 * d;", (DENSE, (5,))),
     ("bernoulli.cu", "/ (1 + e) - x_nd", "/ (1 + e) - REAL(1.001) * x_nd", (sa.Bernoulli(), (4,), None)),
+    ("categorical.cu", "- x_p[c]);", "- 1.001 * x_p[c]);", (sa.Categorical(), (4,), None)),
+    ("learned_gaussian.cu", "= s * per", "= REAL(1.001) * s * per", (sa.LearnedGaussian(), (4,), None)),
+    ("learned_gaussian.cu", "* (1 - q);", "* (1 - REAL(1.001) * q);", (sa.LearnedGaussian(0), (4,), None)),
+    ("learned_gaussian.cu", "? 1 : e)", "? 1 : REAL(1.001) * e)", (sa.LearnedGaussian(0.5), (4,), None)),
     ("errors.cu", "REAL(tau) * r", "REAL(1.001 * tau) * r", (sa.SquaredError(), (4,), None)),
     ("errors.cu", "r > 0 ? 1 :", "r > 0 ? REAL(1.001) :", (sa.AbsoluteError(), (4,), None)),
     ("patches.cu", "inside ? x[(", "inside ? REAL(1.001) * x[(", (CONV, (3, 3, 2))),

@@ -24,9 +24,17 @@ PHI = {
     "sigmoid": torch.sigmoid,
     "softplus": F.softplus,
 }
+
+
+def learned_gaussian(mu, logvar, x, floor):
+    return -torch.distributions.Normal(mu, torch.sqrt(floor**2 + torch.exp(logvar))).log_prob(x).sum()
+
+
 NLL = {
     sa.Bernoulli: lambda a, x, p: F.binary_cross_entropy_with_logits(a, x, reduction="sum"),
     sa.GaussianLikelihood: lambda a, x, p: -torch.distributions.Normal(a, p.sigma).log_prob(x).sum(),
+    sa.LearnedGaussian: lambda a, x, p: learned_gaussian(*a.chunk(2, dim=1), x, p.floor),
+    sa.Categorical: lambda a, x, p: F.cross_entropy(a, x, reduction="sum"),  # the categories stand in axis 1
     sa.SquaredError: lambda a, x, p: F.mse_loss(a, x, reduction="sum"),
     sa.AbsoluteError: lambda a, x, p: F.l1_loss(a, x, reduction="sum"),
 }
@@ -222,6 +230,23 @@ def test_conv_autoencoder_with_the_padding_of_pytorch(backend, dtype, likelihood
     )
     model = sa.Autoencoder(encoder, decoder, likelihood()).build((28, 28, 1), backend=backend, dtype=dtype)
     assert_one_step_agrees(model, images(rng, 5, (28, 28, 1)), tolerance)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(
+    "likelihood, outputs", [(sa.LearnedGaussian(0.2), 2), (sa.LearnedGaussian(0), 2), (sa.Categorical(), 1)]
+)
+def test_likelihoods_whose_last_axis_means_something(backend, dtype, likelihood, outputs, rng, tolerance):
+    """Images of 3 channels: mu and logvar of each, or the probabilities of three categories."""
+    encoder = sa.Sequential(sa.Conv2d(3, 4, 3, 2, 1, "relu"), sa.Flatten(), sa.Dense(4 * 14 * 14, 4))
+    decoder = sa.Sequential(
+        *(sa.Dense(2, 7 * 7 * 4, "relu"), sa.Reshape(7, 7, 4)),
+        sa.ConvTranspose2d(4, 4, 3, 2, (1, 0, 1, 0), "tanh"),
+        sa.ConvTranspose2d(4, 3 * outputs, 3, 2, (1, 0, 1, 0)),
+    )
+    model = sa.VAE(encoder, decoder, sa.Gaussian(2), likelihood).build((28, 28, 3), backend=backend, dtype=dtype)
+    x = rng.random((5, 28, 28, 3))
+    assert_one_step_agrees(model, x / x.sum(axis=-1, keepdims=True), tolerance)
 
 
 @pytest.mark.filterwarnings("ignore::scratchae.WideCode")

@@ -85,7 +85,11 @@ class Images:
         return len(self.pixels)
 
     def check(self, likelihood: Any) -> None:
-        """Nothing to check: pixels are in [0, 1] whatever their shape. Source: kernels/batch.py."""
+        """Pixels are in [0, 1] whatever their shape; raise ValueError where that is not enough.
+
+        Source: kernels/batch.py; the likelihood."""
+        if not likelihood.takes_grey:
+            likelihood.check(self.values())
 
     def feed(self, backend: Backend, rows: int) -> Feed:
         """A feed for up to rows images at once. Shapes: see Feed. Source: kernels/batch.py."""

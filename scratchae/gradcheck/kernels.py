@@ -13,17 +13,19 @@ import numpy as np
 from ..backend import Backend, get_backend
 from ..kernels.activation import ACTIVATION_GRADIENT, BIAS_ACTIVATION
 from ..kernels.bernoulli import BERNOULLI_NLL
+from ..kernels.categorical import CATEGORICAL_NLL
 from ..kernels.convolution import CONV, CONV_GRADIENT, CONV_TRANSPOSE, CONV_TRANSPOSE_GRADIENT, room
 from ..kernels.errors import ABSOLUTE_ERROR, SQUARED_ERROR
 from ..kernels.gaussian import GAUSSIAN_GRADIENT, GAUSSIAN_SAMPLE
 from ..kernels.kernel import Kernel
+from ..kernels.learned_gaussian import LEARNED_GAUSSIAN_NLL
 from ..kernels.lstm import LSTM_GATES, LSTM_GRADIENT
 from ..kernels.noise import GAUSSIAN_NOISE, GAUSSIAN_NOISE_GRADIENT, MASK, SALT_AND_PEPPER
 from ..kernels.patches import COL2IM, IM2COL
 from ..kernels.penalties import RATE_GRADIENT, SUM_UNITS
 from ..kernels.pooling import MAX_POOL, MAX_POOL_GRADIENT, UPSAMPLE, UPSAMPLE_GRADIENT
 from ..kernels.swap import SWAP
-from . import penalties
+from . import likelihoods, penalties
 from .measure import Report, Row, judge, probe
 from .noise import gaussian_noise, masks
 
@@ -60,9 +62,11 @@ def _families() -> Iterator[Family]:
         yield (BIAS_ACTIVATION[name], ACTIVATION_GRADIENT[name]), partial(_activation, name)
     yield (GAUSSIAN_SAMPLE, GAUSSIAN_GRADIENT), _gaussian
     pixels = 0.5 + 0.5 * np.tanh(probe((4, 5), 40))  # grey, as Bernoulli takes them
-    yield (BERNOULLI_NLL,), partial(_nll, BERNOULLI_NLL, pixels, ())
-    yield (SQUARED_ERROR,), partial(_nll, SQUARED_ERROR, probe((4, 5), 41), (1.7, 0.3))
-    yield (ABSOLUTE_ERROR,), partial(_nll, ABSOLUTE_ERROR, probe((4, 5), 42), ())
+    yield (BERNOULLI_NLL,), partial(likelihoods.nll, BERNOULLI_NLL, pixels, ())
+    yield (SQUARED_ERROR,), partial(likelihoods.nll, SQUARED_ERROR, probe((4, 5), 41), (1.7, 0.3))
+    yield (ABSOLUTE_ERROR,), partial(likelihoods.nll, ABSOLUTE_ERROR, probe((4, 5), 42), ())
+    yield (CATEGORICAL_NLL,), partial(likelihoods.nll, CATEGORICAL_NLL, probe((4, 3, 5), 74) ** 2, ())
+    yield (LEARNED_GAUSSIAN_NLL,), partial(likelihoods.learned_gaussian, LEARNED_GAUSSIAN_NLL)
     yield (IM2COL, COL2IM), _patches
     yield (CONV, CONV_GRADIENT), partial(_convolution, CONV, CONV_GRADIENT)
     yield (CONV_TRANSPOSE, CONV_TRANSPOSE_GRADIENT), partial(_convolution, CONV_TRANSPOSE, CONV_TRANSPOSE_GRADIENT)
@@ -126,19 +130,6 @@ def _gaussian(backend: Backend) -> Report:
             judge("h through kl", lambda h: (both(h)[1] * w).sum(), lambda h, _: dh(h, nothing, w), h),
         ],
     )
-
-
-def _nll(kernel: Kernel, x: np.ndarray, constants: tuple[float, ...], backend: Backend) -> Report:
-    N, D = x.shape
-
-    def both(a: np.ndarray) -> list[np.ndarray]:
-        return _call(backend, kernel, ((len(a),), a.shape), a, x, *constants)
-
-    def row(K: int) -> Row:
-        a = 2 * probe((N * K, D), 49 + K)
-        return judge(f"a, K = {K}", lambda a: both(a)[0], lambda a, dnll: dnll[:, None] * both(a)[1], a)
-
-    return Report(kernel.name, [row(1), row(3)])
 
 
 def _patches(backend: Backend) -> Report:

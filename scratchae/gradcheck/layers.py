@@ -174,7 +174,7 @@ def set_add(layer: Any, add: bool) -> None:
 
 
 def grey(shape: tuple[int, ...]) -> np.ndarray:
-    """Data in (0, 1) of that shape, which every likelihood can have. Source: kernels/philox.py (6)."""
+    """Data in (0, 1) of that shape, which almost every likelihood can have. Source: kernels/philox.py (6)."""
     return 0.5 + 0.5 * np.tanh(probe(shape, 29))
 
 

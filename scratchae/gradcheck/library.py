@@ -24,7 +24,7 @@ from ..layers import (
     Sequential,
     Upsample2d,
 )
-from ..likelihoods import AbsoluteError, Bernoulli, GaussianLikelihood, SquaredError
+from ..likelihoods import AbsoluteError, Bernoulli, Categorical, GaussianLikelihood, LearnedGaussian, SquaredError
 from ..models import VAE, Autoencoder
 from ..objectives import ELBO, L1, KLRate, Reconstruction, StudentT
 from .kernels import kernel_reports
@@ -57,7 +57,8 @@ def _latents(backend: str) -> list[Report]:
 
 
 def _likelihoods(backend: str) -> list[Report]:
-    made = (Bernoulli(), SquaredError(), AbsoluteError(), GaussianLikelihood(0.6))
+    known = (Bernoulli(), Categorical(), SquaredError(), AbsoluteError(), GaussianLikelihood(0.6))
+    made = (*known, LearnedGaussian(0.3), LearnedGaussian(0))
     return [check_likelihood(likelihood, (3, 2), backend=backend) for likelihood in made]
 
 
@@ -67,6 +68,8 @@ def _objectives(backend: str) -> list[Report]:
         Reconstruction(Dense(6, 3, "tanh"), Dense(3, 6), AbsoluteError()),
         *(Reconstruction(Dense(6, 3, "sigmoid"), Dense(3, 6), SquaredError(), p) for p in penalties),
         ELBO(Dense(6, 4), Dense(2, 6), Gaussian(2), Bernoulli(), beta=0.5),
+        ELBO(Dense(6, 4), Dense(2, 12), Gaussian(2), LearnedGaussian(0.3)),
+        Reconstruction(Dense(6, 3, "tanh"), Dense(3, 6), Categorical()),
     )
     return [check_objective(objective, (6,), backend=backend) for objective in made]
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from .. import checks
 from ..backend import Backend, get_backend
-from ..likelihoods import Likelihood
+from ..likelihoods import Categorical, Likelihood
 from ..models import Model
 from ..objectives import Objective
 from .layers import Tensors, draw, grey, title
@@ -61,14 +61,21 @@ def check_likelihood(
     data. Source: likelihoods/base.py; measure.py.
     """
     bound, shape = get_backend(backend, "float64"), tuple(shape)
-    data = grey((rows, *shape)) if x is None else np.array(x, np.float64)
+    data = _possible(likelihood, (rows, *shape)) if x is None else np.array(x, np.float64)
     likelihood.check(data)
     return Report(title(likelihood), [_likelihood_row(likelihood, bound, data, K) for K in (1, 2)])
 
 
+def _possible(likelihood: Likelihood, shape: Shape) -> np.ndarray:
+    """Data in (0, 1) of that shape; probabilities where the likelihood asks for them."""
+    x = grey(shape)
+    return x / x.sum(axis=-1, keepdims=True) if isinstance(likelihood, Categorical) else x
+
+
 def _likelihood_row(likelihood: Likelihood, backend: Backend, x: np.ndarray, K: int) -> Row:
-    mine, data, (N, *shape) = copy.deepcopy(likelihood), backend.asarray(x), x.shape
-    mine.bind(backend, N, tuple(shape), K)
+    mine, data, N = copy.deepcopy(likelihood), backend.asarray(x), len(x)
+    mine.bind(backend, N, x.shape[1:], K)
+    shape = mine.parameters(x.shape[1:])
 
     def f(a: np.ndarray) -> np.ndarray:
         return backend.to_host(mine.forward(backend.asarray(a), data))
@@ -87,7 +94,8 @@ def check_objective(objective: Objective, shape: Shape, rows: int = 4, backend: 
     Raises ValueError where shapes do not meet. Source: objectives/base.py; measure.py.
     """
     bound = get_backend(backend, "float64")
-    return Report(title(objective), _objective_rows(objective, bound, grey((rows, *shape)), None))
+    x = _possible(objective.likelihood, (rows, *shape))
+    return Report(title(objective), _objective_rows(objective, bound, x, None))
 
 
 def check_model(model: Model, x: np.ndarray | int = 4, backend: str | None = None) -> Report:
@@ -104,7 +112,7 @@ def check_model(model: Model, x: np.ndarray | int = 4, backend: str | None = Non
                 f"this {type(model).__name__} is not built, so {x} rows have no shape: hand in data, "
                 "check_model(model, x), or build it first"
             )
-        x = grey((x, *model.input_shape))
+        x = _possible(model.objective.likelihood, (x, *model.input_shape))
     x = checks.host_rows(x, model.input_shape if built else x.shape[1:], "x").astype(np.float64)
     model.objective.likelihood.check(x)
     bound = get_backend(backend or (model.backend.name if built else "numpy"), "float64")

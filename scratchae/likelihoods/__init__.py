@@ -2,7 +2,16 @@
 
 from .base import Likelihood
 from .bernoulli import Bernoulli
+from .categorical import Categorical
 from .errors import AbsoluteError, SquaredError
-from .gaussian import GaussianLikelihood
+from .gaussian import GaussianLikelihood, LearnedGaussian
 
-__all__ = ["AbsoluteError", "Bernoulli", "GaussianLikelihood", "Likelihood", "SquaredError"]
+__all__ = [
+    "AbsoluteError",
+    "Bernoulli",
+    "Categorical",
+    "GaussianLikelihood",
+    "LearnedGaussian",
+    "Likelihood",
+    "SquaredError",
+]

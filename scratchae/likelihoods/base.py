@@ -12,12 +12,18 @@ from ..kernels.kernel import Kernel
 class Likelihood:
     """-log p(x | a) of data x under the decoder's output a, with its gradient from the same pass.
 
-    Shapes: a (N K, ...) for K samples an example, x (N, ...), nll (N K,) in nats, da like a. ``forward``
-    fills both; ``backward`` hands da out. Source: Kingma and Welling 2014, appendix C.
+    Shapes: a (N K, ...) for K samples an example, x (N, ...), nll (N K,) in nats, da like a; rows of a have the
+    shape ``parameters``, that of x as a rule. ``forward`` fills both; ``backward`` hands da out.
+    Source: Kingma and Welling 2014, appendix C.
     """
 
     kernel: Kernel
     nll_kernel: Callable[..., None]
+    takes_grey: bool = True  # any x in [0, 1] will do, so images need no look
+
+    def parameters(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """The shape of a row of a, for rows of x of that shape. Source: the class docstring."""
+        return shape
 
     def constants(self, shape: tuple[int, ...]) -> tuple[float, ...]:
         """Constants of the kernel for rows of that shape. Source: the kernel's docstring."""
@@ -27,35 +33,34 @@ class Likelihood:
         """Raise ValueError where data x (N, ...) cannot come from this likelihood. Source: its support."""
 
     def bind(self, backend: Backend, rows: int, shape: tuple[int, ...], samples: int = 1) -> None:
-        """Buffers nll (rows K,) and da (rows K, *shape). Source: the class docstring."""
+        """Buffers nll (rows K,) and da (rows K, *parameters(shape)). Source: the class docstring."""
         self.nll_kernel = backend.op(self.kernel)
         self.nll = backend.empty((rows * samples,))
-        self.da = backend.empty((rows * samples, *shape))
+        self.da = backend.empty((rows * samples, *self.parameters(shape)))
         self.now = self.constants(shape)
 
     def forward(self, a: Array, x: Array) -> Array:
         """a (N K, ...), x (N, ...) -> nll (N K,); da is kept. Source: the kernel's docstring."""
         M = a.shape[0]
         self.rows = M
-        rows = (self.nll[:M], _matrix(self.da[:M]), _matrix(a), _matrix(x))
-        self.nll_kernel(*rows, *self.now)
+        rows = (self.flat(self.da[:M]), self.flat(a), self.flat(x))
+        self.nll_kernel(self.nll[:M], *rows, *self.now)
         return self.nll[:M]
 
     def backward(self) -> Array:
         """da (N K, ...), the gradient of the sum of nll. Source: the kernel's docstring."""
         return self.da[: self.rows]
 
+    def flat(self, rows: Array) -> Array:
+        """Rows of a, da or x as the kernel takes them: (n, ...) -> (n, D), a view. Source: its docstring."""
+        return rows.reshape(rows.shape[0], -1)
+
     def mean(self, a: np.ndarray) -> np.ndarray:
-        """The mean of p(x | a), same shape, on the host. Source: the distribution's own."""
+        """a (N, ...) -> the mean of p(x | a), shaped like x, on the host. Source: the distribution's own."""
         return a
 
     def sample(self, a: np.ndarray, noise: Any) -> np.ndarray:
-        """x ~ p(x | a), same shape, on the host; noise.uniform(shape) and noise.normal(shape) draw.
+        """x ~ p(x | a), shaped like x, on the host; noise.uniform(shape) and noise.normal(shape) draw.
 
         Source: the distribution's own."""
         raise NotImplementedError
-
-
-def _matrix(rows: Array) -> Array:
-    """(n, ...) -> (n, D), a view."""
-    return rows.reshape(rows.shape[0], -1)

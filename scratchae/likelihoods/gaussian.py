@@ -1,12 +1,14 @@
-"""Real values with a known spread."""
+"""Real values, with a spread that is known or learned."""
 
 import math
 from typing import Any
 
 import numpy as np
 
+from ..backend import Array
 from ..checks import real
 from ..kernels.errors import SQUARED_ERROR
+from ..kernels.learned_gaussian import LEARNED_GAUSSIAN_NLL
 from .base import Likelihood
 
 
@@ -34,3 +36,50 @@ class GaussianLikelihood(Likelihood):
     def sample(self, a: np.ndarray, noise: Any) -> np.ndarray:
         """a + sigma eps, same shape. Source: the class docstring."""
         return (a + self.sigma * noise.normal(a.shape)).astype(a.dtype)
+
+
+class LearnedGaussian(Likelihood):
+    """p(x | a) = N(mu, diag sigma^2) with mu and logvar from the decoder: it says how sure it is of each value.
+
+    Shapes: x (N, ..., C) real, a (N, ..., 2C) = [mu | logvar] along the last axis, so the decoder's last axis is
+    twice that of the data; nll (N,) in nats. floor is the least sigma, in the units of the data, and smooth:
+
+        sigma^2 = floor^2 + exp(logvar)                                                 (1)
+        nll = sum ((mu - x)^2 / sigma^2 + log sigma^2 + log(2 pi)) / 2            kernels/learned_gaussian.py
+
+    Without a floor (0) the likelihood is unbounded: a feature that is constant in the data, or that mu can copy,
+    drives logvar to -inf and the loss with it. Choose a floor below the noise that you care for, and above the
+    rounding of the data. Raises ValueError for floor < 0.
+    Source: Kingma and Welling 2014, appendix C.2; Mattei and Frellsen, "Leveraging the exact likelihood of deep
+    latent variable models", 2018, section 2 (unbounded).
+    """
+
+    kernel = LEARNED_GAUSSIAN_NLL
+
+    def __init__(self, floor: float = 1e-3):
+        self.floor = real("LearnedGaussian(floor)", floor, 0)
+
+    def parameters(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """(..., C) -> (..., 2C): mu and logvar side by side. Source: the class docstring."""
+        return (*shape[:-1], 2 * shape[-1])
+
+    def constants(self, shape: tuple[int, ...]) -> tuple[float, ...]:
+        """log floor^2, whatever the shape. Source: kernels/learned_gaussian.py (2)."""
+        return (2 * math.log(self.floor) if self.floor else -math.inf,)
+
+    def flat(self, rows: Array) -> Array:
+        """The last axis stays one: (n, ..., C) -> (n, P, C), a view. Source: kernels/learned_gaussian.py."""
+        return rows.reshape(rows.shape[0], -1, rows.shape[-1])
+
+    def mean(self, a: np.ndarray) -> np.ndarray:
+        """mu (N, ..., C) of a (N, ..., 2C). Source: the class docstring."""
+        return np.ascontiguousarray(a[..., : a.shape[-1] // 2])
+
+    def sigma(self, a: np.ndarray) -> np.ndarray:
+        """The standard deviations (N, ..., C), on the host, of a (N, ..., 2C). Source: the class docstring."""
+        return np.hypot(self.floor, np.exp(a[..., a.shape[-1] // 2 :] / 2)).astype(a.dtype)  # (1)
+
+    def sample(self, a: np.ndarray, noise: Any) -> np.ndarray:
+        """mu + sigma eps (N, ..., C) of a (N, ..., 2C). Source: the class docstring."""
+        mu = self.mean(a)
+        return (mu + self.sigma(a) * noise.normal(mu.shape)).astype(a.dtype)

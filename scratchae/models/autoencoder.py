@@ -22,7 +22,8 @@ class Autoencoder(Model):
     """x -> code -> x again, through a code that is too small to copy, or too dear.
 
     Shapes: x (N, *input_shape), code (N, *code). likelihood: SquaredError (default), AbsoluteError,
-    Bernoulli (the decoder gives logits) or GaussianLikelihood. penalty: L1, StudentT or KLRate on the code.
+    Bernoulli or Categorical (the decoder gives logits), GaussianLikelihood, or LearnedGaussian (mu and logvar,
+    which double the last axis). penalty: L1, StudentT or KLRate on the code.
     Source: objectives/reconstruction.py; Goodfellow, Bengio, Courville, "Deep Learning", 2016, chapter 14.
     """
 

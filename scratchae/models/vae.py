@@ -15,8 +15,9 @@ class VAE(Model):
     """A generative model p(z) p(x|z) with an encoder q(z|x), trained on the evidence lower bound.
 
     Shapes: x (N, *input_shape); the encoder gives (N, 2D), mu and logvar; z (N, D); the decoder gives
-    the parameters of the likelihood, (N, *input_shape): logits for Bernoulli, means for
-    GaussianLikelihood. beta: the weight of the KL. Source: Kingma and Welling 2014; objectives/elbo.py.
+    the parameters of the likelihood, (N, *input_shape): logits for Bernoulli and Categorical, means for
+    GaussianLikelihood; for LearnedGaussian mu and logvar, which double the last axis. beta: the weight of
+    the KL. Source: Kingma and Welling 2014; objectives/elbo.py.
     """
 
     objective: ELBO

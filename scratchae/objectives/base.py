@@ -41,10 +41,14 @@ class Objective:
         h, encoder = self.encoder.declare(shape)
         self.code = self.code_shape(h)
         output, decoder = self.decoder.declare(self.code)
-        if output != shape:
+        expected = self.likelihood.parameters(shape)
+        if output != expected:
+            wanted = f"the data has {shape}"
+            if expected != shape:
+                wanted = f"where {wanted} {type(self.likelihood).__name__} takes {expected}"
             raise ValueError(
-                f"the decoder gives rows of shape {output}, but the data has {shape}: end it with that shape, "
-                f"for instance with Reshape{shape}"
+                f"the decoder gives rows of shape {output}, but {wanted}: end it with that shape, for instance "
+                f"with Reshape{expected}"
             )
         self.decoder.place(self.encoder.place(NOISE))
         return prefixed("encoder", encoder) | prefixed("decoder", decoder)
@@ -61,11 +65,12 @@ class Objective:
         self.likelihood.bind(backend, rows, self.shape)
 
     def numbers(self) -> int:
-        """How many numbers one row leaves in the buffers (N, ...): each layer's output and its gradient.
+        """How many numbers one row leaves in the buffers (N, ...): x, da, each layer's output and its gradient.
 
         Known after ``declare``. Source: none, a count."""
         outputs = (layer.output for part in (self.encoder, self.decoder) for _, layer in leaves("", part))
-        return 2 * (math.prod(self.shape) + sum(math.prod(output) for output in outputs))
+        ends = math.prod(self.shape) + math.prod(self.likelihood.parameters(self.shape))
+        return ends + 2 * sum(math.prod(output) for output in outputs)
 
     def accumulate(self, add: bool) -> None:
         """Let ``backward`` add to the gradients (True) or assign them. Shapes: none. Source: layers/base.py."""

@@ -1,0 +1,39 @@
+"""The kernels of likelihoods against their own values, with one and with several samples an example."""
+
+import numpy as np
+
+from ..backend import Backend
+from ..kernels.kernel import Kernel
+from .measure import Report, Row, judge, probe
+
+Constants = tuple[float, ...]
+
+
+def nll(kernel: Kernel, x: np.ndarray, constants: Constants, backend: Backend) -> Report:
+    """x (N, ...), a (N K, ...) with rows like those of x. Source: the kernel's docstring."""
+    return Report(kernel.name, [_row("a", kernel, x, x.shape[1:], constants, backend, K) for K in (1, 3)])
+
+
+def learned_gaussian(kernel: Kernel, backend: Backend) -> Report:
+    """One place and several, with a floor and without: x (N, P, C). Source: kernels/learned_gaussian.py."""
+    one, several = probe((4, 1, 5), 75), probe((4, 3, 2), 76)
+    rows = [_row("a, with a floor", kernel, one, (1, 10), (-0.5,), backend, K) for K in (1, 3)]
+    rows += [_row("a, without", kernel, several, (3, 4), (-np.inf,), backend, K) for K in (1, 3)]
+    return Report(kernel.name, rows)
+
+
+def _row(
+    what: str, kernel: Kernel, x: np.ndarray, row: tuple[int, ...], constants: Constants, backend: Backend, K: int
+) -> Row:
+    """row: the shape of one row of a."""
+    data, a = backend.asarray(x), 2 * probe((len(x) * K, *row), 49 + K)
+
+    def both(a: np.ndarray) -> list[np.ndarray]:
+        outs = [backend.asarray(np.full(shape, np.nan)) for shape in (a.shape[:1], a.shape)]
+        backend.op(kernel)(*outs, backend.asarray(a), data, *constants)
+        return [backend.to_host(out) for out in outs]
+
+    def da(a: np.ndarray, dnll: np.ndarray) -> np.ndarray:
+        return dnll.reshape(-1, *(1 for _ in row)) * both(a)[1]
+
+    return judge(f"{what}, K = {K}", lambda a: both(a)[0], da, a)

@@ -1,0 +1,39 @@
+"""Cases of the likelihoods whose last axis means something, for test_spellings.py.
+
+A case: (rng, dtype, N, D, K, key) -> outs, ins, constants. D is the length of the last axis, and an example has
+1 + D % 3 places. What a kernel must overwrite is 77 on entry.
+"""
+
+import math
+
+import numpy as np
+
+HARD = (0.0, 50.0, -50.0, 100.0, -100.0)
+
+
+def hard(rng, dtype, shape, most=100.0):
+    x, values = rng.normal(size=shape), [v for v in HARD if abs(v) <= most]
+    return np.where(rng.random(shape) < 0.3, rng.choice(values, shape), x).astype(dtype)
+
+
+def outputs(dtype, a):
+    return [np.full(a.shape[:1], 77, dtype), np.full(a.shape, 77, dtype)]
+
+
+def learned_gaussian(rng, dtype, N, D, K, key):
+    """With a floor and, for every fourth K, without: float32 has then no square for residuals of e^50 sigma."""
+    P, floor = 1 + D % 3, 0.3 if K != 4 else 0.0
+    mu = hard(rng, dtype, (N * K, P, D))
+    logvar = hard(rng, dtype, mu.shape, 50.0 if K == 4 and dtype == "float32" else 100.0)
+    a, x = np.concatenate([mu, logvar], axis=2), mu[::K] + rng.integers(-1, 2, (N, P, D))
+    return outputs(dtype, a), [a, x.astype(dtype)], [2 * math.log(floor) if floor else -math.inf]
+
+
+def categorical(rng, dtype, N, D, K, key):
+    """One-hot for odd K, else probabilities of any sum."""
+    a = hard(rng, dtype, (N * K, 1 + D % 3, D))
+    one_hot, grey = np.eye(D)[rng.integers(0, D, (N, a.shape[1]))], rng.random((N, *a.shape[1:]))
+    return outputs(dtype, a), [a, (one_hot if K % 2 else grey).astype(dtype)], []
+
+
+CASES = {"learned_gaussian.LEARNED_GAUSSIAN_NLL": learned_gaussian, "categorical.CATEGORICAL_NLL": categorical}

@@ -1,0 +1,197 @@
+"""The Gaussian whose spread is learned: closed forms, hard values, its optimum, its draws, a known noise found."""
+
+import importlib.util
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import scratchae as sa
+from scratchae.gradcheck import check
+from scratchae.gradcheck import kernels as kernel_checks
+from scratchae.initializers import Noise
+from scratchae.kernels.learned_gaussian import LEARNED_GAUSSIAN_NLL
+from scratchae.schedules import Cosine
+
+DTYPES = pytest.mark.parametrize("dtype", ["float32", "float64"])
+FLOORS = pytest.mark.parametrize("floor", [0.0, 1e-3, 0.4])
+LN_2PI = math.log(2 * math.pi)
+
+
+def planted():
+    """test_gradcheck_planted.py as a module, loaded by its place."""
+    path = Path(__file__).parents[1] / "test_gradcheck_planted.py"
+    spec = importlib.util.spec_from_file_location("planted_for_likelihoods", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def run(likelihood, a, x, backend, dtype="float64"):
+    """a (N K, ..., 2C), x (N, ..., C) -> nll (N K,), da (N K, ..., 2C), on the host."""
+    bound = sa.get_backend(backend, dtype)
+    likelihood.bind(bound, len(x), x.shape[1:], len(a) // len(x))
+    nll = bound.to_host(likelihood.forward(bound.asarray(a), bound.asarray(x)))
+    return nll, bound.to_host(likelihood.backward())
+
+
+def exact(mu, logvar, x, floor):
+    """nll of each value, dmu and dlogvar by the book, in the widest floating point there is."""
+    mu, logvar, x = (np.asarray(v, np.longdouble) for v in (mu, logvar, x))
+    var = np.longdouble(floor) ** 2 + np.exp(logvar)
+    q = (mu - x) ** 2 / var
+    return (q + np.log(var) + LN_2PI) / 2, (mu - x) / var, np.exp(logvar) / var * (1 - q) / 2
+
+
+@DTYPES
+@FLOORS
+@pytest.mark.parametrize("shape, K", [((5,), 1), ((1,), 3), ((4, 3, 1), 2), ((2, 6), 1)])
+def test_the_outside_view_agrees(shape, K, floor, dtype, backend, rng, tolerance):
+    torch = pytest.importorskip("torch", reason="needs PyTorch, the outside view: pip install torch")
+    a = rng.normal(size=(3 * K, *shape[:-1], 2 * shape[-1])).astype(dtype)
+    x = rng.normal(size=(3, *shape)).astype(dtype)
+    leaf, data = torch.tensor(a).requires_grad_(), torch.tensor(x).repeat_interleave(K, dim=0)
+    mu, logvar = leaf.chunk(2, dim=-1)
+    theirs = -torch.distributions.Normal(mu, torch.sqrt(floor**2 + torch.exp(logvar))).log_prob(data)
+    theirs.sum().backward()
+    nll, da = run(sa.LearnedGaussian(floor), a, x, backend, dtype)
+    tol = {"rtol": tolerance("layer", dtype), "atol": tolerance("layer", dtype)}
+    np.testing.assert_allclose(nll, theirs.detach().flatten(1).sum(1), **tol)
+    np.testing.assert_allclose(da, leaf.grad, **tol)
+    assert nll.dtype == da.dtype == dtype
+
+
+@DTYPES
+@FLOORS
+@pytest.mark.parametrize("r", [0.0, 1e-6, -2.0])
+def test_hard_values(r, floor, dtype, backend, tolerance):
+    """logvar at +-50 and +-100: finite and right wherever the dtype has the number."""
+    logvar = np.array([[-100.0], [-50.0], [-10.0], [0.0], [50.0], [100.0]])
+    mu, x = np.full((6, 1), r), np.zeros((6, 1))
+    if dtype == "float32" and floor == 0 and abs(r) > 1:
+        mu[0] = 0  # 2 e^100 is no float32
+    nll, da = run(sa.LearnedGaussian(floor), np.hstack([mu, logvar]), x, backend, dtype)
+    right, dmu, dlogvar = exact(mu, logvar, x, floor)
+    tol = tolerance("kernel", dtype)
+    np.testing.assert_allclose(nll, right[:, 0].astype(float), rtol=tol, atol=tol)
+    np.testing.assert_allclose(da, np.hstack([dmu, dlogvar]).astype(float), rtol=tol, atol=1e-30)
+    assert np.isfinite(nll).all() and np.isfinite(da).all()
+
+
+def test_what_no_float32_can_hold_is_told_by_the_loss(backend):
+    """(mu - x) / sigma above 1.8e19 has no square: the loss is inf, and no gradient is NaN."""
+    with np.errstate(over="ignore"):
+        nll, da = run(sa.LearnedGaussian(0), np.array([[1.0, -100.0]]), np.zeros((1, 1)), backend, "float32")
+    assert np.isinf(nll).all() and not np.isnan(da).any()
+
+
+def test_with_a_constant_spread_it_is_the_gaussian_of_that_sigma(backend, rng, tolerance):
+    mu, x, floor = rng.normal(size=(4, 3)), rng.normal(size=(4, 3)), 0.3
+    nll, da = run(sa.LearnedGaussian(floor), np.hstack([mu, np.full((4, 3), -1.2)]), x, backend)
+    known = run(sa.GaussianLikelihood(math.hypot(floor, math.exp(-0.6))), mu, x, backend)
+    np.testing.assert_allclose(nll, known[0], rtol=tolerance("kernel"))
+    np.testing.assert_allclose(da[:, :3], known[1], rtol=tolerance("kernel"))
+
+
+@pytest.mark.parametrize("floor", [0.0, 0.2])
+def test_the_best_variance_is_the_mean_squared_residual(floor, backend, rng, tolerance):
+    """One mu and logvar for all examples: the gradient is zero there, and changes its sign there."""
+    x = rng.normal(1.0, [0.5, 2.0], (50, 2))
+    mu, squares = x.mean(axis=0), ((x - x.mean(axis=0)) ** 2).mean(axis=0)
+    best = np.log(squares - floor**2)
+
+    def slope(logvar):
+        _, da = run(sa.LearnedGaussian(floor), np.tile(np.concatenate([mu, logvar]), (50, 1)), x, backend)
+        return da.sum(axis=0)
+
+    np.testing.assert_allclose(slope(best), 0, atol=50 * tolerance("kernel"))
+    assert (slope(best - 0.1)[2:] < 0).all() and (slope(best + 0.1)[2:] > 0).all()
+
+
+def test_a_constant_feature_pulls_logvar_down_until_a_floor_stops_it(backend):
+    """At mu = x the slope is 1/2 everywhere without a floor, and the loss falls with logvar for ever."""
+    a, x = np.array([[0.7, logvar] for logvar in (0.0, -20.0, -80.0)]), np.full((3, 1), 0.7)
+    nll, da = run(sa.LearnedGaussian(0), a, x, backend)
+    np.testing.assert_allclose(da[:, 1], 0.5)
+    np.testing.assert_allclose(nll, a[:, 1] / 2 + LN_2PI / 2)
+    nll, da = run(sa.LearnedGaussian(1e-3), a, x, backend)
+    assert da[0, 1] > 0.49 and 0 < da[1, 1] < 2e-3 and 0 < da[2, 1] < 1e-20
+    assert nll.min() == pytest.approx(math.log(1e-3) + LN_2PI / 2)
+
+
+@pytest.mark.parametrize("term", ["mu", "logvar", "q in logvar", "a place"])
+def test_an_error_in_one_term_is_seen(term, backend, monkeypatch, tolerance):
+    tools = planted()
+
+    def spoil(nll, da, a, x, L):
+        C, K = x.shape[2], len(a) // len(x)
+        if term == "a place":
+            da[:, -1] *= tools.OFF
+        if term == "mu":
+            da[..., :C] *= tools.OFF
+        if term == "logvar":
+            da[..., C:] *= tools.OFF
+        if term == "q in logvar":
+            e, var = np.exp(a[..., C:]), np.exp(L) + np.exp(a[..., C:])
+            da[..., C:] -= (tools.OFF - 1) * e * (a[..., :C] - np.repeat(x, K, axis=0)) ** 2 / var**2 / 2
+
+    wrong = tools.spoiled(LEARNED_GAUSSIAN_NLL, spoil)
+    monkeypatch.setattr(kernel_checks, "LEARNED_GAUSSIAN_NLL", wrong)
+    monkeypatch.setattr(sa.LearnedGaussian, "kernel", wrong)
+    for report in (check(wrong, backend), check(sa.LearnedGaussian(0.3), (2, 3), None, 3, backend)):
+        found = tools.wrong(report)
+        assert len(found) == len(report.rows) and min(found.values()) > tolerance("planted"), str(report)
+
+
+def test_draws_have_their_moments():
+    n, mu, logvar, floor = 20_000, np.array([0.5, -2.0]), np.array([-1.0, 1.0]), 0.5
+    a = np.tile(np.concatenate([mu, logvar]), (n, 1))
+    likelihood = sa.LearnedGaussian(floor)
+    x, sigma = likelihood.sample(a, Noise(0, 0)), np.sqrt(floor**2 + np.exp(logvar))
+    np.testing.assert_allclose(likelihood.sigma(a)[0], sigma)
+    assert (np.abs(x.mean(axis=0) - mu) < 5 * sigma / math.sqrt(n)).all()
+    assert (np.abs(x.std(axis=0) / sigma - 1) < 5 / math.sqrt(2 * n)).all()
+    assert abs(np.corrcoef(x.T)[0, 1]) < 5 / math.sqrt(n)
+
+
+@DTYPES
+def test_shapes_on_the_host(dtype, rng):
+    a, likelihood = rng.normal(size=(4, 3, 2, 6)).astype(dtype), sa.LearnedGaussian()
+    mean, sigma, x = likelihood.mean(a), likelihood.sigma(a), likelihood.sample(a, Noise(0, 0))
+    np.testing.assert_array_equal(mean, a[..., :3])
+    assert mean.shape == sigma.shape == x.shape == (4, 3, 2, 3) and mean.flags.c_contiguous
+    assert mean.dtype == sigma.dtype == x.dtype == dtype
+    assert likelihood.parameters((3, 2, 3)) == (3, 2, 6) and sa.SquaredError().parameters((3, 2)) == (3, 2)
+
+
+@pytest.mark.parametrize("floor", [-1e-9, math.nan, math.inf, True, "0"])
+def test_what_is_no_floor(floor):
+    with pytest.raises(ValueError, match=r"LearnedGaussian\(floor\) is .*, but it must be a number at least 0"):
+        sa.LearnedGaussian(floor)
+
+
+@pytest.mark.parametrize("decoder", [sa.Dense(2, 3), sa.Sequential(sa.Dense(2, 6), sa.Reshape(3, 2))])
+def test_a_decoder_of_the_wrong_shape(decoder):
+    words = (
+        r"gives rows of shape \(3.*\), but where the data has \(3,\) LearnedGaussian takes \(6,\): end it.*\(6,\)$"
+    )
+    with pytest.raises(ValueError, match=words):
+        sa.Autoencoder(sa.Dense(3, 2), decoder, sa.LearnedGaussian()).build(3)
+
+
+def test_a_known_noise_is_found_again():
+    """A line in six dimensions, three of noise 0.1, three of 0.3; a linear VAE is factor analysis."""
+    rng, sigma = np.random.default_rng(0), np.repeat([0.1, 0.3], 3)
+    w, n, likelihood = np.array([1, -1, 0.8, 1.2, -0.9, 1]), 4000, sa.LearnedGaussian(1e-2)
+    x = (rng.normal(size=(n, 1)) * w + 0.3 + sigma * rng.normal(size=(n, 6))).astype(np.float32)
+    model = sa.VAE(sa.Dense(6, 2), sa.Dense(1, 12), sa.Gaussian(1), likelihood)
+    model.build(6, seed=2)
+    sa.fit(model, x, sa.Adam(Cosine(2e-2, 1200)), epochs=30, batch_size=100)
+    a = model.replica(n).decoder.forward(model.backend.asarray(model.encode(x)[0]))
+    found = likelihood.sigma(model.backend.to_host(a))
+    np.testing.assert_allclose(found.mean(axis=0), sigma, rtol=0.03)
+    assert (found.std(axis=0) < 0.03 * sigma).all()
+    P, r = np.outer(w, w) + np.diag(sigma**2), x - 0.3
+    truth = (np.einsum("ni,ij,nj->n", r, np.linalg.inv(P), r).mean() + np.linalg.slogdet(2 * np.pi * P)[1]) / 2
+    assert abs(sa.evaluate(model, x)["loss"] - truth) < 0.02  # -log p(x) of what made the data

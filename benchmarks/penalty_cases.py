@@ -30,6 +30,22 @@ def rates(N: int, D: int, backward: bool) -> Maker:
     return make
 
 
+def contraction(name: str, N: int, D: int) -> Maker:
+    def make(key: str) -> Case:
+        q, v, h, out, dh = array(D, dtype="float64"), array(N), array(N, D), array(N, D), array(N, D)
+        arguments: dict[str, tuple] = {
+            "SQUARED_COLUMNS": (q, h),
+            "CONTRACTION": (v, h, q, 1.0),
+            "CONTRACTION_GRADIENT": (out, dh, h, q, 1e-3, 1.0),
+            "SQUARED_SLOPES": (q, h, 1.0),
+            "CONTRACTION_WEIGHTS": (out, h, q, 1e-3),
+        }
+        arrays = [a for a in arguments[name] if not isinstance(a, float)]
+        return Case(f"{N}x{D}", [arguments[name]], size(*arrays) + (name == "CONTRACTION_WEIGHTS") * out.nbytes)
+
+    return make
+
+
 CASES = {
     "penalties.L1": [of_rows(256, 128)],
     "penalties.L1_GRADIENT": [gradient(256, 128)],
@@ -37,4 +53,9 @@ CASES = {
     "penalties.STUDENT_T_GRADIENT": [gradient(256, 128)],
     "penalties.SUM_UNITS": [rates(256, 128, backward=False)],
     "penalties.RATE_GRADIENT": [rates(256, 128, backward=True)],
+    "contraction.SQUARED_COLUMNS": [contraction("SQUARED_COLUMNS", 784, 128)],
+    "contraction.CONTRACTION": [contraction("CONTRACTION", 256, 128)],
+    "contraction.CONTRACTION_GRADIENT": [contraction("CONTRACTION_GRADIENT", 256, 128)],
+    "contraction.SQUARED_SLOPES": [contraction("SQUARED_SLOPES", 256, 128)],
+    "contraction.CONTRACTION_WEIGHTS": [contraction("CONTRACTION_WEIGHTS", 784, 128)],
 }

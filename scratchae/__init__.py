@@ -28,7 +28,7 @@ from .layers import (
 )
 from .likelihoods import AbsoluteError, Bernoulli, Categorical, GaussianLikelihood, LearnedGaussian, SquaredError
 from .models import VAE, Autoencoder, WideCode
-from .objectives import L1, KLRate, StudentT
+from .objectives import L1, Contractive, KLRate, StudentT
 from .optim import SGD, Adadelta, Adagrad, Adam, AdamW, RMSProp
 from .training import History, NonFiniteLoss, fit
 
@@ -45,6 +45,7 @@ __all__ = [
     "Autoencoder",
     "Bernoulli",
     "Categorical",
+    "Contractive",
     "Conv1d",
     "Conv2d",
     "ConvTranspose1d",

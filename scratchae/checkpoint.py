@@ -31,7 +31,7 @@ CLASSES = (
     *(likelihoods.SquaredError, likelihoods.AbsoluteError, models.Autoencoder, models.VAE),
     *(likelihoods.LearnedGaussian, likelihoods.Categorical),
     *(schedules.Warmup, schedules.Exponential, schedules.Steps, schedules.Cosine),
-    *(objectives.L1, objectives.StudentT, objectives.KLRate),
+    *(objectives.L1, objectives.StudentT, objectives.KLRate, objectives.Contractive),
     *(initializers.Normal, optim.Adam, optim.SGD),
     *(optim.Adadelta, optim.Adagrad, optim.AdamW, optim.RMSProp),
 )

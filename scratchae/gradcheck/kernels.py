@@ -79,6 +79,7 @@ def _families() -> Iterator[Family]:
     for pair in penalties.PAIRS:
         yield pair, partial(penalties.of_rows, *pair)
     yield (SUM_UNITS, RATE_GRADIENT), penalties.rate
+    yield penalties.CONTRACTIONS, penalties.contraction
 
 
 def _call(backend: Backend, kernel: Kernel, shapes: Shapes, *given: Any) -> list[np.ndarray]:

@@ -26,7 +26,7 @@ from ..layers import (
 )
 from ..likelihoods import AbsoluteError, Bernoulli, Categorical, GaussianLikelihood, LearnedGaussian, SquaredError
 from ..models import VAE, Autoencoder
-from ..objectives import ELBO, L1, KLRate, Reconstruction, StudentT
+from ..objectives import ELBO, L1, Contractive, KLRate, Reconstruction, StudentT
 from .kernels import kernel_reports
 from .layers import check_layer, grey
 from .measure import TOLERANCE, Report, Row
@@ -63,7 +63,7 @@ def _likelihoods(backend: str) -> list[Report]:
 
 
 def _objectives(backend: str) -> list[Report]:
-    penalties = (L1(0.3), StudentT(0.7), KLRate(0.9, 0.2))
+    penalties = (L1(0.3), StudentT(0.7), KLRate(0.9, 0.2), Contractive(0.6))
     made = (
         Reconstruction(Dense(6, 3, "tanh"), Dense(3, 6), AbsoluteError()),
         *(Reconstruction(Dense(6, 3, "sigmoid"), Dense(3, 6), SquaredError(), p) for p in penalties),

@@ -16,6 +16,7 @@ from ..kernels.penalties import (
     SUM_UNITS,
 )
 from ..kernels.sums import SUMS
+from ..layers import Layer
 
 PLACE = 2  # of a penalty's first sum, behind the count and the nll
 
@@ -31,6 +32,9 @@ class Penalty:
 
     def __init__(self, weight: float):
         self.weight = real("weight", weight, 0)
+
+    def see(self, encoder: Layer) -> None:
+        """Look at the encoder (N, ...) -> (N, code) once it is declared. Source: the penalty's own."""
 
     def count(self, units: int) -> int:
         """How many sums it has for a code of that many units. Shapes: none. Source: ``forward``."""
@@ -52,6 +56,11 @@ class Penalty:
     def backward(self, dh: Array, h: Array, total: Array) -> Array:
         """dh, h (N, ...) -> dh with the gradient added, in a buffer of its own. Source: as ``forward``."""
         raise NotImplementedError
+
+    def own(self, h: Array) -> None:
+        """Add to the encoder's gradients what does not go through h (N, ...), if anything does not.
+
+        Called when the encoder has written its own. Source: as ``forward``."""
 
 
 class _OfRows(Penalty):

@@ -8,7 +8,8 @@ from ..backend import Array, Backend
 from ..kernels.sums import SUMS
 from ..layers import Layer
 from ..likelihoods import Likelihood
-from .base import Objective
+from ..parameters import Declared
+from .base import Objective, Shape
 from .penalties import Penalty
 
 
@@ -33,6 +34,13 @@ class Reconstruction(Objective):
         self.likelihood = likelihood
         self.penalty = penalty
         self.additive = penalty is None or penalty.additive
+
+    def declare(self, shape: Shape) -> Declared:
+        """As Objective.declare, shapes too; the penalty sees the encoder. Source: objectives/base.py."""
+        declared = super().declare(shape)
+        if self.penalty:
+            self.penalty.see(self.encoder)
+        return declared
 
     def bind(self, backend: Backend, rows: int) -> None:
         """Bind every part for (rows, ...). Source: layers/base.py."""
@@ -69,3 +77,5 @@ class Reconstruction(Objective):
         if self.penalty:
             dh = self.penalty.backward(dh, self.h, total)  # (4)
         self.encoder.backward(dh)  # (1)
+        if self.penalty:
+            self.penalty.own(self.h)  # (4)

@@ -252,7 +252,7 @@ CASES = {
     "philox.BERNOULLI": philox("bernoulli"),
 } | {
     name: case
-    for family in ("likelihood", "lstm", "noise", "penalty")
+    for family in ("contraction", "likelihood", "lstm", "noise", "penalty")
     for name, case in runpy.run_path(__file__.replace("test_spellings", f"{family}_cases"))["CASES"].items()
 }
 PLAIN = {"step.ADVANCE", "sums.SUMS", "noise.GATE"}  # the CPU runs their definitions

@@ -10,6 +10,7 @@ the classes; Okabe and Ito, "Color universal design", 2008, for the two of the c
 
 from .codes import code_activity
 from .curves import loss_curves
+from .detection import roc_curve, score_histogram, series_errors
 from .frame import save, write_gif
 from .images import image_grid, image_pairs, image_rows, manifold
 from .latent import latent_scatter, quantile_plane
@@ -23,6 +24,9 @@ __all__ = [
     "loss_curves",
     "manifold",
     "quantile_plane",
+    "roc_curve",
     "save",
+    "score_histogram",
+    "series_errors",
     "write_gif",
 ]

@@ -1,0 +1,134 @@
+"""A detector at work: what it sees of an example, how its scores lie about the threshold, the ROC curve."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .frame import FAINT, HEADER, INK, QUIET, TEST, TRAIN, framed, name_axes
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+BINS = 60
+STEPS = (1.0, 2.0, 5.0)  # ticks of a logarithmic axis, in each power of ten
+
+
+def series_errors(
+    x: np.ndarray, reconstruction: np.ndarray, names: list[str], title: str, note: str = "", unit: str = ""
+) -> "Figure":
+    """Series and their reconstructions, a panel each, the error filled between: (K, T) twice -> Figure.
+
+    names: a panel's title each; unit: of the values. Raises ValueError for other shapes.
+    Source: TensorFlow's tutorial "Intro to Autoencoders", third example.
+    """
+    if x.ndim != 2 or len(x) == 0 or reconstruction.shape != x.shape or len(names) != len(x):
+        raise ValueError(
+            f"there are series of shape {x.shape}, reconstructions of {reconstruction.shape} and {len(names)} "
+            "names, but (K, T), (K, T) and K are expected"
+        )
+    K, T = x.shape
+    figure = framed(max(4.6, 3.5 * K), 3.2 + HEADER, title, note, constrained=True)
+    panels = figure.subplots(1, K, sharey=True, squeeze=False)[0]
+    for i, (axes, name) in enumerate(zip(panels, names, strict=True)):
+        t = np.arange(T)
+        axes.fill_between(t, x[i], reconstruction[i], color=TEST, alpha=0.25, lw=0, label="error")
+        axes.plot(t, x[i], color=INK, lw=1.3, label="original")
+        axes.plot(t, reconstruction[i], color=TEST, lw=1.3, label="reconstruction")
+        axes.set_title(name, fontsize=9, color=INK)
+        axes.margins(x=0.01)
+        name_axes(axes, "sample", unit if i == 0 else "")
+    handles, words = panels[0].get_legend_handles_labels()
+    style: dict[str, Any] = {"frameon": False, "fontsize": 9, "labelcolor": INK}
+    figure.legend(handles, words, loc="outside lower center", ncols=3, **style)
+    return figure
+
+
+def score_histogram(
+    known: np.ndarray,
+    scores: np.ndarray,
+    is_anomaly: np.ndarray,
+    threshold: float,
+    title: str,
+    note: str = "",
+    unit: str = "score",
+) -> "Figure":
+    """How scores lie about the threshold: of normal examples (n,) that it was learnt from, of test ones (N,).
+
+    is_anomaly (N,) bool: the truth. Shares are of each group; the axis is logarithmic where all scores are
+    above 0. Raises ValueError for no scores, and as ``roc_curve``. Source: Chandola, Banerjee, Kumar,
+    "Anomaly detection: a survey", 2009, section 1.4 (scores and thresholds).
+    """
+    y = _truth(scores, is_anomaly)
+    if len(known) == 0 or len(scores) == 0:
+        raise ValueError(f"there are {len(known)} known scores and {len(scores)} others, but some are expected")
+    figure = framed(6.4, 3.6 + HEADER, title, note, constrained=True)
+    axes = figure.add_subplot()
+    every = np.concatenate([known, scores, [threshold]])
+    low, high = every.min(), every.max()
+    logarithmic = low > 0
+    edges = np.geomspace(low, high, BINS + 1) if logarithmic else np.linspace(low, high, BINS + 1)
+    edges[0], edges[-1] = low, high  # rounding may leave them inside
+    groups: tuple[tuple[str, np.ndarray, dict[str, Any]], ...] = (
+        ("normal, sets the threshold", known, {"histtype": "stepfilled", "color": TRAIN, "alpha": 0.3, "lw": 0}),
+        ("normal, test", scores[~y], {"histtype": "step", "color": TRAIN, "lw": 1.5}),
+        ("abnormal, test", scores[y], {"histtype": "stepfilled", "color": TEST, "alpha": 0.6, "lw": 0}),
+    )
+    for name, s, style in groups:
+        if len(s):
+            weights = np.full(len(s), 100 / len(s))
+            axes.hist(s, edges.tolist(), weights=weights, label=f"{name} ({len(s):,})", **style)
+    axes.axvline(threshold, color=INK, lw=1.2, ls="--", label=f"threshold {threshold:.3g}")
+    if logarithmic:
+        _logarithmic(axes)
+    name_axes(axes, unit, "% of each group")
+    figure.legend(loc="outside lower center", ncols=2, frameon=False, fontsize=8.5, labelcolor=INK)
+    return figure
+
+
+def roc_curve(scores: np.ndarray, is_anomaly: np.ndarray, threshold: float, title: str, note: str = "") -> "Figure":
+    """Anomalies found against false alarms, over all thresholds, the chosen one marked: (N,) twice -> Figure.
+
+    is_anomaly (N,) bool: the truth. The area under the curve is evaluate's ``roc_auc``. Raises ValueError for
+    other shapes, and where one of the classes is missing. Source: Hanley and McNeil 1982, figure 1.
+    """
+    y = _truth(scores, is_anomaly)
+    if y.all() or not y.any():
+        raise ValueError(f"there are {y.sum()} anomalies among {len(y)} examples, but a ROC curve takes both")
+    _, place = np.unique(-scores, return_inverse=True)
+    found, alarms = (np.bincount(place, weights=of).cumsum() / of.sum() for of in (y, ~y))
+    found, alarms = np.append(0, found), np.append(0, alarms)
+    flags = scores > threshold
+    hit, alarm = flags[y].mean(), flags[~y].mean()
+    figure = framed(4.8, 4.5 + HEADER, title, note, constrained=True)
+    axes = figure.add_subplot(aspect="equal")
+    axes.plot([0, 1], [0, 1], color=QUIET, lw=1, ls=":", label="by chance, AUC 0.5")
+    axes.plot(alarms, found, color=TRAIN, lw=1.8, label=f"the detector, AUC {np.trapezoid(found, alarms):.4f}")
+    point = f"threshold {threshold:.3g}: finds {hit:.1%},\nfalse alarms {alarm:.1%}"
+    style: dict[str, Any] = {"color": TEST, "mec": "white", "ms": 9, "ls": "", "clip_on": False, "zorder": 4}
+    axes.plot(alarm, hit, "o", label=point, **style)
+    axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01))
+    axes.grid(color=FAINT, lw=0.6)
+    axes.set_axisbelow(True)
+    name_axes(axes, "normal examples that are flagged", "anomalies that are flagged")
+    axes.legend(loc="lower right", frameon=False, fontsize=8.5, labelcolor=INK)
+    return figure
+
+
+def _truth(scores: np.ndarray, is_anomaly: np.ndarray) -> np.ndarray:
+    """is_anomaly (N,) as bool, one for each score."""
+    if scores.ndim != 1 or np.shape(is_anomaly) != scores.shape:
+        raise ValueError(f"the scores have shape {scores.shape} and the truth {np.shape(is_anomaly)}: (N,) is due")
+    return np.asarray(is_anomaly, dtype=bool)
+
+
+def _logarithmic(axes: "Axes") -> None:
+    """A logarithmic x axis with plain numbers at 1, 2 and 5."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+
+    axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=STEPS))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(
+        FuncFormatter(lambda value, _: np.format_float_positional(value, 3, trim="-", fractional=False))
+    )

@@ -1,0 +1,190 @@
+"""The example of the heart beats, tiny: what it writes, what it says, and which beats it learns from."""
+
+import contextlib
+import io
+import json
+import signal
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+import scratchae
+from scratchae import datasets, plots
+from scratchae.datasets import files
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "examples"))
+
+import anomaly_ecg
+import common
+
+STAND_IN = "beats (generated)"
+PICTURES = {"beats.png", "scores.png", "roc.png", "loss.png"}
+ALWAYS = {"config.json", "metrics.jsonl", "weights.safetensors"} | PICTURES
+COLUMNS = {"epoch", "train_loss", "train_reconstruction", "test_loss", "reconstruction"}
+COLUMNS |= {"seconds", "examples_per_second", "dataset", "backend"}
+JUDGED = {"accuracy", "precision", "recall", "anomaly_precision", "anomaly_recall", "auc", "threshold"}
+RUNS = {
+    "tutorial": [],
+    "better": ["--detector", "better", "--dataset", "beats"],
+    "reference": ["--backend", "reference"],
+}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def no_data(tmp_path_factory):
+    """No file, no network; as many beats as a tiny run reads; pictures are small."""
+    few = datasets.take(datasets.beats.everything(), slice(common.SMOKE_BEATS))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("SCRATCHAE_DATA", raising=False)
+        patch.setattr(files, "_cache", lambda: tmp_path_factory.getbasetemp() / "no such cache")
+        patch.setattr(files, "_download", unreachable)
+        patch.setattr(plots.frame, "DPI", plots.frame.DPI // 4)
+        patch.setattr(datasets.beats, "everything", lambda: few)
+        yield
+
+
+def unreachable(url, *_):
+    raise ConnectionError(f"{url} is not there")
+
+
+def tiny(out, *options):
+    return anomaly_ecg.main(["--smoke", "--out", str(out), *options])
+
+
+def metrics(out):
+    return [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
+
+
+def prepared(out, *options):
+    parser = common.Parser("anomaly_ecg", "", common.BEATS)
+    parser.add_argument("--detector")
+    return anomaly_ecg.prepare(parser.parse_args(["--out", str(out), *options]))
+
+
+@pytest.fixture(scope="module")
+def runs(no_data, tmp_path_factory):
+    """Each run of the table once: its folder, its exit status, what it printed, its pictures' titles."""
+    done, save = {}, plots.save
+    for name, options in RUNS.items():
+        out, titles, printed = tmp_path_factory.mktemp(name), {}, io.StringIO()
+
+        def saving(figure, path, titles=titles):
+            titles[path.name] = figure.texts[0].get_text()
+            save(figure, path)
+
+        with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(printed):
+            patch.setattr(plots, "save", saving)
+            status = tiny(out, *options)
+        lines = printed.getvalue().splitlines()
+        done[name] = SimpleNamespace(out=out, status=status, printed=lines, titles=titles)
+    return done
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_files_and_metrics(runs, name):
+    run = runs[name]
+    assert run.status == 0 and {path.name for path in run.out.iterdir()} == ALWAYS
+    records = metrics(run.out)
+    assert [set(record) for record in records] == 2 * [COLUMNS | JUDGED]
+    assert all(0 <= record[key] <= 1 for record in records for key in JUDGED if record[key] is not None)
+    assert {record["backend"] for record in records} == {"reference" if name == "reference" else "numpy"}
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_the_closing_line_gives_the_numbers(runs, name):
+    last, line = metrics(runs[name].out)[-1], runs[name].printed[-1]
+    assert line.startswith(f"{STAND_IN}, after 2 epochs: test accuracy {last['accuracy']:.4f}, normal beats: ")
+    assert f"normal beats: precision {last['precision']:.4f}, recall {last['recall']:.4f}, abnormal" in line
+    precision = last["anomaly_precision"]
+    words = f"precision {'undefined' if precision is None else f'{precision:.4f}'}"
+    words += f", recall {last['anomaly_recall']:.4f}"
+    assert f"abnormal beats: {words}, ROC-AUC {last['auc']:.4f}; pictures in" in line
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_the_stand_in_is_named_everywhere(runs, name):
+    assert set(runs[name].titles) == PICTURES
+    assert all(title.startswith(STAND_IN) for title in runs[name].titles.values())
+    config = json.loads((runs[name].out / "config.json").read_text())
+    assert config.get("stand_in_for") == (None if name == "better" else "ecg5000")
+    assert {record["dataset"] for record in metrics(runs[name].out)} == {"beats"}
+
+
+def test_backends_give_the_same_numbers(runs, tolerance):
+    for ours, oracle in zip(metrics(runs["tutorial"].out), metrics(runs["reference"].out), strict=True):
+        for key in ("train_loss", "test_loss", "threshold"):
+            assert ours[key] == pytest.approx(oracle[key], rel=tolerance("trajectory", "float32")), key
+
+
+@pytest.mark.parametrize("detector", anomaly_ecg.DETECTORS)
+def test_the_metrics_are_those_of_the_saved_model(runs, detector, tmp_path, tolerance):
+    last = metrics(runs[detector].out)[-1]
+    run, judge = prepared(tmp_path, "--smoke", "--dataset", "beats", "--detector", detector)
+    judge.detector.model = scratchae.load(runs[detector].out / "weights.safetensors")
+    flags = judge.detector.fit(judge.known).flags(run.test)
+    normal = run.test.labels == 1
+    assert judge.detector.threshold == pytest.approx(last["threshold"], rel=tolerance("loss", "float32"))
+    assert np.mean(flags == ~normal) == pytest.approx(last["accuracy"])
+    assert np.mean(normal[~flags]) == pytest.approx(last["precision"])
+    assert np.mean(~flags[normal]) == pytest.approx(last["recall"])
+    assert np.mean(flags[~normal]) == pytest.approx(last["anomaly_recall"])
+
+
+@pytest.mark.parametrize(("detector", "parameters"), [("tutorial", 10_484), ("better", 19_220)])
+def test_recipes(detector, parameters, tmp_path):
+    run, _ = prepared(tmp_path, "--dataset", "beats", "--detector", detector)
+    config = json.loads((tmp_path / "config.json").read_text())
+    recipe = anomaly_ecg.RECIPES[detector] | {"dataset": "beats", "parameters": parameters}
+    assert {key: config[key] for key in recipe} == recipe
+    assert run.optimizer.eps == pytest.approx(1.4e-5 if detector == "tutorial" else 1e-8)
+
+
+def rows(values):
+    return {x.tobytes() for x in values.x}
+
+
+@pytest.mark.parametrize("detector", anomaly_ecg.DETECTORS)
+def test_only_normal_training_beats_are_learnt_from(detector, tmp_path):
+    run, judge = prepared(tmp_path, "--dataset", "beats", "--detector", detector)
+    assert set(run.train.labels) == set(judge.known.labels) == {1} and judge.test is run.test
+    assert not rows(run.test) & (rows(run.train) | rows(judge.known))
+    assert len(run.test) == common.SMOKE_BEATS // 5 and judge.is_anomaly.sum() == np.sum(run.test.labels != 1)
+    if detector == "better":
+        assert not rows(run.train) & rows(judge.known)
+        assert len(judge.known) == pytest.approx(len(run.train) / 4, abs=1)
+    else:
+        assert rows(run.train) == rows(judge.known)
+
+
+def test_the_seed_decides_the_split_and_the_weights(tmp_path):
+    (one, _), (other, _) = (prepared(tmp_path, "--detector", "tutorial", "--seed", seed) for seed in "01")
+    assert rows(one.test) != rows(other.test)
+    assert not np.array_equal(one.model.parameters.values, other.model.parameters.values)
+
+
+def test_interrupted_before_an_epoch_ended(tmp_path, capsys, monkeypatch):
+    step = scratchae.training.Progress.step
+
+    def interrupted(self, loss):
+        step(self, loss)
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(scratchae.training.Progress, "step", interrupted)
+    assert tiny(tmp_path, "--batch-size", "32") == 130
+    assert {path.name for path in tmp_path.iterdir()} == ALWAYS - {"loss.png"}
+    assert "no epoch was finished" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [("--detector oracle", "oracle"), ("--strict-data", "ECG5000_TRAIN.txt"), ("--dataset mnist", "mnist")],
+)
+def test_user_errors_are_one_sentence(options, words, tmp_path, capsys):
+    with pytest.raises(SystemExit) as ended:
+        tiny(tmp_path / "out", *options.split())
+    sentence = capsys.readouterr().err
+    assert ended.value.code == 2 and sentence.startswith("anomaly_ecg: ") and words in sentence
+    assert sentence.count("\n") == 1 and not (tmp_path / "out").exists()

@@ -1,0 +1,114 @@
+"""Figures of a detector: nothing clipped, and the numbers they show are those they were given."""
+
+import sys
+
+import numpy as np
+import pytest
+
+from scratchae import plots
+from scratchae.evaluate import report
+
+TITLE = "beats (generated): scores of beats"
+NOTE = "autoencoder 140-32-16-8 of normal beats, interrupted after 20 epochs"
+
+
+@pytest.fixture(autouse=True)
+def no_pyplot(monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
+
+
+def case(seed=0):
+    """Scores of 200 normal examples, of 100 others, and of which of these are anomalies."""
+    rng = np.random.default_rng(seed)
+    y = np.arange(100) % 3 == 0
+    return rng.lognormal(-4, 0.5, 200), rng.lognormal(-4 + 1.5 * y, 0.5), y
+
+
+def series():
+    x = np.random.default_rng(0).random((2, 140))
+    return x, x + 0.1
+
+
+def figures():
+    known, s, y = case()
+    names = ["normal beat, not flagged\nscore 0.0192", "abnormal beat, flagged\nscore 0.0579"]
+    return {
+        "errors": plots.series_errors(*series(), names, TITLE, NOTE, "scaled by the training beats"),
+        "histogram": plots.score_histogram(known, s, y, 0.03, TITLE, NOTE, "absolute error per sample"),
+        "linear": plots.score_histogram(known - 0.1, s, y, 0.03, TITLE, NOTE),
+        "roc": plots.roc_curve(s, y, 0.03, TITLE, NOTE),
+    }
+
+
+def test_titles_and_nothing_clipped():
+    for name, figure in figures().items():
+        assert [text.get_text() for text in figure.texts] == [TITLE, NOTE], name
+        figure.canvas.draw()
+        box, (width, height) = figure.get_tightbbox(), figure.get_size_inches()
+        assert box.x0 >= 0 and box.y0 >= 0 and box.x1 <= width and box.y1 <= height, name
+
+
+def test_the_error_is_filled_between_series_and_reconstruction():
+    x, z = series()
+    figure = plots.series_errors(x, z, ["a", "b"], TITLE)
+    for i, axes in enumerate(figure.axes):
+        original, reconstruction = axes.lines
+        assert np.array_equal(original.get_ydata(), x[i]) and np.array_equal(reconstruction.get_ydata(), z[i])
+        filled = axes.collections[0].get_paths()[0].vertices[:, 1]
+        assert filled.min() == x[i].min() and filled.max() == z[i].max()
+        assert axes.get_title() == "ab"[i]
+
+
+@pytest.mark.parametrize("shift", [0.0, 0.1])
+def test_the_histogram_counts_every_score_once(shift):
+    known, s, y = case()
+    figure = plots.score_histogram(known - shift, s - shift, y, 0.03, TITLE)
+    axes = figure.axes[0]
+    assert axes.get_xscale() == ("linear" if shift else "log")
+    words = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert words == [
+        "normal, sets the threshold (200)",
+        "normal, test (66)",
+        "abnormal, test (34)",
+        "threshold 0.03",
+    ]
+    for patch, n in zip(axes.patches, (200, 66, 34), strict=True):
+        outline = patch.get_path().vertices
+        heights = outline[1 : 2 * 60 + 1 : 2, 1]  # two corners a bin
+        assert heights.sum() == pytest.approx(100)
+        assert np.allclose(heights * n / 100, np.round(heights * n / 100))
+    assert list(axes.lines[0].get_xdata()) == [0.03, 0.03]
+
+
+@pytest.mark.parametrize("ties", [False, True])
+def test_the_roc_curve_agrees_with_the_report(ties):
+    _, s, y = case()
+    s = np.round(s, 2) if ties else s
+    truth = report(s, y, 0.03)
+    axes = plots.roc_curve(s, y, 0.03, TITLE).axes[0]
+    _, curve, point = axes.lines
+    x, height = curve.get_data()
+    assert x[0] == height[0] == 0 and x[-1] == height[-1] == 1 and np.all(np.diff(x) >= 0)
+    assert np.trapezoid(height, x) == pytest.approx(truth.auc)
+    assert curve.get_label() == f"the detector, AUC {truth.auc:.4f}"
+    hit, alarm = truth.recall["anomaly"], 1 - truth.recall["normal"]
+    assert point.get_xdata()[0] == pytest.approx(alarm) and point.get_ydata()[0] == pytest.approx(hit)
+    assert np.isclose(x, alarm)[np.isclose(height, hit)].any()
+    assert point.get_label() == f"threshold 0.03: finds {hit:.1%},\nfalse alarms {alarm:.1%}"
+
+
+@pytest.mark.parametrize(
+    ("draw", "words"),
+    [
+        (lambda: plots.series_errors(np.zeros(5), np.zeros(5), ["a"], ""), r"shape \(5,\).*\(K, T\)"),
+        (lambda: plots.series_errors(np.zeros((1, 5)), np.zeros((1, 4)), ["a"], ""), r"\(1, 4\)"),
+        (lambda: plots.series_errors(np.zeros((2, 5)), np.zeros((2, 5)), ["a"], ""), "1 names"),
+        (lambda: plots.score_histogram(np.zeros(0), np.ones(3), np.ones(3, bool), 1.0, ""), "0 known"),
+        (lambda: plots.score_histogram(np.ones(3), np.ones(3), np.ones(2, bool), 1.0, ""), r"truth \(2,\)"),
+        (lambda: plots.roc_curve(np.ones(3), np.ones(3, bool), 1.0, ""), "3 anomalies among 3"),
+        (lambda: plots.roc_curve(np.ones((3, 1)), np.ones((3, 1), bool), 1.0, ""), r"shape \(3, 1\)"),
+    ],
+)
+def test_errors_are_sentences(draw, words):
+    with pytest.raises(ValueError, match=words):
+        draw()

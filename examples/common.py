@@ -22,7 +22,7 @@ OUTPUTS = (
     *("weights.safetensors", "loss.png", "reconstructions.png", "samples.png"),
     *("latent.png", "manifold.png", "samples.gif"),
     *("beats.png", "scores.png", "roc.png"),
-    *("denoised.png", "codes.png", "weights.png"),
+    *("denoised.png", "codes.png", "weights.png", "series.png", "windows.png"),
 )
 IMAGES = tuple(sorted(datasets.LOADERS))
 BEATS = ("beats", "ecg5000")

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from . import beats, ecg5000, fashion_mnist, mnist, strokes
+from . import beats, daily, ecg5000, fashion_mnist, mnist, strokes
 from .files import DataUnavailable
 from .idx import Split
 from .sources import Images, Values, as_source
@@ -14,6 +14,7 @@ __all__ = [
     "Values",
     "as_source",
     "beats",
+    "daily",
     "ecg5000",
     "fashion_mnist",
     "load",

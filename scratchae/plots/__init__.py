@@ -14,6 +14,7 @@ from .detection import roc_curve, score_histogram, series_errors
 from .frame import save, write_gif
 from .images import image_grid, image_pairs, image_rows, manifold
 from .latent import latent_scatter, quantile_plane
+from .series import series_scores, window_pairs
 
 __all__ = [
     "code_activity",
@@ -28,5 +29,7 @@ __all__ = [
     "save",
     "score_histogram",
     "series_errors",
+    "series_scores",
+    "window_pairs",
     "write_gif",
 ]

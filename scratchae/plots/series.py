@@ -1,0 +1,94 @@
+"""A series over time: what was found strange in it, and how well its windows are reconstructed."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .frame import FAINT, HEADER, INK, QUIET, TEST, TRAIN, framed, name_axes
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+SHADE = "#f0e442"  # Okabe and Ito's yellow, under everything
+COLUMNS = 3  # windows on a row
+
+
+def series_scores(
+    t: np.ndarray,
+    x: np.ndarray,
+    scores: np.ndarray,
+    threshold: float,
+    events: Sequence[tuple[str, float, float]],
+    title: str,
+    note: str = "",
+    units: tuple[str, str, str] = ("time", "value", "score"),
+) -> "Figure":
+    """A series above its scores: t, x, scores (T,), the threshold, and what is known to be wrong -> Figure.
+
+    Points above the threshold are marked; each event (word, from, to), in the units of t, is shaded and named.
+    units: of t, x and the scores. Raises ValueError for other shapes. Source: Lavin and Ahmad 2015, figure 1.
+    """
+    if not t.shape == x.shape == scores.shape or t.ndim != 1 or t.size == 0:
+        raise ValueError(f"t, x and scores have shapes {t.shape}, {x.shape}, {scores.shape}, but (T,) is expected")
+    figure = framed(10.5, 4.6 + HEADER, title, note, constrained=True)
+    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
+    over = scores > threshold
+    upper.plot(t, x, color=TRAIN, lw=0.8, label="series", zorder=3)
+    upper.plot(t[over], x[over], ".", color=TEST, ms=3.5, mew=0, label="above the threshold", zorder=4)
+    lower.plot(t, scores, color=INK, lw=0.8, zorder=3)
+    lower.axhline(threshold, color=TEST, lw=1, ls="--", zorder=4, label=f"threshold {threshold:.3g}")
+    lower.set_ylim(bottom=0)
+    for word, start, stop in events:
+        for axes in (upper, lower):
+            axes.axvspan(start, stop, color=SHADE, alpha=0.45, lw=0, zorder=1)
+        middle = (start + stop) / 2
+        upper.annotate(
+            word, (middle, 1), (0, 2), ("data", "axes fraction"), "offset points", ha="center", fontsize=8
+        )
+    upper.set_xlim(t[0], t[-1])
+    name_axes(upper, "", units[1])
+    name_axes(lower, units[0], units[2])
+    for axes in (upper, lower):
+        axes.legend(frameon=False, fontsize=8, labelcolor=INK, ncols=2, loc="upper left", bbox_to_anchor=(0, 1.02))
+        axes.set_ylim(top=axes.get_ylim()[1] + 0.15 * np.ptp(axes.get_ylim()))  # room for the legend
+    return figure
+
+
+def window_pairs(
+    pairs: dict[str, tuple[np.ndarray, np.ndarray]],
+    t: np.ndarray,
+    title: str,
+    note: str = "",
+    units: tuple[str, str] = ("time", "value"),
+) -> "Figure":
+    """Windows and their reconstructions, the error between them filled: {word: (x, x')}, t all (T,) -> Figure.
+
+    units: of t and x; all panels have the same axes. Raises ValueError for other shapes, and for no windows.
+    Source: Keras' example "Timeseries anomaly detection using an Autoencoder", its picture of a reconstruction.
+    """
+    from matplotlib.ticker import MaxNLocator
+
+    if not pairs or any(part.shape != t.shape or t.ndim != 1 for pair in pairs.values() for part in pair):
+        shapes = {word: tuple(part.shape for part in pair) for word, pair in pairs.items()}
+        raise ValueError(f"the windows have shapes {shapes}, but two of {t.shape}, as t has, are expected of each")
+    columns = min(COLUMNS, len(pairs))
+    rows = -(-len(pairs) // columns)
+    figure = framed(max(4.6, 3.2 * columns), 2.1 * rows + 0.3 + HEADER, title, note, constrained=True)
+    panels: list[Axes] = list(figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).flat)
+    for i, (axes, (word, (x, y))) in enumerate(zip(panels, pairs.items(), strict=False)):
+        axes.fill_between(t, x, y, color=TEST, alpha=0.25, lw=0, label="error", zorder=2)
+        axes.plot(t, x, color=TRAIN, lw=1, label="window", zorder=3)
+        axes.plot(t, y, color=TEST, lw=1.2, label="reconstruction", zorder=4)
+        axes.set_title(f"{word} (mean error {np.abs(x - y).mean():.1f})", fontsize=9, color=INK)
+        axes.grid(axis="y", color=FAINT, lw=0.6)
+        name_axes(axes, units[0] if i + columns >= len(pairs) else "", units[1] if i % columns == 0 else "")
+        axes.tick_params(labelbottom=i + columns >= len(pairs))
+    for axes in panels[len(pairs) :]:
+        axes.set_visible(False)
+    panels[0].set_xlim(t[0], t[-1])
+    panels[0].xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 3, 6, 10]))
+    handles, words = panels[0].get_legend_handles_labels()
+    figure.legend(handles, words, loc="outside lower center", ncols=3, frameon=False, fontsize=8, labelcolor=QUIET)
+    return figure

@@ -37,6 +37,7 @@ RECIPES = {
 }
 WORDS = {"tutorial": "autoencoder 140-32-16-8 of normal beats", "better": "denoising 140-64-8 of normal beats"}
 UNITS = {"tutorial": "absolute error", "better": "squared error"}
+JUDGED = ("accuracy", "precision", "recall", "anomaly_precision", "anomaly_recall", "auc")
 EPS = {"tutorial": 140 * 1e-7, "better": 1e-8}  # Keras' 1e-7 is for gradients of a mean over 140 samples
 
 
@@ -54,7 +55,6 @@ def better() -> Detector:
     return Detector(Autoencoder(encoder, decoder, SquaredError()), squared_error, FalseAlarms(0.025))
 
 
-JUDGED = ("accuracy", "precision", "recall", "anomaly_precision", "anomaly_recall", "auc")
 DETECTORS = {"tutorial": tutorial, "better": better}
 
 
@@ -116,8 +116,9 @@ def draw(run: common.Run, judge: Judge) -> None:
         for i in rows
     ]
     x = run.test.x[rows]
+    pairs = dict(zip(names, zip(x, run.model.reconstruct(x), strict=True), strict=True))
     labels = run.labels("two beats of median score")
-    figure = plots.series_errors(x, run.model.reconstruct(x), names, *labels, "scaled by the training beats")
+    figure = plots.window_pairs(pairs, np.arange(140), *labels, ("sample", "scaled by the training beats"))
     plots.save(figure, run.out / "beats.png")
     labels = run.labels("scores of beats")
     figure = plots.score_histogram(known, scores, y, threshold, *labels, f"{unit} per sample")
@@ -143,17 +144,24 @@ def result(record: dict[str, Any]) -> str:
     )
 
 
-def main(argv: list[str] | None = None) -> int:
+def parser() -> common.Parser:
+    """The common options and this example's own."""
+    p = common.Parser(EXAMPLE, __doc__ or "", common.BEATS)
+    p.add_argument("--detector", choices=sorted(DETECTORS), default="tutorial", help="default %(default)s")
+    return p
+
+
+def train(made: tuple[common.Run, Judge]) -> int:
     """Train, write, and say what came of it; returns the exit status."""
-    parser = common.Parser(EXAMPLE, __doc__ or "", common.BEATS)
-    parser.add_argument("--detector", choices=sorted(DETECTORS), default="tutorial", help="default %(default)s")
-    options = parser.parse_args(argv)
-    with common.sentences(parser):
-        run, judge = prepare(options)
-    with common.sentences(parser, common.RUN_ERRORS):
-        run.fit([judge])
-        draw(run, judge)
+    run, judge = made
+    run.fit([judge])
+    draw(run, judge)
     return run.close(result)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """The exit status of one run with these options."""
+    return parser().carry_out(argv, prepare, train)
 
 
 if __name__ == "__main__":

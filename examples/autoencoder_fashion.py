@@ -24,6 +24,9 @@ RECIPES: dict[str, dict[str, Any]] = {
     "deep": KERAS | {"epochs": 100},
 }
 SIZES = {"basic": (784, 64), "keras": (784, 32), "deep": (784, 128, 64, 32)}
+METRICS = dict.fromkeys(RECIPES, ("test_bce", "nats per example")) | {
+    "basic": ("test_mse", "squared error per image")
+}
 SHAPE = (28, 28, 1)
 
 
@@ -62,20 +65,18 @@ def result(record: dict[str, Any]) -> str:
     return f"test BCE {record['test_bce']:.5f} per pixel ({record['test_loss']:.2f} nats per image)"
 
 
-def main(argv: list[str] | None = None) -> int:
+def train(run: common.Run) -> int:
     """Train, write, and say what came of it; returns the exit status."""
-    p = parser()
-    options = p.parse_args(argv)
-    metric, unit = ("test_bce", "nats per example")
-    if options.arch == "basic":
-        metric, unit = "test_mse", "squared error per image"
-    with common.sentences(p):
-        run = prepare(options)
-    with common.sentences(p, common.RUN_ERRORS):
-        run.fit([common.per_pixel(metric)])
-        run.reconstructions()
-        run.loss(unit)
+    metric, unit = METRICS[run.options.arch]
+    run.fit([common.per_pixel(metric)])
+    run.reconstructions()
+    run.loss(unit)
     return run.close(result)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """The exit status of one run with these options."""
+    return parser().carry_out(argv, prepare, train)
 
 
 if __name__ == "__main__":

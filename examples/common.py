@@ -54,6 +54,14 @@ class Parser(argparse.ArgumentParser):
         self.add_argument("--out", type=Path, default=Path("runs", example), help="folder (default %(default)s)")
         self.add_argument("--smoke", action="store_true", help="a tiny run: a few hundred examples, 2 epochs")
 
+    def carry_out(self, argv: list[str] | None, prepare: Callable[[Any], Any], work: Callable[[Any], int]) -> int:
+        """prepare(options), which checks everything, then work(what that made) -> the exit status."""
+        options = self.parse_args(argv)
+        with _sentences(self, USER_ERRORS):
+            made = prepare(options)
+        with _sentences(self, RUN_ERRORS):
+            return work(made)
+
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: {message}\n")
 
@@ -78,7 +86,7 @@ def fill(options: argparse.Namespace, recipe: dict[str, Any]) -> None:
 
 
 @contextmanager
-def sentences(parser: Parser, errors: tuple[type[Exception], ...] = USER_ERRORS) -> Iterator[None]:
+def _sentences(parser: Parser, errors: tuple[type[Exception], ...]) -> Iterator[None]:
     """What a user can mend ends as one sentence and status 2, without a traceback; a bug keeps its own."""
     try:
         yield
@@ -230,10 +238,10 @@ class Run:
             figure = plots.loss_curves(self.history.records, *self.labels("learning curves"), unit)
             plots.save(figure, self.out / "loss.png")
 
-    def codes(self) -> np.ndarray:
-        """mu (N, D) of all test images, few of them in floating point at a time."""
+    def codes(self, encode: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+        """encode(x) (N, D) of all test images, few of them in floating point at a time."""
         starts = range(0, len(self.test), ENCODE)
-        return np.concatenate([self.model.encode(self.test.values(slice(i, i + ENCODE)))[0] for i in starts])
+        return np.concatenate([encode(self.test.values(slice(i, i + ENCODE))) for i in starts])
 
     def close(self, result: Callable[[dict[str, Any]], str]) -> int:
         """Print the closing line, result(last record) and where the pictures are; returns the exit status."""

@@ -103,20 +103,21 @@ def result(record: dict[str, Any]) -> str:
     return f"test BCE {record['test_bce']:.5f} per pixel ({record['test_loss']:.2f} nats per image)"
 
 
-def main(argv: list[str] | None = None) -> int:
+def train(made: tuple[common.Run, GaussianNoise | None]) -> int:
     """Train, write, and say what came of it; returns the exit status."""
-    p = parser()
-    options = p.parse_args(argv)
-    with common.sentences(p):
-        run, noise = prepare(options)
-    with common.sentences(p, common.RUN_ERRORS):
-        run.fit([common.per_pixel("test_bce")])
-        if noise:
-            draw_denoised(run, noise)
-        else:
-            run.reconstructions()
-        run.loss()
+    run, noise = made
+    run.fit([common.per_pixel("test_bce")])
+    if noise:
+        draw_denoised(run, noise)
+    else:
+        run.reconstructions()
+    run.loss()
     return run.close(result)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """The exit status of one run with these options."""
+    return parser().carry_out(argv, prepare, train)
 
 
 if __name__ == "__main__":

@@ -122,18 +122,19 @@ def prepare(options: argparse.Namespace) -> tuple[common.Run, Layer]:
     return common.Run(options, model, Adam(options.lr), (train, test), what), noise
 
 
-def main(argv: list[str] | None = None) -> int:
+def train(made: tuple[common.Run, Layer]) -> int:
     """Train, write, and say what came of it; returns the exit status."""
-    p = parser()
-    options = p.parse_args(argv)
-    with common.sentences(p):
-        run, noise = prepare(options)
-    with common.sentences(p, common.RUN_ERRORS):
-        run.fit([common.per_pixel("test_mse")])
-        draw_denoised(run, noise)
-        run.loss(unit="squared error per image")
-        before = noisy_mse(noise, run.test, options.seed)
+    run, noise = made
+    run.fit([common.per_pixel("test_mse")])
+    draw_denoised(run, noise)
+    run.loss(unit="squared error per image")
+    before = noisy_mse(noise, run.test, run.options.seed)
     return run.close(lambda r: f"test MSE {r['test_mse']:.5f} per pixel, from {before:.5f} of the noisy images")
+
+
+def main(argv: list[str] | None = None) -> int:
+    """The exit status of one run with these options."""
+    return parser().carry_out(argv, prepare, train)
 
 
 if __name__ == "__main__":

@@ -36,7 +36,7 @@ from scratchae import (
     plots,
 )
 from scratchae.datasets import daily
-from scratchae.evaluate import Maximum, report, roc_auc, windows
+from scratchae.evaluate import Maximum, points, report, roc_auc, windows
 from scratchae.schedules import Cosine
 
 EXAMPLE = Path(__file__).stem
@@ -96,14 +96,9 @@ class Watch:
     def scores(self, model: Any, x: np.ndarray) -> np.ndarray:
         """x (T,) -> how strange each of its points is, (T,): see the module."""
         w = windows(x, self.day, self.apart)
-        e = np.abs(model.reconstruct(w) - w)[:, :, 0]
-        deep = -(-self.day // self.apart)  # windows that contain a point, at most
-        over = np.full((len(x), deep), np.nan)
-        for k, row in enumerate(e):
-            over[k * self.apart : k * self.apart + self.day, k % deep] = row
+        e = points(np.abs(model.reconstruct(w) - w)[:, :, 0], len(x), self.day, self.apart)
         hour = self.day // 24 // 2  # on either side, half of it
-        padded = np.pad(np.nanmean(over, axis=1), hour, mode="edge")
-        return windows(padded, 2 * hour + 1).mean(axis=(1, 2), dtype=float)
+        return windows(np.pad(e, hour, mode="edge"), 2 * hour + 1).mean(axis=(1, 2))
 
     def values(self, x: np.ndarray) -> np.ndarray:
         """Standardised numbers in the series' own units."""
@@ -162,24 +157,21 @@ def draw(run: common.Run, watch: Watch, scores: np.ndarray, threshold: float) ->
     starts = {kind: int(np.clip(m - watch.day // 2, 0, len(seen) - watch.day)) for kind, m in starts.items()}
     w = np.stack([watch.test[s : s + watch.day, None] for s in [0, *starts.values()]])
     x, again = (watch.values(a[:, :, 0]) for a in (w, run.model.reconstruct(w)))
-    pairs = dict(zip(["normal", *starts], zip(x, again, strict=True), strict=True))
+    kinds = zip(["normal", *starts], x, again, strict=True)
+    pairs = {f"{kind} (mean error {np.abs(a - b).mean():.1f})": (a, b) for kind, a, b in kinds}
     labels = run.labels("a normal day and others, reconstructed")
     figure = plots.window_pairs(pairs, np.arange(watch.day) * 24 / watch.day, *labels, ("hours", "value"))
     plots.save(figure, run.out / "windows.png")
 
 
-def main(argv: list[str] | None = None) -> int:
+def train(made: tuple[common.Run, Watch]) -> int:
     """Train, score, write, and say what came of it; returns the exit status."""
-    p = parser()
-    options = p.parse_args(argv)
-    with common.sentences(p):
-        run, watch = prepare(options)
-    with common.sentences(p, common.RUN_ERRORS):
-        run.fit([watch.auc])
-        threshold = Maximum()(watch.scores(run.model, watch.normal))
-        scores = watch.scores(run.model, watch.test)
-        draw(run, watch, scores, threshold)
-        run.loss(unit="squared error per window")
+    run, watch = made
+    run.fit([watch.auc])
+    threshold = Maximum()(watch.scores(run.model, watch.normal))
+    scores = watch.scores(run.model, watch.test)
+    draw(run, watch, scores, threshold)
+    run.loss(unit="squared error per window")
     found = report(scores, watch.is_anomaly, threshold)
     hit, false = alarms(scores > threshold, watch.events)
     vain = f"{false} false alarm{'s' * (false != 1)}"
@@ -192,6 +184,11 @@ def main(argv: list[str] | None = None) -> int:
         )
 
     return run.close(result)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """The exit status of one run with these options."""
+    return parser().carry_out(argv, prepare, train)
 
 
 if __name__ == "__main__":

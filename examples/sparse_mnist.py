@@ -19,6 +19,7 @@ silent: the default weight is larger, and both numbers are reported.
 
 import argparse
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -62,24 +63,21 @@ def autoencoder(penalty: str, weight: float | None) -> Autoencoder:
 
 
 def codes(run: common.Run) -> np.ndarray:
-    """|h| (N, 32) of all test images, few of them in floating point at a time."""
-    starts = range(0, len(run.test), common.ENCODE)
-    parts = [run.model.encode(run.test.values(slice(i, i + common.ENCODE))) for i in starts]
-    return np.abs(np.concatenate(parts))
+    """|h| (N, 32) of all test images."""
+    return np.abs(run.codes(run.model.encode))
 
 
-class Activity:
-    """Add code_activity and active_share to the epoch's record, as the module says."""
+def activity(run: common.Run) -> Callable[[Any, Any], None]:
+    """A callback that adds code_activity and active_share to the epoch's record, as the module says."""
 
-    def __init__(self, run: common.Run):
-        self.run = run
-
-    def __call__(self, model: Any, history: Any) -> None:
-        h = codes(self.run)  # (N, 32)
+    def add(model: Any, history: Any) -> None:
+        h = codes(run)  # (N, 32)
         history.records[-1] |= {
             "code_activity": float(h.mean(dtype=np.float64)),
             "active_share": float((h > h.max(axis=0) / 10).mean()),
         }
+
+    return add
 
 
 def dictionary(model: Any, h: np.ndarray) -> np.ndarray:
@@ -133,20 +131,21 @@ def result(record: dict[str, Any]) -> str:
     return f"{words}, mean activity {record['code_activity']:.3f}, {record['active_share']:.0%} of the units active"
 
 
-def main(argv: list[str] | None = None) -> int:
+def train(made: tuple[common.Run, common.Run]) -> int:
     """Train both, write, and say what came of it; returns the exit status."""
-    p = parser()
-    options = p.parse_args(argv)
-    with common.sentences(p):
-        run, plain = prepare(options)
-    with common.sentences(p, common.RUN_ERRORS):
-        for one in (plain, run):
-            one.fit([common.per_pixel("test_bce"), Activity(one)])
-            one.loss()
-            if one.history.interrupted:
-                return one.close(result)
-        draw(run, plain)
+    run, plain = made
+    for one in (plain, run):
+        one.fit([common.per_pixel("test_bce"), activity(one)])
+        one.loss()
+        if one.history.interrupted:
+            return one.close(result)
+    draw(run, plain)
     return run.close(lambda record: f"{result(record)}; plain: {result(plain.history.records[-1])}")
+
+
+def main(argv: list[str] | None = None) -> int:
+    """The exit status of one run with these options."""
+    return parser().carry_out(argv, prepare, train)
 
 
 if __name__ == "__main__":

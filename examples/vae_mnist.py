@@ -109,7 +109,9 @@ def draw(run: common.Run) -> None:
     plots.save(figure, run.out / "samples.png")
     if run.options.latent_dim == 2:
         names = common.class_names(run.options.dataset)
-        figure = plots.latent_scatter(run.codes(), run.test.labels, names, *run.labels("latent plane"))
+        figure = plots.latent_scatter(
+            run.codes(lambda x: model.encode(x)[0]), run.test.labels, names, *run.labels("latent plane")
+        )
         plots.save(figure, run.out / "latent.png")
         decoded = model.decode(plots.quantile_plane(PLANE))
         plots.save(plots.manifold(decoded, *run.labels("decoded manifold")), run.out / "manifold.png")
@@ -121,19 +123,19 @@ def result(record: dict[str, Any]) -> str:
     return f"test ELBO {-nll - kl:.2f} nats per example (reconstruction {nll:.2f}, KL {kl:.2f})"
 
 
-def main(argv: list[str] | None = None) -> int:
+def train(run: common.Run) -> int:
     """Train, write, and say what came of it; returns the exit status."""
-    p = parser()
-    options = p.parse_args(argv)
-    with common.sentences(p):
-        run = prepare(options)
-    with common.sentences(p, common.RUN_ERRORS):
-        film = Film(run.model, options.seed) if options.gif else None
-        run.fit([film] if film else [])
-        draw(run)
-        if film:
-            film.write(run)
+    film = Film(run.model, run.options.seed) if run.options.gif else None
+    run.fit([film] if film else [])
+    draw(run)
+    if film:
+        film.write(run)
     return run.close(result)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """The exit status of one run with these options."""
+    return parser().carry_out(argv, prepare, train)
 
 
 if __name__ == "__main__":

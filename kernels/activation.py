@@ -206,7 +206,6 @@ LOOPS = {
     "softplus": (_softplus, _softplus_gradient),
 }
 
-COLUMNS = 8  # of a tile, at most: 8 float32 are the 32 bytes that a GPU's memory hands out at once
 ROWS, BLOCKS = 256, 1024  # of a part, at least; of a launch, at most where there are several parts
 
 
@@ -216,7 +215,7 @@ def _launches(name):
 
     def activation_gradient(gpu, da, db, dy, y, add):
         N, O = dy.shape
-        columns = min(COLUMNS, 1 << (O - 1).bit_length())
+        columns = gpu.tile(O)
         tiles = -(-O // columns)
         parts = max(1, min(N // ROWS, BLOCKS // tiles, gpu.partials.size // O))
         grid, shape = (tiles, parts), (N, O, parts, columns)

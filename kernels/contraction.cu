@@ -6,19 +6,10 @@ __device__ inline REAL slope(REAL h, REAL b)
     return (1 - b) + b * h - h * h;  // (1)
 }
 
-// q (D,) <- W (N, D), a tile of columns (a power of 2) a block.
+// q (D,) <- W (N, D).
 extern "C" __global__ void squared_columns(double* q, const REAL* W, int N, int D, int columns)
 {
-    const int column = threadIdx.x % columns, lane = threadIdx.x / columns, lanes = THREADS / columns;
-    for (int tile = blockIdx.x; tile * columns < D; tile += gridDim.x) {
-        const int d = tile * columns + column;
-        double sum = 0;
-        for (int n = d < D ? lane : N; n < N; n += lanes)
-            sum += W[n * D + d] * W[n * D + d];
-        sum = column_sum(sum, columns);
-        if (lane == 0 && d < D)
-            q[d] = sum;  // (2)
-    }
+    sum_columns(q, N, D, columns, [=](int n, int d) { return W[n * D + d] * W[n * D + d]; });  // (2)
 }
 
 // v (N,) <- h (N, D), q (D,).
@@ -44,21 +35,13 @@ extern "C" __global__ void contraction_gradient(REAL* out, const REAL* dh, const
         out[i] = dh[i] + slope(h[i], REAL(b)) * (REAL(b) - 2 * h[i]) * REAL(2 * w * q[i % D]);  // (4)
 }
 
-// c (D,) <- h (N, D), a tile of columns (a power of 2) a block.
+// c (D,) <- h (N, D).
 extern "C" __global__ void squared_slopes(double* c, const REAL* h, double b, int N, int D, int columns)
 {
-    const int column = threadIdx.x % columns, lane = threadIdx.x / columns, lanes = THREADS / columns;
-    for (int tile = blockIdx.x; tile * columns < D; tile += gridDim.x) {
-        const int d = tile * columns + column;
-        double sum = 0;
-        for (int n = d < D ? lane : N; n < N; n += lanes) {
-            const REAL s = slope(h[n * D + d], REAL(b));
-            sum += s * s;
-        }
-        sum = column_sum(sum, columns);
-        if (lane == 0 && d < D)
-            c[d] = sum;  // (5)
-    }
+    sum_columns(c, N, D, columns, [=](int n, int d) {
+        const REAL s = slope(h[n * D + d], REAL(b));
+        return s * s;  // (5)
+    });
 }
 
 // dW (I, D), added to, <- W (I, D), c (D,).

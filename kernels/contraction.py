@@ -17,14 +17,12 @@ and for w sum_n v_n, through h, with ds/dh = b - 2h, and straight through W, whi
 Sums over units and rows run in float64.
 
 Source: Rifai, Vincent, Muller, Glorot, Bengio, "Contractive auto-encoders: explicit invariance during feature
-extraction", 2011, eq. 7 and section 5 for the sigmoid (1 to 3).
+extraction", 2011, the penalty and its closed form for the sigmoid (1 to 3).
 """
 
 import numpy as np
 
 from .kernel import Kernel, jit
-
-COLUMNS = 8  # of a tile on a GPU, as in activation.py
 
 
 def squared_columns(q, W):
@@ -107,15 +105,8 @@ def _contraction_weights(dW, W, c, w):
             dW[i, j] += W[i, j] * W.dtype.type(2.0 * w * c[j])  # (6)
 
 
-def _by_column(gpu, name, out, rows, *constants):
-    """A sum over the rows (N, D) for each column, a tile of columns a block."""
-    N, D = rows.shape
-    columns = min(COLUMNS, 1 << (D - 1).bit_length())
-    gpu.blocks(name, -(-D // columns), out, rows, *constants, N, D, columns)
-
-
 def _squared_columns_cuda(gpu, q, W):
-    _by_column(gpu, "squared_columns", q, W)  # (2)
+    gpu.columns("squared_columns", W.shape[1], q, W, *W.shape)  # (2)
 
 
 def _contraction_cuda(gpu, v, h, q, b):
@@ -127,7 +118,7 @@ def _contraction_gradient_cuda(gpu, out, dh, h, q, w, b):
 
 
 def _squared_slopes_cuda(gpu, c, h, b):
-    _by_column(gpu, "squared_slopes", c, h, b)  # (1) (5)
+    gpu.columns("squared_slopes", h.shape[1], c, h, b, *h.shape)  # (1) (5)
 
 
 def _contraction_weights_cuda(gpu, dW, W, c, w):

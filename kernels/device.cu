@@ -27,6 +27,22 @@ __device__ inline double block_sum(double value)
     return column_sum(value, 1);
 }
 
+// s (D,) <- the sum over the rows n < N of value(n, d), a tile of columns (a power of 2) a block.
+template <class Value>
+__device__ inline void sum_columns(double* s, int N, int D, int columns, Value value)
+{
+    const int column = threadIdx.x % columns, lane = threadIdx.x / columns, lanes = THREADS / columns;
+    for (int tile = blockIdx.x; tile * columns < D; tile += gridDim.x) {
+        const int d = tile * columns + column;
+        double sum = 0;
+        for (int n = d < D ? lane : N; n < N; n += lanes)
+            sum += value(n, d);
+        sum = column_sum(sum, columns);
+        if (lane == 0 && d < D)
+            s[d] = sum;
+    }
+}
+
 // G (S, n) -> the sum of column i over the shards, in their order, as in shards.py.
 __device__ inline REAL shard_sum(const REAL* G, int S, int n, int i)
 {

@@ -43,19 +43,10 @@ extern "C" __global__ void student_t_gradient(REAL* out, const REAL* dh, const R
         out[i] = dh[i] + REAL(2 * w) * h[i] / (1 + h[i] * h[i]);  // (2)
 }
 
-// s (D,) <- h (N, D), a tile of columns (a power of 2) a block.
+// s (D,) <- h (N, D).
 extern "C" __global__ void sum_units(double* s, const REAL* h, int N, int D, int columns)
 {
-    const int column = threadIdx.x % columns, lane = threadIdx.x / columns, lanes = THREADS / columns;
-    for (int tile = blockIdx.x; tile * columns < D; tile += gridDim.x) {
-        const int d = tile * columns + column;
-        double sum = 0;
-        for (int n = d < D ? lane : N; n < N; n += lanes)
-            sum += h[n * D + d];
-        sum = column_sum(sum, columns);
-        if (lane == 0 && d < D)
-            s[d] = sum;  // (3)
-    }
+    sum_columns(s, N, D, columns, [=](int n, int d) { return h[n * D + d]; });  // (3)
 }
 
 // out (N, D) <- dh (N, D), total (k,).

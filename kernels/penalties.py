@@ -26,8 +26,6 @@ import numpy as np
 
 from .kernel import Kernel, jit
 
-COLUMNS = 8  # of a tile on a GPU, as in activation.py
-
 
 def l1(v, h):
     """v (N,) <- h (N, D)."""
@@ -125,9 +123,7 @@ def _row_cuda(name):
 
 
 def _sum_units_cuda(gpu, s, h):
-    N, D = h.shape
-    columns = min(COLUMNS, 1 << (D - 1).bit_length())
-    gpu.blocks("sum_units", -(-D // columns), s, h, N, D, columns)  # (3)
+    gpu.columns("sum_units", h.shape[1], s, h, *h.shape)  # (3)
 
 
 def _rate_gradient_cuda(gpu, out, dh, total, w, rho, first):

@@ -26,10 +26,23 @@ class EarlyStopping:
         self.values: np.ndarray | None = None
         self.owner: Any = None
 
+    def begin(self, model: Any, validated: bool) -> None:
+        """Check what can be known before the first step. Shapes: none. Source: the class docstring."""
+        if self.owner is not None and self.owner is not model.parameters:
+            raise RuntimeError(
+                "this EarlyStopping holds the best weights of another model, or of this one before it was built "
+                "again: make a new one for each model"
+            )
+        if not validated and not str(self.column).startswith("train_"):
+            raise ValueError(
+                f"there will be no column {self.column!r} without validation data: hand validation to fit, or "
+                "choose a column of the training, such as 'train_loss'"
+            )
+        self.owner = model.parameters
+
     def __call__(self, model: Any, history: Any) -> bool:
         """Look at the last epoch; True ends the run. Shapes: none. Source: the class docstring."""
         record = history.records[-1]
-        self._own(model)
         if self.column not in record:
             raise ValueError(
                 f"there is no column {self.column!r} in the history, which has {', '.join(record)}: hand "
@@ -43,13 +56,4 @@ class EarlyStopping:
     def finish(self, model: Any, history: Any) -> None:
         """Give the model the values of its best epoch back. Shapes: none. Source: the class docstring."""
         if self.values is not None:
-            self._own(model)
             model.backend.write(model.parameters.values, self.values)
-
-    def _own(self, model: Any) -> None:
-        if self.owner is not None and self.owner is not model.parameters:
-            raise RuntimeError(
-                "this EarlyStopping holds the best weights of another model, or of this one before it was built "
-                "again: make a new one for each model"
-            )
-        self.owner = model.parameters

@@ -64,9 +64,10 @@ def fit(
     data, validation: Images, Values, or a floating point array. Each epoch visits every example once, in
     an order that is a function of seed and epoch; the last batch may be smaller. validation is evaluated
     after each epoch. shards cut a batch and decide the bits, threads execute them and do not. callbacks
-    are called as f(model, history) after each epoch; one that returns True ends the run, and where one has a
-    finish(model, history), that is called when the run is over. Ctrl-C ends it after the step under way. Called
-    again, with the same optimiser, it goes on with the next epoch (one that was interrupted is begun again).
+    are called as f(model, history) after each epoch; one that returns True ends the run. Where one has a
+    begin(model, validated), that is called first, and a finish(model, history) when the run is over. Ctrl-C ends
+    it after the step under way. Called again, with the same optimiser, it goes on with the next epoch (one that was
+    interrupted is begun again).
 
     Raises NonFiniteLoss naming step, term and what to try; ValueError and TypeError, before anything is
     changed, for data that does not fit and for sizes below 1.
@@ -81,6 +82,9 @@ def fit(
     if not isinstance(optimizer, Optimizer):
         raise TypeError(f"the optimizer is {optimizer!r}, but an optimiser such as Adam(1e-3) is expected")
     team = team_of(model, batch_size, shards, threads)
+    for callback in callbacks:
+        if hasattr(callback, "begin"):
+            callback.begin(model, held is not None)
     optimizer.own(model.parameters)
     model.optimizer = optimizer
     history, first = History(), optimizer.epoch + 1

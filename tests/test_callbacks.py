@@ -66,8 +66,8 @@ def test_in_a_run(backend):
 
 
 def test_a_column_that_is_not_there():
-    with pytest.raises(ValueError, match="no column 'test_loss' in the history, which has epoch, train_loss"):
-        sa.fit(made(), X, sa.Adam(), epochs=1, callbacks=[sa.EarlyStopping()])
+    with pytest.raises(ValueError, match="no column 'auc' in the history, which has epoch, train_loss"):
+        sa.fit(made(), X, sa.Adam(), epochs=1, validation=X, callbacks=[sa.EarlyStopping(column="auc")])
 
 
 @pytest.mark.parametrize("options", [{"patience": 0}, {"least": -1}])
@@ -83,9 +83,18 @@ def test_another_model_is_refused():
     kept = values(second).copy()
     with pytest.raises(RuntimeError, match=r"another model.*a new one for each"):
         sa.fit(second, X, sa.Adam(1e-2), epochs=2, validation=X, callbacks=stop)
-    with pytest.raises(RuntimeError, match="another model"):
-        stop.finish(made(), sa.History())
-    assert not np.array_equal(values(second), values(first)) and not np.array_equal(values(second), kept)
+    with pytest.raises(RuntimeError, match="before it was built again"):
+        sa.fit(first.build(6, seed=1), X, sa.Adam(1e-2), epochs=2, validation=X, callbacks=stop)
+    np.testing.assert_array_equal(values(second), kept)  # found before the first step
+
+
+def test_a_column_that_cannot_come_is_refused_before_the_first_step():
+    model = made()
+    kept = values(model).copy()
+    with pytest.raises(ValueError, match=r"no column 'test_loss' without validation data"):
+        sa.fit(model, X, sa.Adam(1e-2), epochs=2, callbacks=sa.EarlyStopping())
+    np.testing.assert_array_equal(values(model), kept)
+    sa.fit(model, X, sa.Adam(1e-2), epochs=2, callbacks=sa.EarlyStopping(column="train_loss"))
 
 
 def test_a_second_run_of_the_same_model_counts_on():

@@ -53,6 +53,12 @@ def every_figure(title=TITLE, note=NOTE):
         "grid": plots.image_grid(images(60), title, note),
         "pairs": plots.image_pairs(images(25), images(25), title, note),
         "rows": plots.image_rows({"clean": images(15), "noisy": images(15), "denoised": images(15)}, title, note),
+        "activity": plots.code_activity({"plain": codes, "sparse": codes / 2}, title, note),
+        "series": plots.series_scores(
+            codes[:, 0], codes[:, 1], codes[:, 0] ** 2, 2.0, [("flat", -1.0, 1.0)], title, note
+        ),
+        "windows": plots.window_pairs({str(i): (codes[i], codes[i]) for i in range(5)}, np.arange(2), title, note),
+        "long curves": plots.loss_curves(records(100, "reconstruction", "penalty"), title, note),
         "manifold": plots.manifold(images(21**2), title, note),
         "curves": plots.loss_curves(records(10, "reconstruction", "kl", "penalty"), title, note),
         "scatter": plots.latent_scatter(codes, labels, NAMES, title, note),

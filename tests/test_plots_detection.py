@@ -24,16 +24,18 @@ def case(seed=0):
     return rng.lognormal(-4, 0.5, 200), rng.lognormal(-4 + 1.5 * y, 0.5), y
 
 
-def series():
+def pairs():
     x = np.random.default_rng(0).random((2, 140))
-    return x, x + 0.1
+    names = "normal beat, not flagged\nscore 0.0192", "abnormal beat, flagged\nscore 0.0579"
+    return dict(zip(names, zip(x, x + 0.1, strict=True), strict=True))
 
 
 def figures():
     known, s, y = case()
-    names = ["normal beat, not flagged\nscore 0.0192", "abnormal beat, flagged\nscore 0.0579"]
     return {
-        "errors": plots.series_errors(*series(), names, TITLE, NOTE, "scaled by the training beats"),
+        "errors": plots.window_pairs(
+            pairs(), np.arange(140), TITLE, NOTE, ("sample", "scaled by the training beats")
+        ),
         "histogram": plots.score_histogram(known, s, y, 0.03, TITLE, NOTE, "absolute error per sample"),
         "linear": plots.score_histogram(known - 0.1, s, y, 0.03, TITLE, NOTE),
         "roc": plots.roc_curve(s, y, 0.03, TITLE, NOTE),
@@ -49,14 +51,13 @@ def test_titles_and_nothing_clipped():
 
 
 def test_the_error_is_filled_between_series_and_reconstruction():
-    x, z = series()
-    figure = plots.series_errors(x, z, ["a", "b"], TITLE)
-    for i, axes in enumerate(figure.axes):
+    figure = plots.window_pairs(pairs(), np.arange(140), TITLE)
+    for axes, (title, (x, z)) in zip(figure.axes, pairs().items(), strict=True):
         original, reconstruction = axes.lines
-        assert np.array_equal(original.get_ydata(), x[i]) and np.array_equal(reconstruction.get_ydata(), z[i])
+        assert np.array_equal(original.get_ydata(), x) and np.array_equal(reconstruction.get_ydata(), z)
         filled = axes.collections[0].get_paths()[0].vertices[:, 1]
-        assert filled.min() == x[i].min() and filled.max() == z[i].max()
-        assert axes.get_title() == "ab"[i]
+        assert filled.min() == x.min() and filled.max() == z.max()
+        assert axes.get_title() == title
 
 
 @pytest.mark.parametrize("shift", [0.0, 0.1])
@@ -100,9 +101,6 @@ def test_the_roc_curve_agrees_with_the_report(ties):
 @pytest.mark.parametrize(
     ("draw", "words"),
     [
-        (lambda: plots.series_errors(np.zeros(5), np.zeros(5), ["a"], ""), r"shape \(5,\).*\(K, T\)"),
-        (lambda: plots.series_errors(np.zeros((1, 5)), np.zeros((1, 4)), ["a"], ""), r"\(1, 4\)"),
-        (lambda: plots.series_errors(np.zeros((2, 5)), np.zeros((2, 5)), ["a"], ""), "1 names"),
         (lambda: plots.score_histogram(np.zeros(0), np.ones(3), np.ones(3, bool), 1.0, ""), "0 known"),
         (lambda: plots.score_histogram(np.ones(3), np.ones(3), np.ones(2, bool), 1.0, ""), r"truth \(2,\)"),
         (lambda: plots.roc_curve(np.ones(3), np.ones(3, bool), 1.0, ""), "3 anomalies among 3"),

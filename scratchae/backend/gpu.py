@@ -22,6 +22,7 @@ from .driver import INSTALL, OTHERWISE, cause
 from .size import size
 
 THREADS = 256  # in a block, as in device.cu
+COLUMNS = 8  # of a tile, at most: 8 float32 are the 32 bytes that a GPU's memory hands out at once
 AT_ONCE = 8  # blocks of 256 threads that a multiprocessor holds
 MULTIPROCESSORS, GENERATION = 16, 75  # cudaDevAttrMultiProcessorCount, cudaDevAttrComputeCapabilityMajor
 PARTIALS = 1 << 17  # doubles that a reduction over many rows may leave between its two launches
@@ -97,6 +98,18 @@ class Gpu:
         """Launch a function with a block for each row or tile. Shapes: its own. Source: the module."""
         x, y = blocks if isinstance(blocks, tuple) else (blocks, 1)
         self._launch(name, (min(x, self.most), y), arguments)
+
+    def columns(self, name: str, D: int, *arguments: Any) -> None:
+        """Launch a function with a block for each tile of D columns; their number in a tile is its last argument.
+
+        Shapes: its own. Source: device.cu, ``sum_columns``."""
+        columns = self.tile(D)
+        self.blocks(name, -(-D // columns), *arguments, columns)
+
+    @staticmethod
+    def tile(D: int) -> int:
+        """How many of D columns a block takes: a power of 2. Shapes: scalars. Source: device.cu."""
+        return min(COLUMNS, 1 << (D - 1).bit_length())
 
     def _launch(self, name: str, grid: tuple[int, ...], arguments: tuple[Any, ...]) -> None:
         """Raises TypeError and ValueError for arguments that are not what the function declares."""

@@ -6,6 +6,8 @@ Window k of a series of T points holds the points k step, ..., k step + length -
     K(t) = {k : k step <= t < k step + length, k < N}       the windows that contain point t                (2)
     s(t) = mean, or max, of s_k over K(t);  NaN where K(t) is empty                                         (3)
 
+where a window has one score s_k, or a score s_k(t - k step) for each of its points.
+
 K(t) is empty for the last points where step does not divide T - length, and between windows where step is
 larger than length. Source: Malhotra et al., "LSTM-based encoder-decoder for multi-sensor anomaly detection",
 2016, section 2 (windows).
@@ -36,26 +38,29 @@ def windows(series: np.ndarray, length: int, step: int = 1) -> np.ndarray:
 
 
 def points(scores: Any, n: int, length: int, step: int = 1, highest: bool = False) -> np.ndarray:
-    """Scores (N,) of the windows of a series of n points -> scores (n,) float64 of its points.
+    """Scores of the windows of a series of n points, (N,) or (N, length) -> scores (n,) float64 of its points.
 
-    The mean over the windows that contain a point, or the highest. Warns (DetectionWarning) where points
-    lie in no window and are NaN. Raises ValueError where that series has another number of windows, and for
-    a series shorter than a window. Source: the module, (2) and (3).
+    With one score a window, one bad hour blames all of a window's points; with a score for each of its points, such
+    as np.abs(model.reconstruct(w) - w)[:, :, 0], each is blamed for its own error. The mean over the windows that
+    contain a point, or the highest. Warns (DetectionWarning) where points lie in no window and are NaN. Raises
+    ValueError where that series has another number of windows, and for a series shorter than a window.
+    Source: the module, (2) and (3).
     """
     n = checks.positive("n", n)
     count, length, step = _count(n, length, step)
     s = np.asarray(scores, dtype=np.float64)
-    if s.shape != (count,):
+    if s.shape not in ((count,), (count, length)):
         raise ValueError(
             f"the scores have shape {s.shape}, but a series of {n} points has {count} windows of {length} points, "
-            f"{step} apart: give one score for each"
+            f"{step} apart: give one score for each, ({count},), or one for each of its points, ({count}, {length})"
         )
+    s = np.broadcast_to(s.reshape(count, -1), (count, length))
     starts, covered = step * np.arange(count), np.zeros(n, np.int64)
     total = np.full(n, -np.inf if highest else 0.0)
     for j in range(length):  # every window's j-th point, all of them different
         at = starts + j  # (N,)  # (2)
         covered[at] += 1
-        total[at] = np.maximum(total[at], s) if highest else total[at] + s  # (3)
+        total[at] = np.maximum(total[at], s[:, j]) if highest else total[at] + s[:, j]  # (3)
     missing = np.flatnonzero(covered == 0)
     if len(missing):
         warn(f"{len(missing)} of {n} points lie in no window, the first at {missing[0]}: their score is nan")

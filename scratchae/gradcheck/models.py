@@ -7,7 +7,7 @@ import numpy as np
 
 from .. import checks
 from ..backend import Backend, get_backend
-from ..likelihoods import Categorical, Likelihood
+from ..likelihoods import Likelihood
 from ..models import Model
 from ..objectives import Objective
 from .layers import Tensors, draw, grey, title
@@ -69,7 +69,7 @@ def check_likelihood(
 def _possible(likelihood: Likelihood, shape: Shape) -> np.ndarray:
     """Data in (0, 1) of that shape; probabilities where the likelihood asks for them."""
     x = grey(shape)
-    return x / x.sum(axis=-1, keepdims=True) if isinstance(likelihood, Categorical) else x
+    return x if likelihood.takes_grey else x / x.sum(axis=-1, keepdims=True)
 
 
 def _likelihood_row(likelihood: Likelihood, backend: Backend, x: np.ndarray, K: int) -> Row:

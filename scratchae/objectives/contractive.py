@@ -1,7 +1,5 @@
 """The contractive penalty: the code is to move little when the input does."""
 
-from typing import Any
-
 import numpy as np
 
 from ..backend import Array, Backend
@@ -29,7 +27,7 @@ class Contractive(Penalty):
 
     Reconstruction holds the code to what matters, (1) forgets the rest: what is left are the directions in which
     data varies. Raises ValueError for weight < 0 and another encoder. Source: Rifai et al., "Contractive
-    auto-encoders", 2011, eq. 7; kernels/contraction.py (1) to (6).
+    auto-encoders", 2011; kernels/contraction.py (1) to (6).
     """
 
     layer: Dense
@@ -52,7 +50,7 @@ class Contractive(Penalty):
         self.q, self.c = (backend.empty((units,), np.float64) for _ in range(2))
         self.squared_columns, self.squared_slopes = backend.op(SQUARED_COLUMNS), backend.op(SQUARED_SLOPES)
         self.contraction, self.gradient = backend.op(CONTRACTION), backend.op(CONTRACTION_GRADIENT)
-        self.weights: Any = backend.op(CONTRACTION_WEIGHTS)
+        self.weights_gradient = backend.op(CONTRACTION_WEIGHTS)
 
     def forward(self, sums: Array, nll: Array, h: Array) -> None:
         """sums (3,) <- nll (N,), h (N, O). Source: kernels/contraction.py (1) to (3)."""
@@ -70,4 +68,4 @@ class Contractive(Penalty):
     def own(self, h: Array) -> None:
         """Add to dW (I, O) what W does by itself; h (N, O). Source: kernels/contraction.py (5) (6)."""
         self.squared_slopes(self.c, h, self.b)
-        self.weights(self.layer.dW, self.layer.W, self.c, self.weight)
+        self.weights_gradient(self.layer.dW, self.layer.W, self.c, self.weight)

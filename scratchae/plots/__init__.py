@@ -10,7 +10,7 @@ the classes; Okabe and Ito, "Color universal design", 2008, for the two of the c
 
 from .codes import code_activity
 from .curves import loss_curves
-from .detection import roc_curve, score_histogram, series_errors
+from .detection import roc_curve, score_histogram
 from .frame import save, write_gif
 from .images import image_grid, image_pairs, image_rows, manifold
 from .latent import latent_scatter, quantile_plane
@@ -28,7 +28,6 @@ __all__ = [
     "roc_curve",
     "save",
     "score_histogram",
-    "series_errors",
     "series_scores",
     "window_pairs",
     "write_gif",

@@ -8,6 +8,8 @@ from .frame import FAINT, HEADER, INK, TEST, TRAIN, framed, name_axes
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+MARKED = 30  # epochs, at most, that are points as well as a line
+
 
 def loss_curves(
     records: Sequence[dict[str, Any]], title: str, note: str = "", unit: str = "nats per example"
@@ -33,7 +35,8 @@ def loss_curves(
             ("test", "test_loss" if term == "loss" else term, TEST),
         ):
             if key in columns:
-                style: dict[str, Any] = {"color": colour, "lw": 1.8, "marker": "o", "ms": 4, "mec": "white"}
+                style: dict[str, Any] = {"color": colour, "lw": 1.8, "ms": 4, "mec": "white"}
+                style["marker"] = "o" if len(records) <= MARKED else ""
                 axes.plot(columns["epoch"], columns[key], label=name, clip_on=False, zorder=3, **style)
         axes.set_title("KL divergence" if term == "kl" else term, fontsize=9, color=INK)
         axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True, steps=[1, 2, 5, 10], min_n_ticks=1))

@@ -1,4 +1,4 @@
-"""A detector at work: what it sees of an example, how its scores lie about the threshold, the ROC curve."""
+"""A detector at work: how its scores lie about the threshold, and the ROC curve."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -12,36 +12,6 @@ if TYPE_CHECKING:
 
 BINS = 60
 STEPS = (1.0, 2.0, 5.0)  # ticks of a logarithmic axis, in each power of ten
-
-
-def series_errors(
-    x: np.ndarray, reconstruction: np.ndarray, names: list[str], title: str, note: str = "", unit: str = ""
-) -> "Figure":
-    """Series and their reconstructions, a panel each, the error filled between: (K, T) twice -> Figure.
-
-    names: a panel's title each; unit: of the values. Raises ValueError for other shapes.
-    Source: TensorFlow's tutorial "Intro to Autoencoders", third example.
-    """
-    if x.ndim != 2 or len(x) == 0 or reconstruction.shape != x.shape or len(names) != len(x):
-        raise ValueError(
-            f"there are series of shape {x.shape}, reconstructions of {reconstruction.shape} and {len(names)} "
-            "names, but (K, T), (K, T) and K are expected"
-        )
-    K, T = x.shape
-    figure = framed(max(4.6, 3.5 * K), 3.2 + HEADER, title, note, constrained=True)
-    panels = figure.subplots(1, K, sharey=True, squeeze=False)[0]
-    for i, (axes, name) in enumerate(zip(panels, names, strict=True)):
-        t = np.arange(T)
-        axes.fill_between(t, x[i], reconstruction[i], color=TEST, alpha=0.25, lw=0, label="error")
-        axes.plot(t, x[i], color=INK, lw=1.3, label="original")
-        axes.plot(t, reconstruction[i], color=TEST, lw=1.3, label="reconstruction")
-        axes.set_title(name, fontsize=9, color=INK)
-        axes.margins(x=0.01)
-        name_axes(axes, "sample", unit if i == 0 else "")
-    handles, words = panels[0].get_legend_handles_labels()
-    style: dict[str, Any] = {"frameon": False, "fontsize": 9, "labelcolor": INK}
-    figure.legend(handles, words, loc="outside lower center", ncols=3, **style)
-    return figure
 
 
 def score_histogram(

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SHADE = "#f0e442"  # Okabe and Ito's yellow, under everything
-COLUMNS = 3  # windows on a row
+COLUMNS = 3  # panels on a row
 
 
 def series_scores(
@@ -63,25 +63,27 @@ def window_pairs(
     note: str = "",
     units: tuple[str, str] = ("time", "value"),
 ) -> "Figure":
-    """Windows and their reconstructions, the error between them filled: {word: (x, x')}, t all (T,) -> Figure.
+    """Series and their reconstructions, the error between them filled: {title: (x, x')}, t all (T,) -> Figure.
 
-    units: of t and x; all panels have the same axes. Raises ValueError for other shapes, and for no windows.
-    Source: Keras' example "Timeseries anomaly detection using an Autoencoder", its picture of a reconstruction.
+    units: of t and x; all panels have the same axes. Raises ValueError for other shapes, and for no series.
+    Source: TensorFlow's tutorial "Intro to Autoencoders", third example.
     """
     from matplotlib.ticker import MaxNLocator
 
     if not pairs or any(part.shape != t.shape or t.ndim != 1 for pair in pairs.values() for part in pair):
         shapes = {word: tuple(part.shape for part in pair) for word, pair in pairs.items()}
-        raise ValueError(f"the windows have shapes {shapes}, but two of {t.shape}, as t has, are expected of each")
+        raise ValueError(f"the series have shapes {shapes}, but two of {t.shape}, as t has, are expected of each")
     columns = min(COLUMNS, len(pairs))
     rows = -(-len(pairs) // columns)
-    figure = framed(max(4.6, 3.2 * columns), 2.1 * rows + 0.3 + HEADER, title, note, constrained=True)
+    figure = framed(
+        max(4.6, 3.2 * columns), (2.1 if rows > 1 else 2.9) * rows + 0.3 + HEADER, title, note, constrained=True
+    )
     panels: list[Axes] = list(figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).flat)
     for i, (axes, (word, (x, y))) in enumerate(zip(panels, pairs.items(), strict=False)):
         axes.fill_between(t, x, y, color=TEST, alpha=0.25, lw=0, label="error", zorder=2)
-        axes.plot(t, x, color=TRAIN, lw=1, label="window", zorder=3)
+        axes.plot(t, x, color=TRAIN, lw=1, label="original", zorder=3)
         axes.plot(t, y, color=TEST, lw=1.2, label="reconstruction", zorder=4)
-        axes.set_title(f"{word} (mean error {np.abs(x - y).mean():.1f})", fontsize=9, color=INK)
+        axes.set_title(word, fontsize=9, color=INK)
         axes.grid(axis="y", color=FAINT, lw=0.6)
         name_axes(axes, units[0] if i + columns >= len(pairs) else "", units[1] if i % columns == 0 else "")
         axes.tick_params(labelbottom=i + columns >= len(pairs))

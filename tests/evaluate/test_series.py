@@ -23,6 +23,17 @@ def test_by_hand():
     assert points([1, 6, 2], 5, 3, highest=True).tolist() == [1, 6, 6, 6, 2]
 
 
+def test_a_score_for_each_point_of_a_window():
+    """Each window blames its own points: by hand, and one score a window is the same score for all of them."""
+    assert points([[1, 2], [4, 8]], 3, 2).tolist() == [1, 3, 8]
+    assert points([[1, 2], [0, 8]], 3, 2, highest=True).tolist() == [1, 2, 8]
+    assert points([[1, 2], [4, 8]], 4, 2, 2).tolist() == [1, 2, 4, 8]
+    s = np.random.default_rng(0).random(6)
+    np.testing.assert_array_equal(points(s, 11, 6), points(np.repeat(s[:, None], 6, axis=1), 11, 6))
+    x = np.random.default_rng(1).random(20)
+    np.testing.assert_allclose(points(windows(x, 5, 3)[:, :, 0], 20, 5, 3), x)
+
+
 def test_the_form_of_windows():
     series = np.arange(20, dtype=np.float32).reshape(10, 2)
     w = windows(series, 4, 3)

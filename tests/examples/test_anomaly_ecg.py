@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 
 import scratchae
-from scratchae import datasets, plots
-from scratchae.datasets import files
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "examples"))
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parents[1] / "examples")]
 
-import anomaly_ecg
-import common
+import anomaly_ecg  # noqa: E402
+import common  # noqa: E402
+from test_examples import metrics, no_data, tiny, watch  # noqa: E402, F401 (a fixture)
 
 STAND_IN = "beats (generated)"
 PICTURES = {"beats.png", "scores.png", "roc.png", "loss.png"}
@@ -33,51 +33,19 @@ RUNS = {
 }
 
 
-@pytest.fixture(autouse=True, scope="module")
-def no_data(tmp_path_factory):
-    """No file, no network; as many beats as a tiny run reads; pictures are small."""
-    few = datasets.take(datasets.beats.everything(), slice(common.SMOKE_BEATS))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("SCRATCHAE_DATA", raising=False)
-        patch.setattr(files, "_cache", lambda: tmp_path_factory.getbasetemp() / "no such cache")
-        patch.setattr(files, "_download", unreachable)
-        patch.setattr(plots.frame, "DPI", plots.frame.DPI // 4)
-        patch.setattr(datasets.beats, "everything", lambda: few)
-        yield
-
-
-def unreachable(url, *_):
-    raise ConnectionError(f"{url} is not there")
-
-
-def tiny(out, *options):
-    return anomaly_ecg.main(["--smoke", "--out", str(out), *options])
-
-
-def metrics(out):
-    return [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
-
-
 def prepared(out, *options):
-    parser = common.Parser("anomaly_ecg", "", common.BEATS)
-    parser.add_argument("--detector")
-    return anomaly_ecg.prepare(parser.parse_args(["--out", str(out), *options]))
+    return anomaly_ecg.prepare(anomaly_ecg.parser().parse_args(["--out", str(out), *options]))
 
 
 @pytest.fixture(scope="module")
-def runs(no_data, tmp_path_factory):
+def runs(no_data, tmp_path_factory):  # noqa: F811
     """Each run of the table once: its folder, its exit status, what it printed, its pictures' titles."""
-    done, save = {}, plots.save
+    done = {}
     for name, options in RUNS.items():
         out, titles, printed = tmp_path_factory.mktemp(name), {}, io.StringIO()
-
-        def saving(figure, path, titles=titles):
-            titles[path.name] = figure.texts[0].get_text()
-            save(figure, path)
-
         with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(printed):
-            patch.setattr(plots, "save", saving)
-            status = tiny(out, *options)
+            watch(patch, titles)
+            status = tiny(anomaly_ecg, out, *options)
         lines = printed.getvalue().splitlines()
         done[name] = SimpleNamespace(out=out, status=status, printed=lines, titles=titles)
     return done
@@ -107,7 +75,7 @@ def test_the_closing_line_gives_the_numbers(runs, name):
 @pytest.mark.parametrize("name", RUNS)
 def test_the_stand_in_is_named_everywhere(runs, name):
     assert set(runs[name].titles) == PICTURES
-    assert all(title.startswith(STAND_IN) for title in runs[name].titles.values())
+    assert all(title.startswith(STAND_IN) for (title,) in runs[name].titles.values())
     config = json.loads((runs[name].out / "config.json").read_text())
     assert config.get("stand_in_for") == (None if name == "better" else "ecg5000")
     assert {record["dataset"] for record in metrics(runs[name].out)} == {"beats"}
@@ -173,7 +141,7 @@ def test_interrupted_before_an_epoch_ended(tmp_path, capsys, monkeypatch):
         signal.raise_signal(signal.SIGINT)
 
     monkeypatch.setattr(scratchae.training.Progress, "step", interrupted)
-    assert tiny(tmp_path, "--batch-size", "32") == 130
+    assert tiny(anomaly_ecg, tmp_path, "--batch-size", "32") == 130
     assert {path.name for path in tmp_path.iterdir()} == ALWAYS - {"loss.png"}
     assert "no epoch was finished" in capsys.readouterr().out
 
@@ -184,7 +152,7 @@ def test_interrupted_before_an_epoch_ended(tmp_path, capsys, monkeypatch):
 )
 def test_user_errors_are_one_sentence(options, words, tmp_path, capsys):
     with pytest.raises(SystemExit) as ended:
-        tiny(tmp_path / "out", *options.split())
+        tiny(anomaly_ecg, tmp_path / "out", *options.split())
     sentence = capsys.readouterr().err
     assert ended.value.code == 2 and sentence.startswith("anomaly_ecg: ") and words in sentence
     assert sentence.count("\n") == 1 and not (tmp_path / "out").exists()

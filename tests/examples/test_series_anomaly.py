@@ -135,5 +135,5 @@ def test_pictures_refuse_other_shapes():
         plots.series_scores(t, t, t[:4], 1.0, [], "title")
     with pytest.raises(ValueError, match=r"\(4,\)"):
         plots.window_pairs({"normal": (t, t[:4])}, t, "title")
-    with pytest.raises(ValueError, match="windows"):
+    with pytest.raises(ValueError, match="series"):
         plots.window_pairs({}, t, "title")

@@ -1,4 +1,4 @@
-"""The contractive penalty: the Jacobian by finite differences, gradients, shards, the GPU, and what it is for."""
+"""The contractive penalty: the Jacobian by finite differences, gradients, and what it is for."""
 
 import copy
 
@@ -7,7 +7,6 @@ import pytest
 
 import scratchae as sa
 from scratchae.gradcheck import check_model
-from scratchae.graph import team_of
 from scratchae.kernels import contraction
 
 X = np.random.default_rng(0).random((24, 6))
@@ -56,38 +55,6 @@ def test_a_planted_error_is_found(kernel, factor, monkeypatch):
     monkeypatch.setattr(contractive, variable, contraction.Kernel(wrong))
     report = check_model(model("tanh", "reference"), X, backend="reference")
     assert not report.ok
-
-
-@EACH
-def test_shards_and_blocks_change_nothing_but_roundings(activation, backend, tolerance, monkeypatch):
-    found = []
-    for cut, block in ((1, 10**9), (3, 10**9), (2, 1)):
-        monkeypatch.setattr("scratchae.parallel.BLOCK_BYTES", block)
-        m = model(activation, backend)
-        with team_of(m, len(X), cut) as team:
-            total = team.gradients(team.feeds(sa.Values(X)), np.arange(len(X), dtype=np.uint32))
-            found.append(np.concatenate([total, m.backend.to_host(team.grads).sum(axis=0)]))
-    for other in found[1:]:
-        np.testing.assert_allclose(other, found[0], rtol=tolerance("layer"), atol=tolerance("layer"))
-
-
-@EACH
-def test_backends_train_alike(activation, backend, tolerance):
-    found = []
-    for each in (backend, "reference"):
-        m = model(activation, each)
-        sa.fit(m, X, sa.Adam(1e-2), epochs=4, batch_size=10, shards=2)
-        found.append(m.backend.to_host(m.parameters.values))
-    np.testing.assert_allclose(*found, rtol=tolerance("layer"), atol=tolerance("layer"))
-
-
-def test_a_graph_has_the_bits_of_its_launches(gpu):
-    found = []
-    for recorded in (True, False):
-        m = model("sigmoid", sa.get_backend(gpu, graph=recorded), dtype=None)
-        sa.fit(m, X, sa.Adam(1e-2), epochs=4, batch_size=10, shards=2)
-        found.append(m.backend.to_host(m.parameters.values))
-    np.testing.assert_array_equal(*found)
 
 
 def test_it_keeps_the_directions_in_which_data_varies():

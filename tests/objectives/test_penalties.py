@@ -10,6 +10,7 @@ from scratchae.graph import team_of
 RNG = np.random.default_rng(0)
 X = RNG.random((24, 6))
 PENALTIES = {"L1": sa.L1(0.3), "StudentT": sa.StudentT(0.7), "KLRate": sa.KLRate(0.9, 0.2)}
+PENALTIES["Contractive"] = sa.Contractive(0.6)
 EACH = pytest.mark.parametrize("name", PENALTIES)
 
 
@@ -20,11 +21,16 @@ def model(name, backend="numpy", dtype="float64", penalty=None, units=8):
     return sa.Autoencoder(encoder, decoder, penalty=penalty).build(6, backend=backend, dtype=dtype, seed=2)
 
 
-def by_hand(name, h):
+def price(name, m):
+    """The penalty of an example, from the code of X and the encoder's W."""
+    h, W = m.encode(X), m.backend.to_host(m.parameters.view("encoder.W"))
     if name == "L1":
         return 0.3 * np.abs(h).sum(1).mean()
     if name == "StudentT":
         return 0.7 * np.log(1 + h**2).sum(1).mean()
+    if name == "Contractive":
+        jacobians = (h * (1 - h))[:, None] * W  # (N, I, O)
+        return 0.6 * (jacobians**2).sum((1, 2)).mean()
     rate = h.mean(0)
     return 0.9 * (0.2 * np.log(0.2 / rate) + 0.8 * np.log(0.8 / (1 - rate))).sum()
 
@@ -34,7 +40,7 @@ def by_hand(name, h):
 def test_the_value_is_the_formula(name, backend, shards, tolerance):
     m = model(name, backend)
     terms = sa.evaluate(m, X, shards=shards)
-    expected = by_hand(name, m.encode(X))
+    expected = price(name, m)
     assert terms["penalty"] == pytest.approx(expected, rel=tolerance("loss"))
     assert terms["loss"] == pytest.approx(terms["reconstruction"] + terms["penalty"], rel=tolerance("loss"))
 
@@ -45,10 +51,11 @@ def test_the_gradient_is_that_of_the_loss(name, backend):
 
 
 @EACH
-@pytest.mark.parametrize("shards", [2, 3])
-def test_shards_change_nothing_but_roundings(name, backend, shards, tolerance):
+@pytest.mark.parametrize("shards, block", [(2, 10**9), (3, 10**9), (2, 1)])
+def test_shards_and_blocks_change_nothing_but_roundings(name, backend, shards, block, tolerance, monkeypatch):
     found = []
-    for cut in (1, shards):
+    for cut, size in ((1, 10**9), (shards, block)):
+        monkeypatch.setattr("scratchae.parallel.BLOCK_BYTES", size)
         m = model(name, backend)
         rows = np.arange(len(X), dtype=np.uint32)
         with team_of(m, len(X), cut) as team:
@@ -68,10 +75,11 @@ def test_backends_train_alike(name, backend, tolerance):
     np.testing.assert_allclose(*found, rtol=tolerance("layer"), atol=tolerance("layer"))
 
 
-def test_a_graph_has_the_bits_of_its_launches(gpu):
+@pytest.mark.parametrize("name", ["KLRate", "Contractive"])
+def test_a_graph_has_the_bits_of_its_launches(name, gpu):
     found = []
     for recorded in (True, False):
-        m = model("KLRate", sa.get_backend(gpu, graph=recorded), dtype=None)
+        m = model(name, sa.get_backend(gpu, graph=recorded), dtype=None)
         sa.fit(m, X, sa.Adam(1e-2), epochs=4, batch_size=10, shards=2)
         found.append(m.backend.to_host(m.parameters.values))
     np.testing.assert_array_equal(*found)
@@ -81,12 +89,15 @@ def test_a_graph_has_the_bits_of_its_launches(gpu):
 @EACH
 def test_a_code_obeys(name, backend):
     """Trained, the penalty moves the code: towards zero, or towards its rate."""
-    codes = {}
+    codes, prices = {}, {}
     for penalised in (name, None):
         m = model(penalised, backend)
         sa.fit(m, X, sa.Adam(2e-2), epochs=60, batch_size=24)
         codes[penalised] = m.encode(X)
-    if name == "KLRate":
+        prices[penalised] = price(name, m)
+    if name == "Contractive":
+        assert prices[name] < 0.5 * prices[None]
+    elif name == "KLRate":
         assert np.abs(codes[name].mean(0) - 0.2).mean() < 0.5 * np.abs(codes[None].mean(0) - 0.2).mean()
     else:
         assert np.abs(codes[name]).mean() < 0.9 * np.abs(codes[None]).mean()

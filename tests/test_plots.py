@@ -58,7 +58,7 @@ def every_figure(title=TITLE, note=NOTE):
             codes[:, 0], codes[:, 1], codes[:, 0] ** 2, 2.0, [("flat", -1.0, 1.0)], title, note
         ),
         "windows": plots.window_pairs({str(i): (codes[i], codes[i]) for i in range(5)}, np.arange(2), title, note),
-        "long curves": plots.loss_curves(records(100, "reconstruction", "penalty"), title, note),
+        "long curves": plots.loss_curves(records(100, "reconstruction", "kl"), title, note),
         "manifold": plots.manifold(images(21**2), title, note),
         "curves": plots.loss_curves(records(10, "reconstruction", "kl", "penalty"), title, note),
         "scatter": plots.latent_scatter(codes, labels, NAMES, title, note),

@@ -208,3 +208,12 @@ def test_errors_are_sentences(draw, words):
 def test_matplotlib_is_imported_late():
     code = "import sys, scratchae.plots; sys.exit('matplotlib' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+@pytest.mark.parametrize(("epochs", "marker"), [(30, "o"), (31, "")])
+def test_curves_are_those_of_their_columns(epochs, marker):
+    rows = [{"epoch": n, "train_loss": 3.0 * n, "test_loss": 5.0 * n} for n in range(1, epochs + 1)]
+    axes = plots.loss_curves(rows, TITLE).axes[0]
+    for line, (word, factor) in zip(axes.lines, {"training": 3, "test": 5}.items(), strict=True):
+        assert line.get_label() == word and line.get_marker() == marker
+        assert np.array_equal(line.get_ydata(), factor * np.arange(1, epochs + 1))

@@ -137,3 +137,20 @@ def test_pictures_refuse_other_shapes():
         plots.window_pairs({"normal": (t, t[:4])}, t, "title")
     with pytest.raises(ValueError, match="series"):
         plots.window_pairs({}, t, "title")
+
+
+@pytest.mark.parametrize("arch", series_anomaly.RECIPES)
+def test_the_week_of_the_threshold_is_not_learnt_from(arch, tmp_path):
+    options = series_anomaly.parser().parse_args(["--arch", arch, "--smoke", "--out", str(tmp_path)])
+    run, seen = series_anomaly.prepare(options)
+    days, held = series_anomaly.SMOKE_DAYS[0], series_anomaly.SMOKE_HELD
+    normal, test = daily.load(*series_anomaly.SMOKE_DAYS)
+    x = normal.x[:: series_anomaly.EVERY[arch]]
+    assert seen.values(seen.normal) == pytest.approx(x[(days - held) * seen.day :], rel=1e-5)
+    assert len(run.train) == (days - held - 1) * seen.day + 1 and len(run.test) == (held - 1) * seen.day + 1
+    assert seen.values(run.train.x[-1, -1, 0]) == pytest.approx(x[(days - held) * seen.day - 1], rel=1e-5)
+    assert seen.values(run.test.x[0, 0, 0]) == pytest.approx(x[(days - held) * seen.day], rel=1e-5)
+    marked = np.zeros(len(seen.test), bool)
+    for event in seen.events:
+        marked[event.start : event.stop] = True
+    assert np.array_equal(marked, seen.is_anomaly) and len(seen.events) == len(test.events)

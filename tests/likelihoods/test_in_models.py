@@ -117,3 +117,9 @@ def test_a_knob_does_something(backend):
     models = [autoencoder(sa.LearnedGaussian(floor)).build(SHAPE, backend=backend) for floor in (1e-3, 0.5)]
     losses = [sa.evaluate(model, data(model.likelihood))["loss"] for model in models]
     assert abs(losses[0] - losses[1]) > 0.1
+
+
+def test_what_a_row_leaves_in_the_buffers():
+    """x and da once, each output and its gradient: what blocks of rows are cut by."""
+    objective = sa.Autoencoder(sa.Dense(6, 3), sa.Dense(3, 12), sa.LearnedGaussian()).build(6).objective
+    assert objective.numbers() == 6 + 12 + 2 * (3 + 12)

@@ -1,4 +1,4 @@
-"""Figures of a detector: nothing clipped, and the numbers they show are those they were given."""
+"""Figures of a detector and of series: nothing clipped, and the numbers they show are those they were given."""
 
 import sys
 
@@ -110,3 +110,16 @@ def test_the_roc_curve_agrees_with_the_report(ties):
 def test_errors_are_sentences(draw, words):
     with pytest.raises(ValueError, match=words):
         draw()
+
+
+def test_a_series_is_marked_above_the_threshold_and_shaded_where_it_is_wrong():
+    t, x = np.arange(6) / 2, np.arange(6.0)
+    scores = np.array([0, 3, 1, 2.5, 2, 9])
+    upper, lower = plots.series_scores(t, x, scores, 2.0, [("flat", 0.5, 1.5), ("dip", 2, 2.5)], TITLE).axes
+    line, marks = upper.lines
+    assert np.array_equal(line.get_xydata(), np.stack([t, x], axis=1))
+    assert np.array_equal(marks.get_xydata(), np.stack([t, x], axis=1)[[1, 3, 5]])  # above, not at, the threshold
+    assert np.array_equal(lower.lines[0].get_ydata(), scores) and set(lower.lines[1].get_ydata()) == {2.0}
+    for axes in (upper, lower):
+        assert [(p.get_x(), p.get_width()) for p in axes.patches] == [(0.5, 1.0), (2, 0.5)]
+    assert [text.get_text() for text in upper.texts] == ["flat", "dip"]

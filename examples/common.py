@@ -21,7 +21,7 @@ RUN_ERRORS = (scratchae.NonFiniteLoss, OSError, MemoryError)
 OUTPUTS = (
     *("weights.safetensors", "loss.png", "reconstructions.png", "samples.png"),
     *("latent.png", "manifold.png", "samples.gif"),
-    *("beats.png", "scores.png", "roc.png"),
+    *("beats.png", "scores.png", "roc.png", "components.png"),
     *("denoised.png", "codes.png", "weights.png", "series.png", "windows.png"),
 )
 IMAGES = tuple(sorted(datasets.LOADERS))

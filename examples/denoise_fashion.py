@@ -5,7 +5,8 @@ transposed ones up, squared error (its "MSE" is divided by the 784 pixels: test_
 standard deviation 0.2. The tutorial spoils every image once; here the noise is drawn afresh in each step. The
 target is the clean image.
 One thing is not the tutorial's: the last bias starts at the logit of the mean pixel instead of at 0. Images that
-are mostly white, such as digits, else push every output to 0 at once, where the sigmoid has no gradient left.
+are mostly white, such as digits, else push every output to 0 at once, where the sigmoid has no gradient left;
+--last-bias zero is the tutorial's way.
 --corruption masking sets pixels to 0 with probability --noise, salt-and-pepper to 0 or 1.
 """
 
@@ -107,6 +108,7 @@ def parser() -> common.Parser:
     p = common.Parser(EXAMPLE, __doc__ or "")
     p.add_argument("--corruption", choices=sorted(CORRUPTIONS), default="gaussian", help="default gaussian")
     p.add_argument("--noise", type=float, help="standard deviation, or probability (default 0.2)")
+    p.add_argument("--last-bias", choices=("mean", "zero"), default="mean", help="where it starts (default mean)")
     return p
 
 
@@ -117,7 +119,8 @@ def prepare(options: argparse.Namespace) -> tuple[common.Run, Layer]:
     noise = corruption(options.noise)
     model = denoiser(noise).build(SHAPE, backend=options.backend, seed=options.seed)
     train, test = common.load(options)
-    start_at_mean(model, train)
+    if options.last_bias == "mean":
+        start_at_mean(model, train)
     what = f"convolutional denoiser, {words} = {options.noise:g}"
     return common.Run(options, model, Adam(options.lr), (train, test), what), noise
 

@@ -73,7 +73,7 @@ def window_pairs(
     if not pairs or any(part.shape != t.shape or t.ndim != 1 for pair in pairs.values() for part in pair):
         shapes = {word: tuple(part.shape for part in pair) for word, pair in pairs.items()}
         raise ValueError(f"the series have shapes {shapes}, but two of {t.shape}, as t has, are expected of each")
-    columns = min(COLUMNS, len(pairs))
+    columns = 2 if len(pairs) == 4 else min(COLUMNS, len(pairs))
     rows = -(-len(pairs) // columns)
     figure = framed(
         max(4.6, 3.2 * columns), (2.1 if rows > 1 else 2.9) * rows + 0.3 + HEADER, title, note, constrained=True
@@ -81,8 +81,8 @@ def window_pairs(
     panels: list[Axes] = list(figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).flat)
     for i, (axes, (word, (x, y))) in enumerate(zip(panels, pairs.items(), strict=False)):
         axes.fill_between(t, x, y, color=TEST, alpha=0.25, lw=0, label="error", zorder=2)
-        axes.plot(t, x, color=TRAIN, lw=1, label="original", zorder=3)
-        axes.plot(t, y, color=TEST, lw=1.2, label="reconstruction", zorder=4)
+        axes.plot(t, x, color=TRAIN, lw=2.6, alpha=0.55, label="original", zorder=3)
+        axes.plot(t, y, color=TEST, lw=1, label="reconstruction", zorder=4)
         axes.set_title(word, fontsize=9, color=INK)
         axes.grid(axis="y", color=FAINT, lw=0.6)
         name_axes(axes, units[0] if i + columns >= len(pairs) else "", units[1] if i % columns == 0 else "")

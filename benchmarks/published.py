@@ -71,6 +71,11 @@ def beats(*bars: tuple[str, str, float | None, float]) -> tuple[Metric, ...]:
     return tuple(Metric(words, last(column), published, bar, True) for words, column, published, bar in bars)
 
 
+TUTORIAL = beats(
+    ("accuracy", "accuracy", 0.943, 0.935),
+    ("precision of normal beats", "precision", 0.992, 0.985),
+    ("recall of normal beats", "recall", 0.905, 0.895),
+)
 RECIPES = {
     "dense_vae": Recipe(
         "pytorch/examples, vae/main.py, as others ran it",
@@ -107,15 +112,18 @@ RECIPES = {
         "anomaly_ecg.py",
         "140-32-16-8-16-32-140, ECG5000, absolute error, batch 512, 20 epochs, mean + 1 deviation; "
         "a seed is a random 80/20 split",
-        beats(
-            ("accuracy", "accuracy", 0.943, 0.935),
-            ("precision of normal beats", "precision", 0.992, 0.985),
-            ("recall of normal beats", "recall", 0.905, 0.895),
-        ),
+        TUTORIAL,
         seeds=tuple(range(1, 11)),
     ),
+    "ecg_more": Recipe(
+        f"{TF}, third example",
+        "anomaly_ecg.py",
+        "the same on 40 other splits: ten splits of the same 5,000 beats leave the mean accuracy uncertain by .003",
+        TUTORIAL,
+        seeds=tuple(range(101, 141)),
+    ),
     "ecg_better": Recipe(
-        "ours, for the beats of the row above",
+        "ours, for the same beats",
         "anomaly_ecg.py --detector better",
         "denoising 140-64-8-64-140, squared error, 2.5 % false alarms on held-out normal beats; "
         "chosen on splits 1 to 5",

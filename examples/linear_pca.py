@@ -92,6 +92,11 @@ def result(record: dict[str, Any]) -> str:
     return f"largest angle to the principal subspace {angle:.5f}, test error {ratio:.5f} of PCA's"
 
 
+def parser() -> common.Parser:
+    """The common options."""
+    return common.Parser(EXAMPLE, __doc__ or "", common.BEATS)
+
+
 def train(made: tuple[common.Run, Judge]) -> int:
     """Train, write, and say what came of it; returns the exit status."""
     run, judge = made
@@ -102,7 +107,7 @@ def train(made: tuple[common.Run, Judge]) -> int:
 
 def main(argv: list[str] | None = None) -> int:
     """The exit status of one run with these options."""
-    return common.Parser(EXAMPLE, __doc__ or "", common.BEATS).carry_out(argv, prepare, train)
+    return parser().carry_out(argv, prepare, train)
 
 
 if __name__ == "__main__":

@@ -24,12 +24,14 @@ from .layers import (
     Reshape,
     SaltAndPepper,
     Sequential,
+    Tied,
     Upsample2d,
 )
 from .likelihoods import AbsoluteError, Bernoulli, Categorical, GaussianLikelihood, LearnedGaussian, SquaredError
 from .models import VAE, Autoencoder, WideCode
 from .objectives import L1, Contractive, KLRate, StudentT
 from .optim import SGD, Adadelta, Adagrad, Adam, AdamW, RMSProp
+from .pretraining import pretrain
 from .training import History, NonFiniteLoss, fit
 
 __all__ = [
@@ -72,6 +74,7 @@ __all__ = [
     "Sequential",
     "SquaredError",
     "StudentT",
+    "Tied",
     "Upsample2d",
     "Values",
     "WideCode",
@@ -82,6 +85,7 @@ __all__ = [
     "initializers",
     "kernels",
     "load",
+    "pretrain",
     "save",
 ]
 

@@ -3,7 +3,8 @@
 The file holds every named tensor, the optimiser's vectors, and as metadata: the architecture (classes and
 their arguments as JSON), the input shape, the dtype, the optimiser's counters, and a SHA-256 over all of
 these and all tensors, which the format itself lacks. Only classes on the allow-list, or named by the reader,
-are built.
+are built. An object that stands in two places, such as a layer and what is tied to it, is described once; the
+second place holds its number.
 """
 
 import copy
@@ -12,6 +13,7 @@ import inspect
 import json
 import os
 import secrets
+import warnings
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -24,7 +26,7 @@ from .backend import Backend
 FORMAT = "scratchae 1"
 CLASSES = (
     *(layers.Dense, layers.Conv2d, layers.ConvTranspose2d, layers.Flatten, layers.Reshape, layers.Sequential),
-    *(layers.MaxPool2d, layers.Upsample2d, layers.LSTM),
+    *(layers.MaxPool2d, layers.Upsample2d, layers.LSTM, layers.Tied),
     *(layers.Conv1d, layers.ConvTranspose1d, layers.Repeat),
     *(layers.GaussianNoise, layers.Masking, layers.SaltAndPepper, layers.Dropout),
     *(latents.Gaussian, likelihoods.Bernoulli, likelihoods.GaussianLikelihood),
@@ -45,11 +47,13 @@ def save(model: Any, path: str | os.PathLike[str]) -> None:
     """Write a built model: architecture, values, the optimiser's vectors and counters.
 
     Tensors have their declared shapes under their names, vectors (n,) under "optimizer.". The file is
-    written beside its place and moved there whole. Raises RuntimeError before ``build``, OSError where it
-    cannot be written. Source: the safetensors format.
+    written beside its place and moved there whole. Raises TypeError for what is no model, RuntimeError before
+    ``build``, OSError where it cannot be written. Source: the safetensors format.
     """
     from safetensors.numpy import save as to_bytes
 
+    if not isinstance(model, models.Model):
+        raise TypeError(f"save is given {model!r}, but a model is expected: save(model, path)")
     model.require_built()
     to_host, optimizer = model.backend.to_host, model.optimizer
     tensors = {name: to_host(view) for name, view in model.parameters.views().items()}
@@ -71,23 +75,27 @@ def save(model: Any, path: str | os.PathLike[str]) -> None:
 def load(path: str | os.PathLike[str], *, backend: str | Backend = "numpy", classes: Iterable[type] = ()) -> Any:
     """The model that ``save`` wrote, built on that backend (a name or an object), its optimiser as model.optimizer.
 
-    classes: a reader's own classes that the file may name. Shapes as saved. Raises FileNotFoundError,
-    and ValueError for a file that is damaged, of another kind, or names a class that is not allowed.
-    Source: the safetensors format.
+    classes: a reader's own classes and functions that the file may name. Shapes as saved. Raises TypeError for
+    other ``classes``, FileNotFoundError, and ValueError for a file that is damaged, of another kind, describes what
+    cannot be, or names a class that is not allowed. Source: the safetensors format.
     """
+    own = tuple(classes) if isinstance(classes, Iterable) and not isinstance(classes, str) else (None,)
+    if not all(inspect.isclass(c) or inspect.isfunction(c) for c in own):
+        raise TypeError(f"classes is {classes!r}, but a list of classes is expected, such as [Mine]")
     metadata, tensors = _read(Path(path))
-    named: tuple[Any, ...] = (*CLASSES, *FUNCTIONS, *classes)
-    allowed = {c.__name__: c for c in named}
+    named: tuple[Any, ...] = (*CLASSES, *FUNCTIONS, *own)
     try:
-        return _restore(metadata, tensors, allowed, backend, path)
+        return _restore(metadata, tensors, {c.__name__: c for c in named}, backend)
     except (KeyError, TypeError, AttributeError, RecursionError, json.JSONDecodeError) as error:
         raise ValueError(
             f"{path} does not describe a model of this library ({type(error).__name__}: {error}): save it again"
         ) from error
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
 
 
-def _restore(metadata: Any, tensors: Any, allowed: dict[str, Any], backend: str | Backend, path: Any) -> Any:
-    model = _construct(json.loads(metadata["model"]), allowed, path)
+def _restore(metadata: Any, tensors: Any, allowed: dict[str, Any], backend: str | Backend) -> Any:
+    model = _construct(json.loads(metadata["model"]), allowed, [])
     if not isinstance(model, models.Model):
         raise TypeError(f"{type(model).__name__} is no model")
     shape, dtype = tuple(json.loads(metadata["input_shape"])), metadata["dtype"]
@@ -96,27 +104,29 @@ def _restore(metadata: Any, tensors: Any, allowed: dict[str, Any], backend: str 
     found = {name: (a.shape, a.dtype.name) for name, a in tensors.items()}
     own = {name: what for name, what in found.items() if not name.startswith("optimizer.")}
     if expected != own:
-        raise ValueError(f"{path} holds tensors {own}, but its architecture has {expected}: it is damaged")
-    model.build(shape, backend=backend, dtype=dtype)
+        raise ValueError(f"it holds tensors {own}, but its architecture has {expected}: it is damaged")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", models.WideCode)  # which was said when the model was first built
+        model.build(shape, backend=backend, dtype=dtype)
     for name, view in model.parameters.views().items():
         model.backend.write(view, tensors[name])
     if "optimizer" in metadata:
-        model.optimizer = _restore_optimizer(metadata, tensors, allowed, model, path)
+        model.optimizer = _restore_optimizer(metadata, tensors, allowed, model)
     return model
 
 
-def _restore_optimizer(metadata: Any, tensors: Any, allowed: dict[str, Any], model: Any, path: Any) -> Any:
-    optimizer = _construct(json.loads(metadata["optimizer"]), allowed, path)
+def _restore_optimizer(metadata: Any, tensors: Any, allowed: dict[str, Any], model: Any) -> Any:
+    optimizer = _construct(json.loads(metadata["optimizer"]), allowed, [])
     if not isinstance(optimizer, optim.Optimizer):
         raise TypeError(f"{type(optimizer).__name__} is no optimiser")
     optimizer.own(model.parameters)
     expected = {f"optimizer.{name}": (a.shape, a.dtype.name) for name, a in optimizer.vectors.items()}
     found = {name: (a.shape, a.dtype.name) for name, a in tensors.items() if name.startswith("optimizer.")}
     counters = json.loads(metadata["counters"])
-    whole = all(isinstance(n, int) and 0 <= n < 1 << 32 for n in counters.values())
+    whole = all(type(n) is int and 0 <= n < 1 << 32 for n in counters.values())  # true is no number
     if expected != found or set(counters) != {"t", "epoch"} or not whole:
         raise ValueError(
-            f"{path} holds optimiser vectors {found} and counters {counters}, but {type(optimizer).__name__} "
+            f"it holds optimiser vectors {found} and counters {counters}, but {type(optimizer).__name__} "
             f"has {expected}, t and epoch: it is damaged"
         )
     for name, vector in optimizer.vectors.items():
@@ -126,44 +136,64 @@ def _restore_optimizer(metadata: Any, tensors: Any, allowed: dict[str, Any], mod
 
 
 def describe(thing: Any) -> Any:
-    """An object as its class and constructor arguments, ready for JSON. Shapes: none.
+    """An object as its class and constructor arguments, ready for JSON; a model as it was built. Shapes: none.
 
+    Where an object stands again it is {"same": n}: number n, from 0, of those that were described to their end.
     Raises TypeError for what has no such form, such as a lambda. Source: scikit-learn's ``get_params``.
     """
+    return _describe(thing, [])
+
+
+def _describe(thing: Any, done: list[Any]) -> Any:
     if thing is None or isinstance(thing, (bool, int, float, str)):
         return thing
     if isinstance(thing, (list, tuple)):
-        return [describe(part) for part in thing]
+        return [_describe(part, done) for part in thing]
     if isinstance(thing, np.generic):
         return thing.item()
     if inspect.isfunction(thing) and "<" not in thing.__qualname__:
         return {"function": thing.__name__}
     if inspect.isroutine(thing) or inspect.isfunction(thing) or type(thing).__module__ in ("builtins", "functools"):
         raise TypeError(f"{thing!r} cannot be saved: use a function or a class that is defined in a module")
+    for n, one in enumerate(done):
+        if one is thing:
+            return {"same": n}
+    holder = thing.objective if type(thing) in (models.Autoencoder, models.VAE) else thing
     arguments: dict[str, Any] = {}
     for p in inspect.signature(type(thing)).parameters.values():
         key = "*" if p.kind is p.VAR_POSITIONAL else p.name
-        arguments[key] = describe(getattr(thing, p.name))
+        arguments[key] = _describe(getattr(holder, p.name), done)
+    done.append(thing)
     return {"class": type(thing).__name__, "arguments": arguments}
 
 
-def _construct(description: Any, allowed: dict[str, Any], path: Any) -> Any:
+def _construct(description: Any, allowed: dict[str, Any], done: list[Any]) -> Any:
     if isinstance(description, list):
-        return [_construct(part, allowed, path) for part in description]
+        return [_construct(part, allowed, done) for part in description]
     if not isinstance(description, dict):
         return description
+    if "same" in description:
+        return _again(description["same"], done)
     name = description.get("function") or description.get("class")
     if name not in allowed:
         raise ValueError(
-            f"{path} names {name!r}, which is not one of this library's classes: if it is yours, hand it in as "
+            f"it names {name!r}, which is not one of this library's classes: if it is yours, hand it in as "
             f"load(path, classes=[{name}])"
         )
     if ("function" in description) != inspect.isfunction(allowed[name]):
         raise TypeError(f"{name} is not what the file says it is")
     if "function" in description:
         return allowed[name]
-    arguments = {key: _construct(value, allowed, path) for key, value in description["arguments"].items()}
-    return allowed[name](*arguments.pop("*", ()), **arguments)
+    arguments = {key: _construct(value, allowed, done) for key, value in description["arguments"].items()}
+    done.append(allowed[name](*arguments.pop("*", ()), **arguments))
+    return done[-1]
+
+
+def _again(n: Any, done: list[Any]) -> Any:
+    """The object that stands in a second place, by its number."""
+    if type(n) is not int or not 0 <= n < len(done):
+        raise ValueError(f"it names object {n!r} again, but has {len(done)} so far: it is damaged")
+    return done[n]
 
 
 def _digest(tensors: dict[str, np.ndarray], metadata: dict[str, str]) -> str:

@@ -27,7 +27,7 @@ FLOORS = (
     {"callbacks", "graph"},
     {"checkpoint", "evaluate"},
     {"training"},
-    {"plots"},
+    {"plots", "pretraining"},
     {"gradcheck"},
     {"__init__"},
 )

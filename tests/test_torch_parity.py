@@ -135,7 +135,7 @@ def same(ours, theirs, allowed, what):
     assert error <= allowed, f"{what}: {error:.1e}, allowed {allowed:.0e}"
 
 
-def assert_one_step_agrees(model, x, tolerance, shards=2):
+def assert_one_step_agrees(model, x, tolerance, shards=2, torch_loss=torch_loss):
     """Loss and every named gradient of one batch x (N, ...), over two shards."""
     x = x.astype(model.backend.dtype)
     allowed, p = tolerance("layer", model.backend.dtype), leaves(model)

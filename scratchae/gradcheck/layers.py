@@ -179,10 +179,12 @@ def grey(shape: tuple[int, ...]) -> np.ndarray:
 
 
 def title(thing: Any) -> str:
-    """Conv2d tanh, VAE Bernoulli: the type, and the activation or likelihood in it. Shapes: none.
+    """Conv2d tanh, VAE Bernoulli, Sequential to Dense tanh: the type, and what is in it. Shapes: none.
 
     Source: none, words for a table."""
     inner = getattr(thing, "activation", "") or type(getattr(thing, "likelihood", "")).__name__
+    if hasattr(thing, "layers"):
+        inner = f"to {title(thing.layers[-1])}"
     penalty = getattr(thing, "penalty", None)
     words = f"{type(thing).__name__} {inner}".removesuffix(" str")
     return f"{words} {type(penalty).__name__}" if penalty else words

@@ -22,6 +22,7 @@ from ..layers import (
     Reshape,
     SaltAndPepper,
     Sequential,
+    Tied,
     Upsample2d,
 )
 from ..likelihoods import AbsoluteError, Bernoulli, Categorical, GaussianLikelihood, LearnedGaussian, SquaredError
@@ -48,6 +49,7 @@ def _layers(backend: str) -> list[Report]:
     made += [(Conv1d(2, 3, 3, 2, (0, 1), "tanh"), (6, 2)), (ConvTranspose1d(3, 2, 3, 2, (1, 0), "tanh"), (3, 3))]
     made += [(Repeat(3), (4,)), (GaussianNoise(0.5), (6,)), (GaussianNoise(0.5, (-0.4, 0.6)), (6, 3))]
     made += [(Masking(0.4), (6, 3)), (SaltAndPepper(0.4), (6, 3)), (Dropout(0.4), (6, 3))]
+    made += [(_there_and_back(name), (5,)) for name in BIAS_ACTIVATION]
     made += [(Sequential(Masking(0.3), Dense(5, 4, "tanh"), Dropout(0.4), Dense(4, 2)), (5,))]
     return [check_layer(layer, shape, backend=backend) for layer, shape in made]
 
@@ -67,6 +69,7 @@ def _objectives(backend: str) -> list[Report]:
     made = (
         Reconstruction(Dense(6, 3, "tanh"), Dense(3, 6), AbsoluteError()),
         *(Reconstruction(Dense(6, 3, "sigmoid"), Dense(3, 6), SquaredError(), p) for p in penalties),
+        Reconstruction(code := Dense(6, 3, "tanh"), Tied(code), SquaredError(), Contractive(0.6)),
         ELBO(Dense(6, 4), Dense(2, 6), Gaussian(2), Bernoulli(), beta=0.5),
         ELBO(Dense(6, 4), Dense(2, 12), Gaussian(2), LearnedGaussian(0.3)),
         Reconstruction(Dense(6, 3, "tanh"), Dense(3, 6), Categorical()),
@@ -82,6 +85,11 @@ def _models(backend: str) -> list[Report]:
         VAE(_encoder(4), _decoder(2), Gaussian(2), GaussianLikelihood(0.5), beta=4.0),
     )
     return [check_model(model, grey((4, *shape)), backend=backend) for model in made]
+
+
+def _there_and_back(activation: str) -> Layer:
+    code = Dense(5, 4, "tanh")
+    return Sequential(code, Dense(4, 4), Tied(code, activation))
 
 
 def _encoder(outputs: int) -> Layer:

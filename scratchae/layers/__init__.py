@@ -10,6 +10,7 @@ from .pooling import MaxPool2d, Upsample2d
 from .repeat import Repeat
 from .reshape import Flatten, Reshape
 from .sequential import Sequential
+from .tied import Tied
 
 __all__ = [
     "LSTM",
@@ -28,5 +29,6 @@ __all__ = [
     "Reshape",
     "SaltAndPepper",
     "Sequential",
+    "Tied",
     "Upsample2d",
 ]

@@ -22,6 +22,7 @@ class Dense(Layer):
         dW_io = sum_n x_ni da_no,   dW = x^T da                                         (5)
         dx_ni = sum_o da_no W_io,   dx = da W^T                                         (6)
 
+    Where a Tied layer uses W too, that one has written its share of dW before (5), which then adds.
     activation: identity, relu, leaky_relu, tanh, sigmoid, softplus. init, init_b: how W and b are drawn.
     Raises ValueError for sizes below 1, an unknown activation, an input that is not (N, I).
     Source: Rumelhart, Hinton, Williams, "Learning representations by back-propagating errors", 1986.
@@ -31,6 +32,8 @@ class Dense(Layer):
     b: Array
     dW: Array
     db: Array
+    declared: int | None = None  # id(self) once declared, so that a copy which is not declared itself shows it
+    tied: Layer | None = None  # the last layer that is tied to this one: the first to write dW
 
     def __init__(
         self,
@@ -54,6 +57,7 @@ class Dense(Layer):
                 f"({self.inputs},): mend the number, or put Flatten() before it"
             )
         self.shape, self.output = shape, (self.outputs,)
+        self.declared, self.tied = id(self), None
         I, O = self.inputs, self.outputs
         return self.output, {
             "W": ((I, O), partial(self.init, (I, O), I, O)),
@@ -82,7 +86,8 @@ class Dense(Layer):
         N = dy.shape[0]
         da = dy if self.da is None else self.da[:N]
         self.activation_gradient(da, self.db, dy, self.y[:N], self.add)  # (3) (4)
-        self.matmul(self.x.T, da, out=self.dW, add=self.add)  # (I, N) (N, O) -> (I, O)    (5)
+        add = self.add or self.tied is not None
+        self.matmul(self.x.T, da, out=self.dW, add=add)  # (I, N) (N, O) -> (I, O)    (5)
         if self.dx is None:
             return None
         dx = self.dx[:N]

@@ -27,6 +27,7 @@ from scratchae.layers import (
     Reshape,
     SaltAndPepper,
     Sequential,
+    Tied,
     Upsample2d,
 )
 from scratchae.parameters import Parameters
@@ -35,8 +36,11 @@ from scratchae.randomness import clock
 ROWS, DRAWN = 6, {"init": Normal(0.7), "init_b": Normal(0.7)}
 RECURRENT = DRAWN | {"init_r": Normal(0.7)}
 
+CODE = Dense(5, 4, "tanh", **DRAWN)
+
 # What it is: (layer, shape of one input row, shape of one output row)
 CASES = {f"Dense {name}": (Dense(5, 7, name, **DRAWN), (5,), (7,)) for name in DEFINITIONS} | {
+    **{f"Tied {name}": (Sequential(CODE, Tied(CODE, name, Normal(0.7))), (5,), (5,)) for name in DEFINITIONS},
     "Dense 1": (Dense(1, 1, **DRAWN), (1,), (1,)),
     "Conv2d": (Conv2d(2, 3, 3, activation="tanh", **DRAWN), (5, 6, 2), (3, 4, 3)),
     "Conv2d identity": (Conv2d(2, 3, (2, 3), **DRAWN), (5, 6, 2), (4, 4, 3)),
@@ -74,6 +78,10 @@ CASES = {f"Dense {name}": (Dense(5, 7, name, **DRAWN), (5,), (7,)) for name in D
     "Masking": (Masking(0.4), (3, 4, 1), (3, 4, 1)),
     "SaltAndPepper": (SaltAndPepper(0.6), (9,), (9,)),
     "Dropout": (Dropout(0.4), (9,), (9,)),
+    "Tied twice": (
+        Sequential(CODE, Tied(CODE, "sigmoid", Normal(0.7)), Dense(5, 4, **DRAWN), Tied(CODE, init_b=Normal(0.7))),
+        *((5,), (5,)),
+    ),
     "Flatten": (Flatten(), (2, 3, 2), (12,)),
     "Reshape": (Reshape(2, 3, 2), (12,), (2, 3, 2)),
     "Sequential": (
@@ -123,12 +131,17 @@ def leaves(layer):
     return [layer, *(leaf for part in inner for leaf in leaves(part))]
 
 
+def holders(layer):
+    """Whatever holds arrays: the layers inside, the plane of a Conv1d, the product of a convolution."""
+    inner = [vars(leaf).get(name) for leaf in leaves(layer) for name in ("plane", "product")]
+    return [*leaves(layer), *(holder for part in inner if part for holder in holders(part))]
+
+
 def arrays(b):
     """Every array that a layer holds: views, buffers, what it keeps of the forward pass."""
-    holders = [part for leaf in leaves(b.layer) for part in (leaf, getattr(leaf, "product", None)) if part]
     return {
         f"{i}.{name}": value
-        for i, holder in enumerate(holders)
+        for i, holder in enumerate(holders(b.layer))
         for name, value in vars(holder).items()
         if isinstance(value, (np.ndarray, type(b.x)))
     }
@@ -141,7 +154,7 @@ def address(a):
 def test_every_layer_has_a_case():
     public = [getattr(layers, name) for name in layers.__all__]
     every = {one for one in public if isinstance(one, type) and issubclass(one, layers.Layer)} - {layers.Layer}
-    assert {type(layer) for layer, _, _ in CASES.values()} == every
+    assert {type(leaf) for layer, _, _ in CASES.values() for leaf in leaves(layer)} == every
 
 
 @CASE

@@ -1,0 +1,93 @@
+"""The fully connected layer that leads back through the matrix of another one."""
+
+from functools import partial
+
+from ..backend import Array, Backend
+from ..initializers import Initializer, zeros
+from ..kernels.activation import ACTIVATION_GRADIENT, BIAS_ACTIVATION
+from ..parameters import Declared
+from .base import Layer, Shape, known_activation
+from .dense import Dense
+
+
+class Tied(Layer):
+    """The transpose of a Dense layer that stands before it, of whose W it makes use: y = phi(x W^T + b).
+
+        code = Dense(784, 64, "sigmoid")
+        Autoencoder(Sequential(Flatten(), code), Sequential(Tied(code, "sigmoid"), Reshape(28, 28, 1)))
+
+    Shapes: x (N, O), W (I, O), which is of.W, b (I,), the only parameter of its own, y (N, I).
+
+        a = x W^T                                                                       (1)
+        y = phi(a + b)                            bias and activation, one pass         (2)
+        da = dy phi'                              phi' as a function of y               (3)
+        db_i = sum_n da_ni                        since da_ni / db_i = 1                (4)
+        dW_io = sum_n da_ni x_no + what ``of`` itself gives W,   dW = da^T x + ...      (5)
+        dx_no = sum_i da_ni W_io,   dx = da W                                           (6)
+
+    What stands later comes first backwards: this layer assigns dW, and ``of`` adds to it (of several tied to one
+    layer, the last assigns). activation: as for Dense. init_b: how b is drawn, from (I,) and the fans O, I.
+    Raises TypeError for what is no Dense; ValueError for an unknown activation, an input that is not (N, O), and,
+    when the model is built, a Dense that does not stand before it in the same model.
+    Source: Vincent et al., "Stacked denoising autoencoders", 2010, section 2, W' = W^T; Rifai et al., "Contractive
+    auto-encoders", 2011.
+    """
+
+    b: Array
+    db: Array
+
+    def __init__(self, of: Dense, activation: str = "identity", init_b: Initializer = zeros):
+        if not isinstance(of, Dense):
+            raise TypeError(
+                f"Tied is given {of!r}, but it takes a Dense layer of the same model: code = Dense(784, 64), then "
+                "Tied(code)"
+            )
+        self.of = of
+        self.activation = known_activation(activation)
+        self.init_b = init_b
+
+    def declare(self, shape: Shape) -> tuple[Shape, Declared]:
+        """(O,) -> ((I,), {b}). Raises ValueError as the class says. Source: the class docstring."""
+        I, O = self.of.inputs, self.of.outputs
+        if self.of.declared != id(self.of):
+            raise ValueError(
+                f"this Tied is of a Dense({I}, {O}) that does not stand before it in the same model: put that very "
+                "layer into the encoder, and Tied of it into the decoder"
+            )
+        if shape != (O,):
+            raise ValueError(
+                f"Tied(Dense({I}, {O})) is handed rows of shape {shape}, but it takes ({O},): mend the number, "
+                "or put Flatten() before it"
+            )
+        self.of.tied = self
+        self.shape, self.output = shape, (I,)
+        return self.output, {"b": ((I,), partial(self.init_b, (I,), O, I))}
+
+    def bind(self, backend: Backend, rows: int, need_dx: bool) -> None:
+        """Buffers y, da (rows, I) and dx (rows, O). Source: the class docstring."""
+        self.matmul = backend.matmul
+        self.bias_activation = backend.op(BIAS_ACTIVATION[self.activation])
+        self.activation_gradient = backend.op(ACTIVATION_GRADIENT[self.activation])
+        self.y = backend.empty((rows, *self.output))
+        self.da = None if self.activation == "identity" else backend.empty((rows, *self.output))
+        self.dx = backend.empty((rows, *self.shape)) if need_dx else None
+
+    def forward(self, x: Array) -> Array:
+        """x (N, O) -> y (N, I). Source: the class docstring."""
+        self.x, y = x, self.y[: x.shape[0]]
+        self.matmul(x, self.of.W.T, out=y)  # (N, O) (O, I) -> (N, I)    (1)
+        self.bias_activation(y, self.b)  # (2)
+        return y
+
+    def backward(self, dy: Array) -> Array | None:
+        """dy (N, I) -> dx (N, O). Source: the class docstring."""
+        N = dy.shape[0]
+        da = dy if self.da is None else self.da[:N]
+        self.activation_gradient(da, self.db, dy, self.y[:N], self.add)  # (3) (4)
+        add = self.add or self.of.tied is not self
+        self.matmul(da.T, self.x, out=self.of.dW, add=add)  # (I, N) (N, O) -> (I, O)    (5)
+        if self.dx is None:
+            return None
+        dx = self.dx[:N]
+        self.matmul(da, self.of.W, out=dx)  # (N, I) (I, O) -> (N, O)    (6)
+        return dx

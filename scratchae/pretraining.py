@@ -1,0 +1,171 @@
+"""pretrain: a deep autoencoder, one layer at a time, before ``fit`` trains it as a whole.
+
+The gradient that reaches the inner layers of a deep autoencoder from random weights is small, above all through
+sigmoids, and says little. A layer by itself has its target beside it: what it is handed. The encoder is cut into
+stages f_1 ... f_k, the decoder into their mirror images g_k ... g_1, and with x_0 = x, for i = 1 ... k,
+
+    f_i, g_i minimise 1/N sum_n L_i(x_i-1, g_i(f_i(c(x_i-1))))   over the rows n of x_i-1    (1)
+    x_i = f_i(x_i-1)                          the codes of all rows, without noise      (2)
+    code = f_k(... f_1(x)), the mean of x is g_1(... g_k(code)): the model starts so    (3)
+
+where L_1 is the model's likelihood, the other L_i are squared errors, and c is a corruption or nothing.
+
+Source: Hinton and Salakhutdinov, "Reducing the dimensionality of data with neural networks", 2006 (by restricted
+Boltzmann machines); Bengio, Lamblin, Popovici, Larochelle, "Greedy layer-wise training of deep networks", 2007 (by
+autoencoders, as here); Vincent et al., "Stacked denoising autoencoders", 2010 (c); Goodfellow, Bengio, Courville,
+"Deep Learning", 2016, section 15.1.
+"""
+
+import copy
+from collections.abc import Iterable
+from functools import partial
+from itertools import pairwise
+from typing import Any
+
+from .backend import Array, Backend
+from .datasets import Images, Values
+from .evaluate import fitting_source
+from .layers import Layer, Sequential
+from .layers.sequential import leaves
+from .likelihoods import SquaredError
+from .models import Autoencoder
+from .optim import Optimizer
+from .training import History, fit
+
+Leaves = list[tuple[str, Layer]]  # the layers of a stage, with their names in the model
+Stage = tuple[Leaves, Leaves]  # f_i, g_i
+
+
+def pretrain(
+    model: Autoencoder,
+    data: Any,
+    optimizer: Optimizer,
+    *,
+    epochs: int,
+    batch_size: int = 128,
+    shards: int | None = None,
+    threads: int | None = None,
+    seed: int = 0,
+    corruption: Layer | None = None,
+) -> list[History]:
+    """Train a built Autoencoder stage by stage on data (N, *input_shape) -> a History for each stage.
+
+    A stage of the encoder is a layer with parameters and those without that follow it, noise too, which then spoils
+    what that layer gives; the first has all that stands before as well. Layers keep their activations: what mirrors
+    relu codes is to end in relu, and Tied is to be of the layer it mirrors. The model's penalty belongs to the last
+    stage. Stages start from the model's values. The first one's loss is in nats per example, that of the others a
+    squared error, summed over a row.
+
+    data: Images, Values, or a floating point array; the codes of all rows (N, ...), of two stages, lie in memory in
+    the model's dtype. optimizer: a new one, of which each stage takes a copy. epochs, batch_size, shards, threads,
+    seed: of each stage, as for ``fit``. corruption: noise such as Masking(0.25), put before every stage's encoder.
+
+    A stage's values are in the model when it has ended, so that Ctrl-C (the list ends there) or an error in a later
+    one loses none. model.optimizer is then None, since its moments were those of other values: fit with a new one.
+    Raises TypeError and ValueError, before anything is changed, for what is no Autoencoder, a decoder that does not
+    mirror the encoder, a single stage, a used optimizer, a corruption that is no noise, and all that fit refuses.
+    Warns (WideCode) of a stage that can copy. Source: the module, (1) to (3).
+    """
+    source = _source(model, data)
+    if getattr(optimizer, "owner", None) is not None:
+        raise ValueError("the optimizer holds the state of a model, but every stage begins anew: hand in a new one")
+    stages = _stages(model)
+    stacks = [_shallow(model, stage, stages, corruption) for stage in stages]
+    train = partial(fit, epochs=epochs, batch_size=batch_size, shards=shards, threads=threads, seed=seed)
+    histories: list[History] = []
+    for i, (stage, shallow) in enumerate(zip(stages, stacks, strict=True)):
+        if i > 0:
+            source = Values(stacks[i - 1].encode(_rows(source)))  # (2)
+        histories.append(train(shallow, source, copy.deepcopy(optimizer)))  # (1)
+        _give(model.backend, _views(model, stage), shallow.parameters.views().values())  # (3)
+        model.optimizer = None
+        if histories[-1].interrupted:
+            break
+    return histories
+
+
+def _source(model: Any, data: Any) -> Images | Values:
+    if not isinstance(model, Autoencoder):
+        raise TypeError(
+            f"the model is a {type(model).__qualname__}, but only an Autoencoder has stages: train it by fit alone"
+        )
+    source = fitting_source(model, data, "data")
+    if not isinstance(source, (Images, Values)):
+        raise TypeError(f"the data is a {type(source).__qualname__}, but an array, Images or Values are expected")
+    return source
+
+
+def _rows(source: Images | Values) -> Any:
+    return source.values() if isinstance(source, Images) else source.x
+
+
+def _stages(model: Autoencoder) -> list[Stage]:
+    """The encoder cut before each layer with parameters but the first, the decoder where it has those shapes."""
+    encoder, decoder = (leaves(part, getattr(model.objective, part)) for part in ("encoder", "decoder"))
+    own, mirrored = _trainable(model, encoder), _trainable(model, decoder)
+    if len(own) != len(mirrored):
+        raise ValueError(
+            f"encoder and decoder have {len(own)} and {len(mirrored)} layers with parameters, but a stage is one "
+            "of each: let the decoder mirror the encoder"
+        )
+    if len(own) < 2:
+        raise ValueError(
+            f"layers with parameters are {len(own)} in the encoder, but pretraining is for 2 or more, one by one: "
+            "train the model by fit alone"
+        )
+    last = [encoder[cut - 1] for cut in own[1:]]
+    ends = [_end(decoder, *gap, *leaf) for gap, leaf in zip(pairwise(mirrored), reversed(last), strict=True)]
+    return list(zip(_cut(encoder, own[1:]), reversed(_cut(decoder, ends)), strict=True))
+
+
+def _trainable(model: Autoencoder, layers: Leaves) -> list[int]:
+    return [i for i, (name, _) in enumerate(layers) if _tensors(model, [(name, _)])]
+
+
+def _tensors(model: Autoencoder, layers: Leaves) -> list[str]:
+    """The names of all tensors of those layers, in the order of their declaration."""
+    return [tensor for name, _ in layers for tensor in model.parameters.declared if tensor.startswith(f"{name}.")]
+
+
+def _end(decoder: Leaves, first: int, second: int, name: str, layer: Layer) -> int:
+    """Where, between two layers with parameters, the decoder has the shape that the encoder's layer gives."""
+    outputs = [inner.output for _, inner in decoder[first:second]]
+    if layer.output not in outputs:
+        raise ValueError(
+            f"{name} gives rows of shape {layer.output}, but the decoder, from {decoder[first][0]} to "
+            f"{decoder[second][0]}, passes on {', '.join(map(str, outputs))}: let the decoder mirror the encoder"
+        )
+    return first + 1 + outputs.index(layer.output)
+
+
+def _cut(layers: Leaves, at: list[int]) -> list[Leaves]:
+    return [layers[i:j] for i, j in pairwise([0, *at, len(layers)])]
+
+
+def _shallow(model: Autoencoder, stage: Stage, stages: list[Stage], corruption: Layer | None) -> Autoencoder:
+    """f_i and g_i of copied layers as a model of its own, with the model's values."""
+    encoder, decoder = ([layer for _, layer in part] for part in stage)
+    shape = encoder[0].shape
+    if corruption is not None:
+        if not isinstance(corruption, Layer) or copy.deepcopy(corruption).declare(shape) != (shape, {}):
+            raise TypeError(
+                f"the corruption is {corruption!r}, but a layer that keeps the shape {shape} and has no "
+                "parameters, such as Masking(0.25), is expected"
+            )
+        encoder = [corruption, *encoder]
+    likelihood = model.likelihood if stage is stages[0] else SquaredError()
+    penalty = model.penalty if stage is stages[-1] else None
+    shallow = Autoencoder(Sequential(*encoder), Sequential(*decoder), likelihood, penalty)
+    shallow.build(shape, backend=model.backend)
+    _give(model.backend, shallow.parameters.views().values(), _views(model, stage))
+    return shallow
+
+
+def _views(model: Autoencoder, stage: Stage) -> list[Array]:
+    """The model's tensors of that stage, in the order in which a model of the stage alone has them."""
+    return [model.parameters.view(tensor) for part in stage for tensor in _tensors(model, part)]
+
+
+def _give(backend: Backend, outs: Iterable[Array], values: Iterable[Array]) -> None:
+    for out, value in zip(outs, values, strict=True):
+        backend.write(out, backend.to_host(value))

@@ -1,0 +1,94 @@
+"""Files that were changed by hand, the checksum too: each is refused in one sentence that begins with its path."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+from safetensors import safe_open
+from safetensors.numpy import save_file
+from test_checkpoint import built, refused, train
+
+import scratchae as sa
+from scratchae import checkpoint
+
+
+def rewritten(path, change, signed):
+    """The file after a change of (metadata, tensors), its checksum made anew or not."""
+    with safe_open(path, framework="numpy") as file:
+        metadata, tensors = file.metadata(), {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    change(metadata, tensors)
+    if signed:
+        metadata["sha256"] = checkpoint._digest(tensors, metadata)
+    save_file(tensors, path, metadata)
+    return path.read_bytes()
+
+
+def another_value(metadata, tensors):
+    tensors["encoder.1.b"] = tensors["encoder.1.b"] + 1
+
+
+def another_shape(metadata, tensors):
+    tensors["encoder.1.b"] = np.zeros(8, np.float32)
+
+
+def another_class(metadata, tensors):
+    metadata["model"] = metadata["model"].replace('"Gaussian"', '"Popen"')
+
+
+def edited(key, old, new):
+    """A change of the metadata under that key, where the old text stands once."""
+
+    def change(metadata, tensors):
+        assert metadata[key].count(old) == 1
+        metadata[key] = metadata[key].replace(old, new)
+
+    return change
+
+
+@pytest.mark.parametrize(
+    "change, signed, words",
+    [
+        (
+            edited("model", '"beta": 1.0', '"beta": -1'),
+            True,
+            ["model: beta is -1, but it must be a number at least 0"],
+        ),
+        (edited("model", '"outputs": 4', '"outputs": 0'), True, ["model: Dense(outputs) is 0, but"]),
+        (edited("optimizer", '"lr": 0.01', '"lr": -1'), True, ["model: ", "-1, but"]),
+        (edited("counters", '"t": 6', '"t": true'), True, ["'t': True", "it is damaged"]),
+        (edited("counters", '"epoch": 2', '"epoch": false'), True, ["'epoch': False", "it is damaged"]),
+        (another_value, False, ["is damaged: it has the SHA-256"]),
+        (another_class, False, ["is damaged: it has the SHA-256"]),
+        (another_shape, True, ["holds tensors", "but its architecture has", "it is damaged"]),
+        (another_class, True, ["names 'Popen', which is not one of this library's classes", "classes=[Popen]"]),
+    ],
+)
+def test_a_file_that_was_tampered_with(tmp_path, change, signed, words):
+    model, path = built(), tmp_path / "model"
+    train(model, sa.Adam(0.01))
+    sa.save(model, path)
+    sentence = refused(path, rewritten(path, change, signed))
+    assert all(word in sentence for word in words)
+
+
+@pytest.mark.parametrize(
+    "reference, words",
+    [
+        *(
+            ({"same": n}, re.escape(f"names object {n!r} again, but has 4 so far"))
+            for n in (4, -1, 9, True, 1.0, "1", None, [1])
+        ),
+        ({"same": 0}, "Tied is given .*Flatten"),
+        (
+            {"class": "Dense", "arguments": {"inputs": 36, "outputs": 7}},
+            "does not stand before it in the same model",
+        ),
+        ({}, "names None"),
+    ],
+)
+def test_a_reference_that_leads_nowhere(tmp_path, reference, words):
+    path = tmp_path / "model"
+    sa.save(built("tied"), path)
+    raw = rewritten(path, edited("model", '{"same": 2}', json.dumps(reference)), signed=True)
+    assert re.search(words, refused(path, raw))

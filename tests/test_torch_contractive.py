@@ -1,0 +1,85 @@
+"""The outside view of the contractive penalty and of tied weights: PyTorch's own Jacobian, norm and gradients."""
+
+from functools import partial
+
+import pytest
+
+import scratchae as sa
+from scratchae.initializers import Normal
+
+torch = pytest.importorskip("torch", reason="needs PyTorch, the outside view: pip install torch")
+
+from test_torch_parity import NLL, PHI, assert_one_step_agrees, one_thread  # noqa: E402, F401 (a fixture)
+
+DRAWN = {"init": Normal(0.5), "init_b": Normal(0.5)}
+DTYPES = pytest.mark.parametrize("dtype", ["float64", "float32"])
+
+
+def model(activation, last, tied, penalty=None, likelihood=None, **build):
+    """Images of 2 x 3 pixels, four units, and back by the same matrix or by another."""
+    code = sa.Dense(6, 4, activation, **DRAWN)
+    back = sa.Tied(code, last, Normal(0.5)) if tied else sa.Dense(4, 6, last, **DRAWN)
+    encoder, decoder = sa.Sequential(sa.Flatten(), code), sa.Sequential(back, sa.Reshape(2, 3, 1))
+    return sa.Autoencoder(encoder, decoder, likelihood, penalty).build((2, 3, 1), **build)
+
+
+def jacobian_norm(encode, x):
+    """||dh/dx||^2 of each row x (N, I) -> (N,), in the graph of autograd."""
+    jacobian = torch.func.vmap(torch.func.jacrev(encode))
+    return torch.linalg.matrix_norm(jacobian(x)) ** 2
+
+
+def torch_loss(m, p, x, eps, weight=0.0):
+    """The loss per example of those models, from x (N, 2, 3, 1)."""
+    (_, code), (back, _) = m.encoder.layers, m.decoder.layers
+
+    def encode(rows):
+        return PHI[code.activation](rows @ p["encoder.1.W"] + p["encoder.1.b"])
+
+    W = p["encoder.1.W"].T if isinstance(back, sa.Tied) else p["decoder.0.W"]
+    x = x.flatten(1)
+    a = PHI[back.activation](encode(x) @ W + p["decoder.0.b"])
+    nll = NLL[type(m.likelihood)](a, x, m.likelihood)
+    return (nll + weight * (jacobian_norm(encode, x).sum() if weight else 0.0)) / len(x)
+
+
+@DTYPES
+@pytest.mark.parametrize("activation", PHI)
+@pytest.mark.parametrize("likelihood", [sa.SquaredError, sa.Bernoulli])
+def test_tied(backend, dtype, activation, likelihood, rng, tolerance):
+    m = model(activation, activation, True, likelihood=likelihood(), backend=backend, dtype=dtype)
+    assert_one_step_agrees(m, rng.random((11, 2, 3, 1)), tolerance, torch_loss=torch_loss)
+
+
+@DTYPES
+@pytest.mark.parametrize("tied", [False, True], ids=["free", "tied"])
+@pytest.mark.parametrize("activation", ["sigmoid", "tanh"])
+@pytest.mark.parametrize("weight", [0.1, 3.0])
+def test_contractive(backend, dtype, activation, tied, weight, rng, tolerance):
+    m = model(activation, "sigmoid", tied, sa.Contractive(weight), backend=backend, dtype=dtype)
+    loss = partial(torch_loss, weight=weight)
+    assert_one_step_agrees(m, rng.random((11, 2, 3, 1)), tolerance, torch_loss=loss)
+
+
+def overwrites(self, dy, backward=sa.Dense.backward):
+    self.tied = None
+    return backward(self, dy)
+
+
+@pytest.mark.parametrize(
+    "kind, method, wrong, where",
+    [
+        (sa.Contractive, "value", lambda self, total: 1.001 * self.weight * float(total[2] / total[0]), "loss"),
+        (sa.Contractive, "backward", lambda self, dh, h, total: dh, r"encoder\.1\.W"),
+        (sa.Contractive, "own", lambda self, h: None, r"encoder\.1\.W"),
+        (sa.Dense, "backward", overwrites, r"encoder\.1\.W"),
+    ],
+)
+def test_a_planted_error_is_seen(kind, method, wrong, where, monkeypatch, rng, tolerance):
+    """The penalty's value, its gradient through h, that of W alone, and what the tied layer gave W."""
+    m = model("tanh", "sigmoid", True, sa.Contractive(0.6), dtype="float64")
+    x, loss = rng.random((11, 2, 3, 1)), partial(torch_loss, weight=0.6)
+    assert_one_step_agrees(m, x, tolerance, torch_loss=loss)
+    monkeypatch.setattr(kind, method, wrong)
+    with pytest.raises(AssertionError, match=f"^{where}: "):
+        assert_one_step_agrees(m, x, tolerance, torch_loss=loss)

@@ -19,8 +19,8 @@ and table 1 (waves as Gaussians); UCR's ECG5000 (classes, proportions, length, s
 import numpy as np
 
 from .. import randomness
-from ..checks import positive
 from .ecg5000 import CLASSES, NORMAL
+from .sizes import size
 from .sources import Values
 from .splits import joined
 
@@ -46,11 +46,11 @@ def load(n_train: int = 500, n_test: int = 4500, seed: int = 0) -> tuple[Values,
     """Draw beats for training and for testing: (N, 140) float32, labels (N,) 1 to 5, as ``ecg5000.load`` has them.
 
     An example is a function of the seed, its split and its row: a smaller set is the beginning of a larger
-    one, and the splits have no draw in common whatever their sizes. Raises ValueError for a size below 1
-    and for a seed outside [0, 2^64). Source: the equations of this file.
+    one, and the splits have no draw in common whatever their sizes. Raises ValueError for a size outside
+    1 to 2^32 and for a seed outside [0, 2^64). Source: the equations of this file.
     """
     for name, n in (("n_train", n_train), ("n_test", n_test)):
-        positive(name, n)
+        size(name, n)
     return _draw(n_train, seed, epoch=0), _draw(n_test, seed, epoch=3)
 
 

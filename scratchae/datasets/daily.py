@@ -27,7 +27,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .. import randomness
-from ..checks import positive
+from .sizes import size
 
 __all__ = ["KINDS", "POINTS", "Event", "Series", "load"]
 
@@ -67,11 +67,11 @@ def load(train_days: int = 42, test_days: int = 14, seed: int = 0) -> tuple[Seri
     """A normal series (T,) to train on and another with anomalies, T = 288 train_days and 288 test_days.
 
     A function of the seed: a shorter series is the beginning of a longer one, and the two have no draw in common.
-    Raises ValueError for fewer than one day, or two of the test series, and for a seed outside [0, 2^64).
-    Source: the equations of this file.
+    Raises ValueError for fewer than one day, or two of the test series, for more than 2^32, and for a seed outside
+    [0, 2^64). Source: the equations of this file.
     """
-    positive("train_days", train_days)
-    if positive("test_days", test_days) < 2:
+    size("train_days", train_days)
+    if size("test_days", test_days) < 2:
         raise ValueError("test_days is 1, but the first anomaly is on the second day: give at least 2")
     x, _, _ = _days(train_days, seed, epoch=0)
     normal = Series(x.sum(axis=0).ravel().astype(np.float32), np.zeros(x[0].size, bool))

@@ -1,7 +1,6 @@
 """ECG5000: 5,000 heart beats of one patient, 140 samples each. Source: Goldberger et al. 2000; Chen et al. 2015."""
 
 import hashlib
-import io
 import os
 from pathlib import Path
 
@@ -60,26 +59,43 @@ def everything(data_dir: str | os.PathLike | None = None) -> Values:
 def read_ucr(path: str | os.PathLike) -> tuple[np.ndarray, np.ndarray]:
     """A text file of the UCR archive -> series (N, T) float32 and whole labels (N,) int64.
 
-    One series a line: its class, then its T values, between blanks, tabs or commas; plain or packed with
-    gzip. Raises ValueError for a file that is empty, damaged, no table of numbers, or with values missing
-    (NaN) or labels that are not whole. Source: Dau et al. 2019, "The UCR Time Series Archive", the briefing.
+    One series a line: its class, then its T values, all between blanks and tabs, or all between commas; plain or
+    packed with gzip. Raises ValueError for a file that is empty or damaged, and, naming the line, for one that is
+    no table of numbers, has values missing (or NaN), commas as decimal points, or labels that are not whole.
+    Source: Dau et al. 2019, "The UCR Time Series Archive", the briefing.
     """
-    text = files.unpacked(Path(path)).replace(b",", b" ")
-    if not text.strip():
+    lines = files.unpacked(Path(path)).splitlines()
+    filled = [(f"{path}, line {i},", line) for i, line in enumerate(lines, 1) if line.strip()]
+    if not filled:
         raise ValueError(f"{path} is empty, but a line of numbers for each series was expected: {MEND}")
+    rows = [_series(where, line) for where, line in filled]
+    for (where, _), row in zip(filled, rows, strict=True):
+        if len(row) != len(rows[0]):
+            raise ValueError(f"{where} has {len(row)} numbers, but the first series has {len(rows[0])}: {MEND}")
+    table = np.array(rows)  # (N, 1 + T)
+    return table[:, 1:].astype(np.float32), table[:, 0].astype(np.int64)
+
+
+def _series(where: str, line: bytes) -> np.ndarray:
+    """A line of text -> its class and values (1 + T,) float64, checked."""
+    words = line.split(b",") if b"," in line else line.split()
+    for word in words:
+        if len(word.split()) != 1:
+            raise ValueError(
+                f"{where} has {word.decode('latin-1')!r} between commas, where one number is due: a value is "
+                "missing, or commas stand for decimal points, so give a table with points and with nothing left out"
+            )
     try:
-        table = np.loadtxt(io.BytesIO(text), ndmin=2, encoding="latin-1")
+        row = np.array([float(word.replace(b"_", b"__")) for word in words])  # 1_0 is 10 to float, 1__0 is not
     except ValueError as error:
-        raise ValueError(f"{path} is no table of numbers ({error}): give a text file of the archive") from None
-    if table.shape[1] < 2:
-        raise ValueError(f"{path} has one number a line, but a class and the values of a series are expected")
-    checks.finite(table, f"{path}, as a table,")
-    checks.representable(table, np.dtype(np.float32), f"{path}, as a table,")
-    labels = table[:, 0].astype(np.int64)
-    if (labels != table[:, 0]).any():
-        first = np.flatnonzero(labels != table[:, 0])[0]
-        raise ValueError(f"{path} has the label {table[first, 0]:g} in line {first + 1}, but whole numbers are due")
-    return table[:, 1:].astype(np.float32), labels
+        raise ValueError(f"{where} is no list of numbers ({error}): give a text file of the archive") from None
+    if len(row) < 2:
+        raise ValueError(f"{where} has one number, but a class and the values of a series are expected: {MEND}")
+    checks.finite(row, where)
+    checks.representable(row, np.dtype(np.float32), where)
+    if row[0] % 1 or abs(row[0]) > 2**53:
+        raise ValueError(f"{where} has the label {row[0]:g}, but whole numbers are due: give the class first")
+    return row
 
 
 def _digest(path: Path) -> str:

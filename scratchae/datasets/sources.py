@@ -71,12 +71,10 @@ class Images:
             raise TypeError(f"the images are {kind}, but uint8 in 0..255 is expected; values go to Values(x)")
         if pixels.ndim < 2 or pixels.size == 0:
             raise ValueError(f"the images have shape {pixels.shape}, but (N, height, width, channels) is expected")
-        if labels is not None and np.shape(labels) != (len(pixels),):
-            raise ValueError(f"there are {len(pixels)} images, but labels of shape {np.shape(labels)}")
         if not isinstance(binarize, str) or binarize not in GATHER:
             raise ValueError(f"binarize is {binarize!r}: choose one of {', '.join(GATHER)}")
+        self.labels = _one_each(labels, len(pixels), "images")
         self.pixels = np.ascontiguousarray(pixels)
-        self.labels = labels
         self.binarize = binarize
         self.name = name
         self.shape = pixels.shape[1:]
@@ -114,15 +112,17 @@ class Images:
 class Values:
     """Floating point rows as they are.
 
-    Shapes: x (N, ...). Raises what checks.host_rows raises. Source: kernels/batch.py (4).
+    Shapes: x (N, ...), labels (N,) or None. Raises what checks.host_rows raises, and ValueError for other labels.
+    Source: kernels/batch.py (4).
     """
 
     def __init__(self, x: np.ndarray, labels: Any = None, name: str = "values"):
         shape = np.shape(x)[1:]
         if np.ndim(x) < 2:
             raise ValueError(f"the data has shape {np.shape(x)}, but rows (N, ...) are expected")
-        self.x = _native(checks.host_rows(x, shape, "the data"))
-        self.labels = labels
+        x = checks.host_rows(x, shape, "the data")
+        self.labels = _one_each(labels, len(x), "rows")
+        self.x = _native(x)
         self.name = name
         self.shape = shape
 
@@ -136,6 +136,13 @@ class Values:
     def feed(self, backend: Backend, rows: int) -> Feed:
         """A feed for up to rows examples at once. Shapes: see Feed. Source: kernels/batch.py (4)."""
         return Feed(backend, self.x, self.shape, rows, GATHER_VALUES)
+
+
+def _one_each(labels: Any, n: int, what: str) -> Any:
+    """labels (n,), or None, as they are."""
+    if labels is not None and np.shape(labels) != (n,):
+        raise ValueError(f"there are {n} {what}, but labels of shape {np.shape(labels)}: give one label for each")
+    return labels
 
 
 def _native(x: np.ndarray) -> np.ndarray:

@@ -21,12 +21,18 @@ EPOCH = 0xFFFFFFFF  # of the draws of (1): one that no training reaches, so that
 
 
 def take(values: Values, rows: Any) -> Values:
-    """The rows (n,), as indices or as booleans (N,), of values (N, ...), with their labels and name.
+    """The rows (n,), as indices, booleans (N,) or a slice, of values (N, ...), with their labels and name.
 
     Such as ``take(train, train.labels == 1)``. Raises ValueError where no row is left, IndexError for rows
-    that are not there. Source: none, an index.
+    that are not there and for what is no list of them. Source: none, an index.
     """
     _require(values)
+    try:
+        if np.arange(len(values))[rows].ndim != 1:
+            raise IndexError(f"rows of shape {np.shape(rows)} are no list of them")
+    except IndexError as error:
+        why = f"{values.name} has {len(values)} rows, but {error}"
+        raise IndexError(f"{why}: give indices, a boolean for each row, or a slice") from None
     labels = None if values.labels is None else np.asarray(values.labels)[rows]
     return Values(values.x[rows], labels, values.name)
 
@@ -57,10 +63,18 @@ def scaled(train: Values, *others: Values, per_feature: bool = False) -> tuple[V
     """The training part (n, ..., C) brought to [0, 1], and others by the same numbers; dtypes stay.
 
     per_feature: by a minimum and maximum of each of the C features. Raises ValueError where all training
-    values, or those of a feature, are equal, so that there is nothing to stretch. Source: the module, (2).
+    values, or those of a feature, are equal, so that there is nothing to stretch, and where others have not C
+    features to scale by those. Source: the module, (2).
     """
+    if not isinstance(per_feature, bool):
+        raise ValueError(f"per_feature is {per_feature!r}, but it must be True or False")
     for values in (train, *others):
         _require(values)
+        if per_feature and values.shape[-1] != train.shape[-1]:
+            raise ValueError(
+                f"{values.name} has {values.shape[-1]} features, but the training part has {train.shape[-1]}, each "
+                "to scale its own: give the same features, or leave per_feature out"
+            )
     axes = tuple(range(train.x.ndim - per_feature))
     low, high = train.x.min(axis=axes), train.x.max(axis=axes)  # () or (C,)  # (2)
     constant = np.flatnonzero(low == high)
@@ -70,7 +84,10 @@ def scaled(train: Values, *others: Values, per_feature: bool = False) -> tuple[V
             f"{which} of {train.name} is {np.atleast_1d(low)[constant[0]]:g} in all training rows, but scaling to "
             "[0, 1] needs two different values: leave out what is constant"
         )
-    return tuple(Values((v.x - low) / (high - low), v.labels, v.name) for v in (train, *others))  # (2)
+    return tuple(
+        Values(((v.x - low) / (high - low)).astype(v.x.dtype), v.labels, v.name)  # (2)
+        for v in (train, *others)
+    )
 
 
 def _require(values: Any) -> None:

@@ -21,6 +21,7 @@ import numpy as np
 from .. import randomness
 from ..kernels.kernel import jit
 from .idx import Split
+from .sizes import size
 
 # Two or three skeletons for each digit: knots "x,y" (y down), "|" lifts the pen or turns a sharp corner.
 SKELETONS = {
@@ -79,12 +80,11 @@ def load(n_train: int = 20_000, n_test: int = 2_000, seed: int = 0) -> tuple[Spl
     """Draw (images, labels) for training and for testing: (N, 28, 28, 1) uint8, 255 is ink, and (N,) uint8.
 
     An example is a function of the seed, its split and its row: a smaller set is the beginning of a larger
-    one, and the splits have no draw in common whatever their sizes. Raises ValueError for a size below
-    1 and for a seed outside [0, 2^64). Source: the equations of this file.
+    one, and the splits have no draw in common whatever their sizes. Raises ValueError for a size outside
+    1 to 2^32 and for a seed outside [0, 2^64). Source: the equations of this file.
     """
     for name, n in (("n_train", n_train), ("n_test", n_test)):
-        if n < 1:
-            raise ValueError(f"{name} is {n}, but a set has at least one example: give a size from 1 on")
+        size(name, n)
     return _draw(n_train, seed, epoch=0), _draw(n_test, seed, epoch=2)
 
 

@@ -2,6 +2,7 @@
 
 from .detection import Detector, absolute_error, negative_log_likelihood, squared_error
 from .report import Report, average_precision, report, roc_auc
+from .score import score
 from .series import points, windows
 from .terms import evaluate, fitting_source, held_out
 from .thresholds import DetectionWarning, FalseAlarms, Maximum, MeanStd, Quantile
@@ -23,6 +24,7 @@ __all__ = [
     "points",
     "report",
     "roc_auc",
+    "score",
     "squared_error",
     "windows",
 ]

@@ -14,6 +14,7 @@ Source: Chandola, Banerjee, Kumar, "Anomaly detection: a survey", 2009, section 
 TensorFlow's tutorial "Intro to Autoencoders", third example; scikit-learn's contract (``fit``).
 """
 
+import zlib
 from collections.abc import Callable, Iterator
 from typing import Any, Self
 
@@ -22,7 +23,7 @@ import numpy as np
 from ..datasets import Images, Values
 from .report import Report, report
 from .terms import fitting_source
-from .thresholds import MeanStd, Rule, as_scores, learn
+from .thresholds import MeanStd, Rule, as_scores, learn, require_rule, takes, warn
 
 Score = Callable[[Any, Any], np.ndarray]  # model, data (N, ...) -> (N,)
 ROWS = 256  # examples whose reconstructions are in memory at one time
@@ -61,20 +62,34 @@ class Detector:
 
     Shapes: data (N, *input_shape), arrays or sources; scores and flags (N,). model: built and trained on
     normal examples. score: a function (model, data) -> (N,), larger for stranger examples. rule: scores
-    (n,) -> threshold. threshold: what ``fit`` learnt. Raises RuntimeError where a threshold is asked for
-    before ``fit``, what ``evaluate`` raises for data that does not fit the model. Source: the module, (4).
+    (n,) -> threshold. threshold: what ``fit`` learnt; where the model's parameters have changed since, flags and
+    report warn (DetectionWarning). Raises TypeError for what is no such function, RuntimeError where a threshold
+    is asked for before ``fit``, what ``evaluate`` raises for data that does not fit the model.
+    Source: the module, (4).
     """
 
-    threshold: float
+    _learnt: tuple[float, int] | None = None  # the threshold, and the checksum of the parameters it goes with
 
     def __init__(self, model: Any, score: Score = absolute_error, rule: Rule = MeanStd(1)):  # noqa: B008, frozen
-        if not callable(score):
-            raise TypeError(f"the score is {score!r}, but a function such as absolute_error is expected")
+        if not takes(score, 2):
+            raise TypeError(
+                f"the score is {score!r}, but a function (model, data), such as absolute_error, is expected"
+            )
+        require_rule(rule)
         self.model, self.score, self.rule = model, score, rule
+
+    @property
+    def threshold(self) -> float:
+        """What ``fit`` learnt. Shapes: none. Source: thresholds.py."""
+        if self._learnt is None:
+            raise RuntimeError(
+                "this Detector has no threshold yet: call detector.fit(normal) first, with normal examples only"
+            )
+        return self._learnt[0]
 
     def fit(self, normal: Any) -> Self:
         """Learn the threshold from normal examples (n, ...); returns the detector. Source: thresholds.py."""
-        self.threshold = learn(self.rule, self.scores(normal))
+        self._learnt = learn(self.rule, self.scores(normal)), self._checksum()
         return self
 
     def scores(self, data: Any) -> np.ndarray:
@@ -86,20 +101,30 @@ class Detector:
 
     def flags(self, data: Any) -> np.ndarray:
         """data (N, ...) -> whether each example is an anomaly, (N,) bool. Source: the module, (4)."""
-        threshold = self._learnt()
+        threshold = self._current()
         return self.scores(data) > threshold  # (4)
 
     def report(self, data: Any, is_anomaly: Any) -> Report:
         """How well it does on data (N, ...) of which the truth (N,) is known. Source: report.py."""
-        threshold = self._learnt()
+        threshold = self._current()
         return report(self.scores(data), is_anomaly, threshold)
 
-    def _learnt(self) -> float:
-        if not hasattr(self, "threshold"):
-            raise RuntimeError(
-                "this Detector has no threshold yet: call detector.fit(normal) first, with normal examples only"
+    def _current(self) -> float:
+        """The threshold, with a warning where it was learnt from other scores than the model gives now."""
+        threshold = self.threshold
+        if self._learnt != (threshold, self._checksum()):
+            warn(
+                f"the model has changed since this Detector learnt its threshold {threshold:.4g}: call "
+                "detector.fit(normal) again",
+                4,
             )
-        return self.threshold
+        return threshold
+
+    def _checksum(self) -> int:
+        """Of the parameters as they are; 0 of a model that has none of this library's."""
+        if not (hasattr(self.model, "require_built") and hasattr(self.model, "parameters")):
+            return 0
+        return zlib.crc32(self.model.backend.to_host(self.model.parameters.values))
 
     def _name(self) -> str:
         return getattr(self.score, "__name__", repr(self.score))

@@ -18,18 +18,19 @@ use of the area under a ROC curve", 1982 (4); Mann and Whitney 1947 (4); Manning
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from .thresholds import as_scores, as_threshold, warn
+from .thresholds import as_array, as_scores, as_threshold, warn
 
 CLASSES = ("normal", "anomaly")
 ONE_CLASS = "undefined: only one class"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # eq would ask an array of comparisons for one truth
 class Report:
     """What ``report`` returns; printed, it is a small table.
 
@@ -67,7 +68,7 @@ def report(scores: Any, is_anomaly: Any, threshold: float) -> Report:
 
     Warns (DetectionWarning) where everything is flagged though some are normal, or nothing though some are
     not. Raises ValueError for NaN, for lengths that differ, and for a truth that is not of booleans or 0
-    and 1. Source: the module.
+    and 1, TypeError for masked arrays. Source: the module.
     """
     s, y = _pair(scores, is_anomaly)
     threshold = as_threshold(threshold)
@@ -84,17 +85,38 @@ def report(scores: Any, is_anomaly: Any, threshold: float) -> Report:
         accuracy=float(right.sum() / len(s)),  # (1)
         precision={c: _ratio(right[i], taken[i]) for i, c in enumerate(CLASSES)},  # (2)
         recall={c: _ratio(right[i], true[i]) for i, c in enumerate(CLASSES)},  # (3)
-        auc=roc_auc(s, y),
-        average_precision=average_precision(s, y),
+        auc=_area(s, y),
+        average_precision=_average(s, y),
     )
 
 
 def roc_auc(scores: Any, is_anomaly: Any) -> float:
-    """Scores (N,) and the truth (N,) -> the area under the ROC curve, NaN where there is one class only.
+    """Scores (N,) and the truth (N,) -> the area under the ROC curve.
 
-    Raises as ``report``. Source: the module, (4).
+    NaN where there is one class only, with a DetectionWarning. Raises as ``report``. Source: the module, (4).
     """
+    return _defined("the ROC-AUC", _area, scores, is_anomaly)
+
+
+def average_precision(scores: Any, is_anomaly: Any) -> float:
+    """Scores (N,) and the truth (N,) -> average precision of anomalies.
+
+    NaN where there is one class only, with a DetectionWarning. Raises as ``report``. Source: the module, (5).
+    """
+    return _defined("the average precision", _average, scores, is_anomaly)
+
+
+def _defined(name: str, f: Callable[[np.ndarray, np.ndarray], float], scores: Any, is_anomaly: Any) -> float:
+    """f of scores and the truth (N,) each, checked, with a warning where it is not defined."""
     s, y = _pair(scores, is_anomaly)
+    if math.isnan(value := f(s, y)):
+        only = CLASSES[int(y[0])]
+        warn(f"{name} is nan, undefined where all {len(y)} examples are of one class, {only}: give both classes", 4)
+    return value
+
+
+def _area(s: np.ndarray, y: np.ndarray) -> float:
+    """(4) of scores (N,) and the truth (N,) bool."""
     m, n = int(y.sum()), int((~y).sum())
     if m == 0 or n == 0:
         return math.nan
@@ -103,12 +125,8 @@ def roc_auc(scores: Any, is_anomaly: Any) -> float:
     return float((ranks[y].sum() - m * (m + 1) / 2) / (m * n))  # (4)
 
 
-def average_precision(scores: Any, is_anomaly: Any) -> float:
-    """Scores (N,) and the truth (N,) -> average precision of anomalies, NaN where there is one class only.
-
-    Raises as ``report``. Source: the module, (5).
-    """
-    s, y = _pair(scores, is_anomaly)
+def _average(s: np.ndarray, y: np.ndarray) -> float:
+    """(5) of scores (N,) and the truth (N,) bool."""
     if y.all() or not y.any():
         return math.nan
     _, place = np.unique(-s, return_inverse=True)
@@ -119,7 +137,7 @@ def average_precision(scores: Any, is_anomaly: Any) -> float:
 
 def _pair(scores: Any, is_anomaly: Any) -> tuple[np.ndarray, np.ndarray]:
     """Scores (N,) float64 and the truth (N,) bool, checked."""
-    s, y = as_scores(scores), np.asarray(is_anomaly)
+    s, y = as_scores(scores), as_array(is_anomaly, "the values of is_anomaly")
     if y.shape != s.shape:
         raise ValueError(f"there are {len(s)} scores, but is_anomaly is of shape {y.shape}: one of each is due")
     wrong = y[(y != 0) & (y != 1)] if y.dtype.kind in "biu" else [y.dtype]

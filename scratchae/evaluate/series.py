@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from .. import checks
-from .thresholds import warn
+from .thresholds import as_array, as_numbers, warn
 
 
 def windows(series: np.ndarray, length: int, step: int = 1) -> np.ndarray:
@@ -26,10 +26,11 @@ def windows(series: np.ndarray, length: int, step: int = 1) -> np.ndarray:
 
     What is true of points is brought to windows likewise: windows(is_anomaly, length).any(axis=(1, 2)).
     Raises ValueError for another rank and for a series shorter than a window, TypeError for what is no
-    NumPy array. Source: the module, (1).
+    NumPy array, or has a mask. Source: the module, (1).
     """
     if not isinstance(series, np.ndarray):
         raise TypeError(f"the series is a {type(series).__qualname__}, but a NumPy array (T,) or (T, C) is due")
+    as_array(series, "the points of the series")
     if series.ndim not in (1, 2):
         raise ValueError(f"the series has shape {series.shape}, but (T,) or (T, channels) is expected")
     count, length, step = _count(len(series), length, step)
@@ -43,12 +44,14 @@ def points(scores: Any, n: int, length: int, step: int = 1, highest: bool = Fals
     With one score a window, one bad hour blames all of a window's points; with a score for each of its points, such
     as np.abs(model.reconstruct(w) - w)[:, :, 0], each is blamed for its own error. The mean over the windows that
     contain a point, or the highest. Warns (DetectionWarning) where points lie in no window and are NaN. Raises
-    ValueError where that series has another number of windows, and for a series shorter than a window.
-    Source: the module, (2) and (3).
+    ValueError where that series has another number of windows, for a series shorter than a window, and for scores
+    that are no numbers, TypeError for a masked array. Source: the module, (2) and (3).
     """
+    if not isinstance(highest, bool):
+        raise ValueError(f"highest is {highest!r}, but it must be True or False")
     n = checks.positive("n", n)
     count, length, step = _count(n, length, step)
-    s = np.asarray(scores, dtype=np.float64)
+    s = as_numbers(scores, "the scores")
     if s.shape not in ((count,), (count, length)):
         raise ValueError(
             f"the scores have shape {s.shape}, but a series of {n} points has {count} windows of {length} points, "

@@ -14,6 +14,7 @@ tutorial "Intro to Autoencoders" (1); Hyndman and Fan 1996, definition 7 (2); Vo
 "Algorithmic learning in a random world", 2005, section 4.2, inductive conformal prediction (4).
 """
 
+import inspect
 import math
 import warnings
 from collections.abc import Callable
@@ -97,8 +98,7 @@ def learn(rule: Rule, scores: Any) -> float:
     TypeError for what is no function, ValueError for scores or a threshold that are no numbers.
     Source: the module.
     """
-    if not callable(rule) or isinstance(rule, type):
-        raise TypeError(f"the rule is {rule!r}, but one such as MeanStd(1), or a function of scores, is expected")
+    require_rule(rule)
     s = as_scores(scores)
     checks.finite(s, "the scores")
     threshold = as_threshold(rule(s), f"the threshold by {rule!r}")
@@ -116,18 +116,65 @@ def learn(rule: Rule, scores: Any) -> float:
     return threshold
 
 
+def require_rule(rule: Any) -> None:
+    """Raise TypeError unless rule is a function of scores (n,). Source: none, a check."""
+    if isinstance(rule, type) or not takes(rule, 1):
+        raise TypeError(f"the rule is {rule!r}, but one such as MeanStd(1), or a function of scores, is expected")
+
+
+def takes(f: Any, count: int) -> bool:
+    """Whether f is to be called with that many arguments. Shapes: none. Source: inspect.Signature.bind."""
+    try:
+        inspect.signature(f).bind(*range(count))
+    except TypeError:
+        return False
+    except ValueError:  # some builtins do not tell
+        return True
+    return True
+
+
 def as_scores(scores: Any, what: str = "the scores") -> np.ndarray:
-    """Scores (n,) as float64. Raises ValueError for another shape, none at all, and NaN. Source: none, a check."""
-    s = np.asarray(scores)
-    if s.ndim != 1 or s.size == 0 or s.dtype.kind not in "fiu":
-        raise ValueError(f"{what} are {s.dtype} of shape {s.shape}, but one number for each example is expected")
-    missing = np.flatnonzero(np.isnan(s))
+    """Scores (n,) as float64. Raises ValueError for another shape and none at all, and what ``as_numbers`` raises.
+
+    Source: none, a check.
+    """
+    s = as_numbers(scores, what)
+    if s.ndim != 1 or s.size == 0:
+        raise ValueError(f"{what} are of shape {s.shape}, but one number for each example is expected")
+    return s
+
+
+def as_numbers(values: Any, what: str) -> np.ndarray:
+    """Numbers of any shape, (n,) or (n, T), as float64. Raises ValueError for what is none, such as NaN.
+
+    And what ``as_array`` raises. Source: none, a check.
+    """
+    s = as_array(values, what)
+    if s.dtype.kind not in "fiu":
+        raise ValueError(f"{what} are {s.dtype} of shape {s.shape}, but numbers are expected")
+    missing = np.argwhere(np.isnan(s))
     if len(missing):
+        at = ", ".join(map(str, missing[0]))
         raise ValueError(
-            f"{what} are nan at index {missing[0]} ({len(missing)} such values): leave out what has no score, "
-            "for instance by keep = ~np.isnan(scores)"
+            f"{what} are nan at index {at} ({len(missing)} such values): leave out what has no score, for instance "
+            "by keep = ~np.isnan(scores), in the data too"
         )
     return s.astype(np.float64)
+
+
+def as_array(values: Any, what: str) -> np.ndarray:
+    """Values of any shape, (n,) or (n, T), as an array. Raises TypeError for a mask, ValueError for ragged lists.
+
+    Source: none, a check.
+    """
+    if isinstance(values, np.ma.MaskedArray):
+        raise TypeError(f"{what} are a masked array, but nothing here reads a mask: leave out what it hides first")
+    try:
+        return np.asarray(values)
+    except ValueError as error:
+        raise ValueError(
+            f"{what} are no array, but one is expected ({error}): give lists of equal lengths"
+        ) from None
 
 
 def as_threshold(value: Any, what: str = "the threshold") -> float:

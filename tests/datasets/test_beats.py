@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from scratchae.datasets import beats, scaled, split, take
+from scratchae.datasets.sizes import size
 from scratchae.evaluate import roc_auc
 
 
@@ -81,7 +82,20 @@ def test_all_of_them_in_about_a_second():
     assert time.perf_counter() - start < 5  # 0.1 s on a quiet machine
 
 
-@pytest.mark.parametrize("sizes, words", [((-1, 5), "n_train is -1"), ((5, 0), "n_test is 0")])
-def test_empty_sets_are_refused(sizes, words):
+@pytest.mark.parametrize(
+    "sizes, words",
+    [
+        ((-1, 5), "n_train is -1"),
+        ((5, 0), "n_test is 0"),
+        ((10**13, 5), r"n_train is 10+, but no more than 2\*\*32"),
+    ],
+)
+def test_sizes_are_checked(sizes, words):
     with pytest.raises(ValueError, match=words):
         beats.load(*sizes)
+
+
+def test_as_many_as_the_counter_has_rows():
+    assert size("n", 2**32) == 2**32
+    with pytest.raises(ValueError, match="n is 4294967297, but no more"):
+        size("n", 2**32 + 1)

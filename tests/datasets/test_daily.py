@@ -129,9 +129,15 @@ def test_the_level_drifts_without_a_step():
 
 
 @pytest.mark.parametrize(
-    ("days", "words"), [((0, 5), "train_days is 0"), ((5, 0), "test_days is 0"), ((5, 1), "at le")]
+    ("days", "words"),
+    [
+        ((0, 5), "train_days is 0"),
+        ((5, 0), "test_days is 0"),
+        ((5, 1), "at le"),
+        ((5, 10**13), "test_days .* no more"),
+    ],
 )
-def test_too_few_days_are_refused(days, words):
+def test_days_are_counted(days, words):
     with pytest.raises(ValueError, match=words):
         daily.load(*days)
 

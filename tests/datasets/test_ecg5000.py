@@ -42,7 +42,14 @@ def put(path, body):
 @pytest.mark.parametrize("pack", [bytes, gzip.compress])
 @pytest.mark.parametrize(
     "text",
-    [TEXT, TEXT.replace(b"\n", b"\r\n"), b"1,.5,-2.25,3\n4,1e-3,2,-1", b"\n1\t.5\t-2.25\t3\n4\t.001\t2\t-1\n\n"],
+    [
+        TEXT,
+        TEXT.replace(b"\n", b"\r\n"),
+        b"1,.5,-2.25,3\n4,1e-3,2,-1",
+        b"\n1\t.5\t-2.25\t3\n4\t.001\t2\t-1\n\n",
+        b" 1   .5\t \t-2.25  3  \n4\t\t.001\t2 -1\t\n",
+        b"1, .5 ,-2.25,\t3\n4 ,1e-3,2,-1 \n",
+    ],
 )
 def test_what_was_written_is_read(tmp_path, text, pack):
     put(tmp_path / "file", pack(text))
@@ -57,13 +64,25 @@ DAMAGED = {
     "blanks": (b" \n \n", "is empty"),
     "half a gzip stream": (PACKED[: len(PACKED) // 2], "cut short"),
     "a wrong checksum": (PACKED[:-6] + b"\0\0" + PACKED[-4:], "no sound gzip stream"),
-    "a page of HTML": (b"<html>404</html>", "no table of numbers"),
-    "other bytes": (bytes(range(128, 256)), "no table of numbers"),
-    "a line cut short": (TEXT[:-17] + b"\n", "no table of numbers.*3 at row 2"),
-    "labels only": (b"1\n2\n", "one number a line"),
-    "a value missing": (TEXT.replace(b"3.0000000e+00", b"NaN"), r"nan at index \(0, 3\)"),
-    "a label that is not whole": (b"1 2\n1.5 2\n", "label 1.5 in line 2"),
-    "a value too large": (b"1 2\n1 1e39\n", r"1e\+39 at index \(1, 1\), but float32"),
+    "a page of HTML": (b"<html>404</html>", "line 1, is no list of numbers"),
+    "other bytes": (bytes(range(128, 256)), "line 1, is no list of numbers"),
+    "a line cut short": (TEXT[:-17] + b"\n", "line 2, has 3 numbers, but the first series has 4"),
+    "labels only": (b"1\n2\n", "line 1, has one number, but a class"),
+    "a value missing": (TEXT.replace(b"3.0000000e+00", b"NaN"), r"line 1, is nan at index \(3,\)"),
+    "a label that is not whole": (b"\n1 2\n1.5 2\n", "line 3, has the label 1.5"),
+    "a label too large": (b"1e20 2\n", r"line 1, has the label 1e\+20"),
+    "a value too large": (b"1 2\n1 1e39\n", r"line 2, is 1e\+39 at index \(1,\), but float32"),
+    "nothing between commas": (b"1,2,3\n\n4,,6\n", "line 3, has '' between commas"),
+    "a blank between commas": (b"1,2,3\n4, ,6\n", "line 2, has ' ' between commas"),
+    "a comma at the end": (b"1,2,3,\n4,5,6,\n", "line 1, has '' between commas"),
+    "a comma at the beginning": (b",2,3\n", "line 1, has '' between commas"),
+    "decimal commas": (b"1 2 3\n4 5,5 6,5\n", r"line 2, has '4 5' between commas.* stand for decimal points"),
+    "decimal commas between tabs": (b"1\t2,5\n", r"line 1, has '1\\t2' between commas"),
+    "decimal commas between semicolons": (b"1;2,5\n", "line 1, is no list of numbers"),
+    "a comment": (b"1 2 3\n4 5 6 # 7\n", "line 2, is no list of numbers.*#"),
+    "a line of comment": (b"# class, values\n1 2\n", "line 1, has '# class' between commas"),
+    "a header": (b"# UCR\n1 2\n", "line 1, is no list of numbers.*#"),
+    "digits in groups": (b"1 1_000\n", r"line 1, is no list of numbers.*1__000"),
 }
 
 

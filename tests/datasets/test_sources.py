@@ -141,6 +141,16 @@ def test_labels_and_names_go_along():
     assert images.labels is labels and images.name == "mine" and len(images) == 11 and images.shape == (4, 3, 1)
 
 
+@pytest.mark.parametrize("labels", [np.arange(10), np.arange(12), np.zeros((11, 1)), 3, "eleven words", {1}])
+def test_labels_are_one_for_each_row(labels):
+    for make, what in ((lambda: Images(PIXELS, labels), "images"), (lambda: Values(X, labels), "rows")):
+        with pytest.raises(
+            ValueError, match=rf"there are 11 {what}, but labels of shape .*: give one label for each"
+        ):
+            make()
+    assert Values(X, list("elevenwords")).labels == list("elevenwords")
+
+
 def test_load_by_name(monkeypatch):
     small = strokes.load(30, 20)
     monkeypatch.setattr(strokes, "load", lambda: small)

@@ -47,6 +47,33 @@ def test_take_and_joined():
         take(values, values.labels > 9)
 
 
+BAD = {  # rows of four that are none, and what is said of them
+    "one truth": (True, r"rows of shape \(\) are no list"),
+    "nothing": (None, r"rows of shape \(\) are no list"),
+    "one index": (2, r"rows of shape \(\) are no list"),
+    "a table": (np.array([[0, 1], [2, 3]]), r"rows of shape \(2, 2\) are no list"),
+    "five truths": ([True] * 5, "boolean index did not match"),
+    "an index too many": ([0, 4], "index 4 is out of bounds"),
+    "fractions": ([0.5], "valid indices"),
+    "a word": ("all", "only integers"),
+    "two": ((0, 1), "too many indices"),
+}
+
+
+@pytest.mark.parametrize("which", BAD)
+def test_rows_that_are_not_there(which):
+    bad, words = BAD[which]
+    for values in (rows(4), Values(rows(4).x)):
+        with pytest.raises(IndexError, match=f"has 4 rows, but .*{words}.*: give indices, a boolean for") as caught:
+            take(values, bad)
+        assert "\n" not in str(caught.value)
+
+
+def test_rows_in_other_spellings():
+    for same in ([1, 2], np.array([1, 2]), slice(1, 3), [False, True, True, False], [-3, -2]):
+        assert take(rows(4), same).labels.tolist() == [1, 2]
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_the_scale_is_the_training_parts_own(dtype):
     train = Values(np.array([[1, 5], [3, 2]], dtype), np.array([1, 2]), "beats")
@@ -57,6 +84,32 @@ def test_the_scale_is_the_training_parts_own(dtype):
     assert a.x.tolist() == [[0, 1], [1, 0]] and np.allclose(b.x, [[-1, 5 / 3]])
     assert a.x.dtype == b.x.dtype == dtype and a.labels is train.labels and a.name == "beats"
     assert train.x[0, 0] == 1  # a copy was scaled
+
+
+@pytest.mark.parametrize("per_feature", [False, True])
+def test_each_part_keeps_its_dtype(per_feature):
+    """Whatever the other's: in float32 as in float64, but for rounding."""
+    x = np.random.default_rng(0).normal(size=(6, 3))
+    for mine, other in ((np.float32, np.float64), (np.float64, np.float32)):
+        a, b = scaled(Values(x.astype(mine)), Values(x.astype(other)), per_feature=per_feature)
+        assert a.x.dtype == mine and b.x.dtype == other
+        np.testing.assert_allclose(a.x, b.x, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(4, 1), (4, 2), (4, 7, 1)])
+def test_other_features_are_not_scaled(shape):
+    x = np.random.default_rng(0).normal(size=(5, 3))
+    with pytest.raises(ValueError, match=rf"other has {shape[-1]} features, but the training part has 3, each"):
+        scaled(Values(x), Values(np.ones(shape), name="other"), per_feature=True)
+    with pytest.raises(ValueError, match=r"others has 3 features, but the training part has 1, each"):
+        scaled(Values(x[:, :1]), Values(x, name="others"), per_feature=True)
+    assert scaled(Values(x), Values(np.ones(shape)))[1].shape == shape[1:]  # one scale for all fits any
+
+
+@pytest.mark.parametrize("flag", [2, 1, None, "yes", np.ones(3, bool)])
+def test_a_flag_is_a_flag(flag):
+    with pytest.raises(ValueError, match=r"per_feature is .*, but it must be True or False"):
+        scaled(rows(4), per_feature=flag)
 
 
 def test_features_of_windows_are_channels():

@@ -1,6 +1,7 @@
 """Detectors: scores by the book, thresholds by hand, and warnings where a detector would be of no use."""
 
 import warnings
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -84,6 +85,11 @@ def test_thresholds_by_hand():
     assert Maximum()(S) == 9
     assert FalseAlarms(0.1)(S) == 9  # nine scores are just enough to promise a tenth
     assert FalseAlarms(0.2)(S) == 8 and FalseAlarms(0.5)(S) == 5
+    # In floats (1 - 0.18) (149 + 1) is above 123, and 1 / (1 / 49) above 49: neither may ask for one more.
+    assert FalseAlarms(0.18)(np.arange(1.0, 150)) == 123
+    with pytest.raises(ValueError, match="needs at least 48 normal examples, but there are 47"):
+        FalseAlarms(1 / 49)(np.arange(47.0))
+    assert FalseAlarms(1 / 49)(np.arange(1.0, 49)) == 48
     assert repr(MeanStd(2)) == "MeanStd(k=2)"
 
 
@@ -123,12 +129,44 @@ def test_fit_flags_report():
 
 
 def test_before_fit():
-    for call in (lambda d: d.flags(X), lambda d: d.report(X, X[:, 0] > 0.5)):
+    for call in (lambda d: d.flags(X), lambda d: d.report(X, X[:, 0] > 0.5), lambda d: d.threshold):
         with pytest.raises(
             RuntimeError, match=r"this Detector has no threshold yet: call detector\.fit\(normal\) first"
         ):
             call(Detector(autoencoder()))
     assert Detector(autoencoder()).scores(X).shape == (300,)  # scores need none
+
+
+def test_a_model_that_has_changed_since_fit_is_noticed(backend):
+    """Whatever changed it: more training, another build, weights written by hand; and no more after fit."""
+
+    def write(model):
+        model.backend.write(model.parameters.view("encoder.b"), np.ones(3))
+
+    def train(model):
+        sa.fit(model, X[:8], sa.Adam(1e-4), epochs=1, batch_size=8, shards=1)
+
+    model = autoencoder(backend=backend)
+    detector = Detector(model).fit(X)
+    for change in (train, write, lambda m: m.build(6, backend=backend, seed=1)):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            detector.flags(X[:9]), detector.report(X[:9], X[:9, 0] > 0.5)
+        change(model)
+        for use in (lambda: detector.flags(X), lambda: detector.report(X, X[:, 0] > 0.5)):
+            with pytest.warns(
+                DetectionWarning, match=r"has changed since .* threshold .*: call detector\.fit"
+            ) as got:
+                use()
+            assert got[0].filename == __file__
+        detector.fit(X)
+
+
+def test_a_model_of_ones_own_has_a_detector_too():
+    model = SimpleNamespace(parameters=list)  # another library's idea of parameters
+    detector = Detector(model, lambda model, x: x[:, 0], Maximum()).fit(X)
+    assert detector.threshold == X[:, 0].max() and not detector.flags(X).any()
+    assert Detector(sa.Autoencoder(sa.Dense(6, 3), sa.Dense(3, 6)), lambda model, x: x[:, 0]).fit(X)
 
 
 def test_a_constant_feature_does_no_harm():
@@ -176,6 +214,13 @@ BAD = [
     (lambda: learn(Maximum(), []), ValueError, "one number for each example"),
     (lambda: learn(Maximum, S), TypeError, r"the rule is .*Maximum.*such as MeanStd\(1\)"),
     (lambda: learn("maximum", S), TypeError, "the rule is 'maximum'"),
+    (lambda: learn(Maximum(), np.ma.array(S, mask=S > 8)), TypeError, "the scores are a masked array, but nothing"),
+    (
+        lambda: learn(Maximum(), [[1], [1, 2]]),
+        ValueError,
+        "the scores are no array, .*: give lists of equal lengths",
+    ),
+    (lambda: learn(Maximum(), ["1", "2"]), ValueError, "the scores are <U1 of shape .*, but numbers"),
     (lambda: learn(lambda s: np.nan, S), ValueError, "the threshold by .* is nan, but a number"),
     (lambda: learn(lambda s: None, S), ValueError, "the threshold by .* is None, but a number"),
     *((lambda k=k: MeanStd(k), ValueError, r"MeanStd\(k\) is") for k in (-1, np.nan, "1")),
@@ -185,7 +230,21 @@ BAD = [
     (
         lambda: Detector(autoencoder(), "mse"),
         TypeError,
-        "the score is 'mse', but a function such as absolute_error",
+        r"the score is 'mse', but a function \(model, data\), such as absolute_error",
+    ),
+    (
+        lambda: Detector(autoencoder(), MeanStd(1)),
+        TypeError,
+        r"the score is MeanStd\(k=1\), but a function \(model, d",
+    ),
+    (lambda: Detector(autoencoder(), MeanStd), TypeError, "the score is <class .*MeanStd"),
+    (lambda: Detector(autoencoder(), lambda s: s), TypeError, "the score is <function"),
+    (lambda: Detector(autoencoder(), rule=squared_error), TypeError, "the rule is <function squared_error"),
+    (lambda: Detector(autoencoder(), rule="maximum"), TypeError, "the rule is 'maximum'"),
+    (
+        lambda: Detector(autoencoder(), scores_of(np.ma.array(X[:, 0], mask=X[:, 0] > 0.9))).fit(X),
+        TypeError,
+        "the scores by <lambda> are a masked array",
     ),
     (lambda: Detector("model").fit(X), TypeError, "the model is a str"),
     (lambda: Detector(sa.Autoencoder(sa.Dense(6, 3), sa.Dense(3, 6))).fit(X), RuntimeError, "no parameters yet"),

@@ -41,12 +41,17 @@ def test_the_printed_table():
 
 
 @pytest.mark.parametrize(
-    "truth, name, other", [(np.zeros(8, bool), "normal", "anomaly"), (np.ones(8), "anomaly", "normal")]
+    "truth, name, other", [(np.zeros(8, bool), "normal", "anomaly"), (np.ones(8, bool), "anomaly", "normal")]
 )
 def test_one_class_is_undefined_and_says_so(truth, name, other):
-    r = report(SCORES, truth.astype(bool), 3.5)
+    r = report(SCORES, truth, 3.5)
     assert math.isnan(r.auc) and math.isnan(r.average_precision) and math.isnan(r.recall[other])
-    assert math.isnan(roc_auc(SCORES, truth.astype(bool)))
+    for f, what in ((roc_auc, "ROC-AUC"), (average_precision, "average precision")):
+        with pytest.warns(
+            DetectionWarning, match=f"{what} is nan, .* all 8 examples are of one class, {name}"
+        ) as got:
+            assert math.isnan(f(SCORES, truth))
+        assert got[0].filename == __file__ and len(got) == 1
     text = str(r)
     assert "ROC-AUC undefined: only one class" in text and "average precision undefined: only one class" in text
     assert f"recall of {other} undefined: there is none" in text and f"recall of {name} undefined" not in text
@@ -90,8 +95,7 @@ def by_thresholds(scores, truth):
 def test_all_pairs_and_all_thresholds(case):
     scores, truth = np.array([s for s, _ in case], float), np.array([y for _, y in case])
     if truth.all() or not truth.any():
-        assert math.isnan(roc_auc(scores, truth)) and math.isnan(average_precision(scores, truth))
-        return
+        return  # see above
     assert roc_auc(scores, truth) == pytest.approx(by_pairs(scores, truth), abs=1e-12)
     assert roc_auc(-scores, truth) == pytest.approx(1 - roc_auc(scores, truth), abs=1e-12)
     assert roc_auc(np.exp(scores), truth) == roc_auc(scores, truth)
@@ -112,6 +116,11 @@ def test_constant_scores_rank_nothing():
     assert average_precision(np.ones(8), TRUTH) == 3 / 8
 
 
+def test_a_report_is_equal_to_itself():
+    r = report(SCORES, TRUTH, 3.5)
+    assert r == r and r in {r} and r != report(SCORES, TRUTH, 4.5)
+
+
 def test_the_truth_in_other_spellings():
     for truth in (TRUTH.tolist(), TRUTH.astype(int), TRUTH.astype(np.uint8)):
         assert report(SCORES.tolist(), truth, 3.5).auc == report(SCORES, TRUTH, 3.5).auc
@@ -123,7 +132,9 @@ BAD = [
     ((SCORES[:7], TRUTH, 1), r"7 scores, but is_anomaly is of shape \(8,\)"),
     ((SCORES[:, None], TRUTH, 1), r"of shape \(8, 1\), but one number"),
     (([], [], 1), r"of shape \(0,\), but one number"),
-    ((["a"], [True], 1), "but one number for each example"),
+    ((["a"], [True], 1), r"scores are <U1 of shape \(1,\), but numbers"),
+    (([[1], [1, 2]], [True, False], 1), "scores are no array, .*inhomogeneous.*: give lists of equal lengths"),
+    ((SCORES[:2], [[True], [True, False]], 1), "the values of is_anomaly are no array"),
     ((SCORES, TRUTH + 1, 1), "is_anomaly holds 2, but booleans are expected"),
     ((SCORES, TRUTH.astype(float), 1), "is_anomaly holds float64, but booleans"),
     ((SCORES, TRUTH.astype(str), 1), "is_anomaly holds <U5, but booleans"),
@@ -136,3 +147,20 @@ def test_bad_input_is_a_sentence(arguments, words):
     with pytest.raises(ValueError, match=words) as caught:
         report(*arguments)
     assert "\n" not in str(caught.value)
+
+
+MASK = np.arange(8) == 3
+
+
+@pytest.mark.parametrize(
+    "scores, truth, what",
+    [
+        (np.ma.array(SCORES, mask=MASK), TRUTH, "scores"),
+        (np.ma.array(SCORES), TRUTH, "scores"),  # also one that hides nothing: a mask may come later
+        (SCORES, np.ma.array(TRUTH, mask=MASK), "values of is_anomaly"),
+    ],
+)
+def test_masks_are_refused(scores, truth, what):
+    for call in (roc_auc, average_precision, lambda s, y: report(s, y, 3.5)):
+        with pytest.raises(TypeError, match=f"the {what} are a masked array, but nothing here reads a mask: leave"):
+            call(scores, truth)

@@ -98,6 +98,27 @@ def test_points_in_no_window_are_nan_and_it_is_said(highest):
         (lambda: points(np.ones((3, 1)), 5, 3), ValueError, r"shape \(3, 1\), but"),
         (lambda: points([1], 2, 3), ValueError, "the series has 2 points, but a window has 3"),
         (lambda: points([1], 0, 1), ValueError, "n is 0"),
+        (lambda: points(["1", "2", "3"], 5, 3), ValueError, "the scores are <U1 of shape .*, but numbers"),
+        (lambda: points([1, None, 3], 5, 3), ValueError, "the scores are object of shape .*, but numbers"),
+        (lambda: points([1, np.nan, 3], 5, 3), ValueError, r"the scores are nan at index 1 \(1 such"),
+        (lambda: points([[1, 2], [np.nan, 3]], 3, 2), ValueError, r"the scores are nan at index 1, 0 \(1 such"),
+        (lambda: points([[1, 2], [3]], 3, 2), ValueError, "the scores are no array, .*: give lists of equal"),
+        (
+            lambda: points(np.ma.array([1.0, 2, 3], mask=[0, 1, 0]), 5, 3),
+            TypeError,
+            "the scores are a masked array",
+        ),
+        (
+            lambda: points([1, 2, 3], 5, 3, highest=min),
+            ValueError,
+            "highest is <built-in .*>, but it must be True or",
+        ),
+        (lambda: points([1, 2, 3], 5, 3, highest=1), ValueError, "highest is 1, but it must be True or"),
+        (
+            lambda: windows(np.ma.array(np.zeros(5), mask=np.arange(5) == 2), 2),
+            TypeError,
+            "of the series are a masked",
+        ),
     ],
 )
 def test_bad_input_is_a_sentence(call, kind, words):

@@ -1,0 +1,118 @@
+"""The score of a denoising autoencoder: of normal data it is known exactly, and a linear one can learn it."""
+
+import numpy as np
+import pytest
+
+import scratchae as sa
+from scratchae.evaluate import score
+from scratchae.schedules import Cosine
+
+N, STEPS, SIGMA = 2000, 300, 0.5
+STANDARD_ERRORS = 2.0  # of one epoch's regression; the last steps together have far less
+A = np.array([[1.0, 0, 0], [0.8, 0.5, 0], [-0.3, 0.2, 0.3]])  # S = A A^T
+
+
+def data():
+    """N draws of N(m, S), (N, 3)."""
+    return np.random.default_rng(0).normal(size=(N, 3)) @ A.T + [1, -2, 0.5]
+
+
+def linear(sigma=SIGMA, likelihood=None, **options):
+    encoder = sa.Sequential(sa.GaussianNoise(sigma, **options), sa.Dense(3, 3))
+    return sa.Autoencoder(encoder, sa.Dense(3, 3), likelihood).build(3, dtype="float64")
+
+
+@pytest.fixture(scope="module")
+def model():
+    model = linear()
+    sa.fit(model, data(), sa.Adam(Cosine(0.2, STEPS)), epochs=STEPS, batch_size=N, shards=1)
+    return model
+
+
+def exact(x, sample, sigma=SIGMA):
+    """x (n, 3) -> the score of N(m, S + sigma^2 I), m and S of the sample, and how far one epoch's noise may lead.
+
+    As in a linear regression of the clean rows on their noisy ones, whose residuals have the variances of x given
+    x with noise: the standard error of its prediction at x, divided by sigma^2.
+    """
+    S, m = np.cov(sample.T, ddof=0), sample.mean(axis=0)
+    C = np.linalg.inv(S + sigma**2 * np.eye(3))
+    residual = np.diag(sigma**2 * S @ C)  # (3,)
+    leverage = 1 + ((x - m) @ C * (x - m)).sum(axis=1)  # (n,)
+    return -(x - m) @ C, np.sqrt(leverage[:, None] * residual / len(sample)) / sigma**2
+
+
+def test_the_score_of_normal_data(model):
+    x = data()[:300]
+    expected, error = exact(x, data())
+    found = score(model, x, SIGMA)
+    assert (np.abs(found - expected) <= STANDARD_ERRORS * error).all()
+
+
+@pytest.mark.parametrize("wrong", [SIGMA**0.5, 1.1 * SIGMA])
+def test_another_sigma_is_seen(model, wrong):
+    """sigma in the place of its square, and one that is off by a tenth."""
+    x = data()[:300]
+    expected, error = exact(x, data())
+    assert (np.abs(score(model, x, wrong) - expected) > STANDARD_ERRORS * error).any()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_by_hand(backend, dtype, tolerance):
+    """Images too, more rows than a chunk has, and in the model's own dtype whatever the data's."""
+    encoder = sa.Sequential(sa.GaussianNoise(0.3), sa.Flatten(), sa.Dense(6, 4, "tanh"))
+    decoder = sa.Sequential(sa.Dense(4, 6), sa.Reshape(2, 3, 1))
+    model = sa.Autoencoder(encoder, decoder).build((2, 3, 1), backend=backend, dtype=dtype)
+    x = np.random.default_rng(1).normal(size=(300, 2, 3, 1))
+    found = score(model, x, 0.3)
+    assert found.shape == x.shape and found.dtype == dtype
+    atol = tolerance("layer", dtype)
+    np.testing.assert_allclose(found, (model.reconstruct(x).astype(float) - x) / 0.09, rtol=0, atol=20 * atol)
+
+
+def test_nothing_is_drawn(backend):
+    """Not even by a layer that is noisy in evaluation, and after one that drew."""
+    model = sa.Autoencoder(sa.Sequential(sa.GaussianNoise(0.5, in_evaluation=True), sa.Dense(3, 2)), sa.Dense(2, 3))
+    model.build(3, backend=backend)
+    x = data()[:9].astype(np.float32)
+    before = score(model, x, 0.5)
+    sa.evaluate(model, x)
+    np.testing.assert_array_equal(score(model, x, 0.5), before)
+    quiet = sa.Autoencoder(sa.Sequential(sa.GaussianNoise(0.0), sa.Dense(3, 2)), sa.Dense(2, 3))
+    np.testing.assert_array_equal(score(quiet.build(3, backend=backend), x, 0.5), before)
+
+
+class NoMean(sa.LearnedGaussian):
+    """A likelihood whose parameters are twice as many as the values, and that says nothing of their mean."""
+
+    def mean(self, a):
+        return a
+
+
+X = data()[:9]
+VAE = sa.VAE(sa.Dense(3, 4), sa.Dense(2, 3), sa.Gaussian(2), sa.GaussianLikelihood()).build(3)
+DOUBLE = sa.Autoencoder(sa.Dense(3, 2), sa.Dense(2, 6), NoMean()).build(3)
+BAD = [
+    *((lambda s=s: score(linear(), X, s), ValueError, "sigma is .* above 0") for s in (0, -1, np.nan, None, "1")),
+    (lambda: score("model", X, 1), TypeError, "the model is a str, but a VAE or an Autoencoder"),
+    (lambda: score(sa.Autoencoder(sa.Dense(3, 2), sa.Dense(2, 3)), X, 1), RuntimeError, "no parameters yet"),
+    (lambda: score(VAE, X, 1), TypeError, "the model is a VAE, but .*: give an Autoencoder"),
+    (
+        lambda: score(linear(likelihood=sa.AbsoluteError()), X, 1),
+        TypeError,
+        "a median, .*: train it with SquaredEr",
+    ),
+    (lambda: score(linear(likelihood=sa.Bernoulli()), X, 1), ValueError, r"takes values in \[0, 1\]"),
+    (lambda: score(DOUBLE, X, 1), ValueError, r"has shape \(9, 6\), but x has \(9, 3\): choose a likelihood"),
+    (lambda: score(linear(), X[:, :2], 1), ValueError, r"x has shape \(9, 2\), but \(N, 3\)"),
+    (lambda: score(linear(), X * np.nan, 1), ValueError, "x is nan at index"),
+    (lambda: score(linear(), X.tolist(), 1), TypeError, "the data is a list"),
+    (lambda: score(linear(), sa.Values(X), 1), TypeError, "x is a .*Values, but a NumPy array"),
+]
+
+
+@pytest.mark.parametrize("call, kind, words", BAD)
+def test_bad_input_is_a_sentence(call, kind, words):
+    with pytest.raises(kind, match=words) as caught:
+        call()
+    assert "\n" not in str(caught.value)

@@ -96,14 +96,14 @@ def test_quick_runs_and_their_numbers(tmp_path):
     assert reproduce.reproduce(bench, ["ecg", "sparse"]) == 0  # tiny runs may miss their bars
     rows = objects(bench)
     assert [row["name"] for row in rows] == ["ecg"] * 3 + ["sparse"] * 2
-    assert all(0 < row["ours"] and len(row["seeds"]) == 1 for row in rows)
+    assert all(row["ours"] > 0 and len(row["seeds"]) == 1 for row in rows)
 
 
 def test_an_example_that_fails_gives_its_last_words(tmp_path, monkeypatch):
     wrong = replace(published.RECIPES["fashion"], command="autoencoder_fashion.py --lr -1")
     monkeypatch.setitem(published.RECIPES, "fashion", wrong)
     bench = reproduce.Bench(tmp_path, tmp_path, quick=True)
-    with pytest.raises(reproduce.Failed, match="fashion, seed 0, ended with status 2: autoencoder_fashion: .*-1"):
+    with pytest.raises(reproduce.Failed, match=r"fashion, seed 0, ended with status 2: autoencoder_fashion: .*-1"):
         bench.run("fashion", 0)
 
 

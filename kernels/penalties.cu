@@ -46,7 +46,10 @@ extern "C" __global__ void student_t_gradient(REAL* out, const REAL* dh, const R
 // s (D,) <- h (N, D).
 extern "C" __global__ void sum_units(double* s, const REAL* h, int N, int D, int columns)
 {
-    sum_columns(s, N, D, columns, [=](int n, int d) { return h[n * D + d]; });  // (3)
+    sum_columns(s, N, D, columns, [=](int n, int d) {
+        const double h_nd = h[n * D + d];
+        return 0 <= h_nd && h_nd <= 1 ? h_nd : nan("");  // (3)
+    });
 }
 
 // out (N, D) <- dh (N, D), total (k,).
@@ -55,6 +58,7 @@ extern "C" __global__ void rate_gradient(REAL* out, const REAL* dh, const double
 {
     EACH(i, N * D) {
         const double rate = total[first + i % D] / total[0];  // (3)
-        out[i] = dh[i] + REAL(w * ((1 - rho) / (1 - rate) - rho / rate));  // (4)
+        const bool held = rate <= 1e-30 || rate >= 1 - 1e-16;  // LEAST, MOST
+        out[i] = dh[i] + (held ? REAL(0) : REAL(w * ((1 - rho) / (1 - rate) - rho / rate)));  // (4)
     }
 }

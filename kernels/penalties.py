@@ -6,14 +6,16 @@ Summed over the units of an example, with weight w in the loss of the example:
     v_n = sum_d log(1 + h_nd^2)         dh_nd += w 2 h_nd / (1 + h_nd^2)                (2)
 
 (1) and (2) are -log of a Laplace and of a Student-t prior on the code, less their constants. A target rate rho
-looks at a unit over the whole batch instead: its mean activity rho_d, which must lie between 0 and 1, is to be
-rho, and KL_d = rho log(rho / rho_d) + (1 - rho) log((1 - rho) / (1 - rho_d)) is the price:
+looks at a unit over the whole batch instead: its mean activity rho_d, of numbers between 0 and 1, is to be rho,
+and KL_d = rho log(rho / rho_d) + (1 - rho) log((1 - rho) / (1 - rho_d)) is the price:
 
-    s_d = sum_n h_nd,   rho_d = s_d / N                                                 (3)
-    dh_nd += w ((1 - rho) / (1 - rho_d) - rho / rho_d)                                  (4)
+    s_d = sum_n h_nd,   NaN if an h_nd is outside [0, 1];   rho_d = s_d / N             (3)
+    dh_nd += w ((1 - rho) / (1 - rho_d) - rho / rho_d),   0 if rho_d <= LEAST or rho_d >= MOST     (4)
 
 (4) is the gradient of N w KL_d, as all gradients here are of sums over the batch: d rho_d / d h_nd is 1 / N. It
 reads total (k,), the sums over all shards: the count N first, the s_d from place ``first`` on. Sums are float64.
+A sigmoid that rounds to 0 or 1 for the whole batch has an infinite KL_d, so rho_d is held between LEAST and MOST,
+and has no slope there.
 
 Source: Olshausen and Field, "Emergence of simple-cell receptive field properties by learning a sparse code for
 natural images", 1996 (1, 2); Ng, "Sparse autoencoder", CS294A lecture notes, 2011 (3, 4); Goodfellow, Bengio,
@@ -25,6 +27,8 @@ import math
 import numpy as np
 
 from .kernel import Kernel, jit
+
+LEAST, MOST = 1e-30, 1 - 1e-16  # of rho_d: float32 holds w rho / LEAST
 
 
 def l1(v, h):
@@ -49,13 +53,15 @@ def student_t_gradient(out, dh, h, w):
 
 def sum_units(s, h):
     """s (D,) float64 <- h (N, D)."""
-    s[...] = h.sum(axis=0, dtype=np.float64)  # (3)
+    s[...] = np.where((h >= 0) & (h <= 1), h, np.nan).sum(axis=0, dtype=np.float64)  # (3)
 
 
 def rate_gradient(out, dh, total, w, rho, first):
     """out (N, D) <- dh (N, D), total (k,) float64."""
     rate = total[first : first + out.shape[1]] / total[0]  # (3)
-    out[...] = dh + w * ((1.0 - rho) / (1.0 - rate) - rho / rate)  # (4)
+    held = (rate <= LEAST) | (rate >= MOST)
+    rate[held] = 0.5  # any, there is no slope
+    out[...] = dh + np.where(held, 0.0, w * ((1.0 - rho) / (1.0 - rate) - rho / rate))  # (4)
 
 
 @jit
@@ -99,7 +105,7 @@ def _sum_units(s, h):
     for n in range(h.shape[0]):
         h_n = h[n]
         for d in range(h.shape[1]):
-            s[d] += h_n[d]  # (3)
+            s[d] += h_n[d] if 0 <= h_n[d] <= 1 else np.nan  # (3)
 
 
 @jit
@@ -107,7 +113,8 @@ def _rate_gradient(out, dh, total, w, rho, first):
     N = total[0]
     for d in range(out.shape[1]):
         rate = total[first + d] / N  # (3)
-        slope = out.dtype.type(w * ((1.0 - rho) / (1.0 - rate) - rho / rate))
+        held = rate <= LEAST or rate >= MOST
+        slope = out.dtype.type(0.0 if held else w * ((1.0 - rho) / (1.0 - rate) - rho / rate))
         for n in range(out.shape[0]):
             out[n, d] = dh[n, d] + slope  # (4)
 

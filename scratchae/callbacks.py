@@ -1,21 +1,44 @@
 """What may be done between epochs: callbacks for ``fit``."""
 
 import math
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 
-from .checks import positive, real
+from .checks import instance, positive, real
+
+Callback = Callable[[Any, Any], Any]  # f(model, history)
+
+
+def callables(callbacks: Iterable[Callback] | Callback | None) -> tuple[Callback, ...]:
+    """One callback, several or None as a tuple of them. Shapes: none. Raises TypeError for what is no function of
+    that kind, or has a begin or finish that is none. Source: none, a check."""
+    if callbacks is None or callable(callbacks):
+        callbacks = () if callbacks is None else (callbacks,)
+    if not isinstance(callbacks, Iterable):
+        raise TypeError(f"callbacks is {callbacks!r}, but a function f(model, history), or several, is expected")
+    callbacks = tuple(callbacks)
+    for callback in callbacks:
+        instance("callback", callback)
+        if not callable(callback):
+            raise TypeError(f"a callback is {callback!r}, but a function f(model, history) is expected")
+        for name in ("begin", "finish"):
+            if hasattr(callback, name) and not callable(getattr(callback, name)):
+                raise TypeError(
+                    f"a callback's {name} is {getattr(callback, name)!r}, but a function is expected: fit calls it"
+                )
+    return callbacks
 
 
 class EarlyStopping:
     """End the run when a column of the history has not improved for some epochs, and keep the best weights.
 
     column: "test_loss" by default, smaller is better; patience: epochs without an improvement by more than least.
-    When the run is over, unless by an error, the model has the values of its best epoch. The optimiser stays where
-    the run ended: a run that is to be resumed to the bit does without this. One for each model: it remembers the
-    best over all runs of that model. Shapes: none. Raises ValueError for a column that the history does not have,
-    patience below 1 or least below 0, RuntimeError for another model than its first. Source: Prechelt, "Early
+    When the run is over, unless by an error, the model has the values of its best epoch, and the optimiser its
+    state of then: the next run goes on behind that epoch. One for each model: it remembers the best over all runs
+    of that model. Shapes: none. Raises ValueError for a column that the history does not have, patience below 1 or
+    least below 0, RuntimeError for another model than its first. Source: Prechelt, "Early
     stopping - but when?", 1998; Goodfellow, Bengio, Courville, "Deep Learning", 2016, Algorithm 7.1.
     """
 
@@ -23,7 +46,8 @@ class EarlyStopping:
         self.patience, self.column = positive("patience", patience), column
         self.least = real("least", least, 0)
         self.best, self.epoch = math.inf, 0
-        self.values: np.ndarray | None = None
+        self.kept: list[tuple[Any, np.ndarray]] = []  # the best epoch's vectors (n,), and where they belong
+        self.counters: tuple[Any, int, int] = (None, 0, 0)  # its optimiser, t and epoch
         self.owner: Any = None
 
     def begin(self, model: Any, validated: bool) -> None:
@@ -50,10 +74,15 @@ class EarlyStopping:
             )
         if record[self.column] < self.best - self.least:
             self.best, self.epoch = record[self.column], record["epoch"]
-            self.values = model.backend.to_host(model.parameters.values)
+            optimizer = model.optimizer
+            vectors = [model.parameters.values, *optimizer.vectors.values()]
+            self.kept = [(vector, model.backend.to_host(vector)) for vector in vectors]
+            self.counters = optimizer, optimizer.t, optimizer.epoch
         return record["epoch"] - self.epoch >= self.patience
 
     def finish(self, model: Any, history: Any) -> None:
-        """Give the model the values of its best epoch back. Shapes: none. Source: the class docstring."""
-        if self.values is not None:
-            model.backend.write(model.parameters.values, self.values)
+        """Give model and optimiser their best epoch's state back. Shapes: none. Source: the class docstring."""
+        for vector, kept in self.kept:
+            model.backend.write(vector, kept)
+        if self.kept:
+            model.optimizer, model.optimizer.t, model.optimizer.epoch = self.counters

@@ -4,12 +4,28 @@ from typing import Any
 
 import numpy as np
 
+LEAST32, MOST32 = (float(v) for v in (np.finfo(np.float32).smallest_subnormal, np.finfo(np.float32).max))
+
 
 def positive(name: str, value: Any) -> int:
     """A whole number >= 1 as int. Raises ValueError otherwise. Shapes: none. Source: none, a check."""
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
         raise ValueError(f"{name} is {value!r}, but it must be a whole number of at least 1")
     return int(value)
+
+
+def flag(name: str, value: Any) -> bool:
+    """True or False itself. Raises ValueError otherwise. Shapes: none. Source: none, a check."""
+    if not isinstance(value, bool):
+        raise ValueError(f"{name} is {value!r}, but it must be True or False")
+    return value
+
+
+def instance(what: str, thing: Any) -> None:
+    """Raise TypeError for a class in the place of an object of it. Shapes: none. Source: none, a check."""
+    if isinstance(thing, type):
+        name = thing.__name__
+        raise TypeError(f"the {what} is the class {name}, but an object of it is expected: {name}(...)")
 
 
 def host_rows(x: Any, shape: tuple[int, ...], what: str) -> np.ndarray:
@@ -71,6 +87,14 @@ def real(name: str, value: Any, low: float, high: float = np.inf, strict: bool =
         most = "finite" if high == np.inf else f"below {high:g}"
         raise ValueError(f"{name} is {value!r}, but it must be a number {least} and {most}")
     return float(value)
+
+
+def real32(name: str, value: Any, low: float, strict: bool = False) -> float:
+    """As ``real``, low >= 0, and 0 or a number that float32 can hold. Shapes: none. Source: none, a check."""
+    number = real(name, value, low, strict=strict)
+    if number and not LEAST32 <= number <= MOST32:
+        raise ValueError(f"{name} is {value!r}, but float32 reaches from {LEAST32:.1e} to {MOST32:.1e}: stay there")
+    return number
 
 
 def _inner(shape: tuple[int, ...]) -> str:

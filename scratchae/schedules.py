@@ -8,7 +8,8 @@ With start alpha_0, end alpha_1 and T steps:
     Cosine        alpha_t = alpha_1 + (alpha_0 - alpha_1) (1 + cos(pi min(t - 1, T) / T)) / 2       (4)
 
 A schedule is a function of t and of nothing else: training that is stopped and resumed goes on with it, and on a
-GPU it is a row in the table of an epoch (graph.py).
+GPU it is a row in the table of an epoch (graph.py). Any other function of t will do: ``save`` names it, where it
+is defined in a module, and ``load`` takes it as one of its classes.
 
 Source: Goyal et al., "Accurate, large minibatch SGD", 2017 (1); Keras' ExponentialDecay (2) and PyTorch's
 MultiStepLR (3); Loshchilov and Hutter, "SGDR: stochastic gradient descent with warm restarts", 2017, eq. 5 (4).
@@ -16,7 +17,7 @@ MultiStepLR (3); Loshchilov and Hutter, "SGDR: stochastic gradient descent with 
 
 import math
 
-from .checks import positive, real
+from .checks import positive, real, real32
 
 
 class Schedule:
@@ -30,7 +31,7 @@ class Warmup(Schedule):
     """From 0 in a straight line to start, over that many steps. Shapes: none. Source: the module, (1)."""
 
     def __init__(self, start: float, steps: int):
-        self.start, self.steps = real("start", start, 0, strict=True), positive("steps", steps)
+        self.start, self.steps = real32("start", start, 0, strict=True), positive("steps", steps)
 
     def __call__(self, t: int) -> float:
         return self.start * min(t / self.steps, 1.0)  # (1)
@@ -40,7 +41,7 @@ class Exponential(Schedule):
     """From start on, times gamma every so many steps, smoothly. Shapes: none. Source: the module, (2)."""
 
     def __init__(self, start: float, gamma: float, steps: int):
-        self.start, self.steps = real("start", start, 0, strict=True), positive("steps", steps)
+        self.start, self.steps = real32("start", start, 0, strict=True), positive("steps", steps)
         self.gamma = real("gamma", gamma, 0, strict=True)
 
     def __call__(self, t: int) -> float:
@@ -51,7 +52,9 @@ class Steps(Schedule):
     """Start, times gamma after each of the given steps. Shapes: none. Source: the module, (3)."""
 
     def __init__(self, start: float, gamma: float, steps: tuple[int, ...]):
-        self.start, self.gamma = real("start", start, 0, strict=True), real("gamma", gamma, 0, strict=True)
+        self.start, self.gamma = real32("start", start, 0, strict=True), real("gamma", gamma, 0, strict=True)
+        if not isinstance(steps, (tuple, list)):
+            raise ValueError(f"steps is {steps!r}, but it must be several whole numbers, such as (10, 20)")
         self.steps = tuple(positive("steps", step) for step in steps)
 
     def __call__(self, t: int) -> float:
@@ -62,8 +65,8 @@ class Cosine(Schedule):
     """From start to end along half a cosine, over that many steps, then end. Shapes: none. Source: (4)."""
 
     def __init__(self, start: float, steps: int, end: float = 0.0):
-        self.start, self.steps = real("start", start, 0, strict=True), positive("steps", steps)
-        self.end = real("end", end, 0)
+        self.start, self.steps = real32("start", start, 0, strict=True), positive("steps", steps)
+        self.end = real32("end", end, 0)
 
     def __call__(self, t: int) -> float:
         turn = math.pi * min(t - 1, self.steps) / self.steps

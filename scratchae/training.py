@@ -4,7 +4,7 @@ import math
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from . import checks, randomness
+from .callbacks import Callback, callables
 from .evaluate import fitting_source, held_out
 from .graph import team_of
 from .optim import Optimizer
@@ -43,9 +44,6 @@ class History:
         return len(self.records)
 
 
-Callback = Callable[[Any, History], Any]
-
-
 def fit(
     model: Any,
     data: Any,
@@ -57,7 +55,7 @@ def fit(
     threads: int | None = None,
     seed: int = 0,
     validation: Any = None,
-    callbacks: Iterable[Callback] = (),
+    callbacks: Iterable[Callback] | Callback | None = None,
 ) -> History:
     """Train a built model on data (N, *input_shape), and tell how it went.
 
@@ -70,7 +68,7 @@ def fit(
     interrupted is begun again).
 
     Raises NonFiniteLoss naming step, term and what to try; ValueError and TypeError, before anything is
-    changed, for data that does not fit and for sizes below 1.
+    changed, for data that does not fit, sizes below 1, a learning rate that is none, a model without parameters.
     Source: Kingma and Welling 2014, Algorithm 1.
     """
     source = fitting_source(model, data, "data")
@@ -78,9 +76,12 @@ def fit(
     checks.positive("epochs", epochs)
     batch_size = min(checks.positive("batch_size", batch_size), len(source))
     randomness.clock(seed)
-    callbacks = _callables(callbacks)
+    callbacks = callables(callbacks)
     if not isinstance(optimizer, Optimizer):
         raise TypeError(f"the optimizer is {optimizer!r}, but an optimiser such as Adam(1e-3) is expected")
+    optimizer.rate(optimizer.t + 1)
+    if model.parameters.size == 0:
+        raise ValueError(f"this {type(model).__name__} has no parameters to train: give it a layer such as Dense")
     team = team_of(model, batch_size, shards, threads)
     for callback in callbacks:
         if hasattr(callback, "begin"):
@@ -102,24 +103,16 @@ def fit(
                 record |= {"test_loss": terms.pop("loss"), **terms}
             history.records.append(record)
             progress.line(record, first + epochs - 1)
-            ended = [callback(model, history) is True for callback in callbacks]
+            answers = [callback(model, history) for callback in callbacks]
             if model.parameters is not optimizer.owner:
                 raise RuntimeError("a callback built the model again while it was trained: build it before fit")
-            if any(ended) or stop.is_set():
+            if stop.is_set() or any(isinstance(answer, (bool, np.bool_)) and answer for answer in answers):
                 break
         for callback in callbacks:
             if hasattr(callback, "finish"):
                 callback.finish(model, history)
     history.interrupted = stop.is_set()
     return history
-
-
-def _callables(callbacks: Iterable[Callback]) -> tuple[Callback, ...]:
-    callbacks = (callbacks,) if callable(callbacks) else tuple(callbacks)
-    for callback in callbacks:
-        if not callable(callback):
-            raise TypeError(f"a callback is {callback!r}, but a function f(model, history) is expected")
-    return callbacks
 
 
 @dataclass
@@ -134,23 +127,28 @@ class _Run:
     progress: Progress
 
     def epoch(self, feeds: Any, n: int, epoch: int) -> dict[str, Any]:
-        """Every one of n examples once -> the epoch's record, its terms averaged over the epoch."""
-        began, seen = time.perf_counter(), np.zeros(0)
+        """Every one of n examples once -> the epoch's record, its terms averaged over the epoch.
+
+        A loss that is no sum over examples is averaged as it was at each step, by its examples."""
+        began, objective = time.perf_counter(), self.team.objective
+        seen, sums = np.zeros(0), dict[str, float]()
         order = randomness.permutation(n, self.seed, epoch)
         self.team.set_clock(randomness.clock(self.seed, epoch))
         first = self.optimizer.t + 1
         with closing(self.team.steps(feeds, order, self.batch_size, self.optimizer, self.stop.is_set)) as totals:
             for step, total in enumerate(totals, first):
-                terms = self.team.objective.loss(total)
+                terms = objective.loss(total)
                 who = "the step before left" if self.team.kept(total) else "some steps more have left"
                 self.require_finite(terms, f"at step {step} (epoch {epoch})", who)
                 self.progress.step(terms["loss"])
                 seen = total + seen if len(seen) else total
+                sums = {name: sums.get(name, 0.0) + float(total[0]) * value for name, value in terms.items()}
         if seen[0] == n:
             self.optimizer.epoch = epoch
         self._require_finite_state(epoch)
         seconds = time.perf_counter() - began
-        terms = self.team.objective.loss(seen)
+        mean = {name: value / float(seen[0]) for name, value in sums.items()}
+        terms = objective.loss(seen) if objective.additive else mean
         record = {"epoch": epoch} | {f"train_{name}": value for name, value in terms.items()}
         return record | {"seconds": seconds, "examples_per_second": float(seen[0]) / seconds}
 
@@ -160,18 +158,23 @@ class _Run:
             if not math.isfinite(self.team.backend.to_host(vector).sum(dtype=np.float64)):
                 raise NonFiniteLoss(
                     f"the vector of {name} is no longer finite after epoch {epoch}: try a learning rate below "
-                    f"{self.optimizer.rate(self.optimizer.t + 1):g}, or scale the data to about 1"
+                    f"{self.optimizer.rate(self.optimizer.t):g}, or scale the data to about 1"
                 )
 
     def require_finite(self, terms: dict[str, float], where: str, who: str) -> None:
         """Raise NonFiniteLoss, naming the terms that blew up, unless the loss is finite."""
         if math.isfinite(terms["loss"]):
             return
-        bad = [f"{name} is {value}" for name, value in terms.items() if name != "loss" and not math.isfinite(value)]
-        raise NonFiniteLoss(
-            f"the loss became {terms['loss']} {where}: {', '.join(bad)}; the parameters are as {who} them: "
+        bad = [name for name, value in terms.items() if name != "loss" and not math.isfinite(value)]
+        what = ", ".join(f"{name} is {terms[name]}" for name in bad)
+        advice = (
             f"try a learning rate below {self.optimizer.rate(self.optimizer.t + 1):g}, check that the data is "
             "scaled to about 1, or start from smaller initial weights"
+        )
+        if bad == ["penalty"]:
+            advice = getattr(getattr(self.team.objective, "penalty", None), "advice", "") or advice
+        raise NonFiniteLoss(
+            f"the loss became {terms['loss']} {where}: {what}; the parameters are as {who} them: {advice}"
         )
 
 

@@ -12,6 +12,14 @@ def made(backend="numpy"):
     return sa.Autoencoder(sa.Dense(6, 3, "tanh"), sa.Dense(3, 6)).build(6, backend=backend, seed=1)
 
 
+def owned():
+    """A model with an optimiser, as in a run."""
+    model = made()
+    model.optimizer = sa.SGD(0.1)
+    model.optimizer.own(model.parameters)
+    return model
+
+
 def values(model):
     return model.backend.to_host(model.parameters.values)
 
@@ -37,7 +45,7 @@ class Script:
     ],
 )
 def test_when_it_ends_and_what_is_kept(losses, patience, least, ends, best):
-    model, history, stop = made(), Script(losses), sa.EarlyStopping(patience, least=least)
+    model, history, stop = owned(), Script(losses), sa.EarlyStopping(patience, least=least)
     ended = None
     for epoch in range(1, len(losses) + 1):
         model.backend.write(model.parameters.values, epoch)
@@ -99,7 +107,7 @@ def test_a_column_that_cannot_come_is_refused_before_the_first_step():
 
 def test_a_second_run_of_the_same_model_counts_on():
     """Epochs are those of the model: patience goes over two runs, and the best of both is kept."""
-    model, history, stop = made(), Script([3, 1, 2, 2]), sa.EarlyStopping(3)
+    model, history, stop = owned(), Script([3, 1, 2, 2]), sa.EarlyStopping(3)
     for epoch in (1, 2, 3, 4):
         model.backend.write(model.parameters.values, epoch)
         history.next()
@@ -108,3 +116,53 @@ def test_a_second_run_of_the_same_model_counts_on():
         assert not stop(model, history)
     stop.finish(model, history)
     assert stop.epoch == 2 and (values(model) == 2).all()
+
+
+@pytest.mark.parametrize("lr", [0.15, 0.01], ids=["the best is in the midst", "the best is the last"])
+def test_the_optimiser_goes_back_with_the_weights(backend, lr):
+    """What follows is what would have followed the best epoch, to the bit."""
+    options = {"batch_size": 4, "validation": X[30:]}
+    model, alone = made(backend), made(backend)
+    history = sa.fit(model, X[:30], sa.SGD(lr, 0.9), epochs=6, **options, callbacks=sa.EarlyStopping(6))
+    best = int(np.argmin(history["test_loss"])) + 1
+    assert (best < 6) == (lr == 0.15)
+    sa.fit(alone, X[:30], sa.SGD(lr, 0.9), epochs=best, **options)
+    assert (model.optimizer.epoch, model.optimizer.t) == (best, alone.optimizer.t)
+    for each in (model, alone):
+        assert sa.fit(each, X[:30], each.optimizer, epochs=1, **options)["epoch"] == [best + 1]
+    np.testing.assert_array_equal(values(model), values(alone))
+
+
+def test_the_state_of_another_optimiser_is_not_given_to_this_one():
+    """The best of two runs with two optimisers was in the first: weights and optimiser are those."""
+    model, stop, first = made(), sa.EarlyStopping(9), sa.SGD(0.01)
+    sa.fit(model, X[:30], first, epochs=3, validation=X[30:], callbacks=stop)
+    kept, second = values(model), sa.Adam(1.0)
+    sa.fit(model, X[:30], second, epochs=1, validation=X[30:], callbacks=stop)
+    np.testing.assert_array_equal(values(model), kept)
+    assert model.optimizer is first and second.epoch == 1
+
+
+@pytest.mark.parametrize("ended", [True, np.True_])
+def test_what_ends_a_run(ended):
+    assert len(sa.fit(made(), X, sa.Adam(), epochs=3, callbacks=[lambda model, history: ended])) == 1
+
+
+def test_none_and_what_is_no_callback():
+    class Odd:
+        begin = 3
+
+        def __call__(self, model, history): ...
+
+    model = made()
+    kept = values(model).copy()
+    for wrong, words in (
+        (sa.EarlyStopping, r"the callback is the class EarlyStopping, but an object.*EarlyStopping\(\.\.\.\)"),
+        ([sa.EarlyStopping], "the callback is the class EarlyStopping"),
+        (3, r"callbacks is 3, but a function f\(model, history\), or several, is expected"),
+        (Odd(), "a callback's begin is 3, but a function is expected"),
+    ):
+        with pytest.raises(TypeError, match=words):
+            sa.fit(model, X, sa.Adam(), epochs=1, callbacks=wrong)
+    np.testing.assert_array_equal(values(model), kept)
+    assert len(sa.fit(model, X, sa.Adam(), epochs=2, callbacks=None)) == 2

@@ -73,6 +73,19 @@ def test_what_is_no_optimizer(wrong):
         sa.fit(small(), X, wrong, epochs=1)
 
 
+def test_a_class_is_no_model():
+    with pytest.raises(TypeError, match=r"the model is the class Autoencoder, but.*Autoencoder\(\.\.\.\)"):
+        train(sa.Autoencoder)
+
+
+@pytest.mark.filterwarnings("ignore::scratchae.WideCode")
+def test_a_model_without_parameters(backend):
+    model = sa.Autoencoder(sa.Flatten(), sa.Reshape(6)).build(6, backend=backend)
+    with pytest.raises(ValueError, match="this Autoencoder has no parameters to train: give it a layer"):
+        train(model)
+    assert model.optimizer is None
+
+
 @pytest.mark.parametrize(
     "make",
     [

@@ -1,6 +1,8 @@
 """Optimisers: three steps by hand, and every number that one may choose does something."""
 
+import inspect
 import math
+import re
 from functools import partial
 
 import numpy as np
@@ -238,6 +240,22 @@ def test_an_optimiser_belongs_to_one_model():
 def test_bad_numbers(make, words):
     with pytest.raises(ValueError, match=f"{words}, but it must be"):
         make()
+
+
+@pytest.mark.parametrize("kind", [Adam, AdamW, SGD, Adagrad, Adadelta, RMSProp])
+def test_numbers_that_float32_cannot_hold(kind):
+    names = {"lr", "eps", "initial", "weight_decay"} & inspect.signature(kind).parameters.keys()
+    for name in names:
+        for value in (1e-46, 1e39):
+            words = re.escape(f"{name} is {value}, but float32 reaches from 1.4e-45 to 3.4e+38: stay there")
+            with pytest.raises(ValueError, match=words):
+                kind(**{name: value})
+        assert getattr(kind(**{name: 1.5e-45}), name) == 1.5e-45
+
+
+def test_a_class_is_no_learning_rate():
+    with pytest.raises(TypeError, match=r"the learning rate is the class Cosine, but an object.*Cosine\(\.\.\.\)"):
+        Adam(sa.schedules.Cosine)
 
 
 # A knob does something: each of these, alone, must move the loss of epoch 3 from that of the run beside it.

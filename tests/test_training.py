@@ -118,7 +118,7 @@ def test_the_epochs_loss_weighs_examples_alike(backend, tolerance):
     """With a step too small to matter, it is the loss over all rows: a mean of batch means is not."""
     model = sa.Autoencoder(sa.Dense(6, 3), sa.Dense(3, 6)).build(6, backend=backend, dtype="float64")
     x = rows() * np.arange(1, N + 1)[:, None]
-    history = fit(model, x, sa.SGD(1e-300))
+    history = fit(model, x, sa.SGD(1e-30))
     expected = ((model.reconstruct(x) - x) ** 2).sum(axis=1).mean()
     assert history["train_loss"] == pytest.approx([expected] * 2, rel=tolerance("loss"))
 

@@ -66,8 +66,7 @@ def scaled(train: Values, *others: Values, per_feature: bool = False) -> tuple[V
     values, or those of a feature, are equal, so that there is nothing to stretch, and where others have not C
     features to scale by those. Source: the module, (2).
     """
-    if not isinstance(per_feature, bool):
-        raise ValueError(f"per_feature is {per_feature!r}, but it must be True or False")
+    checks.flag("per_feature", per_feature)
     for values in (train, *others):
         _require(values)
         if per_feature and values.shape[-1] != train.shape[-1]:

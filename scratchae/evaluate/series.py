@@ -47,8 +47,7 @@ def points(scores: Any, n: int, length: int, step: int = 1, highest: bool = Fals
     ValueError where that series has another number of windows, for a series shorter than a window, and for scores
     that are no numbers, TypeError for a masked array. Source: the module, (2) and (3).
     """
-    if not isinstance(highest, bool):
-        raise ValueError(f"highest is {highest!r}, but it must be True or False")
+    checks.flag("highest", highest)
     n = checks.positive("n", n)
     count, length, step = _count(n, length, step)
     s = as_numbers(scores, "the scores")

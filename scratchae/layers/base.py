@@ -1,6 +1,7 @@
 """The protocol of a layer."""
 
 from ..backend import Array, Backend
+from ..initializers import Initializer
 from ..kernels.activation import BIAS_ACTIVATION
 from ..parameters import Declared, Views
 
@@ -69,3 +70,10 @@ def known_activation(name: str) -> str:
     if not isinstance(name, str) or name not in BIAS_ACTIVATION:
         raise ValueError(f"there is no activation {name!r}: choose one of {', '.join(BIAS_ACTIVATION)}")
     return name
+
+
+def known_initializer(init: Initializer) -> Initializer:
+    """The function itself, or TypeError for what is none. Shapes: none. Source: none, a check."""
+    if not callable(init) or isinstance(init, type):
+        raise TypeError(f"an initialiser is {init!r}, but a function such as initializers.he_normal is expected")
+    return init

@@ -8,7 +8,7 @@ from ..checks import positive
 from ..initializers import Initializer, glorot_uniform, zeros
 from ..kernels.activation import ACTIVATION_GRADIENT, BIAS_ACTIVATION
 from ..parameters import Declared
-from .base import Layer, Shape, known_activation
+from .base import Layer, Shape, known_activation, known_initializer
 from .geometry import Axis, Pair, from_image, from_patches, known_padding, pair
 from .products import Convolution, TransposedConvolution, convolution
 
@@ -47,8 +47,8 @@ class _Convolution(Layer):
         self.stride = pair(f"{name}(stride)", stride, 1)
         self.padding = known_padding(padding)
         self.activation = known_activation(activation)
-        self.init = init
-        self.init_b = init_b
+        self.init = known_initializer(init)
+        self.init_b = known_initializer(init_b)
 
     def _declare(self, shape: Shape, geometry: Any, weights: Shape) -> Declared:
         if len(shape) != 3 or shape[2] != self.inputs:

@@ -9,7 +9,7 @@ from ..backend import Array, Backend
 from ..checks import positive
 from ..initializers import Initializer, glorot_uniform, zeros
 from ..parameters import Declared, Views
-from .base import Layer, Shape
+from .base import Layer, Shape, known_initializer
 from .conv import Conv2d, ConvTranspose2d
 
 
@@ -42,7 +42,7 @@ class _Convolution1d(Layer):
         self.stride = positive(f"{name}(stride)", stride)
         self.padding, sides = _sides(padding)
         self.activation = activation
-        self.init, self.init_b = init, init_b
+        self.init, self.init_b = known_initializer(init), known_initializer(init_b)
         steps = (1, self.kernel), (1, self.stride), sides
         self.plane = self.kind(self.inputs, self.outputs, *steps, activation, init, init_b)
 

@@ -7,7 +7,7 @@ from ..checks import positive
 from ..initializers import Initializer, glorot_uniform, zeros
 from ..kernels.activation import ACTIVATION_GRADIENT, BIAS_ACTIVATION
 from ..parameters import Declared
-from .base import Layer, Shape, known_activation
+from .base import Layer, Shape, known_activation, known_initializer
 
 
 class Dense(Layer):
@@ -46,8 +46,8 @@ class Dense(Layer):
         self.inputs = positive("Dense(inputs)", inputs)
         self.outputs = positive("Dense(outputs)", outputs)
         self.activation = known_activation(activation)
-        self.init = init
-        self.init_b = init_b
+        self.init = known_initializer(init)
+        self.init_b = known_initializer(init_b)
 
     def declare(self, shape: Shape) -> tuple[Shape, Declared]:
         """(I,) -> ((O,), {W, b}). Raises ValueError for another shape. Source: the class docstring."""

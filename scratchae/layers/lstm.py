@@ -9,7 +9,7 @@ from ..kernels.activation import ACTIVATION_GRADIENT
 from ..kernels.lstm import LSTM_GATES, LSTM_GRADIENT
 from ..kernels.swap import SWAP
 from ..parameters import Declared
-from .base import Layer, Shape
+from .base import Layer, Shape, known_initializer
 
 
 class LSTM(Layer):
@@ -76,9 +76,9 @@ class LSTM(Layer):
                 "for the last one"
             )
         self.sequences = sequences
-        self.init = init
-        self.init_r = init_r
-        self.init_b = init_b
+        self.init = known_initializer(init)
+        self.init_r = known_initializer(init_r)
+        self.init_b = known_initializer(init_b)
 
     def declare(self, shape: Shape) -> tuple[Shape, Declared]:
         """(T, I) -> ((T, U) or (U,), {W, R, b}). Raises ValueError for another shape. Source: the class."""

@@ -13,7 +13,7 @@ import math
 from typing import Any
 
 from ..backend import Array, Backend
-from ..checks import real
+from ..checks import flag, real
 from ..kernels.kernel import Kernel
 from ..kernels.noise import GATE, GAUSSIAN_NOISE, GAUSSIAN_NOISE_GRADIENT, MASK, SALT_AND_PEPPER
 from ..kernels.philox import NORMAL, UNIFORM
@@ -79,7 +79,7 @@ class GaussianNoise(_Noise):
     def __init__(self, sigma: float, clip: tuple[float, float] | None = None, in_evaluation: bool = False):
         self.sigma = real("GaussianNoise(sigma)", sigma, 0)
         self.clip = clip if clip is None else _range("GaussianNoise(clip)", clip)
-        self.in_evaluation = _flag("GaussianNoise(in_evaluation)", in_evaluation)
+        self.in_evaluation = flag("GaussianNoise(in_evaluation)", in_evaluation)
 
     def bind(self, backend: Backend, rows: int, need_dx: bool) -> None:
         """Buffers y, dx (rows, *shape), eps (rows, numbers of a row), on (1,). Source: the class docstring."""
@@ -125,7 +125,7 @@ class Masking(_Noise):
 
     def __init__(self, p: float, in_evaluation: bool = False):
         self.p = real("Masking(p)", p, 0, 1)
-        self.in_evaluation = _flag("Masking(in_evaluation)", in_evaluation)
+        self.in_evaluation = flag("Masking(in_evaluation)", in_evaluation)
 
     def bind(self, backend: Backend, rows: int, need_dx: bool) -> None:
         """Buffers y, dx (rows, *shape), u (rows, numbers of a row), on (1,). Source: the class docstring."""
@@ -161,7 +161,7 @@ class SaltAndPepper(Masking):
 
     def __init__(self, p: float, in_evaluation: bool = False):
         self.p = real("SaltAndPepper(p)", p, 0, 1)
-        self.in_evaluation = _flag("SaltAndPepper(in_evaluation)", in_evaluation)
+        self.in_evaluation = flag("SaltAndPepper(in_evaluation)", in_evaluation)
 
     def bind(self, backend: Backend, rows: int, need_dx: bool) -> None:
         """Buffers y, dx (rows, *shape), u (rows, numbers of a row), on (1,). Source: the class docstring."""
@@ -194,13 +194,6 @@ class Dropout(Masking):
     def __init__(self, p: float):
         self.p = real("Dropout(p)", p, 0, 1)
         self.keep = 1 / (1 - self.p)  # (1) (2)
-
-
-def _flag(name: str, value: Any) -> bool:
-    """True or False itself, or ValueError."""
-    if not isinstance(value, bool):
-        raise ValueError(f"{name} is {value!r}, but it must be True or False")
-    return value
 
 
 def _range(name: str, value: Any) -> tuple[float, float]:

@@ -6,7 +6,7 @@ from ..backend import Array, Backend
 from ..initializers import Initializer, zeros
 from ..kernels.activation import ACTIVATION_GRADIENT, BIAS_ACTIVATION
 from ..parameters import Declared
-from .base import Layer, Shape, known_activation
+from .base import Layer, Shape, known_activation, known_initializer
 from .dense import Dense
 
 
@@ -44,7 +44,7 @@ class Tied(Layer):
             )
         self.of = of
         self.activation = known_activation(activation)
-        self.init_b = init_b
+        self.init_b = known_initializer(init_b)
 
     def declare(self, shape: Shape) -> tuple[Shape, Declared]:
         """(O,) -> ((I,), {b}). Raises ValueError as the class says. Source: the class docstring."""

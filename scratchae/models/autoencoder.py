@@ -7,7 +7,7 @@ from typing import Any, Self
 import numpy as np
 
 from ..backend import Backend
-from ..layers import Dropout, GaussianNoise, Layer, Masking, SaltAndPepper
+from ..layers import GaussianNoise, Layer, Masking
 from ..layers.sequential import leaves
 from ..likelihoods import Likelihood, SquaredError
 from ..objectives import Penalty, Reconstruction
@@ -27,6 +27,8 @@ class Autoencoder(Model):
     Source: objectives/reconstruction.py; Goodfellow, Bengio, Courville, "Deep Learning", 2016, chapter 14.
     """
 
+    objective: Reconstruction
+
     def __init__(
         self,
         encoder: Layer,
@@ -39,8 +41,12 @@ class Autoencoder(Model):
         self.encoder = encoder
         self.decoder = decoder
         self.likelihood = likelihood or SquaredError()
-        self.penalty = penalty
         super().__init__(Reconstruction(self.encoder, self.decoder, self.likelihood, penalty))
+
+    @property
+    def penalty(self) -> Penalty | None:
+        """The price of the code, as given at the start. Shapes: none. Source: objectives/reconstruction.py (4)."""
+        return self.objective.penalty
 
     def build(
         self, input_shape: Any, *, backend: str | Backend = "numpy", dtype: str | None = None, seed: int = 0
@@ -48,11 +54,7 @@ class Autoencoder(Model):
         """As Model.build, shapes too; warns of a code that can copy. Source: models/base.py."""
         super().build(input_shape, backend=backend, dtype=dtype, seed=seed)
         code, numbers = math.prod(self.objective.code), math.prod(self.input_shape)
-        hindered = self.penalty is not None or any(
-            isinstance(layer, (GaussianNoise, Masking, SaltAndPepper, Dropout))
-            for _, layer in leaves("", self.objective.encoder)
-        )
-        if code >= numbers and not hindered:
+        if self._narrowest() >= numbers and not self._hindered():
             warnings.warn(
                 f"the code has {code} units for {numbers} numbers of x, so the model can learn to copy: make it "
                 "smaller, give it a penalty, or put noise before it",
@@ -60,6 +62,18 @@ class Autoencoder(Model):
                 stacklevel=2,
             )
         return self
+
+    def _narrowest(self) -> int:
+        """The numbers that a row has where it has the fewest: in the code, or on the way to it or from it."""
+        parts = (self.objective.encoder, self.objective.decoder)
+        return min(math.prod(layer.output) for part in parts for _, layer in leaves("", part))
+
+    def _hindered(self) -> bool:
+        """Whether a penalty, or noise before the code, keeps the model from copying; those of amount 0 do not."""
+        layers = [layer for _, layer in leaves("", self.objective.encoder)]
+        added = any(layer.sigma > 0 for layer in layers if isinstance(layer, GaussianNoise))
+        lost = any(layer.p > 0 for layer in layers if isinstance(layer, Masking))
+        return added or lost or (self.penalty is not None and self.penalty.weight > 0)
 
     def encode(self, x: np.ndarray) -> np.ndarray:
         """x (N, *input_shape) -> code (N, *code). Raises as checks.host_rows. Source: the objective, (1)."""

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from ..layers import Layer
 from ..layers.sequential import leaves
 
 
@@ -40,7 +41,7 @@ def describe(layer: Any) -> str:
         if p.kind is p.VAR_POSITIONAL:
             words += [str(v) for v in value]
         elif p.default is p.empty:
-            words.append(str(_single(value)))
+            words.append(describe(value) if isinstance(value, Layer) else str(_single(value)))
         elif _single(value) != p.default and not callable(value):
             words.append(f"{p.name}={_single(value)!r}")
     return f"{type(layer).__name__}({', '.join(words)})"

@@ -5,20 +5,24 @@ import math
 import numpy as np
 
 from ..backend import Array, Backend
-from ..checks import real
+from ..checks import real, real32
 from ..kernels.kernel import Kernel
 from ..kernels.penalties import L1 as L1_KERNEL
 from ..kernels.penalties import (
     L1_GRADIENT,
+    LEAST,
+    MOST,
     RATE_GRADIENT,
     STUDENT_T,
     STUDENT_T_GRADIENT,
     SUM_UNITS,
 )
 from ..kernels.sums import SUMS
-from ..layers import Layer
+from ..layers import LSTM, Flatten, GaussianNoise, Layer, Masking, MaxPool2d, Repeat, Reshape, Upsample2d
+from ..layers.sequential import leaves
 
 PLACE = 2  # of a penalty's first sum, behind the count and the nll
+BEHIND = (Flatten, Reshape, MaxPool2d, Upsample2d, Repeat, GaussianNoise, Masking)  # they have no activation
 
 
 class Penalty:
@@ -29,9 +33,10 @@ class Penalty:
     """
 
     additive: bool = True  # a sum over examples, whose backward reads no total
+    advice: str = ""  # what to try where it alone is not finite
 
     def __init__(self, weight: float):
-        self.weight = real("weight", weight, 0)
+        self.weight = real32("weight", weight, 0)
 
     def see(self, encoder: Layer) -> None:
         """Look at the encoder (N, ...) -> (N, code) once it is declared. Source: the penalty's own."""
@@ -110,25 +115,38 @@ class StudentT(_OfRows):
 class KLRate(Penalty):
     """Each unit is to be active at a rate rho, on average over the batch.
 
-    Shapes: h (N, ...) in (0, 1), such as a sigmoid's; D units, rho_d the mean of unit d over the whole batch.
+    Shapes: h (N, ...) in [0, 1], such as a sigmoid's; D units, rho_d the mean of unit d over the whole batch, held
+    between LEAST and MOST of kernels/penalties.py, which only a sigmoid that rounds to 0 or 1 does not keep.
 
         penalty = weight sum_d (rho log(rho / rho_d) + (1 - rho) log((1 - rho) / (1 - rho_d)))          (1)
 
-    It is no sum over examples: its gradient reads the sums over all shards, and its value over several batches, as
-    ``fit`` and ``evaluate`` print it, is that of the mean over all of them. A rho_d that leaves (0, 1) makes it
-    NaN, and a run stops; a single code outside is not seen. Raises ValueError for weight < 0 or a rate outside
-    (0, 1). Source: Ng, CS294A, 2011, section 3; kernels/penalties.py (3) and (4).
+    It is no sum over examples: its gradient reads the sums over all shards. ``fit`` tells the mean over the batches
+    of an epoch; ``evaluate``, and fit of its validation data, take rho_d over all data, which gives less, as (1) is
+    convex in rho_d. A code outside [0, 1] makes it NaN, and a run stops; with weight 0 it asks for nothing. Raises
+    ValueError for weight < 0, a rate outside (0, 1), or, when a model is built, an encoder that ends in another
+    activation than a sigmoid. Source: Ng, CS294A, 2011, section 3; kernels/penalties.py (3) and (4).
     """
 
     additive = False
+    advice = "KLRate takes codes in [0, 1]: end the encoder in a sigmoid, with nothing behind it that leads out"
 
     def __init__(self, weight: float, rate: float = 0.05):
         super().__init__(weight)
         self.rate = real("rate", rate, 0, 1, strict=True)
 
+    def see(self, encoder: Layer) -> None:
+        """Refuse an encoder (N, ...) -> (N, code) that is known to leave [0, 1]. Source: the class docstring."""
+        last = next((layer for _, layer in reversed(leaves("", encoder)) if not isinstance(layer, BEHIND)), None)
+        activation = getattr(last, "activation", "tanh" if isinstance(last, LSTM) else "sigmoid")
+        if self.weight and activation != "sigmoid":
+            raise ValueError(
+                f"the encoder ends in {type(last).__name__} with the activation {activation!r}, but KLRate takes "
+                "codes in [0, 1]: end it in a sigmoid, or choose another penalty, such as L1"
+            )
+
     def count(self, units: int) -> int:
-        """A sum for each unit. Shapes: none. Source: the class docstring."""
-        return units
+        """A sum for each unit, or none at weight 0. Shapes: none. Source: the class docstring."""
+        return units if self.weight else 0
 
     def bind(self, backend: Backend, rows: int, units: int) -> None:
         """Buffers for (rows, units). Source: the class docstring."""
@@ -138,17 +156,19 @@ class KLRate(Penalty):
     def forward(self, sums: Array, nll: Array, h: Array) -> None:
         """sums (k,), k = 2 + D, <- nll (N,), h (N, ...). Source: kernels/penalties.py (3)."""
         self.sum_terms(sums[:PLACE], nll)
-        self.sum_units(sums[PLACE:], _matrix(h))
+        if self.weight:
+            self.sum_units(sums[PLACE:], _matrix(h))
 
     def value(self, total: np.ndarray) -> float:
         """The price of an example; shapes: total (k,), k = 2 + D. Source: the class docstring."""
-        rho, rate = self.rate, total[PLACE:] / total[0]
-        with np.errstate(divide="ignore", invalid="ignore"):
-            kl = rho * np.log(rho / rate) + (1 - rho) * np.log((1 - rho) / (1 - rate))  # (1)
+        rho, rate = self.rate, np.clip(total[PLACE:] / total[0], LEAST, MOST)
+        kl = rho * np.log(rho / rate) + (1 - rho) * np.log((1 - rho) / (1 - rate))  # (1)
         return self.weight * float(kl.sum())  # (1)
 
     def backward(self, dh: Array, h: Array, total: Array) -> Array:
         """dh, h (N, ...), total (k,) -> dh + gradient. Source: kernels/penalties.py (4)."""
+        if not self.weight:
+            return dh
         out = self.dh[: h.shape[0]]
         self.rate_gradient(out, _matrix(dh), total, self.weight, self.rate, PLACE)
         return out.reshape(dh.shape)

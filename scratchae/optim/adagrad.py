@@ -1,7 +1,7 @@
 """A step size for each parameter from its own squared gradients: Adagrad, and its heirs Adadelta and RMSProp."""
 
 from ..backend import Array, Backend
-from ..checks import real
+from ..checks import real, real32
 from ..kernels.adadelta import ADADELTA
 from ..kernels.adagrad import ADAGRAD
 from ..kernels.rmsprop import RMSPROP
@@ -18,8 +18,8 @@ class Adagrad(Optimizer):
 
     def __init__(self, lr: Rate = 1e-2, initial: float = 0.0, eps: float = 1e-10):
         self.lr = learning_rate(lr)
-        self.initial = real("initial", initial, 0)
-        self.eps = real("eps", eps, 0, strict=True)
+        self.initial = real32("initial", initial, 0)
+        self.eps = real32("eps", eps, 0, strict=True)
 
     def bind(self, backend: Backend, n: int) -> None:
         """h = initial (n,), t = 0. Source: Duchi, Hazan, Singer 2011, Figure 1, with 0."""
@@ -50,7 +50,7 @@ class Adadelta(Optimizer):
     def __init__(self, lr: Rate = 1.0, rho: float = 0.95, eps: float = 1e-6):
         self.lr = learning_rate(lr)
         self.rho = real("rho", rho, 0, 1)
-        self.eps = real("eps", eps, 0, strict=True)
+        self.eps = real32("eps", eps, 0, strict=True)
 
     def bind(self, backend: Backend, n: int) -> None:
         """v = u = 0 (n,), t = 0. Source: Zeiler 2012, Algorithm 1, initialisation."""
@@ -80,7 +80,7 @@ class RMSProp(Optimizer):
     def __init__(self, lr: Rate = 1e-3, rho: float = 0.9, eps: float = 1e-8):
         self.lr = learning_rate(lr)
         self.rho = real("rho", rho, 0, 1)
-        self.eps = real("eps", eps, 0, strict=True)
+        self.eps = real32("eps", eps, 0, strict=True)
 
     def bind(self, backend: Backend, n: int) -> None:
         """v = 0 (n,), t = 0. Source: as the class."""

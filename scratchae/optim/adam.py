@@ -1,7 +1,7 @@
 """Adaptive moments: Adam, and AdamW with decoupled weight decay."""
 
 from ..backend import Array, Backend
-from ..checks import real
+from ..checks import real, real32
 from ..kernels.adam import ADAM
 from ..kernels.adamw import ADAMW
 from .base import Optimizer, Rate, learning_rate
@@ -18,7 +18,7 @@ class Adam(Optimizer):
         self.lr = learning_rate(lr)
         self.beta1 = real("beta1", beta1, 0, 1)
         self.beta2 = real("beta2", beta2, 0, 1)
-        self.eps = real("eps", eps, 0, strict=True)
+        self.eps = real32("eps", eps, 0, strict=True)
 
     def bind(self, backend: Backend, n: int) -> None:
         """m = v = 0 (n,), t = 0. Source: Kingma and Ba 2015, Algorithm 1, initialisation."""
@@ -56,7 +56,7 @@ class AdamW(Adam):
         weight_decay: float = 1e-2,
     ):
         super().__init__(lr, beta1, beta2, eps)
-        self.weight_decay = real("weight_decay", weight_decay, 0)
+        self.weight_decay = real32("weight_decay", weight_decay, 0)
 
     def bind(self, backend: Backend, n: int) -> None:
         """m = v = 0 (n,), t = 0. Source: Loshchilov and Hutter 2019, Algorithm 2, line 2."""

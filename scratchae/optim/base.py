@@ -1,19 +1,22 @@
 """What every optimiser has: state vectors, a count of steps, an owner."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from ..backend import Array, Backend
-from ..checks import real
-from ..schedules import Schedule
+from ..checks import MOST32, instance, real, real32
 
-Rate = float | Schedule
+Rate = float | Callable[[int], float]
 
 
 def learning_rate(lr: Any) -> Rate:
-    """A number above 0, or a schedule. Raises ValueError otherwise. Shapes: none. Source: none, a check."""
-    return lr if isinstance(lr, Schedule) else real("lr", lr, 0, strict=True)
+    """A number above 0, or a function of the step t = 1, 2, ...
+
+    Raises ValueError for another number, TypeError for a class. Shapes: none. Source: schedules.py."""
+    instance("learning rate", lr)
+    return lr if callable(lr) else real32("lr", lr, 0, strict=True)
 
 
 class Optimizer:
@@ -68,13 +71,15 @@ class Optimizer:
         return tuple(value for name, value in sorted(numbers.items()) if name != "lr")
 
     def rate(self, t: int) -> float:
-        """The learning rate of step t, t from 1 on. Shapes: none. Source: schedules.py."""
-        return self.lr(t) if isinstance(self.lr, Schedule) else self.lr
+        """The learning rate of step t, t from 1 on. Shapes: none. Raises ValueError where lr, set since, or what it
+        gives is none. Source: schedules.py."""
+        lr = self.lr(t) if callable(self.lr) else self.lr
+        return real(f"the learning rate of step {t}", lr, 0, MOST32)
 
     def tick(self, total: np.ndarray) -> None:
         """Advance t and fill now (j,); total (k,): sums, the count first. Source: as ``bind``."""
+        self.backend.write(self.now, self.constants(self.t + 1, total[0]))
         self.t += 1
-        self.backend.write(self.now, self.constants(self.t, total[0]))
 
     def schedule(self, counts: list[int]) -> np.ndarray:
         """now (j,) of the next steps, which have that many rows each: (steps, j).

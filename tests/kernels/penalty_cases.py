@@ -22,8 +22,9 @@ def sum_units(rng, dtype, N, D, K, key):
 
 
 def rate_gradient(rng, dtype, N, D, K, key):
-    """total: a count, K - 1 other sums, and the mean activities times the count."""
+    """total: a count, K - 1 other sums, and the mean activities times the count, two of them held at an end."""
     total = np.concatenate([[40.0], rng.random(K - 1), 40 * rng.uniform(0.2, 0.8, D + 1)])
+    total[K + 1 : K + D : 5], total[K + 2 : K + D : 5] = 40, 1e-32
     return [np.full((N, D), 77, dtype)], [rng.normal(size=(N, D)).astype(dtype), total], [0.7, 0.3, K]
 
 

@@ -237,3 +237,25 @@ def test_a_code_that_can_copy_is_warned_of(encoder, penalty, warns):
     assert [w.category for w in caught] == [sa.WideCode] * warns
     if warns:
         assert f"the code has {units} units for 4 numbers of x" in str(caught[0].message)
+
+
+@pytest.mark.parametrize(
+    "encoder, decoder, penalty, warns",
+    [
+        (lambda: sa.Sequential(sa.Dropout(0), sa.Dense(4, 9)), None, None, True),
+        (lambda: sa.Sequential(sa.Dropout(0.1), sa.Dense(4, 9)), None, None, False),
+        (lambda: sa.Sequential(sa.GaussianNoise(0), sa.Dense(4, 9)), None, None, True),
+        (lambda: sa.Sequential(sa.GaussianNoise(0.1), sa.Dense(4, 9)), None, None, False),
+        (lambda: sa.Sequential(sa.SaltAndPepper(0), sa.Dense(4, 9)), None, None, True),
+        (lambda: sa.Dense(4, 9), None, sa.L1(0), True),
+        (lambda: sa.Sequential(sa.Dense(4, 3), sa.Dense(3, 9)), None, None, False),  # narrow before the code
+        (lambda: sa.Sequential(sa.Dense(4, 4), sa.Dense(4, 9)), None, None, True),
+        (lambda: sa.Dense(4, 9), lambda: sa.Sequential(sa.Dense(9, 2), sa.Dense(2, 4)), None, False),  # behind it
+    ],
+)
+def test_what_hinders_copying(encoder, decoder, penalty, warns):
+    model = sa.Autoencoder(encoder(), decoder() if decoder else sa.Dense(9, 4), penalty=penalty)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        model.build(4)
+    assert [w.category for w in caught] == [sa.WideCode] * warns

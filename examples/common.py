@@ -23,6 +23,7 @@ OUTPUTS = (
     *("latent.png", "manifold.png", "samples.gif"),
     *("beats.png", "scores.png", "roc.png", "components.png"),
     *("denoised.png", "codes.png", "weights.png", "series.png", "windows.png"),
+    *("tangents.png", "moved.png", "spectrum.png"),
 )
 IMAGES = tuple(sorted(datasets.LOADERS))
 BEATS = ("beats", "ecg5000")

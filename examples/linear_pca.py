@@ -80,7 +80,7 @@ def draw(run: common.Run, judge: Judge) -> None:
     Q = subspace(run.model)
     within = Q @ (Q.T @ judge.P)  # (140, 4)
     pairs = {f"principal component {k + 1}": (judge.P[:, k], within[:, k]) for k in range(CODE)}
-    labels = run.labels("principal components and the autoencoder's span")
+    labels = run.labels("principal components, projected on the code's span")
     figure = plots.window_pairs(pairs, np.arange(LENGTH), *labels, ("sample", "a unit vector"))
     plots.save(figure, run.out / "components.png")
     run.loss(unit="squared error per beat")

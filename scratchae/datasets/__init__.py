@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from . import beats, daily, ecg5000, fashion_mnist, mnist, strokes
+from . import beats, daily, ecg5000, fashion_mnist, mnist, strokes, surface
 from .files import DataUnavailable
 from .idx import Split
 from .sources import Images, Values, as_source
@@ -22,6 +22,7 @@ __all__ = [
     "scaled",
     "split",
     "strokes",
+    "surface",
     "take",
 ]
 

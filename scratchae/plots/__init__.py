@@ -15,6 +15,7 @@ from .frame import save, write_gif
 from .images import image_grid, image_pairs, image_rows, manifold
 from .latent import latent_scatter, quantile_plane
 from .series import series_scores, window_pairs
+from .tangents import spectra, tangent_planes
 
 __all__ = [
     "code_activity",
@@ -29,6 +30,8 @@ __all__ = [
     "save",
     "score_histogram",
     "series_scores",
+    "spectra",
+    "tangent_planes",
     "window_pairs",
     "write_gif",
 ]

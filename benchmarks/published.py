@@ -139,7 +139,9 @@ RECIPES = {
     "sparse": Recipe(
         f"{BLOG}, second model",
         "sparse_mnist.py",
-        "784-32-784, MNIST, L1(0.5) summed over the units, batch 256, 100 epochs, beside the same without L1",
+        "784-32-784, MNIST, L1(0.5) over 32 units, batch 256, 100 epochs, beside the same without L1. "
+        "The blog's l1(10e-5) stands beside a loss averaged over the pixels, and Keras 2 and later divide it by "
+        "the batch as well, which is L1(0.0784) here: units stay active, and its numbers are not had by running it",
         (
             Metric("test loss per pixel, penalty included", per_pixel, 0.10, 0.11),
             Metric("mean code activity / the plain model's", activity, 3.33 / 7.30, 0.5),
@@ -161,7 +163,7 @@ RECIPES = {
     "conv_denoiser": Recipe(
         "Keras, example 'Convolutional autoencoder for image denoising'",
         "conv_autoencoder_mnist.py --noise 0.4",
-        "from the weights of the row above, noise 0.4 drawn afresh in each step, 100 epochs",
+        "from the weights of conv, noise 0.4 drawn afresh in each step, 100 epochs",
         (Metric("test BCE per pixel", last("test_bce"), 0.0839, 0.0845),),
         seeds=(0,),
         start="conv",
@@ -169,10 +171,11 @@ RECIPES = {
     "linear": Recipe(
         "Baldi and Hornik 1989, 'Neural networks and principal component analysis'",
         "linear_pca.py",
-        "140-4-140 without activations, ECG5000, squared error, beside the first 4 principal components",
+        "140-4-140 without activations, ECG5000, squared error, beside the first 4 principal components: by their "
+        "theorem the angle is 0 and the ratio 1",
         (
-            Metric("largest angle between the subspaces", last("largest_angle"), 0.0, 1e-2),
-            Metric("test error / that of PCA", last("error_ratio"), 1.0, 1.01),
+            Metric("largest angle between the subspaces", last("largest_angle"), None, 1e-2),
+            Metric("test error / that of PCA", last("error_ratio"), None, 1.01),
         ),
     ),
 }

@@ -1,46 +1,39 @@
 """Every published recipe, trained here, beside its published number: docs/results.md and docs/results.json.
 
-    python benchmarks/reproduce.py                       # two hours on 2 cores; goes on where it was stopped
+    python benchmarks/reproduce.py                       # an hour on 2 cores; goes on where it was stopped
     python benchmarks/reproduce.py --only fashion keras
     python benchmarks/reproduce.py --quick               # a few seconds each, to see that all of it runs
 
 published.py has the recipes and what each must reach. A recipe is a script of examples/, run once for each seed as
 a process of its own, on the real data only; the number is read from the last line of its metrics.jsonl. Runs are
-left in runs/reproduce. After each recipe both files are written whole. A recipe that stands in results.json with
-the same command, seeds and numbers asked for is kept and not run: delete its objects there to run it again.
+left in runs/reproduce, and one that was finished at this commit is not repeated. After each recipe both files are
+written whole. A recipe that stands in results.json with the same command and seeds is kept and not run: delete its
+objects there to run it again.
 
 results.json is a list of objects: name, source, metric, published, ours (the mean over seeds), seeds, seconds (of
-all seeds together), commit, and further recipe, command, each (the number of each seed), bar, higher (whether more
-is better), reached. What does not apply is null. --quick trains on generated data and little of it, so its numbers
-mean nothing; it writes to runs/reproduce_quick and keeps nothing.
+all seeds together), commit, and further recipe, command, start (the recipe whose weights it goes on from), each
+(the number of each seed), bar, higher (whether more is better), reached. What does not apply is null. --quick
+trains on generated data and little of it, so its numbers mean nothing; it writes to runs/reproduce_quick and keeps
+nothing.
 """
 
 import argparse
 import json
-import os
+import math
 import subprocess
 import sys
 import time
 from pathlib import Path
-from statistics import mean
 from typing import Any
 
 import compare_torch
 from processes import Failed, environment
 from published import RECIPES, Metric, Recipe
+from results_page import RUNS, judged, page
 
 HERE = Path(__file__).resolve().parents[1]
-FULL, QUICK = ("runs/reproduce", "docs"), ("runs/reproduce_quick", "runs/reproduce_quick")
-HEAD = """# Published results, and ours
-
-Test data. Ours is the mean over seeds and, in brackets, the least and the largest; "must be" is what this project
-asks of itself; seconds are those of all seeds together, on a shared machine with {cores} cores. Written by
-`python benchmarks/reproduce.py`, one row by `python benchmarks/reproduce.py --only NAME`. `results.json` has the
-same, with each seed's number, and the commit that each row was trained at.
-
-"""
-COLUMNS = ("name", "metric", "published", "ours", "must be", "seeds", "seconds")
-RECIPE = "- **{name}**: {source}. {recipe}. `python examples/{command}`"
+FULL, QUICK = (RUNS, "docs"), ("runs/reproduce_quick", "runs/reproduce_quick")
+KEYS = ("command", "start", "seeds")  # of an object: what decides its number
 
 
 def parser() -> compare_torch.Parser:
@@ -52,17 +45,26 @@ def parser() -> compare_torch.Parser:
 
 def commit() -> str | None:
     """The commit of this checkout, marked where files of it were changed since; None outside a checkout."""
-    done = subprocess.run(
-        ["git", "describe", "--always", "--dirty", "--exclude=*"], cwd=HERE, capture_output=True, text=True
-    )
-    return done.stdout.strip() or None
+
+    def git(*command: str) -> str:
+        return subprocess.run(
+            ["git", *command], cwd=HERE, capture_output=True, text=True, check=True
+        ).stdout.strip()
+
+    try:
+        if Path(git("rev-parse", "--show-toplevel")) != HERE:
+            return None
+        changed = git("status", "--porcelain", "--untracked-files=no", ".", ":!docs/results.*")
+        return git("rev-parse", "--short", "HEAD") + "-dirty" * bool(changed)
+    except (OSError, subprocess.CalledProcessError):
+        return None
 
 
 class Bench:
     """Where it all is: the folder of the runs, that of the results, tiny or not."""
 
     def __init__(self, runs: Path, results: Path, quick: bool):
-        self.runs, self.results, self.quick = runs, results, quick
+        self.runs, self.results, self.quick, self.commit = runs, results, quick, commit()
 
     def seeds(self, recipe: Recipe) -> tuple[int, ...]:
         """One is enough where it is quick."""
@@ -73,119 +75,128 @@ class Bench:
         return self.runs / name / str(seed)
 
     def run(self, name: str, seed: int) -> float:
-        """Train that recipe with that seed -> wall seconds. Raises Failed where it ends badly."""
+        """Train that recipe with that seed, unless it was done -> wall seconds. Raises Failed where it fails."""
         recipe, out = RECIPES[name], self.folder(name, seed)
         script, *options = f"{recipe.command} --seed {seed}".split()
         if recipe.start:
-            weights = self.folder(recipe.start, seed) / "weights.safetensors"
-            if not weights.is_file():
-                self.run(recipe.start, seed)
-            options += ["--start", str(weights)]
+            self.run(recipe.start, seed)
+            options += ["--start", str(self.folder(recipe.start, seed) / "weights.safetensors")]
         options += ["--smoke", "--dataset", recipe.stand_in] if self.quick else ["--strict-data"]
-        command = [
-            sys.executable,
-            str(HERE / "examples" / script),
-            *options,
-            "--seed",
-            str(seed),
-            "--out",
-            str(out),
-        ]
+        command = [sys.executable, str(HERE / "examples" / script), *options, "--out", str(out)]
+        mark = Mark(out / "done.json", {"command": command[1:], "commit": self.commit})
+        if (seconds := mark.seconds()) is not None:
+            return seconds
         began = time.perf_counter()
-        out.mkdir(parents=True, exist_ok=True)
         with (out / "log.txt").open("w") as log:
             done = subprocess.run(command, env=environment(), stdout=log, stderr=subprocess.STDOUT)
         if done.returncode:
             words = [line for line in (out / "log.txt").read_text().splitlines() if line.strip()]
             raise Failed(f"{name}, seed {seed}, ended with status {done.returncode}: {(words or ['no word'])[-1]}")
-        return time.perf_counter() - began
+        return mark.set(time.perf_counter() - began)
+
+    def number(self, name: str, seed: int, metric: Metric) -> float:
+        """What that run gave. Raises Failed where it gave no number."""
+        try:
+            value = metric.read(self.folder(name, seed))
+        except (OSError, ValueError, LookupError, TypeError) as error:
+            raise Failed(f"{name}, seed {seed}, left no {metric.words} ({type(error).__name__}: {error})") from None
+        if not math.isfinite(value):
+            raise Failed(f"{name}, seed {seed}, gave {value} as {metric.words}")
+        return value
 
     def objects(self, name: str) -> list[dict[str, Any]]:
         """That recipe, every seed of it -> one object for each of its numbers."""
-        recipe, seeds, seconds, at = RECIPES[name], self.seeds(RECIPES[name]), 0.0, commit()
+        recipe, seeds, seconds = RECIPES[name], self.seeds(RECIPES[name]), 0.0
+        each: list[list[float]] = []
         for seed in seeds:
             seconds += self.run(name, seed)
-            numbers = "; ".join(f"{m.words} {m.read(self.folder(name, seed)):.5g}" for m in recipe.metrics)
-            print(f"{name}, seed {seed}: {numbers}", flush=True)
-        rows = []
-        for metric in recipe.metrics:
-            each = [metric.read(self.folder(name, seed)) for seed in seeds]
-            ours = {"ours": mean(each), "each": each, "reached": reached(metric, mean(each))}
-            rows.append(self.asked(name, recipe, metric) | ours | {"seconds": round(seconds, 1), "commit": at})
-        return rows
+            each.append([self.number(name, seed, metric) for metric in recipe.metrics])
+            words = (f"{m.words} {value:.5g}" for m, value in zip(recipe.metrics, each[-1], strict=True))
+            print(f"{name}, seed {seed}: {'; '.join(words)}", flush=True)
+        spent = {"seconds": round(seconds, 1), "commit": self.commit}
+        return [
+            self.asked(name, recipe, metric) | spent | judged(metric, list(values))
+            for metric, values in zip(recipe.metrics, zip(*each, strict=True), strict=True)
+        ]
 
     def asked(self, name: str, recipe: Recipe, metric: Metric) -> dict[str, Any]:
         """The part of an object that is known before it is run."""
         return {
             **{"name": name, "source": recipe.source, "recipe": recipe.words, "command": recipe.command},
             **{"metric": metric.words, "published": metric.published, "seeds": list(self.seeds(recipe))},
-            **{"bar": metric.bar, "higher": metric.higher},
+            **{"bar": metric.bar, "higher": metric.higher, "start": recipe.start},
         }
 
-    def finished(self, name: str, rows: list[dict[str, Any]]) -> bool:
-        """Whether all numbers of a recipe stand among the rows as they would be asked for today."""
-        recipe = RECIPES[name]
-        wanted = [self.asked(name, recipe, metric) for metric in recipe.metrics]
-        return all(any(ask.items() <= row.items() for row in rows) for ask in wanted)
-
     def read(self) -> list[dict[str, Any]]:
-        """What was finished earlier. Raises ValueError for a file that is damaged."""
+        """What was finished earlier with the commands, seeds and numbers of today, in the words of today.
+
+        Raises ValueError for a file that is damaged.
+        """
         path = self.results / "results.json"
+        if not path.is_file():
+            return []
         try:
-            return json.loads(path.read_text()) if path.is_file() else []
-        except json.JSONDecodeError as error:
-            raise ValueError(f"{path} is no JSON ({error}): mend it, or delete it to run everything") from error
+            old = {(row["name"], row["metric"]): row for row in json.loads(path.read_text())}
+            return [row for name in RECIPES for row in self.kept(name, old)]
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise ValueError(
+                f"{path} holds no results of this command ({type(error).__name__}: {error}): mend it, or delete it "
+                "to run everything"
+            ) from error
+
+    def kept(self, name: str, old: dict[tuple[str, str], dict[str, Any]]) -> list[dict[str, Any]]:
+        """The objects of a recipe, in the words of today; none unless all its numbers are there as asked for."""
+        rows = []
+        for metric in RECIPES[name].metrics:
+            asked, row = self.asked(name, RECIPES[name], metric), old.get((name, metric.words), {})
+            if any(row.get(key) != asked[key] for key in KEYS):
+                return []
+            spent = {key: row[key] for key in ("seconds", "commit")}
+            rows.append(asked | spent | judged(metric, row["each"]))
+        return rows
 
     def write(self, rows: list[dict[str, Any]]) -> None:
         """Both files, in the order of the recipes."""
         order = list(RECIPES)
         rows.sort(key=lambda row: order.index(row["name"]))
         self.results.mkdir(parents=True, exist_ok=True)
-        for name, text in (("results.json", json.dumps(rows, indent=1) + "\n"), ("results.md", page(rows))):
+        for name, text in (
+            ("results.json", json.dumps(rows, indent=1) + "\n"),
+            ("results.md", page(rows, self.quick)),
+        ):
             part = self.results / f".{name}.part"
             part.write_text(text)
             part.replace(self.results / name)
 
 
-def reached(metric: Metric, ours: float) -> bool | None:
-    """Whether that number is at or past its bar; None where nothing is asked."""
-    if metric.bar is None:
+class Mark:
+    """A file that stands in a run's folder when it has ended well at a commit without changes."""
+
+    def __init__(self, path: Path, what: dict[str, Any]):
+        self.path, self.what = path, what
+        path.parent.mkdir(parents=True, exist_ok=True)
+
+    def seconds(self) -> float | None:
+        """How long that run took; None, and no mark any more, if it was another one or did not end."""
+        clean = self.what["commit"] and not self.what["commit"].endswith("-dirty")
+        found = json.loads(self.path.read_text()) if self.path.is_file() else {}
+        if clean and self.what.items() <= found.items():
+            return found["seconds"]
+        self.path.unlink(missing_ok=True)
         return None
-    return ours >= metric.bar if metric.higher else ours <= metric.bar
 
-
-def short(number: float | None) -> str:
-    """.0088, 105.66: four decimals below 1, two above; a dash for None."""
-    if number is None:
-        return "-"
-    text = f"{number:.2f}" if abs(number) >= 10 else f"{number:.4f}"
-    return text.removeprefix("0") if text.startswith("0.") else text
-
-
-def line(row: dict[str, Any]) -> str:
-    """One object as a line of the table."""
-    ours, each = short(row["ours"]), row["each"]
-    if len(each) > 1:
-        ours += f" ({short(min(each))} to {short(max(each))})"
-    must = "-" if row["bar"] is None else f"{'>=' if row['higher'] else '<='} {short(row['bar'])}"
-    must += ", **missed**" * (row["reached"] is False)
-    seeds = f"{row['seeds'][0]} to {row['seeds'][-1]}" if len(each) > 1 else str(row["seeds"][0])
-    numbers = (short(row["published"]), ours, must, seeds, f"{row['seconds']:.0f}")
-    return f"| {' | '.join((row['name'], row['metric'], *numbers))} |"
-
-
-def page(rows: list[dict[str, Any]]) -> str:
-    """results.md."""
-    table = [f"| {' | '.join(COLUMNS)} |", "|---" * len(COLUMNS) + "|", *map(line, rows)]
-    recipes = dict.fromkeys(RECIPE.format(**row) for row in rows)
-    return HEAD.format(cores=os.cpu_count()) + "\n".join([*table, "", *recipes]) + "\n"
+    def set(self, seconds: float) -> float:
+        """The run has ended well, after so many seconds, which are returned."""
+        self.path.write_text(json.dumps(self.what | {"seconds": seconds}))
+        return seconds
 
 
 def reproduce(bench: Bench, names: list[str]) -> int:
     """Run what is not finished; returns 1 where a recipe failed or missed a bar, else 0."""
     rows, failed = [] if bench.quick else bench.read(), []
+    bench.write(rows)
     for name in names:
-        if bench.finished(name, rows):
+        if any(row["name"] == name for row in rows):
             print(f"{name}: kept, as it stands in {bench.results / 'results.json'}", flush=True)
             continue
         try:
@@ -194,7 +205,7 @@ def reproduce(bench: Bench, names: list[str]) -> int:
             failed.append(str(error))
             print(error, file=sys.stderr, flush=True)
             continue
-        rows = [row for row in rows if row["name"] != name] + new
+        rows = [row for row in bench.read() if row["name"] != name] + new  # another process may have written
         bench.write(rows)
     missed = [f"{row['name']}, {row['metric']}" for row in rows if row["reached"] is False and not bench.quick]
     print(f"{bench.results / 'results.md'}: {len(rows)} numbers", *failed, *missed, sep="; not reached: ")

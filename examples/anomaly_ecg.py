@@ -87,11 +87,16 @@ class Judge:
 def parts(every: Values, seed: int, hold: bool) -> tuple[Values, Values, Values]:
     """Normal beats to train on, those to learn the threshold from, the test beats: (n, 140), (k, 140), (N, 140).
 
-    hold: whether a fifth of the normal training beats is kept from training, for the threshold alone.
+    hold: whether a fifth of the normal training beats is kept from training, for the threshold alone; the
+    normal beats then decide the scale too, which in the tutorial is that of all training beats.
     """
-    train, test = scaled(*split(every, seed))
+    train, test = split(every, seed)
     normal = take(train, np.asarray(train.labels) == ecg5000.NORMAL)
-    return (*(split(normal, seed) if hold else (normal, normal)), test)
+    if hold:
+        normal, test = scaled(normal, test)
+        return (*split(normal, seed), test)
+    _, normal, test = scaled(train, normal, test)
+    return normal, normal, test
 
 
 def prepare(options: argparse.Namespace) -> tuple[common.Run, Judge]:
@@ -124,7 +129,7 @@ def draw(run: common.Run, judge: Judge) -> None:
     figure = plots.score_histogram(known, scores, y, threshold, *labels, f"{unit} per sample")
     plots.save(figure, run.out / "scores.png")
     plots.save(plots.roc_curve(scores, y, threshold, *run.labels("ROC curve")), run.out / "roc.png")
-    run.loss(unit=f"{unit} per beat")
+    run.loss(f"{unit} per beat", ("training, normal beats", "test, both classes"))
 
 
 def typical(scores: np.ndarray, of: np.ndarray) -> int:

@@ -14,6 +14,7 @@ import numpy as np
 
 import scratchae
 from scratchae import Images, Values, datasets, plots
+from scratchae.checks import real32
 from scratchae.parallel import default_shards
 
 USER_ERRORS = (ValueError, OSError, ImportError, RuntimeError, MemoryError)  # what the library's checks raise
@@ -75,12 +76,13 @@ def count(text: str) -> int:
 
 
 def fill(options: argparse.Namespace, recipe: dict[str, Any]) -> None:
-    """Let the recipe decide every option that was not given."""
+    """Let the recipe decide every option that was not given. Raises ValueError for --lr that is no rate."""
     if options.smoke:
         recipe = recipe | SMOKE
     for name, value in recipe.items():
         if getattr(options, name) is None:
             setattr(options, name, value)
+    real32("--lr", options.lr, 0, strict=True)
     if options.shards is None:
         options.shards = default_shards(options.batch_size, options.backend)
     options.shards = min(options.shards, options.batch_size)
@@ -233,10 +235,10 @@ class Run:
         figure = plots.image_pairs(x, self.model.reconstruct(x), *self.labels("test images, reconstructed"))
         plots.save(figure, self.out / "reconstructions.png")
 
-    def loss(self, unit: str = "nats per example") -> None:
-        """Write loss.png, if there was an epoch."""
+    def loss(self, unit: str = "nats per example", lines: tuple[str, str] = ("training", "test")) -> None:
+        """Write loss.png, if there was an epoch; lines: the names of its curves."""
         if len(self.history):
-            figure = plots.loss_curves(self.history.records, *self.labels("learning curves"), unit)
+            figure = plots.loss_curves(self.history.records, *self.labels("learning curves"), unit, lines)
             plots.save(figure, self.out / "loss.png")
 
     def codes(self, encode: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:

@@ -23,6 +23,7 @@ from scratchae.schedules import Cosine
 EXAMPLE = Path(__file__).stem
 RECIPE = {"dataset": "ecg5000", "epochs": 300, "batch_size": 500, "lr": 1e-2}
 LENGTH, CODE = 140, 4
+LINES = "component", "part in the code's span"
 
 
 def autoencoder() -> Autoencoder:
@@ -81,7 +82,7 @@ def draw(run: common.Run, judge: Judge) -> None:
     within = Q @ (Q.T @ judge.P)  # (140, 4)
     pairs = {f"principal component {k + 1}": (judge.P[:, k], within[:, k]) for k in range(CODE)}
     labels = run.labels("principal components, projected on the code's span")
-    figure = plots.window_pairs(pairs, np.arange(LENGTH), *labels, ("sample", "a unit vector"))
+    figure = plots.window_pairs(pairs, np.arange(LENGTH), *labels, ("sample", "a unit vector"), LINES)
     plots.save(figure, run.out / "components.png")
     run.loss(unit="squared error per beat")
 

@@ -145,7 +145,7 @@ def alarms(flags: np.ndarray, events: list[daily.Event]) -> tuple[int, int]:
 
 
 def draw(run: common.Run, watch: Watch, scores: np.ndarray, threshold: float) -> None:
-    """Write series.png and windows.png."""
+    """Write series.png, windows.png and loss.png."""
     days = np.arange(len(watch.test)) / watch.day
     events = [(e.kind, e.start / watch.day, e.stop / watch.day) for e in watch.events]
     units = "day", "value", "error, in deviations"
@@ -162,6 +162,7 @@ def draw(run: common.Run, watch: Watch, scores: np.ndarray, threshold: float) ->
     labels = run.labels("a normal day and others, reconstructed")
     figure = plots.window_pairs(pairs, np.arange(watch.day) * 24 / watch.day, *labels, ("hours", "value"))
     plots.save(figure, run.out / "windows.png")
+    run.loss("squared error per window", ("training", "held-out week"))
 
 
 def train(made: tuple[common.Run, Watch]) -> int:
@@ -171,7 +172,6 @@ def train(made: tuple[common.Run, Watch]) -> int:
     threshold = Maximum()(watch.scores(run.model, watch.normal))
     scores = watch.scores(run.model, watch.test)
     draw(run, watch, scores, threshold)
-    run.loss(unit="squared error per window")
     found = report(scores, watch.is_anomaly, threshold)
     hit, false = alarms(scores > threshold, watch.events)
     vain = f"{false} false alarm{'s' * (false != 1)}"

@@ -1,6 +1,7 @@
 """What may be done between epochs: callbacks for ``fit``."""
 
 import math
+import numbers
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -13,7 +14,7 @@ Callback = Callable[[Any, Any], Any]  # f(model, history)
 
 def callables(callbacks: Iterable[Callback] | Callback | None) -> tuple[Callback, ...]:
     """One callback, several or None as a tuple of them. Shapes: none. Raises TypeError for what is no function of
-    that kind, or has a begin or finish that is none. Source: none, a check."""
+    that kind, or has a begin or finish that is none, ValueError for two EarlyStopping. Source: none, a check."""
     if callbacks is None or callable(callbacks):
         callbacks = () if callbacks is None else (callbacks,)
     if not isinstance(callbacks, Iterable):
@@ -28,6 +29,8 @@ def callables(callbacks: Iterable[Callback] | Callback | None) -> tuple[Callback
                 raise TypeError(
                     f"a callback's {name} is {getattr(callback, name)!r}, but a function is expected: fit calls it"
                 )
+    if sum(isinstance(callback, EarlyStopping) for callback in callbacks) > 1:
+        raise ValueError("callbacks holds more than one EarlyStopping, but a run has one best epoch: keep one")
     return callbacks
 
 
@@ -37,16 +40,24 @@ class EarlyStopping:
     column: "test_loss" by default, smaller is better; patience: epochs without an improvement by more than least.
     When the run is over, unless by an error, the model has the values of its best epoch, and the optimiser its
     state of then: the next run goes on behind that epoch. One for each model: it remembers the best over all runs
-    of that model. Shapes: none. Raises ValueError for a column that the history does not have, patience below 1 or
-    least below 0, RuntimeError for another model than its first. Source: Prechelt, "Early
-    stopping - but when?", 1998; Goodfellow, Bengio, Courville, "Deep Learning", 2016, Algorithm 7.1.
+    of that model, and each run has the whole patience. Where the best was in a run with another optimiser, only the
+    values are given back: that one's state is none for the optimiser of this run. Shapes: none. Raises ValueError
+    for a column that the history does not have (for Keras' val_... at once) or that holds no number, patience below
+    1 or least below 0, RuntimeError for another model than its first. Source: Prechelt, "Early stopping - but
+    when?", 1998; Goodfellow, Bengio, Courville, "Deep Learning", 2016, Algorithm 7.1.
     """
 
     def __init__(self, patience: int = 5, column: str = "test_loss", least: float = 0.0):
+        if str(column).startswith("val_"):
+            raise ValueError(
+                f"EarlyStopping(column) is {column!r}, but columns of the validation data have no val_ here: "
+                "choose 'test_loss', or one of its parts, such as 'reconstruction'"
+            )
         self.patience, self.column = positive("patience", patience), column
         self.least = real("least", least, 0)
         self.best, self.epoch = math.inf, 0
-        self.kept: list[tuple[Any, np.ndarray]] = []  # the best epoch's vectors (n,), and where they belong
+        self.waited = 0  # epochs of this run since its best, or its beginning
+        self.kept: list[tuple[Any, np.ndarray]] = []  # the best epoch's, values first, each with its place
         self.counters: tuple[Any, int, int] = (None, 0, 0)  # its optimiser, t and epoch
         self.owner: Any = None
 
@@ -62,27 +73,36 @@ class EarlyStopping:
                 f"there will be no column {self.column!r} without validation data: hand validation to fit, or "
                 "choose a column of the training, such as 'train_loss'"
             )
-        self.owner = model.parameters
+        self.owner, self.waited = model.parameters, 0
 
     def __call__(self, model: Any, history: Any) -> bool:
         """Look at the last epoch; True ends the run. Shapes: none. Source: the class docstring."""
         record = history.records[-1]
         if self.column not in record:
             raise ValueError(
-                f"there is no column {self.column!r} in the history, which has {', '.join(record)}: hand "
-                "validation data to fit, or choose another column"
+                f"there is no column {self.column!r} in the history, which has {', '.join(record)}: choose one of "
+                "these, or put the callback that adds it before this one"
             )
-        if record[self.column] < self.best - self.least:
-            self.best, self.epoch = record[self.column], record["epoch"]
+        value = record[self.column]
+        if not isinstance(value, numbers.Real):
+            raise ValueError(
+                f"the column {self.column!r} of the history holds {value!r}, but a number is expected: choose "
+                "another"
+            )
+        self.waited += 1
+        if value < self.best - self.least:
+            self.best, self.epoch, self.waited = float(value), record["epoch"], 0
             optimizer = model.optimizer
             vectors = [model.parameters.values, *optimizer.vectors.values()]
             self.kept = [(vector, model.backend.to_host(vector)) for vector in vectors]
             self.counters = optimizer, optimizer.t, optimizer.epoch
-        return record["epoch"] - self.epoch >= self.patience
+        return self.waited >= self.patience
 
     def finish(self, model: Any, history: Any) -> None:
         """Give model and optimiser their best epoch's state back. Shapes: none. Source: the class docstring."""
-        for vector, kept in self.kept:
+        optimizer, t, epoch = self.counters
+        same = model.optimizer is optimizer
+        for vector, kept in self.kept if same else self.kept[:1]:
             model.backend.write(vector, kept)
-        if self.kept:
-            model.optimizer, model.optimizer.t, model.optimizer.epoch = self.counters
+        if self.kept and same:
+            optimizer.t, optimizer.epoch = t, epoch

@@ -1,10 +1,8 @@
 """save(model, path) and load(path): what was trained, as one safetensors file, without pickle.
 
 The file holds every named tensor, the optimiser's vectors, and as metadata: the architecture (classes and
-their arguments as JSON), the input shape, the dtype, the optimiser's counters, and a SHA-256 over all of
-these and all tensors, which the format itself lacks. Only classes on the allow-list, or named by the reader,
-are built. An object that stands in two places, such as a layer and what is tied to it, is described once; the
-second place holds its number.
+their arguments as JSON, description.py), the input shape, the dtype, the optimiser's counters, and a SHA-256
+over all of these and all tensors, which the format itself lacks.
 """
 
 import copy
@@ -20,35 +18,19 @@ from typing import Any
 
 import numpy as np
 
-from . import initializers, latents, layers, likelihoods, models, objectives, optim, schedules
+from . import models, optim
 from .backend import Backend
+from .description import construct, describe
 
 FORMAT = "scratchae 1"
-CLASSES = (
-    *(layers.Dense, layers.Conv2d, layers.ConvTranspose2d, layers.Flatten, layers.Reshape, layers.Sequential),
-    *(layers.MaxPool2d, layers.Upsample2d, layers.LSTM, layers.Tied),
-    *(layers.Conv1d, layers.ConvTranspose1d, layers.Repeat),
-    *(layers.GaussianNoise, layers.Masking, layers.SaltAndPepper, layers.Dropout),
-    *(latents.Gaussian, likelihoods.Bernoulli, likelihoods.GaussianLikelihood),
-    *(likelihoods.SquaredError, likelihoods.AbsoluteError, models.Autoencoder, models.VAE),
-    *(likelihoods.LearnedGaussian, likelihoods.Categorical),
-    *(schedules.Warmup, schedules.Exponential, schedules.Steps, schedules.Cosine),
-    *(objectives.L1, objectives.StudentT, objectives.KLRate, objectives.Contractive),
-    *(initializers.Normal, optim.Adam, optim.SGD),
-    *(optim.Adadelta, optim.Adagrad, optim.AdamW, optim.RMSProp),
-)
-FUNCTIONS = (
-    *(initializers.glorot_uniform, initializers.glorot_normal, initializers.he_normal, initializers.he_uniform),
-    *(initializers.torch_uniform, initializers.zeros, initializers.orthogonal, initializers.lstm_bias),
-)
 
 
 def save(model: Any, path: str | os.PathLike[str]) -> None:
     """Write a built model: architecture, values, the optimiser's vectors and counters.
 
     Tensors have their declared shapes under their names, vectors (n,) under "optimizer.". The file is
-    written beside its place and moved there whole. Raises TypeError for what is no model, RuntimeError before
-    ``build``, OSError where it cannot be written. Source: the safetensors format.
+    written beside its place and moved there whole. Raises TypeError for what is no model, or not ``describe``'s to
+    tell, RuntimeError before ``build``, OSError where it cannot be written. Source: the safetensors format.
     """
     from safetensors.numpy import save as to_bytes
 
@@ -75,17 +57,15 @@ def save(model: Any, path: str | os.PathLike[str]) -> None:
 def load(path: str | os.PathLike[str], *, backend: str | Backend = "numpy", classes: Iterable[type] = ()) -> Any:
     """The model that ``save`` wrote, built on that backend (a name or an object), its optimiser as model.optimizer.
 
-    classes: a reader's own classes and functions that the file may name. Shapes as saved. Raises TypeError for
-    other ``classes``, FileNotFoundError, and ValueError for a file that is damaged, of another kind, describes what
-    cannot be, or names a class that is not allowed. Source: the safetensors format.
+    classes: a reader's own classes and functions that the file may name; one that is called like the library's
+    stands for what was the reader's own when it was saved, and for nothing else. Shapes as saved. Raises TypeError
+    for other ``classes``, FileNotFoundError, and ValueError for two of one name, and for a file that is damaged, of
+    another kind, describes what cannot be, or names a class that is not allowed. Source: the safetensors format.
     """
-    own = tuple(classes) if isinstance(classes, Iterable) and not isinstance(classes, str) else (None,)
-    if not all(inspect.isclass(c) or inspect.isfunction(c) for c in own):
-        raise TypeError(f"classes is {classes!r}, but a list of classes is expected, such as [Mine]")
+    own = _by_name(classes)
     metadata, tensors = _read(Path(path))
-    named: tuple[Any, ...] = (*CLASSES, *FUNCTIONS, *own)
     try:
-        return _restore(metadata, tensors, {c.__name__: c for c in named}, backend)
+        return _restore(metadata, tensors, own, backend)
     except (KeyError, TypeError, AttributeError, RecursionError, json.JSONDecodeError) as error:
         raise ValueError(
             f"{path} does not describe a model of this library ({type(error).__name__}: {error}): save it again"
@@ -94,29 +74,39 @@ def load(path: str | os.PathLike[str], *, backend: str | Backend = "numpy", clas
         raise ValueError(f"{path}: {error}") from error
 
 
-def _restore(metadata: Any, tensors: Any, allowed: dict[str, Any], backend: str | Backend) -> Any:
-    model = _construct(json.loads(metadata["model"]), allowed, [])
+def _by_name(classes: Any) -> dict[str, Any]:
+    own = tuple(classes) if isinstance(classes, Iterable) and not isinstance(classes, str) else (None,)
+    if not all(inspect.isclass(c) or inspect.isfunction(c) for c in own):
+        raise TypeError(f"classes is {classes!r}, but a list of classes is expected, such as [Mine]")
+    named = {c.__name__: c for c in own}
+    if len(named) < len(set(own)):
+        raise ValueError(f"classes is {own}, but two have one name: hand in the one that the file means")
+    return named
+
+
+def _restore(metadata: Any, tensors: Any, own: dict[str, Any], backend: str | Backend) -> Any:
+    model = construct(json.loads(metadata["model"]), own)
     if not isinstance(model, models.Model):
         raise TypeError(f"{type(model).__name__} is no model")
     shape, dtype = tuple(json.loads(metadata["input_shape"])), metadata["dtype"]
     declared = copy.deepcopy(model.objective).declare(shape)
     expected = {name: (tensor, dtype) for name, (tensor, _) in declared.items()}
     found = {name: (a.shape, a.dtype.name) for name, a in tensors.items()}
-    own = {name: what for name, what in found.items() if not name.startswith("optimizer.")}
-    if expected != own:
-        raise ValueError(f"it holds tensors {own}, but its architecture has {expected}: it is damaged")
+    found = {name: what for name, what in found.items() if not name.startswith("optimizer.")}
+    if expected != found:
+        raise ValueError(f"it holds tensors {found}, but its architecture has {expected}: it is damaged")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", models.WideCode)  # which was said when the model was first built
         model.build(shape, backend=backend, dtype=dtype)
     for name, view in model.parameters.views().items():
         model.backend.write(view, tensors[name])
     if "optimizer" in metadata:
-        model.optimizer = _restore_optimizer(metadata, tensors, allowed, model)
+        model.optimizer = _restore_optimizer(metadata, tensors, own, model)
     return model
 
 
-def _restore_optimizer(metadata: Any, tensors: Any, allowed: dict[str, Any], model: Any) -> Any:
-    optimizer = _construct(json.loads(metadata["optimizer"]), allowed, [])
+def _restore_optimizer(metadata: Any, tensors: Any, own: dict[str, Any], model: Any) -> Any:
+    optimizer = construct(json.loads(metadata["optimizer"]), own)
     if not isinstance(optimizer, optim.Optimizer):
         raise TypeError(f"{type(optimizer).__name__} is no optimiser")
     optimizer.own(model.parameters)
@@ -133,67 +123,6 @@ def _restore_optimizer(metadata: Any, tensors: Any, allowed: dict[str, Any], mod
         model.backend.write(vector, tensors[f"optimizer.{name}"])
     optimizer.t, optimizer.epoch = counters["t"], counters["epoch"]
     return optimizer
-
-
-def describe(thing: Any) -> Any:
-    """An object as its class and constructor arguments, ready for JSON; a model as it was built. Shapes: none.
-
-    Where an object stands again it is {"same": n}: number n, from 0, of those that were described to their end.
-    Raises TypeError for what has no such form, such as a lambda. Source: scikit-learn's ``get_params``.
-    """
-    return _describe(thing, [])
-
-
-def _describe(thing: Any, done: list[Any]) -> Any:
-    if thing is None or isinstance(thing, (bool, int, float, str)):
-        return thing
-    if isinstance(thing, (list, tuple)):
-        return [_describe(part, done) for part in thing]
-    if isinstance(thing, np.generic):
-        return thing.item()
-    if inspect.isfunction(thing) and "<" not in thing.__qualname__:
-        return {"function": thing.__name__}
-    if inspect.isroutine(thing) or inspect.isfunction(thing) or type(thing).__module__ in ("builtins", "functools"):
-        raise TypeError(f"{thing!r} cannot be saved: use a function or a class that is defined in a module")
-    for n, one in enumerate(done):
-        if one is thing:
-            return {"same": n}
-    holder = thing.objective if type(thing) in (models.Autoencoder, models.VAE) else thing
-    arguments: dict[str, Any] = {}
-    for p in inspect.signature(type(thing)).parameters.values():
-        key = "*" if p.kind is p.VAR_POSITIONAL else p.name
-        arguments[key] = _describe(getattr(holder, p.name), done)
-    done.append(thing)
-    return {"class": type(thing).__name__, "arguments": arguments}
-
-
-def _construct(description: Any, allowed: dict[str, Any], done: list[Any]) -> Any:
-    if isinstance(description, list):
-        return [_construct(part, allowed, done) for part in description]
-    if not isinstance(description, dict):
-        return description
-    if "same" in description:
-        return _again(description["same"], done)
-    name = description.get("function") or description.get("class")
-    if name not in allowed:
-        raise ValueError(
-            f"it names {name!r}, which is not one of this library's classes: if it is yours, hand it in as "
-            f"load(path, classes=[{name}])"
-        )
-    if ("function" in description) != inspect.isfunction(allowed[name]):
-        raise TypeError(f"{name} is not what the file says it is")
-    if "function" in description:
-        return allowed[name]
-    arguments = {key: _construct(value, allowed, done) for key, value in description["arguments"].items()}
-    done.append(allowed[name](*arguments.pop("*", ()), **arguments))
-    return done[-1]
-
-
-def _again(n: Any, done: list[Any]) -> Any:
-    """The object that stands in a second place, by its number."""
-    if type(n) is not int or not 0 <= n < len(done):
-        raise ValueError(f"it names object {n!r} again, but has {len(done)} so far: it is damaged")
-    return done[n]
 
 
 def _digest(tensors: dict[str, np.ndarray], metadata: dict[str, str]) -> str:

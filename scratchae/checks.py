@@ -1,5 +1,7 @@
 """The door: what a user hands in is looked at once, before anything is lost."""
 
+import functools
+import inspect
 from typing import Any
 
 import numpy as np
@@ -21,11 +23,47 @@ def flag(name: str, value: Any) -> bool:
     return value
 
 
+def nameable(what: str, thing: Any) -> None:
+    """Raise TypeError for a function that ``save`` could not name. Shapes: none. Source: none, a check."""
+    named = inspect.isfunction(thing) and "<" not in thing.__qualname__
+    if (inspect.isroutine(thing) and not named) or isinstance(thing, functools.partial):
+        raise TypeError(
+            f"the {what} is {thing!r}, which has no name by which a saved model could find it again: define the "
+            "function in a module"
+        )
+
+
 def instance(what: str, thing: Any) -> None:
     """Raise TypeError for a class in the place of an object of it. Shapes: none. Source: none, a check."""
     if isinstance(thing, type):
         name = thing.__name__
         raise TypeError(f"the {what} is the class {name}, but an object of it is expected: {name}(...)")
+
+
+def takes(f: Any, count: int) -> bool:
+    """Whether f is to be called with that many arguments. Shapes: none. Source: inspect.Signature.bind."""
+    try:
+        inspect.signature(f).bind(*range(count))
+    except TypeError:
+        return False
+    except ValueError:  # some builtins do not tell
+        return True
+    return True
+
+
+def as_array(values: Any, what: str) -> np.ndarray:
+    """Values of any shape, (n,) or (n, T), as an array. Raises TypeError for a mask, ValueError for ragged lists.
+
+    Source: none, a check.
+    """
+    if isinstance(values, np.ma.MaskedArray):
+        raise TypeError(f"{what} are a masked array, but nothing here reads a mask: leave out what it hides first")
+    try:
+        return np.asarray(values)
+    except ValueError as error:
+        raise ValueError(
+            f"{what} are no array, but one is expected ({error}): give lists of equal lengths"
+        ) from None
 
 
 def host_rows(x: Any, shape: tuple[int, ...], what: str) -> np.ndarray:

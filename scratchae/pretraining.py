@@ -6,9 +6,10 @@ stages f_1 ... f_k, the decoder into their mirror images g_k ... g_1, and with x
 
     f_i, g_i minimise 1/N sum_n L_i(x_i-1, g_i(f_i(c(x_i-1))))   over the rows n of x_i-1    (1)
     x_i = f_i(x_i-1)                          the codes of all rows, without noise      (2)
-    code = f_k(... f_1(x)), the mean of x is g_1(... g_k(code)): the model starts so    (3)
+    code = f_k(... f_1(x)),   a = g_1(... g_k(code)), the parameters of p(x | code)     (3)
 
-where L_1 is the model's likelihood, the other L_i are squared errors, and c is a corruption or nothing.
+where L_1 is the model's -log p(x | g_1), the other L_i are squared errors, c is a corruption or nothing, and (3)
+is where the model starts.
 
 Source: Hinton and Salakhutdinov, "Reducing the dimensionality of data with neural networks", 2006 (by restricted
 Boltzmann machines); Bengio, Lamblin, Popovici, Larochelle, "Greedy layer-wise training of deep networks", 2007 (by
@@ -25,7 +26,7 @@ from typing import Any
 from .backend import Array, Backend
 from .datasets import Images, Values
 from .evaluate import fitting_source
-from .layers import Layer, Sequential
+from .layers import Layer, Sequential, Tied
 from .layers.sequential import leaves
 from .likelihoods import SquaredError
 from .models import Autoencoder
@@ -63,8 +64,9 @@ def pretrain(
     A stage's values are in the model when it has ended, so that Ctrl-C (the list ends there) or an error in a later
     one loses none. model.optimizer is then None, since its moments were those of other values: fit with a new one.
     Raises TypeError and ValueError, before anything is changed, for what is no Autoencoder, a decoder that does not
-    mirror the encoder, a single stage, a used optimizer, a corruption that is no noise, and all that fit refuses.
-    Warns (WideCode) of a stage that can copy. Source: the module, (1) to (3).
+    mirror the encoder, a Tied that does not mirror its layer, a single stage, a used optimizer, a corruption that
+    is no noise, and all that fit refuses. Warns (WideCode) of a stage that can copy.
+    Source: the module, (1) to (3).
     """
     source = _source(model, data)
     if getattr(optimizer, "owner", None) is not None:
@@ -115,11 +117,25 @@ def _stages(model: Autoencoder) -> list[Stage]:
         )
     last = [encoder[cut - 1] for cut in own[1:]]
     ends = [_end(decoder, *gap, *leaf) for gap, leaf in zip(pairwise(mirrored), reversed(last), strict=True)]
-    return list(zip(_cut(encoder, own[1:]), reversed(_cut(decoder, ends)), strict=True))
+    stages = list(zip(_cut(encoder, own[1:]), reversed(_cut(decoder, ends)), strict=True))
+    for stage in stages:
+        _require_own_ties(*stage)
+    return stages
+
+
+def _require_own_ties(encoder: Leaves, decoder: Leaves) -> None:
+    """Raise ValueError for a Tied of a layer that another stage trains."""
+    every = [layer for _, layer in encoder + decoder]
+    for name, layer in encoder + decoder:
+        if isinstance(layer, Tied) and not any(layer.of is other for other in every):
+            raise ValueError(
+                f"{name} is tied to a layer of another stage, but its own is {', '.join(n for n, _ in encoder)}: "
+                "tie it to the layer that it mirrors, or train the model by fit alone"
+            )
 
 
 def _trainable(model: Autoencoder, layers: Leaves) -> list[int]:
-    return [i for i, (name, _) in enumerate(layers) if _tensors(model, [(name, _)])]
+    return [i for i, leaf in enumerate(layers) if _tensors(model, [leaf])]
 
 
 def _tensors(model: Autoencoder, layers: Leaves) -> list[str]:

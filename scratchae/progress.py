@@ -31,11 +31,13 @@ class Progress:
             self.bar.update()
 
     def line(self, record: dict[str, Any], last: int) -> None:
-        """One line for an epoch's record, of epochs up to last. Shapes: none. Source: as the class."""
+        """One line for an epoch's record, of epochs up to last; a penalty of 0 is left out.
+
+        Shapes: none. Source: as the class."""
         terms = "  ".join(
             f"{name.replace('_', ' ')} {value:.4g}" if abs(value) < 1 else f"{name.replace('_', ' ')} {value:.2f}"
             for name, value in record.items()
-            if name in ("train_loss", "test_loss", "reconstruction", "kl")
+            if name in ("train_loss", "test_loss", "reconstruction", "kl") or (name == "penalty" and value)
         )
         speed = f"{record['seconds']:.1f} s, {record['examples_per_second']:,.0f} examples/s"
         self.bar.write(f"epoch {record['epoch']:>2}/{last}  {terms}  ({speed})")

@@ -4,6 +4,7 @@ Every draw of the library is Philox4x32-10 (see kernels/philox.py) at the counte
 epoch, stream) under the seed as key. This file gives the numbers a name.
 """
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy as np
 from .kernels import philox
 
 # Streams: what a draw is for. They decide the bits of every run, so they are never renumbered.
-ORDER, WEIGHTS, PIXELS, LATENT, PRIOR, SHAPES, PROBE = range(7)
+ORDER, WEIGHTS, PIXELS, LATENT, PRIOR, SHAPES, PROBE, OUTPUTS = range(8)
 
 # The k-th layer of a model that draws noise has the stream NOISE + k: the encoder's layers in order of x, then the
 # decoder's, and only those that draw are counted. New streams of a model's own parts go below it.
@@ -47,6 +48,25 @@ def normal(shape: tuple[int, ...], seed: int, stream: int, epoch: int = 0) -> np
     Source: kernels/philox.py (6).
     """
     return _draw(philox.NORMAL, shape, seed, stream, epoch)
+
+
+@dataclass(frozen=True)
+class Draws:
+    """uniform(shape) and normal(shape) of one seed and stream, row n for example n: (N, ...) -> float64.
+
+    Source: kernels/philox.py (4) (6).
+    """
+
+    seed: int
+    stream: int
+
+    def uniform(self, shape: tuple[int, ...]) -> np.ndarray:
+        """Draws in [0, 1), of that shape. Source: the class."""
+        return uniform(shape, self.seed, self.stream)
+
+    def normal(self, shape: tuple[int, ...]) -> np.ndarray:
+        """Standard normal draws, of that shape. Source: the class."""
+        return normal(shape, self.seed, self.stream)
 
 
 def permutation(n: int, seed: int, epoch: int) -> np.ndarray:

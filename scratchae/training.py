@@ -61,9 +61,9 @@ def fit(
 
     data, validation: Images, Values, or a floating point array. Each epoch visits every example once, in
     an order that is a function of seed and epoch; the last batch may be smaller. validation is evaluated
-    after each epoch. shards cut a batch and decide the bits, threads execute them and do not. callbacks
-    are called as f(model, history) after each epoch; one that returns True ends the run. Where one has a
-    begin(model, validated), that is called first, and a finish(model, history) when the run is over. Ctrl-C ends
+    after each epoch. shards cut a batch and decide the bits, threads execute them and do not. callbacks, one or
+    several functions, are called as f(model, history) after each epoch; one that returns True ends the run. A
+    begin(model, validated) of theirs is called first, a finish(model, history) when the run is over. Ctrl-C ends
     it after the step under way. Called again, with the same optimiser, it goes on with the next epoch (one that was
     interrupted is begun again).
 
@@ -152,13 +152,17 @@ class _Run:
         record = {"epoch": epoch} | {f"train_{name}": value for name, value in terms.items()}
         return record | {"seconds": seconds, "examples_per_second": float(seen[0]) / seconds}
 
+    def _rate(self) -> float:
+        """The learning rate of the last step, or of the first: a later one need not exist."""
+        return self.optimizer.rate(max(self.optimizer.t, 1))
+
     def _require_finite_state(self, epoch: int) -> None:
         """Raise NonFiniteLoss where a step since the last loss has spoiled the parameters or the optimiser."""
         for name, vector in {"parameters": self.team.values, **self.optimizer.vectors}.items():
             if not math.isfinite(self.team.backend.to_host(vector).sum(dtype=np.float64)):
                 raise NonFiniteLoss(
                     f"the vector of {name} is no longer finite after epoch {epoch}: try a learning rate below "
-                    f"{self.optimizer.rate(self.optimizer.t):g}, or scale the data to about 1"
+                    f"{self._rate():g}, or scale the data to about 1"
                 )
 
     def require_finite(self, terms: dict[str, float], where: str, who: str) -> None:
@@ -168,7 +172,7 @@ class _Run:
         bad = [name for name, value in terms.items() if name != "loss" and not math.isfinite(value)]
         what = ", ".join(f"{name} is {terms[name]}" for name in bad)
         advice = (
-            f"try a learning rate below {self.optimizer.rate(self.optimizer.t + 1):g}, check that the data is "
+            f"try a learning rate below {self._rate():g}, check that the data is "
             "scaled to about 1, or start from smaller initial weights"
         )
         if bad == ["penalty"]:

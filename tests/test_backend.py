@@ -172,6 +172,7 @@ def test_arrays_of_another_library_are_refused(backend, other, words):
         (("",), {}, "there is no backend ''"),
         (("numpy", "float16"), {}, "'float16', but a backend computes in 'float32' or 'float64'"),
         (("numpy", "int32"), {}, "'int32'"),
+        *((("numpy", d), {}, f"the dtype is {d!r}, but a") for d in (None, "half", "f4,,", 32, "x", {})),
         (("numpy",), {"precision": "tf32"}, "only the backend 'cupy' takes precision, not 'numpy': leave it out"),
         (("reference",), {"graph": True}, "only the backend 'cupy' takes graph, not 'reference': leave it out"),
         (("cupy",), {"precision": "float16"}, "the precision is 'float16': choose one of float32, tf32"),
@@ -181,6 +182,13 @@ def test_arrays_of_another_library_are_refused(backend, other, words):
 def test_names_and_options_that_there_are_not(arguments, options, words):
     with pytest.raises(ValueError, match=words):
         get_backend(*arguments, **options)
+
+
+@pytest.mark.parametrize("name", ["float32", "float64"])
+def test_a_dtype_is_what_numpy_takes_for_one(name):
+    for dtype in (name, np.dtype(name), getattr(np, name), np.dtype(name).str):
+        b = get_backend("numpy", dtype)
+        assert b.dtype == name and b.zeros((2,)).dtype == name
 
 
 class CUDARuntimeError(RuntimeError):

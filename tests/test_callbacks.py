@@ -74,8 +74,18 @@ def test_in_a_run(backend):
 
 
 def test_a_column_that_is_not_there():
-    with pytest.raises(ValueError, match="no column 'auc' in the history, which has epoch, train_loss"):
+    words = (
+        "no column 'auc' in the history, which has epoch, train_loss.*: choose one of these, or put the callback"
+    )
+    with pytest.raises(ValueError, match=words) as caught:
         sa.fit(made(), X, sa.Adam(), epochs=1, validation=X, callbacks=[sa.EarlyStopping(column="auc")])
+    assert "hand validation" not in str(caught.value)  # it was handed
+
+
+@pytest.mark.parametrize("column", ["val_loss", "val_reconstruction"])
+def test_the_names_of_keras_are_refused_at_the_door(column):
+    with pytest.raises(ValueError, match=f"is '{column}', but .* no val_ here: choose 'test_loss', or one of its"):
+        sa.EarlyStopping(2, column)
 
 
 @pytest.mark.parametrize("options", [{"patience": 0}, {"least": -1}])
@@ -106,9 +116,11 @@ def test_a_column_that_cannot_come_is_refused_before_the_first_step():
 
 
 def test_a_second_run_of_the_same_model_counts_on():
-    """Epochs are those of the model: patience goes over two runs, and the best of both is kept."""
-    model, history, stop = owned(), Script([3, 1, 2, 2]), sa.EarlyStopping(3)
-    for epoch in (1, 2, 3, 4):
+    """The best of both is kept, and each run has the whole patience."""
+    model, history, stop = owned(), Script([3, 1, 2, 2, 2]), sa.EarlyStopping(3)
+    for epoch in (1, 2, 3, 4, 5):
+        if epoch == 4:
+            stop.begin(model, True)
         model.backend.write(model.parameters.values, epoch)
         history.next()
         history.records[:] = history.records[-1:]  # each run has a history of its own
@@ -134,13 +146,44 @@ def test_the_optimiser_goes_back_with_the_weights(backend, lr):
 
 
 def test_the_state_of_another_optimiser_is_not_given_to_this_one():
-    """The best of two runs with two optimisers was in the first: weights and optimiser are those."""
-    model, stop, first = made(), sa.EarlyStopping(9), sa.SGD(0.01)
+    """The best of two runs with two optimisers was in the first: the model has its values, neither its moments."""
+    model, stop, first = made(), sa.EarlyStopping(9), sa.SGD(0.01, 0.9)
     sa.fit(model, X[:30], first, epochs=3, validation=X[30:], callbacks=stop)
-    kept, second = values(model), sa.Adam(1.0)
+    kept, second, alone = values(model), sa.Adam(1.0), sa.Adam(1.0)
+    momentum = first.vectors["v"]
+    momentum[:] = 7
     sa.fit(model, X[:30], second, epochs=1, validation=X[30:], callbacks=stop)
+    assert (momentum == 7).all()
     np.testing.assert_array_equal(values(model), kept)
-    assert model.optimizer is first and second.epoch == 1
+    assert model.optimizer is second and second.epoch == 1
+    sa.fit(model, X[:30], alone, epochs=1)
+    np.testing.assert_array_equal(second.vectors["m"], alone.vectors["m"])  # as its own epoch left it
+
+
+def test_patience_is_counted_in_epochs_of_the_run():
+    """A second optimiser counts its epochs from 1: where the best was at epoch 9, that is no patience more."""
+    model, stop = made(), sa.EarlyStopping(3)
+    sa.fit(model, X[:30], sa.SGD(0.01), epochs=9, validation=X[30:], callbacks=stop)
+    assert stop.epoch == 9
+    history = sa.fit(model, X[:30], sa.SGD(1e-9), epochs=20, validation=X[30:], callbacks=stop)
+    assert min(history["test_loss"]) >= stop.best and len(history) == 3
+
+
+def test_a_column_of_words():
+    def name(model, history):
+        history.records[-1]["mine"] = "good"
+
+    with pytest.raises(ValueError, match="the column 'mine' of the history holds 'good', but a number is expected"):
+        sa.fit(made(), X, sa.Adam(), epochs=1, validation=X, callbacks=[name, sa.EarlyStopping(column="mine")])
+
+
+def test_two_of_them_are_refused():
+    """The second would give back its own best epoch, without a word to the first."""
+    model = made()
+    kept, both = values(model).copy(), [sa.EarlyStopping(2), sa.EarlyStopping(2, "train_loss")]
+    with pytest.raises(ValueError, match="more than one EarlyStopping, but a run has one best epoch: keep one"):
+        sa.fit(model, X, sa.Adam(), epochs=2, validation=X, callbacks=both)
+    np.testing.assert_array_equal(values(model), kept)
 
 
 @pytest.mark.parametrize("ended", [True, np.True_])

@@ -1,5 +1,6 @@
 """save and load: what was trained comes back to the bit, and a file that is not whole never does."""
 
+import copy
 import json
 import os
 
@@ -354,8 +355,9 @@ def test_numbers_of_numpy_are_numbers(tmp_path, number):
     assert sa.load(tmp_path / "model").input_shape == SHAPE
 
 
-def test_models_are_not_pickled():
+def test_models_are_not_pickled_or_copied():
     import pickle
 
-    with pytest.raises(TypeError, match=r"not pickled: use scratchae\.save"):
-        pickle.dumps(built())
+    for call in (pickle.dumps, copy.copy, copy.deepcopy):
+        with pytest.raises(TypeError, match=r"a model is not pickled or copied: use scratchae\.save"):
+            call(built())

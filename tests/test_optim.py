@@ -258,6 +258,20 @@ def test_a_class_is_no_learning_rate():
         Adam(sa.schedules.Cosine)
 
 
+def no_step():
+    return 0.1
+
+
+def two_steps(t, s):
+    return 0.1
+
+
+@pytest.mark.parametrize("lr", [no_step, two_steps])
+def test_a_function_that_does_not_take_the_step_is_no_learning_rate(lr):
+    with pytest.raises(TypeError, match=r"the learning rate is <function .*, but a number, or a function of the"):
+        Adam(lr)
+
+
 # A knob does something: each of these, alone, must move the loss of epoch 3 from that of the run beside it.
 DEFAULT = {
     **{"hidden": 5, "activation": "relu", "init": sa.initializers.glorot_uniform, "latent": 2},

@@ -78,8 +78,14 @@ def test_titles_and_nothing_clipped():
         assert not clipped(figure), name
 
 
+def test_a_long_title_and_note_are_made_smaller():
+    long, short = plots.image_grid(images(10), 3 * TITLE, 3 * NOTE), plots.image_grid(images(10), TITLE, "note")
+    assert not clipped(long)
+    assert [text.get_size() for text in short.texts] == [12, 8.5]
+    assert all(a.get_size() < b.get_size() for a, b in zip(long.texts, short.texts, strict=True))
+
+
 def test_clipping_is_seen():
-    assert clipped(plots.image_grid(images(10), TITLE, 3 * NOTE))
     figure = plots.manifold(images(9), TITLE)
     figure.axes[0].set_ylabel("$z_2$", labelpad=60)
     assert clipped(figure)
@@ -214,6 +220,8 @@ def test_matplotlib_is_imported_late():
 def test_curves_are_those_of_their_columns(epochs, marker):
     rows = [{"epoch": n, "train_loss": 3.0 * n, "test_loss": 5.0 * n} for n in range(1, epochs + 1)]
     axes = plots.loss_curves(rows, TITLE).axes[0]
+    named = plots.loss_curves(rows, TITLE, lines=("training", "held-out week")).axes[0]
+    assert [text.get_text() for text in named.get_legend().get_texts()] == ["training", "held-out week"]
     for line, (word, factor) in zip(axes.lines, {"training": 3, "test": 5}.items(), strict=True):
         assert line.get_label() == word and line.get_marker() == marker
         assert np.array_equal(line.get_ydata(), factor * np.arange(1, epochs + 1))

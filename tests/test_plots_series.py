@@ -60,6 +60,13 @@ def test_the_error_is_filled_between_series_and_reconstruction():
         assert axes.get_title() == title
 
 
+@pytest.mark.parametrize("lines", [("original", "reconstruction"), ("component", "part in the span")])
+def test_the_two_lines_have_names(lines):
+    given = {} if lines[0] == "original" else {"lines": lines}
+    figure = plots.window_pairs(pairs(), np.arange(140), TITLE, **given)
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["error", *lines]
+
+
 @pytest.mark.parametrize("shift", [0.0, 0.1])
 def test_the_histogram_counts_every_score_once(shift):
     known, s, y = case()
@@ -79,6 +86,41 @@ def test_the_histogram_counts_every_score_once(shift):
         assert heights.sum() == pytest.approx(100)
         assert np.allclose(heights * n / 100, np.round(heights * n / 100))
     assert list(axes.lines[0].get_xdata()) == [0.03, 0.03]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "scale"),
+    [
+        (0.101, 0.127, "linear"),
+        (0.1, 0.49, "linear"),
+        (0.15, 0.9, "linear"),
+        (0.1, 0.501, "log"),
+        (0.15, 1.1, "log"),
+        (3e-5, 3, "log"),
+        (0.0, 3, "linear"),
+        (1.0, 1.0, "linear"),
+    ],
+)
+def test_the_histograms_axis_has_three_ticks_at_least(low, high, scale):
+    s = np.linspace(low, high, 20)
+    figure = plots.score_histogram(s, s, s > 0.12, low, TITLE)
+    figure.canvas.draw()
+    axes = figure.axes[0]
+    left, right = axes.get_xlim()
+    words = [t.label1.get_text() for t in axes.xaxis.get_major_ticks() if left <= t.get_loc() <= right]
+    assert axes.get_xscale() == scale and len(words) >= 3 and all(words)
+
+
+@pytest.mark.parametrize("place", range(3))
+def test_masks_are_refused(place):
+    known, s, y = case()
+    given = [known, s, y]
+    given[place] = np.ma.array(given[place], mask=given[place] > given[place].mean())
+    with pytest.raises(TypeError, match=("the known scores", "the scores", "the values of is_anomaly")[place]):
+        plots.score_histogram(*given, 0.03, TITLE)
+    if place:
+        with pytest.raises(TypeError, match="are a masked array, but nothing here reads a mask"):
+            plots.roc_curve(*given[1:], 0.03, TITLE)
 
 
 @pytest.mark.parametrize("ties", [False, True])
@@ -123,3 +165,15 @@ def test_a_series_is_marked_above_the_threshold_and_shaded_where_it_is_wrong():
     for axes in (upper, lower):
         assert [(p.get_x(), p.get_width()) for p in axes.patches] == [(0.5, 1.0), (2, 0.5)]
     assert [text.get_text() for text in upper.texts] == ["flat", "dip"]
+
+
+def test_the_legend_of_a_series_covers_nothing():
+    t = np.arange(100.0)
+    figure = plots.series_scores(t, t, t, 50.0, [("flat", 0, 60)], TITLE)
+    figure.canvas.draw()
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["series", "above the threshold", "threshold 50"]
+    assert all(axes.get_legend() is None for axes in figure.axes)
+    lowest = min(axes.get_tightbbox().y0 for axes in figure.axes)
+    assert legend.get_window_extent().y1 <= lowest
+    assert legend.legend_handles[1].get_markersize() >= 5  # points, to be seen beside the word

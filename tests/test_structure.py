@@ -24,7 +24,7 @@ FLOORS = (
     {"models"},
     {"schedules"},
     {"datasets", "optim", "parallel", "replay", "room"},
-    {"callbacks", "graph"},
+    {"callbacks", "description", "graph"},
     {"checkpoint", "evaluate"},
     {"training"},
     {"plots", "pretraining"},
@@ -32,7 +32,7 @@ FLOORS = (
     {"__init__"},
 )
 BY_PROTOCOL = {"datasets", "optim", "parallel", "graph", "evaluate", "training"}  # they know no model by name
-UNKNOWN_TO_THEM = set().union(*FLOORS[2:7], {"checkpoint"})  # from the initial weights up to the models
+UNKNOWN_TO_THEM = set().union(*FLOORS[2:7], {"checkpoint", "description"})  # initial weights up to models, files
 LOOPS_ALONE = {"kernels/taps.py"}  # parts of kernels that are defined elsewhere
 OPEN = {"numpy", "numba", "llvmlite"}  # what a module may import as it is imported; llvmlite is Numba's own
 LAZY = {"matplotlib", "tqdm", "threadpoolctl", "safetensors", "pooch", "requests", "PIL", "cupy"}

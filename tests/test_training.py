@@ -282,6 +282,19 @@ def test_a_loss_that_is_not_finite(backend, tensor, value, words, never):
     assert optimizer.t == 3 and optimizer.epoch == 1
 
 
+def once(t):
+    """A rate of the first step, and of no other."""
+    return [1e25][t - 1]
+
+
+def test_a_divergence_in_the_last_step_names_its_own_rate(backend):
+    """Seen on the validation data only, or in the parameters: there is no next step to be asked for."""
+    for kind, words in ((sa.SGD, "on the validation data, after epoch 1"), (sa.Adam, "")):
+        model = vae(backend, "float32", likelihood=sa.SquaredError())
+        with pytest.raises(sa.NonFiniteLoss, match=rf"{words}.*learning rate below 1e\+25"):
+            sa.fit(model, rows(), kind(once), epochs=1, batch_size=N, validation=rows())
+
+
 def test_a_learning_rate_that_is_too_large(backend):
     """The first step goes far, the second loss is not finite: the parameters are those between them."""
     model, one = (vae(backend, "float32", likelihood=sa.SquaredError()) for _ in range(2))

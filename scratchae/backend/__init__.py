@@ -14,18 +14,17 @@ NAMES = ("numpy", "reference", "cupy")
 OPTIONS = ("precision", "graph")  # of "cupy"
 
 
-def get_backend(name: str = "numpy", dtype: str = "float32", **gpu: Any) -> Backend:
+def get_backend(name: str = "numpy", dtype: Any = "float32", **gpu: Any) -> Backend:
     """The backend of that name: "numpy" (Numba loops), "reference" (the definitions), "cupy" (the GPU).
 
-    dtype: "float32" or, for checks, "float64". precision, graph: of "cupy" alone, see CupyBackend. Raises
-    ValueError for another name or dtype, ImportError or RuntimeError where the GPU's parts are missing.
+    dtype: "float32" or, for checks, "float64", or what NumPy takes for these. precision, graph: of "cupy" alone,
+    see CupyBackend. Raises ValueError for another name or dtype, ImportError or RuntimeError where the GPU's parts
+    are missing.
     Shapes: none. Source: thinc's backends, an object for each.
     """
     if not isinstance(name, str) or name not in NAMES:
         raise ValueError(f"there is no backend {name!r}: choose one of {', '.join(NAMES)}")
-    if dtype not in ("float32", "float64"):
-        raise ValueError(f"the dtype is {dtype!r}, but a backend computes in 'float32' or 'float64'")
-    dtype = np.dtype(dtype).name
+    dtype = _floating(dtype)
     unknown = gpu.keys() - OPTIONS
     if unknown:
         raise ValueError(f"there is no option {', '.join(sorted(unknown))}: 'cupy' takes {' and '.join(OPTIONS)}")
@@ -34,3 +33,14 @@ def get_backend(name: str = "numpy", dtype: str = "float32", **gpu: Any) -> Back
     if gpu:
         raise ValueError(f"only the backend 'cupy' takes {' and '.join(gpu)}, not {name!r}: leave it out")
     return NumpyBackend(name, dtype)
+
+
+def _floating(dtype: Any) -> str:
+    """The name "float32" or "float64", or ValueError for what NumPy takes for neither."""
+    try:
+        name = "none" if dtype is None else np.dtype(dtype).name  # np.dtype(None) is float64
+    except (TypeError, ValueError, SyntaxError):  # the last for words with a comma
+        name = "none"
+    if name not in ("float32", "float64"):
+        raise ValueError(f"the dtype is {dtype!r}, but a backend computes in 'float32' or 'float64'")
+    return name

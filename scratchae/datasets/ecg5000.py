@@ -93,8 +93,10 @@ def _series(where: str, line: bytes) -> np.ndarray:
         raise ValueError(f"{where} has one number, but a class and the values of a series are expected: {MEND}")
     checks.finite(row, where)
     checks.representable(row, np.dtype(np.float32), where)
-    if row[0] % 1 or abs(row[0]) > 2**53:
-        raise ValueError(f"{where} has the label {row[0]:g}, but whole numbers are due: give the class first")
+    if row[0] % 1 or abs(row[0]) >= 2**53:  # from there on, a float may stand for another whole number
+        raise ValueError(
+            f"{where} has the label {row[0]:g}, but whole numbers below 2^53 are due: give the class first"
+        )
     return row
 
 

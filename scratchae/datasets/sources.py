@@ -61,7 +61,7 @@ class Images:
     Shapes: pixels (N, H, W, C) or any (N, ...) uint8, labels (N,) or None. binarize: "none" (grey),
     "threshold" (ink where above one half) or "dynamic" (each pixel drawn with its grey value as
     probability, anew each epoch; held-out data always by the same draws). Raises TypeError for what is
-    not uint8, ValueError for no images, another rank, other labels or an unknown binarize.
+    not uint8 and for masks, ValueError for no images, another rank, other labels or an unknown binarize.
     Source: kernels/batch.py.
     """
 
@@ -112,8 +112,8 @@ class Images:
 class Values:
     """Floating point rows as they are.
 
-    Shapes: x (N, ...), labels (N,) or None. Raises what checks.host_rows raises, and ValueError for other labels.
-    Source: kernels/batch.py (4).
+    Shapes: x (N, ...), labels (N,) or None. Raises what checks.host_rows raises, ValueError for other labels and
+    TypeError for masked ones. Source: kernels/batch.py (4).
     """
 
     def __init__(self, x: np.ndarray, labels: Any = None, name: str = "values"):
@@ -140,8 +140,8 @@ class Values:
 
 def _one_each(labels: Any, n: int, what: str) -> Any:
     """labels (n,), or None, as they are."""
-    if labels is not None and np.shape(labels) != (n,):
-        raise ValueError(f"there are {n} {what}, but labels of shape {np.shape(labels)}: give one label for each")
+    if labels is not None and (shape := checks.as_array(labels, "the labels").shape) != (n,):
+        raise ValueError(f"there are {n} {what}, but labels of shape {shape}: give one label for each")
     return labels
 
 

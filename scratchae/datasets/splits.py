@@ -24,13 +24,14 @@ def take(values: Values, rows: Any) -> Values:
     """The rows (n,), as indices, booleans (N,) or a slice, of values (N, ...), with their labels and name.
 
     Such as ``take(train, train.labels == 1)``. Raises ValueError where no row is left, IndexError for rows
-    that are not there and for what is no list of them. Source: none, an index.
+    that are not there and for what is no list of them, TypeError for a masked array. Source: none, an index.
     """
     _require(values)
+    checks.as_array(rows, "the rows")
     try:
         if np.arange(len(values))[rows].ndim != 1:
             raise IndexError(f"rows of shape {np.shape(rows)} are no list of them")
-    except IndexError as error:
+    except (IndexError, TypeError) as error:
         why = f"{values.name} has {len(values)} rows, but {error}"
         raise IndexError(f"{why}: give indices, a boolean for each row, or a slice") from None
     labels = None if values.labels is None else np.asarray(values.labels)[rows]
@@ -63,8 +64,8 @@ def scaled(train: Values, *others: Values, per_feature: bool = False) -> tuple[V
     """The training part (n, ..., C) brought to [0, 1], and others by the same numbers; dtypes stay.
 
     per_feature: by a minimum and maximum of each of the C features. Raises ValueError where all training
-    values, or those of a feature, are equal, so that there is nothing to stretch, and where others have not C
-    features to scale by those. Source: the module, (2).
+    values, or those of a feature, are equal, so that there is nothing to stretch, where others have not C features
+    to scale by those, and where their dtype cannot hold the range or what is scaled. Source: the module, (2).
     """
     checks.flag("per_feature", per_feature)
     for values in (train, *others):
@@ -83,10 +84,19 @@ def scaled(train: Values, *others: Values, per_feature: bool = False) -> tuple[V
             f"{which} of {train.name} is {np.atleast_1d(low)[constant[0]]:g} in all training rows, but scaling to "
             "[0, 1] needs two different values: leave out what is constant"
         )
-    return tuple(
-        Values(((v.x - low) / (high - low)).astype(v.x.dtype), v.labels, v.name)  # (2)
-        for v in (train, *others)
-    )
+    return tuple(Values(_stretched(v, low, high), v.labels, v.name) for v in (train, *others))
+
+
+def _stretched(values: Values, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """x (N, ..., C), by its training part's low and high, () or (C,)."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        x = ((values.x - low) / (high - low)).astype(values.x.dtype)  # (2)
+    if not np.isfinite(x).all():
+        raise ValueError(
+            f"{values.name}, or the range of the training part that scales it, is beyond {x.dtype}, which ends at "
+            f"{np.finfo(x.dtype).max:.1e}: divide all parts by the same large number first"
+        )
+    return x
 
 
 def _require(values: Any) -> None:

@@ -20,10 +20,11 @@ from typing import Any, Self
 
 import numpy as np
 
+from .. import checks
 from ..datasets import Images, Values
 from .report import Report, report
 from .terms import fitting_source
-from .thresholds import MeanStd, Rule, as_scores, learn, require_rule, takes, warn
+from .thresholds import MeanStd, Rule, as_scores, learn, require_rule, warn
 
 Score = Callable[[Any, Any], np.ndarray]  # model, data (N, ...) -> (N,)
 ROWS = 256  # examples whose reconstructions are in memory at one time
@@ -62,16 +63,16 @@ class Detector:
 
     Shapes: data (N, *input_shape), arrays or sources; scores and flags (N,). model: built and trained on
     normal examples. score: a function (model, data) -> (N,), larger for stranger examples. rule: scores
-    (n,) -> threshold. threshold: what ``fit`` learnt; where the model's parameters have changed since, flags and
-    report warn (DetectionWarning). Raises TypeError for what is no such function, RuntimeError where a threshold
-    is asked for before ``fit``, what ``evaluate`` raises for data that does not fit the model.
-    Source: the module, (4).
+    (n,) -> threshold. threshold: what ``fit`` learnt; where the model's parameters, the score or the rule have
+    changed since, flags and report warn (DetectionWarning). Raises TypeError for what is no such function,
+    RuntimeError where a threshold is asked for before ``fit``, what ``evaluate`` raises for data that does not fit
+    the model. Source: the module, (4).
     """
 
-    _learnt: tuple[float, int] | None = None  # the threshold, and the checksum of the parameters it goes with
+    _learnt: tuple[float, Any] | None = None  # the threshold, and what it goes with
 
     def __init__(self, model: Any, score: Score = absolute_error, rule: Rule = MeanStd(1)):  # noqa: B008, frozen
-        if not takes(score, 2):
+        if not checks.takes(score, 2):
             raise TypeError(
                 f"the score is {score!r}, but a function (model, data), such as absolute_error, is expected"
             )
@@ -89,7 +90,7 @@ class Detector:
 
     def fit(self, normal: Any) -> Self:
         """Learn the threshold from normal examples (n, ...); returns the detector. Source: thresholds.py."""
-        self._learnt = learn(self.rule, self.scores(normal)), self._checksum()
+        self._learnt = learn(self.rule, self.scores(normal)), self._state()
         return self
 
     def scores(self, data: Any) -> np.ndarray:
@@ -100,9 +101,18 @@ class Detector:
         return scores
 
     def flags(self, data: Any) -> np.ndarray:
-        """data (N, ...) -> whether each example is an anomaly, (N,) bool. Source: the module, (4)."""
+        """data (N, ...) -> whether each example is an anomaly, (N,) bool. Source: the module, (4).
+
+        Warns (DetectionWarning) where all of several examples are flagged, which is right of anomalies alone.
+        """
         threshold = self._current()
-        return self.scores(data) > threshold  # (4)
+        flags = self.scores(data) > threshold  # (4)
+        if len(flags) > 1 and flags.all():
+            warn(
+                f"all {len(flags)} examples are flagged, above the threshold {threshold:.4g}: unless all are "
+                "anomalies, call detector.fit(normal) with normal examples like these, or choose a milder rule"
+            )
+        return flags
 
     def report(self, data: Any, is_anomaly: Any) -> Report:
         """How well it does on data (N, ...) of which the truth (N,) is known. Source: report.py."""
@@ -110,15 +120,18 @@ class Detector:
         return report(self.scores(data), is_anomaly, threshold)
 
     def _current(self) -> float:
-        """The threshold, with a warning where it was learnt from other scores than the model gives now."""
+        """The threshold, with a warning where what it was learnt from and by is no more what it was."""
         threshold = self.threshold
-        if self._learnt != (threshold, self._checksum()):
+        if self._learnt != (threshold, self._state()):
             warn(
-                f"the model has changed since this Detector learnt its threshold {threshold:.4g}: call "
-                "detector.fit(normal) again",
+                "the model, the score or the rule has changed since this Detector learnt its threshold "
+                f"{threshold:.4g}: call detector.fit(normal) again",
                 4,
             )
         return threshold
+
+    def _state(self) -> Any:
+        return self._checksum(), self.score, self.rule
 
     def _checksum(self) -> int:
         """Of the parameters as they are; 0 of a model that has none of this library's."""

@@ -16,6 +16,7 @@ regularized auto-encoders learn from the data-generating distribution", 2014, th
 section 14.5.
 """
 
+import math
 from typing import Any
 
 import numpy as np
@@ -30,8 +31,9 @@ def score(model: Any, x: np.ndarray, sigma: float) -> np.ndarray:
 
     model: an Autoencoder with GaussianNoise(sigma) first in its encoder, trained with SquaredError, or another
     likelihood whose best reconstruction is a mean. sigma: that layer's, in units of x. Nothing is drawn, whatever
-    the layer's in_evaluation: x is taken as already noisy. Raises ValueError for sigma <= 0 and for a likelihood
-    that has no mean where x lies, TypeError for a VAE and for AbsoluteError, and what ``reconstruct`` raises.
+    the layer's in_evaluation: x is taken as already noisy. Raises ValueError for sigma <= 0, for an encoder that
+    does not begin with that noise and for a likelihood that has no mean where x lies, TypeError for a VAE and for
+    AbsoluteError, and what ``reconstruct`` raises.
     Source: the module, (1).
     """
     fitting_source(model, x, "x")
@@ -46,6 +48,7 @@ def score(model: Any, x: np.ndarray, sigma: float) -> np.ndarray:
             "the model learns a median, by AbsoluteError, but the score follows from a mean: train it with "
             "SquaredError"
         )
+    _require_noise(model.objective.encoder, sigma)
     r = model.reconstruct(x)
     if r.shape != x.shape:
         raise ValueError(
@@ -53,3 +56,19 @@ def score(model: Any, x: np.ndarray, sigma: float) -> np.ndarray:
             "where x does, such as SquaredError"
         )
     return ((r - x) / variance).astype(r.dtype)  # (1)
+
+
+def _require_noise(layer: Any, sigma: float) -> None:
+    """Raise ValueError unless the first layer adds noise of that sigma; a clip of it may stay."""
+    while hasattr(layer, "layers"):
+        layer = layer.layers[0]
+    found = getattr(layer, "sigma", None)
+    if found is None:
+        raise ValueError(
+            f"the encoder begins with {type(layer).__name__}, but a model that was not trained to take noise away "
+            f"estimates no score: train one that begins with GaussianNoise({sigma:g})"
+        )
+    if not math.isclose(found, sigma, rel_tol=1e-6):  # such as a float32 of the same
+        raise ValueError(
+            f"sigma is {sigma:g}, but the model was trained with GaussianNoise({found:g}): give that one's sigma"
+        )

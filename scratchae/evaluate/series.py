@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from .. import checks
-from .thresholds import as_array, as_numbers, warn
+from .thresholds import as_numbers, warn
 
 
 def windows(series: np.ndarray, length: int, step: int = 1) -> np.ndarray:
@@ -30,7 +30,7 @@ def windows(series: np.ndarray, length: int, step: int = 1) -> np.ndarray:
     """
     if not isinstance(series, np.ndarray):
         raise TypeError(f"the series is a {type(series).__qualname__}, but a NumPy array (T,) or (T, C) is due")
-    as_array(series, "the points of the series")
+    checks.as_array(series, "the points of the series")
     if series.ndim not in (1, 2):
         raise ValueError(f"the series has shape {series.shape}, but (T,) or (T, channels) is expected")
     count, length, step = _count(len(series), length, step)
@@ -45,7 +45,7 @@ def points(scores: Any, n: int, length: int, step: int = 1, highest: bool = Fals
     as np.abs(model.reconstruct(w) - w)[:, :, 0], each is blamed for its own error. The mean over the windows that
     contain a point, or the highest. Warns (DetectionWarning) where points lie in no window and are NaN. Raises
     ValueError where that series has another number of windows, for a series shorter than a window, and for scores
-    that are no numbers, TypeError for a masked array. Source: the module, (2) and (3).
+    that are no numbers, or have no mean, TypeError for a masked array. Source: the module, (2) and (3).
     """
     checks.flag("highest", highest)
     n = checks.positive("n", n)
@@ -56,6 +56,8 @@ def points(scores: Any, n: int, length: int, step: int = 1, highest: bool = Fals
             f"the scores have shape {s.shape}, but a series of {n} points has {count} windows of {length} points, "
             f"{step} apart: give one score for each, ({count},), or one for each of its points, ({count}, {length})"
         )
+    if not highest and s.min() == -np.inf and s.max() == np.inf:
+        raise ValueError("the scores hold inf and -inf, which have no mean: take highest=True, or mend the score")
     s = np.broadcast_to(s.reshape(count, -1), (count, length))
     starts, covered = step * np.arange(count), np.zeros(n, np.int64)
     total = np.full(n, -np.inf if highest else 0.0)

@@ -14,7 +14,6 @@ tutorial "Intro to Autoencoders" (1); Hyndman and Fan 1996, definition 7 (2); Vo
 "Algorithmic learning in a random world", 2005, section 4.2, inductive conformal prediction (4).
 """
 
-import inspect
 import math
 import warnings
 from collections.abc import Callable
@@ -24,6 +23,7 @@ from typing import Any
 import numpy as np
 
 from .. import checks
+from ..checks import as_array
 
 Rule = Callable[[np.ndarray], float]  # scores (n,) of normal examples -> the threshold
 
@@ -118,19 +118,8 @@ def learn(rule: Rule, scores: Any) -> float:
 
 def require_rule(rule: Any) -> None:
     """Raise TypeError unless rule is a function of scores (n,). Source: none, a check."""
-    if isinstance(rule, type) or not takes(rule, 1):
+    if isinstance(rule, type) or not checks.takes(rule, 1):
         raise TypeError(f"the rule is {rule!r}, but one such as MeanStd(1), or a function of scores, is expected")
-
-
-def takes(f: Any, count: int) -> bool:
-    """Whether f is to be called with that many arguments. Shapes: none. Source: inspect.Signature.bind."""
-    try:
-        inspect.signature(f).bind(*range(count))
-    except TypeError:
-        return False
-    except ValueError:  # some builtins do not tell
-        return True
-    return True
 
 
 def as_scores(scores: Any, what: str = "the scores") -> np.ndarray:
@@ -147,7 +136,7 @@ def as_scores(scores: Any, what: str = "the scores") -> np.ndarray:
 def as_numbers(values: Any, what: str) -> np.ndarray:
     """Numbers of any shape, (n,) or (n, T), as float64. Raises ValueError for what is none, such as NaN.
 
-    And what ``as_array`` raises. Source: none, a check.
+    And what checks.as_array raises. Source: none, a check.
     """
     s = as_array(values, what)
     if s.dtype.kind not in "fiu":
@@ -160,21 +149,6 @@ def as_numbers(values: Any, what: str) -> np.ndarray:
             "by keep = ~np.isnan(scores), in the data too"
         )
     return s.astype(np.float64)
-
-
-def as_array(values: Any, what: str) -> np.ndarray:
-    """Values of any shape, (n,) or (n, T), as an array. Raises TypeError for a mask, ValueError for ragged lists.
-
-    Source: none, a check.
-    """
-    if isinstance(values, np.ma.MaskedArray):
-        raise TypeError(f"{what} are a masked array, but nothing here reads a mask: leave out what it hides first")
-    try:
-        return np.asarray(values)
-    except ValueError as error:
-        raise ValueError(
-            f"{what} are no array, but one is expected ({error}): give lists of equal lengths"
-        ) from None
 
 
 def as_threshold(value: Any, what: str = "the threshold") -> float:

@@ -1,5 +1,6 @@
 """The fully connected layer."""
 
+import weakref
 from functools import partial
 
 from ..backend import Array, Backend
@@ -32,7 +33,7 @@ class Dense(Layer):
     b: Array
     dW: Array
     db: Array
-    declared: int | None = None  # id(self) once declared, so that a copy which is not declared itself shows it
+    declared: weakref.ref["Dense"] | None = None  # to itself once declared: a copy of it shows that it is not
     tied: Layer | None = None  # the last layer that is tied to this one: the first to write dW
 
     def __init__(
@@ -52,12 +53,15 @@ class Dense(Layer):
     def declare(self, shape: Shape) -> tuple[Shape, Declared]:
         """(I,) -> ((O,), {W, b}). Raises ValueError for another shape. Source: the class docstring."""
         if shape != (self.inputs,):
+            each = ""
+            if len(shape) == 2:  # (steps, features)
+                each = f", or take Conv1d({shape[1]}, {self.outputs}, 1), a Dense at each of the {shape[0]} steps"
             raise ValueError(
                 f"Dense({self.inputs}, {self.outputs}) is handed rows of shape {shape}, but it takes "
-                f"({self.inputs},): mend the number, or put Flatten() before it"
+                f"({self.inputs},): mend the number, or put Flatten() before it{each}"
             )
         self.shape, self.output = shape, (self.outputs,)
-        self.declared, self.tied = id(self), None
+        self.declared, self.tied = weakref.ref(self), None
         I, O = self.inputs, self.outputs
         return self.output, {
             "W": ((I, O), partial(self.init, (I, O), I, O)),

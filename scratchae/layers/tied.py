@@ -49,7 +49,7 @@ class Tied(Layer):
     def declare(self, shape: Shape) -> tuple[Shape, Declared]:
         """(O,) -> ((I,), {b}). Raises ValueError as the class says. Source: the class docstring."""
         I, O = self.of.inputs, self.of.outputs
-        if self.of.declared != id(self.of):
+        if self.of.declared is None or self.of.declared() is not self.of:
             raise ValueError(
                 f"this Tied is of a Dense({I}, {O}) that does not stand before it in the same model: put that very "
                 "layer into the encoder, and Tied of it into the decoder"

@@ -62,5 +62,8 @@ class Likelihood:
     def sample(self, a: np.ndarray, noise: Any) -> np.ndarray:
         """x ~ p(x | a), shaped like x, on the host; noise.uniform(shape) and noise.normal(shape) draw.
 
-        Source: the distribution's own."""
-        raise NotImplementedError
+        Raises TypeError for an error that is no distribution. Source: the distribution's own."""
+        raise TypeError(
+            f"{type(self).__name__} is an error and no distribution, so nothing can be drawn from it: choose "
+            "GaussianLikelihood or LearnedGaussian"
+        )

@@ -49,7 +49,7 @@ class Autoencoder(Model):
         return self.objective.penalty
 
     def build(
-        self, input_shape: Any, *, backend: str | Backend = "numpy", dtype: str | None = None, seed: int = 0
+        self, input_shape: Any, *, backend: str | Backend = "numpy", dtype: Any = None, seed: int = 0
     ) -> Self:
         """As Model.build, shapes too; warns of a code that can copy. Source: models/base.py."""
         super().build(input_shape, backend=backend, dtype=dtype, seed=seed)
@@ -81,10 +81,8 @@ class Autoencoder(Model):
         x = self._data(x)
         return self._map(lambda f, rows: f.encoder.forward(rows), x)
 
-    def decode(self, h: np.ndarray) -> np.ndarray:
-        """code (N, *code) -> the mean of p(x | code). Raises as checks.host_rows. Source: the objective, (2)."""
-        self.require_built()
-        return self._decode(self._rows(h, self.objective.code, "the code"))
+    def _code(self) -> tuple[tuple[int, ...], str]:
+        return self.objective.code, "the code"
 
     def reconstruct(self, x: np.ndarray) -> np.ndarray:
         """x (N, *input_shape) -> decode(encode(x)), same shape. Source: the objective, (1) and (2)."""

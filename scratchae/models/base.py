@@ -14,6 +14,7 @@ from ..layers.sequential import distinct
 from ..likelihoods import Likelihood
 from ..objectives import Objective
 from ..parameters import Parameters
+from ..randomness import OUTPUTS, Draws
 from .summary import table
 
 CHUNK = 256  # rows that encode, decode and reconstruct take at once
@@ -50,7 +51,7 @@ class Model:
         self._one_at_a_time = threading.Lock()
 
     def build(
-        self, input_shape: Any, *, backend: str | Backend = "numpy", dtype: str | None = None, seed: int = 0
+        self, input_shape: Any, *, backend: str | Backend = "numpy", dtype: Any = None, seed: int = 0
     ) -> Self:
         """Make and draw the parameters for rows of input_shape, such as (28, 28, 1); returns the model.
 
@@ -62,7 +63,7 @@ class Model:
         shape = tuple(input_shape) if isinstance(input_shape, (tuple, list)) else (input_shape,)
         shape = tuple(checks.positive("the input shape's size", n) for n in shape)
         bound: Any = backend if hasattr(backend, "matmul") else get_backend(backend, dtype or "float32")
-        if dtype not in (None, bound.dtype.name):
+        if dtype is not None and bound.dtype != dtype:
             raise ValueError(f"dtype is {dtype!r}, but the backend handed in computes in {bound.dtype.name!r}")
         distinct(self.objective.encoder, self.objective.decoder)
         objective = copy.deepcopy(self.objective)  # the layers handed in may serve another model too
@@ -95,6 +96,34 @@ class Model:
         self.require_built()
         return copy.deepcopy(self.objective)
 
+    def outputs(self, h: np.ndarray, /) -> np.ndarray:
+        """A code h, or z, (N, *code) -> what the decoder gives, (N, ...): the parameters a of p(x | h).
+
+        Logits, means, or mu and logvar, for the methods of model.likelihood: LearnedGaussian.sigma(a) says how sure
+        the model is. Raises as checks.host_rows. Source: likelihoods/base.py.
+        """
+        self.require_built()
+        return self._map(lambda f, rows: f.decoder.forward(rows), self._rows(h, *self._code()))
+
+    def decode(self, h: np.ndarray, /) -> np.ndarray:
+        """A code h, or z, (N, *code) -> the mean of p(x | h), (N, *input_shape). Raises as ``outputs``.
+
+        Source: objectives/reconstruction.py (2), objectives/elbo.py (3).
+        """
+        return self.objective.likelihood.mean(self.outputs(h))
+
+    def draw(self, h: np.ndarray, /, seed: int = 0) -> np.ndarray:
+        """A code h, or z, (N, *code) -> x ~ p(x | h), (N, *input_shape), and not its mean.
+
+        The same seed, the same draws. Raises TypeError for a likelihood that is no distribution, and what
+        ``outputs`` raises. Source: likelihoods/base.py.
+        """
+        return self.objective.likelihood.sample(self.outputs(h), Draws(seed, OUTPUTS))
+
+    def _code(self) -> tuple[tuple[int, ...], str]:
+        """The shape of a row of the code, and its name."""
+        raise NotImplementedError
+
     def reconstruct(self, x: np.ndarray) -> np.ndarray:
         """x (N, *input_shape) -> the mean of p(x | code of x), same shape. Source: the model's docstring."""
         raise NotImplementedError
@@ -108,10 +137,6 @@ class Model:
         x = self._rows(x, self.input_shape, "x")
         self.objective.likelihood.check(x)
         return x
-
-    def _decode(self, h: np.ndarray) -> np.ndarray:
-        a = self._map(lambda f, rows: f.decoder.forward(rows), h)
-        return self.objective.likelihood.mean(a)
 
     def _map(self, f: Callable[[Objective, Array], Array], x: np.ndarray) -> np.ndarray:
         """f over rows of x, a chunk at a time, on the backend and back."""
@@ -139,4 +164,4 @@ class Model:
         return table(self)
 
     def __getstate__(self) -> Any:
-        raise TypeError("a model is not pickled: use scratchae.save(model, path) and scratchae.load(path)")
+        raise TypeError("a model is not pickled or copied: use scratchae.save(model, path), scratchae.load(path)")

@@ -50,10 +50,8 @@ class VAE(Model):
         D = self.latent.dimensions
         return h[:, :D], h[:, D:]
 
-    def decode(self, z: np.ndarray) -> np.ndarray:
-        """z (N, D) -> the mean of p(x|z), (N, *input_shape). Source: objectives/elbo.py (3)."""
-        self.require_built()
-        return self._decode(self._rows(z, (self.latent.dimensions,), "z"))
+    def _code(self) -> tuple[tuple[int, ...], str]:
+        return (self.latent.dimensions,), "z"
 
     def reconstruct(self, x: np.ndarray) -> np.ndarray:
         """x (N, *input_shape) -> the mean of p(x | z = mu(x)), same shape. Source: objectives/elbo.py (1) (3)."""
@@ -63,7 +61,8 @@ class VAE(Model):
     def sample(self, n: int, seed: int = 0) -> np.ndarray:
         """n draws z ~ N(0, I), decoded: means of p(x|z), (n, *input_shape). The same seed, the same draws.
 
-        Raises ValueError for n < 1. Source: Kingma and Welling 2014, section 2.1, p(z) p(x|z).
+        For x ~ p(x|z) itself, ``draw`` takes z. Raises ValueError for n < 1. Source: Kingma and Welling 2014,
+        section 2.1, p(z) p(x|z).
         """
         z = randomness.normal((positive("n", n), self.latent.dimensions), seed, randomness.PRIOR)
         return self.decode(z)

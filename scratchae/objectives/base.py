@@ -46,10 +46,11 @@ class Objective:
             wanted = f"the data has {shape}"
             if expected != shape:
                 wanted = f"where {wanted} {type(self.likelihood).__name__} takes {expected}"
-            raise ValueError(
-                f"the decoder gives rows of shape {output}, but {wanted}: end it with that shape, for instance "
-                f"with Reshape{expected}"
-            )
+            given, due = math.prod(output), math.prod(expected)
+            mend = f"end it with Reshape{expected}"
+            if given != due:
+                mend = f"those are {given} numbers, not {due}, so change a size, stride or padding of its layers"
+            raise ValueError(f"the decoder gives rows of shape {output}, but {wanted}: {mend}")
         self.decoder.place(self.encoder.place(NOISE))
         return prefixed("encoder", encoder) | prefixed("decoder", decoder)
 

@@ -6,17 +6,23 @@ from typing import Any
 import numpy as np
 
 from ..backend import Array, Backend
-from ..checks import MOST32, instance, real, real32
+from ..checks import MOST32, instance, nameable, real, real32, takes
 
 Rate = float | Callable[[int], float]
 
 
 def learning_rate(lr: Any) -> Rate:
-    """A number above 0, or a function of the step t = 1, 2, ...
+    """A number above 0, or a function of the step t = 1, 2, ... alone: ``fit`` asks more than once for some t.
 
-    Raises ValueError for another number, TypeError for a class. Shapes: none. Source: schedules.py."""
+    Raises ValueError for another number, TypeError for a class, for a function that does not take a step, and for a
+    lambda, which no file could name. Shapes: none. Source: schedules.py."""
     instance("learning rate", lr)
-    return lr if callable(lr) else real32("lr", lr, 0, strict=True)
+    nameable("learning rate", lr)
+    if not callable(lr):
+        return real32("lr", lr, 0, strict=True)
+    if not takes(lr, 1):
+        raise TypeError(f"the learning rate is {lr!r}, but a number, or a function of the step t, is expected")
+    return lr
 
 
 class Optimizer:

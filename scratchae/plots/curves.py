@@ -12,12 +12,16 @@ MARKED = 30  # epochs, at most, that are points as well as a line
 
 
 def loss_curves(
-    records: Sequence[dict[str, Any]], title: str, note: str = "", unit: str = "nats per example"
+    records: Sequence[dict[str, Any]],
+    title: str,
+    note: str = "",
+    unit: str = "nats per example",
+    lines: tuple[str, str] = ("training", "test"),
 ) -> "Figure":
-    """The loss and its parts over the epochs, training and test, a panel each: a history's records -> Figure.
+    """The loss and its parts over the epochs, training and held-out, a panel each: a history's records -> Figure.
 
-    Parts that are zero throughout, and a single part (it is the loss), are left out. Shapes: scalars.
-    Raises ValueError for no records. Source: Kingma and Welling 2014, figure 2.
+    lines: the names of the two. Parts that are zero throughout, and a single part (it is the loss), are left out.
+    Shapes: scalars. Raises ValueError for no records. Source: Kingma and Welling 2014, figure 2.
     """
     from matplotlib.ticker import MaxNLocator
 
@@ -30,10 +34,8 @@ def loss_curves(
     figure = framed(max(4.6, 2.9 * len(panels)), 2.9 + HEADER, title, note, constrained=True)
     for i, term in enumerate(panels):
         axes = figure.add_subplot(1, len(panels), i + 1)
-        for name, key, colour in (
-            ("training", f"train_{term}", TRAIN),
-            ("test", "test_loss" if term == "loss" else term, TEST),
-        ):
+        keys = f"train_{term}", "test_loss" if term == "loss" else term
+        for name, key, colour in zip(lines, keys, (TRAIN, TEST), strict=True):
             if key in columns:
                 style: dict[str, Any] = {"color": colour, "lw": 1.8, "ms": 4, "mec": "white"}
                 style["marker"] = "o" if len(records) <= MARKED else ""

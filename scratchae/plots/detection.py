@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..checks import as_array
 from .frame import FAINT, HEADER, INK, QUIET, TEST, TRAIN, framed, name_axes
 
 if TYPE_CHECKING:
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
 
 BINS = 60
 STEPS = (1.0, 2.0, 5.0)  # ticks of a logarithmic axis, in each power of ten
+LEAST = 3  # of them, for an axis that can be read
 
 
 def score_histogram(
@@ -26,17 +28,18 @@ def score_histogram(
     """How scores lie about the threshold: of normal examples (n,) that it was learnt from, of test ones (N,).
 
     is_anomaly (N,) bool: the truth. Shares are of each group; the axis is logarithmic where all scores are
-    above 0. Raises ValueError for no scores, and as ``roc_curve``. Source: Chandola, Banerjee, Kumar,
-    "Anomaly detection: a survey", 2009, section 1.4 (scores and thresholds).
+    above 0 and three of its ticks lie among them. Raises ValueError for no scores, and as ``roc_curve``.
+    Source: Chandola, Banerjee, Kumar, "Anomaly detection: a survey", 2009, section 1.4 (scores and thresholds).
     """
     y = _truth(scores, is_anomaly)
+    known = as_array(known, "the known scores")
     if len(known) == 0 or len(scores) == 0:
         raise ValueError(f"there are {len(known)} known scores and {len(scores)} others, but some are expected")
     figure = framed(6.4, 3.6 + HEADER, title, note, constrained=True)
     axes = figure.add_subplot()
     every = np.concatenate([known, scores, [threshold]])
     low, high = every.min(), every.max()
-    logarithmic = low > 0
+    logarithmic = low > 0 and _ticks(low, high) >= LEAST
     edges = np.geomspace(low, high, BINS + 1) if logarithmic else np.linspace(low, high, BINS + 1)
     edges[0], edges[-1] = low, high  # rounding may leave them inside
     groups: tuple[tuple[str, np.ndarray, dict[str, Any]], ...] = (
@@ -60,7 +63,8 @@ def roc_curve(scores: np.ndarray, is_anomaly: np.ndarray, threshold: float, titl
     """Anomalies found against false alarms, over all thresholds, the chosen one marked: (N,) twice -> Figure.
 
     is_anomaly (N,) bool: the truth. The area under the curve is evaluate's ``roc_auc``. Raises ValueError for
-    other shapes, and where one of the classes is missing. Source: Hanley and McNeil 1982, figure 1.
+    other shapes, and where one of the classes is missing, TypeError for masked arrays. Source: Hanley and McNeil
+    1982, figure 1.
     """
     y = _truth(scores, is_anomaly)
     if y.all() or not y.any():
@@ -87,9 +91,17 @@ def roc_curve(scores: np.ndarray, is_anomaly: np.ndarray, threshold: float, titl
 
 def _truth(scores: np.ndarray, is_anomaly: np.ndarray) -> np.ndarray:
     """is_anomaly (N,) as bool, one for each score."""
-    if scores.ndim != 1 or np.shape(is_anomaly) != scores.shape:
-        raise ValueError(f"the scores have shape {scores.shape} and the truth {np.shape(is_anomaly)}: (N,) is due")
-    return np.asarray(is_anomaly, dtype=bool)
+    scores, is_anomaly = as_array(scores, "the scores"), as_array(is_anomaly, "the values of is_anomaly")
+    if scores.ndim != 1 or is_anomaly.shape != scores.shape:
+        raise ValueError(f"the scores have shape {scores.shape} and the truth {is_anomaly.shape}: (N,) is due")
+    return is_anomaly.astype(bool)
+
+
+def _ticks(low: float, high: float) -> int:
+    """How many ticks a logarithmic axis from low to high has."""
+    powers = 10.0 ** np.arange(np.floor(np.log10(low)), np.log10(high) + 1)
+    ticks = np.multiply.outer(powers, STEPS)
+    return int(np.count_nonzero((low <= ticks) & (ticks <= high)))
 
 
 def _logarithmic(axes: "Axes") -> None:

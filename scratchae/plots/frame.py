@@ -50,8 +50,14 @@ def framed(width: float, height: float, title: str, note: str, constrained: bool
     figure = Figure(figsize=(width, height), dpi=DPI, facecolor="white")
     FigureCanvasAgg(figure)
     left = MARGIN / width
-    figure.text(left, 1 - 0.14 / height, title, size=12, weight="bold", color=INK, va="top")
-    figure.text(left, 1 - 0.39 / height, note, size=8.5, color=QUIET, va="top")
+    styles: list[tuple[str, float, dict[str, Any]]] = [
+        (title, 0.14, {"size": 12, "weight": "bold", "color": INK}),
+        (note, 0.39, {"size": 8.5, "color": QUIET}),
+    ]
+    for words, down, style in styles:
+        text: Any = figure.text(left, 1 - down / height, words, va="top", **style)
+        room = (width - 2 * MARGIN) * DPI / max(text.get_window_extent().width, 1)
+        text.set_size(text.get_size() * min(1, room))  # one line, however long
     if constrained:
         pad = {"w_pad": 0.08, "h_pad": 0.08, "wspace": 0.04}
         figure.set_layout_engine("constrained", rect=(0, 0, 1, 1 - (HEADER - 0.06) / height), **pad)

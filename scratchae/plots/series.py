@@ -1,11 +1,11 @@
 """A series over time: what was found strange in it, and how well its windows are reconstructed."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .frame import FAINT, HEADER, INK, QUIET, TEST, TRAIN, framed, name_axes
+from .frame import FAINT, HEADER, INK, TEST, TRAIN, framed, name_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -36,7 +36,7 @@ def series_scores(
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
     over = scores > threshold
     upper.plot(t, x, color=TRAIN, lw=0.8, label="series", zorder=3)
-    upper.plot(t[over], x[over], ".", color=TEST, ms=3.5, mew=0, label="above the threshold", zorder=4)
+    upper.plot(t[over], x[over], "o", color=TEST, ms=3, mew=0, label="above the threshold", zorder=4)
     lower.plot(t, scores, color=INK, lw=0.8, zorder=3)
     lower.axhline(threshold, color=TEST, lw=1, ls="--", zorder=4, label=f"threshold {threshold:.3g}")
     lower.set_ylim(bottom=0)
@@ -50,9 +50,7 @@ def series_scores(
     upper.set_xlim(t[0], t[-1])
     name_axes(upper, "", units[1])
     name_axes(lower, units[0], units[2])
-    for axes in (upper, lower):
-        axes.legend(frameon=False, fontsize=8, labelcolor=INK, ncols=2, loc="upper left", bbox_to_anchor=(0, 1.02))
-        axes.set_ylim(top=axes.get_ylim()[1] + 0.15 * np.ptp(axes.get_ylim()))  # room for the legend
+    _legend_below(figure, upper, lower, markerscale=2)
     return figure
 
 
@@ -62,11 +60,12 @@ def window_pairs(
     title: str,
     note: str = "",
     units: tuple[str, str] = ("time", "value"),
+    lines: tuple[str, str] = ("original", "reconstruction"),
 ) -> "Figure":
     """Series and their reconstructions, the error between them filled: {title: (x, x')}, t all (T,) -> Figure.
 
-    units: of t and x; all panels have the same axes. Raises ValueError for other shapes, and for no series.
-    Source: TensorFlow's tutorial "Intro to Autoencoders", third example.
+    units: of t and x; lines: the names of x and x'; all panels have the same axes. Raises ValueError for other
+    shapes, and for no series. Source: TensorFlow's tutorial "Intro to Autoencoders", third example.
     """
     from matplotlib.ticker import MaxNLocator
 
@@ -81,8 +80,8 @@ def window_pairs(
     panels: list[Axes] = list(figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).flat)
     for i, (axes, (word, (x, y))) in enumerate(zip(panels, pairs.items(), strict=False)):
         axes.fill_between(t, x, y, color=TEST, alpha=0.25, lw=0, label="error", zorder=2)
-        axes.plot(t, x, color=TRAIN, lw=2.6, alpha=0.55, label="original", zorder=3)
-        axes.plot(t, y, color=TEST, lw=1, label="reconstruction", zorder=4)
+        axes.plot(t, x, color=TRAIN, lw=2.6, alpha=0.55, label=lines[0], zorder=3)
+        axes.plot(t, y, color=TEST, lw=1, label=lines[1], zorder=4)
         axes.set_title(word, fontsize=9, color=INK)
         axes.grid(axis="y", color=FAINT, lw=0.6)
         name_axes(axes, units[0] if i + columns >= len(pairs) else "", units[1] if i % columns == 0 else "")
@@ -91,6 +90,12 @@ def window_pairs(
         axes.set_visible(False)
     panels[0].set_xlim(t[0], t[-1])
     panels[0].xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 3, 6, 10]))
-    handles, words = panels[0].get_legend_handles_labels()
-    figure.legend(handles, words, loc="outside lower center", ncols=3, frameon=False, fontsize=8, labelcolor=QUIET)
+    _legend_below(figure, panels[0])
     return figure
+
+
+def _legend_below(figure: "Figure", *panels: "Axes", markerscale: float = 1) -> None:
+    """What the panels' lines are, in a row outside of them; points as large there as asked."""
+    handles = [handle for axes in panels for handle in axes.get_legend_handles_labels()[0]]
+    style: dict[str, Any] = {"frameon": False, "fontsize": 8, "labelcolor": INK, "markerscale": markerscale}
+    figure.legend(handles=handles, loc="outside lower center", ncols=3, **style)

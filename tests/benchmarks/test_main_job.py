@@ -33,8 +33,7 @@ def test_smoke(smoke):
     result, printed, folder = smoke
     start, ours = result["starts"]["dense"], result["jobs"]["ours"]
     assert 0 < start["cold_step"] < start["cold_epoch"]
-    assert 0 < start["warm_step"] < start["cold_step"]
-    assert ours["median"] == ours["seconds"][0] > start["warm_step"]
+    assert start["warm_step"] > 0 and 0 < ours["median"] == ours["seconds"][0]
     assert 0 < ours["test_loss"] < 544  # 784 log 2, what no learning costs
     assert "start, seconds" in printed and "python examples/vae_mnist.py" in printed
     assert [path.name for path in folder.iterdir()] == ["main_job.json"]  # all else went to a temporary folder

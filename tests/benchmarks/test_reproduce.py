@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,7 @@ sys.path[:0] = [str(ROOT / "benchmarks"), str(ROOT / "examples")]
 
 import published  # noqa: E402
 import reproduce  # noqa: E402
+import results_page  # noqa: E402
 
 WANTED = {"name", "source", "metric", "published", "ours", "seeds", "seconds", "commit"}
 
@@ -83,12 +85,104 @@ def test_a_recipe_starts_from_the_weights_of_another(tmp_path, monkeypatch):
         (out / "weights.safetensors").write_text("")
         return Done()
 
-    monkeypatch.setattr(reproduce.subprocess, "run", note)
     bench = reproduce.Bench(tmp_path, tmp_path, quick=False)
+    bench.commit = "abc"
+    monkeypatch.setattr(reproduce.subprocess, "run", note)
     bench.run("conv_denoiser", 0)
     clean, noisy = commands
     assert "--start" not in clean and "--strict-data" in clean and clean.endswith(str(tmp_path / "conv" / "0"))
     assert f"--start {tmp_path / 'conv' / '0' / 'weights.safetensors'}" in noisy and "--noise 0.4" in noisy
+
+
+def test_a_run_that_was_finished_is_not_repeated(tmp_path, monkeypatch):
+    """Only one of the same command and commit, without changes, that ended well."""
+    ran, status = [], 0
+
+    class Done:
+        stdout = ""
+
+        def __init__(self):
+            self.returncode = status
+
+    def note(command, **how):
+        ran.append(command)
+        return Done()
+
+    def run(commit, name="fashion"):
+        bench.commit = commit
+        before = len(ran)
+        seconds = bench.run(name, 0)
+        assert seconds >= 0
+        return len(ran) - before
+
+    bench = reproduce.Bench(tmp_path, tmp_path, quick=False)
+    monkeypatch.setattr(reproduce.subprocess, "run", note)
+    assert [run("abc"), run("abc"), run("def"), run("def"), run("abc")] == [1, 0, 1, 0, 1]
+    assert [run("abc-dirty"), run("abc-dirty"), run(None), run(None), run("abc")] == [1] * 5
+    status = 2
+    with pytest.raises(reproduce.Failed, match="no word"):
+        run("def")
+    status = 0
+    assert run("def") == 1  # what failed, or was stopped, has no mark
+
+
+def test_a_run_without_numbers_is_a_failure(tmp_path):
+    class Odd(Fake):
+        def run(self, name, seed):
+            (self.folder(name, seed)).mkdir(parents=True, exist_ok=True)
+            (self.folder(name, seed) / "metrics.jsonl").write_text(self.text)
+            return 0.0
+
+    for text, words in (
+        ("", "IndexError"),
+        ('{"loss": 1}', "KeyError"),
+        ('{"tes', "JSON"),
+        ('{"test_mse": NaN}', "nan"),
+    ):
+        bench = Odd(tmp_path)
+        bench.text = text
+        with pytest.raises(reproduce.Failed, match=f"fashion, seed 0, .*{words}"):
+            bench.objects("fashion")
+
+
+def test_another_process_loses_no_row(tmp_path):
+    class Beside(Fake):
+        def objects(self, name):
+            reproduce.reproduce(Fake(tmp_path), ["keras"])
+            return super().objects(name)
+
+    reproduce.reproduce(Beside(tmp_path), ["fashion"])
+    assert [row["name"] for row in objects(Fake(tmp_path))] == ["fashion", "keras"]
+
+
+def test_the_folder_of_results_is_tried_first(tmp_path):
+    bench = Fake(tmp_path)
+    (bench.results / "results.json").mkdir(parents=True)
+    with pytest.raises(OSError):
+        reproduce.reproduce(bench, ["fashion"])
+    assert bench.ran == []
+
+
+def test_the_commit(tmp_path, monkeypatch):
+    """None outside a checkout of this project, and without git; the results themselves are no change."""
+    monkeypatch.setattr(reproduce, "HERE", tmp_path)
+    assert reproduce.commit() is None
+    git = ["git", "-C", tmp_path, "-c", "user.name=n", "-c", "user.email=e", "-c", "init.defaultBranch=main"]
+    (tmp_path / "docs").mkdir()
+    for name in ("file", "docs/results.json"):
+        (tmp_path / name).write_text("1")
+    for command in (["init", "-q"], ["add", "."], ["commit", "-qm", "One"]):
+        subprocess.run([*git, *command], check=True)
+    assert len(reproduce.commit()) == 7
+    (tmp_path / "docs/results.json").write_text("2")
+    assert len(reproduce.commit()) == 7
+    (tmp_path / "file").write_text("2")
+    assert reproduce.commit().endswith("-dirty")
+    monkeypatch.setattr(reproduce, "HERE", tmp_path / "docs")
+    assert reproduce.commit() is None
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setattr(reproduce, "HERE", tmp_path)
+    assert reproduce.commit() is None
 
 
 def test_quick_runs_and_their_numbers(tmp_path):
@@ -118,23 +212,76 @@ def test_recipes_are_runs_of_the_examples(name):
     assert recipe.start is None or recipe.start in published.RECIPES
 
 
+METRICS = {
+    "dense_vae": [105.5],
+    "tf_cvae": [-105.5],
+    "fashion": [0.02],
+    "denoiser": [0.02],
+    "denoiser_mean": [0.02],
+    "ecg": [0.3, 0.4, 0.5],
+    "ecg_more": [0.3, 0.4, 0.5],
+    "ecg_better": [0.3, 0.6],
+    "keras": [0.09],
+    "sparse": [105.5 / 784, 0.25],
+    "deep": [0.09],
+    "conv": [0.09],
+    "conv_denoiser": [0.09],
+    "linear": [0.7, 0.8],
+}
+
+
+def test_each_number_is_read_from_its_column(tmp_path):
+    """By hand, from a last line in which every column has a number of its own."""
+    record = {"test_loss": 105.5, "test_mse": 0.02, "test_bce": 0.09, "code_activity": 2.0}
+    record |= {"accuracy": 0.3, "precision": 0.4, "recall": 0.5, "auc": 0.6}
+    record |= {"largest_angle": 0.7, "error_ratio": 0.8}
+    (tmp_path / "plain").mkdir()
+    (tmp_path / "metrics.jsonl").write_text("{}\n" + json.dumps(record) + "\n")
+    (tmp_path / "plain" / "metrics.jsonl").write_text('{"code_activity": 8.0}\n')
+    found = {name: [m.read(tmp_path) for m in recipe.metrics] for name, recipe in published.RECIPES.items()}
+    assert found == METRICS
+
+
 def test_bars():
     up, down = (published.Metric("", published.last("x"), None, 0.5, higher) for higher in (True, False))
-    assert [reproduce.reached(up, v) for v in (0.4, 0.5, 0.6)] == [False, True, True]
-    assert [reproduce.reached(down, v) for v in (0.4, 0.5, 0.6)] == [True, True, False]
-    assert reproduce.reached(replace(up, bar=None), 0.4) is None
+    assert [results_page.reached(up, v) for v in (0.4, 0.5, 0.6)] == [False, True, True]
+    assert [results_page.reached(down, v) for v in (0.4, 0.5, 0.6)] == [True, True, False]
+    assert results_page.reached(replace(up, bar=None), 0.4) is None
 
 
 def test_shown_numbers():
-    assert [reproduce.short(v) for v in (None, 0.00881, 1.0003, 105.66, -156.7)] == [
+    assert [results_page.short(v) for v in (None, 0.00881, 1.0003, 105.66, -156.7)] == [
         *("-", ".0088", "1.0003", "105.66", "-156.70")
     ]
 
 
-def test_damaged_results_are_one_sentence(tmp_path, capsys, monkeypatch):
+def test_what_is_kept_is_told_in_the_words_of_today(tmp_path, monkeypatch):
+    """Rows of recipes that are gone are left out; a bar that was moved is held against the old number."""
+    bench = Fake(tmp_path)
+    reproduce.reproduce(bench, ["fashion"])
+    file = bench.results / "results.json"
+    file.write_text(json.dumps([{"name": "gone", "metric": "m"}, *objects(bench)]))
+    metric = replace(published.RECIPES["fashion"].metrics[0], bar=0.02)
+    recipe = replace(published.RECIPES["fashion"], words="said better", metrics=(metric,))
+    monkeypatch.setitem(published.RECIPES, "fashion", recipe)
+    assert reproduce.reproduce(bench, ["fashion", "keras"]) == 0 and len(bench.ran) == 6
+    first, _ = objects(bench)
+    assert (first["recipe"], first["reached"], first["each"]) == ("said better", True, [0.010, 0.011, 0.012])
+
+
+def test_the_page_tells_a_trial_and_where_weights_come_from(tmp_path):
+    bench = Fake(tmp_path)
+    reproduce.reproduce(bench, ["conv_denoiser"])
+    page, rows = (bench.results / "results.md").read_text(), objects(bench)
+    assert "trial" not in page and results_page.TRIAL in results_page.page(rows, quick=True)
+    assert "`python examples/conv_autoencoder_mnist.py --noise 0.4 --start runs/reproduce/conv/0/weights" in page
+
+
+@pytest.mark.parametrize("text", ["[{", '{"name": 1}', "[1]", '[{"name": "fashion"}]', "null"])
+def test_damaged_results_are_one_sentence(text, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(reproduce, "FULL", (tmp_path / "runs", tmp_path))
-    (tmp_path / "results.json").write_text("[{")
+    (tmp_path / "results.json").write_text(text)
     with pytest.raises(SystemExit) as ended:
         reproduce.main(["--only", "fashion"])
     sentence = capsys.readouterr().err
-    assert ended.value.code == 2 and "results.json is no JSON" in sentence and sentence.count("\n") == 1
+    assert ended.value.code == 2 and "results.json holds no results" in sentence and sentence.count("\n") == 1

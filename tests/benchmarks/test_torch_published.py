@@ -3,7 +3,10 @@
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+from scratchae.evaluate import MeanStd
 
 pytest.importorskip("torch", reason="needs PyTorch, which trains here: pip install torch")
 sys.path[:0] = [str(Path(__file__).resolve().parents[2] / "benchmarks")]
@@ -18,6 +21,14 @@ def test_smoke(recipe, lines, capsys):
     printed = capsys.readouterr().out.splitlines()
     assert len(printed) == lines
     assert 0 < float(printed[-1].split()[2 if recipe == "ecg" else 4].strip(",")) < 1
+
+
+def test_weights_are_glorots_and_the_threshold_is_mean_and_deviation():
+    layer = torch_published.glorot(torch.nn.Linear(200, 100))
+    bound = (6 / 300) ** 0.5
+    assert 0.99 * bound < layer.weight.abs().max() <= bound and (layer.bias == 0).all()
+    scores = np.random.default_rng(0).random(50)
+    assert torch_published.threshold(scores) == pytest.approx(MeanStd(1)(scores))
 
 
 def test_padding_is_that_of_the_library():

@@ -71,6 +71,7 @@ DAMAGED = {
     "a value missing": (TEXT.replace(b"3.0000000e+00", b"NaN"), r"line 1, is nan at index \(3,\)"),
     "a label that is not whole": (b"\n1 2\n1.5 2\n", "line 3, has the label 1.5"),
     "a label too large": (b"1e20 2\n", r"line 1, has the label 1e\+20"),
+    "a label that a float cannot tell": (b"9007199254740993 2\n", "but whole numbers below 2.53 are due"),
     "a value too large": (b"1 2\n1 1e39\n", r"line 2, is 1e\+39 at index \(1,\), but float32"),
     "nothing between commas": (b"1,2,3\n\n4,,6\n", "line 3, has '' between commas"),
     "a blank between commas": (b"1,2,3\n4, ,6\n", "line 2, has ' ' between commas"),

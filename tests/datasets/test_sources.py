@@ -151,6 +151,14 @@ def test_labels_are_one_for_each_row(labels):
     assert Values(X, list("elevenwords")).labels == list("elevenwords")
 
 
+def test_labels_with_a_mask_or_of_uneven_lengths():
+    for make in (lambda labels: Images(PIXELS, labels), lambda labels: Values(X, labels)):
+        with pytest.raises(TypeError, match="the labels are a masked array, but nothing here reads a mask"):
+            make(np.ma.array(np.arange(11), mask=np.arange(11) > 3))
+        with pytest.raises(ValueError, match=r"the labels are no array, but one is expected .*: give lists of"):
+            make([[1, 2]] + [[3]] * 10)
+
+
 def test_load_by_name(monkeypatch):
     small = strokes.load(30, 20)
     monkeypatch.setattr(strokes, "load", lambda: small)

@@ -57,6 +57,7 @@ BAD = {  # rows of four that are none, and what is said of them
     "fractions": ([0.5], "valid indices"),
     "a word": ("all", "only integers"),
     "two": ((0, 1), "too many indices"),
+    "a slice of words": (slice("a"), "slice indices must be integers"),
 }
 
 
@@ -67,6 +68,12 @@ def test_rows_that_are_not_there(which):
         with pytest.raises(IndexError, match=f"has 4 rows, but .*{words}.*: give indices, a boolean for") as caught:
             take(values, bad)
         assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("rows_", [[True] * 4, [0, 1, 2, 3]])
+def test_rows_behind_a_mask_are_not_taken(rows_):
+    with pytest.raises(TypeError, match="the rows are a masked array, but nothing here reads a mask"):
+        take(rows(4), np.ma.array(rows_, mask=[0, 0, 0, 1]))
 
 
 def test_rows_in_other_spellings():
@@ -126,6 +133,18 @@ def test_constants_are_named():
         scaled(Values(x, name="beats"), per_feature=True)
     with pytest.raises(ValueError, match="every value of values is 4 in all training rows, but"):
         scaled(Values(np.full((3, 2), 4.0)))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("per_feature", [False, True])
+def test_a_range_that_the_dtype_cannot_hold(dtype, per_feature):
+    most = np.finfo(dtype).max
+    wide = Values(np.array([[most, -most], [-most, most]], dtype), name="wide")
+    with pytest.raises(ValueError, match=r"wide, or the range of .* is beyond float.*, which ends at .*: divide"):
+        scaled(wide, per_feature=per_feature)
+    narrow = Values(np.array([[0, 0], [0.1, 0.1]], dtype))
+    with pytest.raises(ValueError, match=r"wide, or the range of .* is beyond float"):
+        scaled(narrow, wide, per_feature=per_feature)
 
 
 @pytest.mark.parametrize("fraction", [0, 1, -0.2, "0.8", np.nan])

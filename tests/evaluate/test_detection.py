@@ -128,6 +128,21 @@ def test_fit_flags_report():
     assert not Detector(model, squared_error, Maximum()).fit(X).flags(X).any()  # the threshold itself is normal
 
 
+def test_that_all_are_flagged_warns():
+    """But not that one is, all but one, or none, as of normal examples."""
+    detector = Detector(autoencoder(), lambda model, x: x[:, 0], lambda s: 0.9).fit(X)
+    strange = X[X[:, 0] > 0.9]
+    with pytest.warns(
+        DetectionWarning, match=r"all 9 examples are flagged, .*0\.9: unless all are anomalies"
+    ) as got:
+        assert detector.flags(strange[:9]).all()
+    assert got[0].filename == __file__
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert detector.flags(strange[:1]).all() and not detector.flags(X[X[:, 0] < 0.9]).any()
+        assert detector.flags(np.concatenate([strange, X[X[:, 0] < 0.9][:1]])).sum() == len(strange)
+
+
 def test_before_fit():
     for call in (lambda d: d.flags(X), lambda d: d.report(X, X[:, 0] > 0.5), lambda d: d.threshold):
         with pytest.raises(
@@ -160,6 +175,17 @@ def test_a_model_that_has_changed_since_fit_is_noticed(backend):
                 use()
             assert got[0].filename == __file__
         detector.fit(X)
+
+
+@pytest.mark.parametrize("name, other", [("score", squared_error), ("rule", MeanStd(2))])
+def test_another_score_or_rule_since_fit_is_noticed(name, other):
+    detector = Detector(autoencoder()).fit(X)
+    mine = getattr(detector, name)
+    setattr(detector, name, other)
+    with pytest.warns(DetectionWarning, match=r"the score or the rule has changed since .*: call detector\.fit"):
+        detector.report(X, X[:, 0] > 0.5)
+    setattr(detector, name, mine)
+    detector.report(X, X[:, 0] > 0.5)  # a warning would be an error
 
 
 def test_a_model_of_ones_own_has_a_detector_too():

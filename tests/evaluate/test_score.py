@@ -51,10 +51,15 @@ def test_the_score_of_normal_data(model):
 
 @pytest.mark.parametrize("wrong", [SIGMA**0.5, 1.1 * SIGMA])
 def test_another_sigma_is_seen(model, wrong):
-    """sigma in the place of its square, and one that is off by a tenth."""
+    """sigma in the place of its square, and one that is off by a tenth: the numbers show it, and it is refused."""
     x = data()[:300]
     expected, error = exact(x, data())
-    assert (np.abs(score(model, x, wrong) - expected) > STANDARD_ERRORS * error).any()
+    found = score(model, x, SIGMA) * (SIGMA / wrong) ** 2
+    assert (np.abs(found - expected) > STANDARD_ERRORS * error).any()
+    with pytest.raises(
+        ValueError, match=rf"sigma is {wrong:g}, but the model was trained with GaussianNoise\(0\.5\)"
+    ):
+        score(model, x, wrong)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -79,7 +84,15 @@ def test_nothing_is_drawn(backend):
     sa.evaluate(model, x)
     np.testing.assert_array_equal(score(model, x, 0.5), before)
     quiet = sa.Autoencoder(sa.Sequential(sa.GaussianNoise(0.0), sa.Dense(3, 2)), sa.Dense(2, 3))
-    np.testing.assert_array_equal(score(quiet.build(3, backend=backend), x, 0.5), before)
+    r = quiet.build(3, backend=backend).reconstruct(x)
+    np.testing.assert_array_equal((r - x) / 0.25, before)
+
+
+def test_which_noise_is_taken():
+    """The same sigma in another dtype, within another Sequential, cut to a range."""
+    noise = sa.Sequential(sa.GaussianNoise(0.1, clip=(0.0, 1.0)))
+    model = sa.Autoencoder(sa.Sequential(noise, sa.Dense(3, 3)), sa.Dense(3, 3)).build(3)
+    assert score(model, X, np.float32(0.1)).shape == X.shape
 
 
 class NoMean(sa.LearnedGaussian):
@@ -89,13 +102,21 @@ class NoMean(sa.LearnedGaussian):
         return a
 
 
+def narrow(*noise, outputs=3, likelihood=None):
+    encoder = sa.Sequential(*noise, sa.Dense(3, 2))
+    return sa.Autoencoder(encoder, sa.Dense(2, outputs), likelihood).build(3)
+
+
 X = data()[:9]
 VAE = sa.VAE(sa.Dense(3, 4), sa.Dense(2, 3), sa.Gaussian(2), sa.GaussianLikelihood()).build(3)
-DOUBLE = sa.Autoencoder(sa.Dense(3, 2), sa.Dense(2, 6), NoMean()).build(3)
+DOUBLE = narrow(sa.GaussianNoise(SIGMA), outputs=6, likelihood=NoMean())
 BAD = [
     *((lambda s=s: score(linear(), X, s), ValueError, "sigma is .* above 0") for s in (0, -1, np.nan, None, "1")),
     (lambda: score("model", X, 1), TypeError, "the model is a str, but a VAE or an Autoencoder"),
     (lambda: score(sa.Autoencoder(sa.Dense(3, 2), sa.Dense(2, 3)), X, 1), RuntimeError, "no parameters yet"),
+    (lambda: score(narrow(), X, 1), ValueError, r"begins with Dense, but .*: train one .* GaussianNoise\(1\)"),
+    (lambda: score(narrow(sa.Masking(0.5), sa.GaussianNoise(1.0)), X, 1), ValueError, "begins with Masking, but"),
+    (lambda: score(narrow(sa.GaussianNoise(0.0)), X, 1), ValueError, r"sigma is 1, but .*GaussianNoise\(0\): give"),
     (lambda: score(VAE, X, 1), TypeError, "the model is a VAE, but .*: give an Autoencoder"),
     (
         lambda: score(linear(likelihood=sa.AbsoluteError()), X, 1),
@@ -103,11 +124,11 @@ BAD = [
         "a median, .*: train it with SquaredEr",
     ),
     (lambda: score(linear(likelihood=sa.Bernoulli()), X, 1), ValueError, r"takes values in \[0, 1\]"),
-    (lambda: score(DOUBLE, X, 1), ValueError, r"has shape \(9, 6\), but x has \(9, 3\): choose a likelihood"),
+    (lambda: score(DOUBLE, X, SIGMA), ValueError, r"has shape \(9, 6\), but x has \(9, 3\): choose a likelihood"),
     (lambda: score(linear(), X[:, :2], 1), ValueError, r"x has shape \(9, 2\), but \(N, 3\)"),
     (lambda: score(linear(), X * np.nan, 1), ValueError, "x is nan at index"),
     (lambda: score(linear(), X.tolist(), 1), TypeError, "the data is a list"),
-    (lambda: score(linear(), sa.Values(X), 1), TypeError, "x is a .*Values, but a NumPy array"),
+    (lambda: score(linear(), sa.Values(X), SIGMA), TypeError, "x is a .*Values, but a NumPy array"),
 ]
 
 

@@ -74,6 +74,12 @@ def test_a_spike_comes_back_to_where_it_was(t):
     assert marked[t] == 1 and (marked > 0).sum() == min(t + 5, 20) - max(t - 4, 0)
 
 
+def test_infinite_scores():
+    assert points([1, np.inf, 2], 4, 2).tolist() == [1, np.inf, np.inf, 2]
+    assert points([1, -np.inf, 2], 4, 2).tolist() == [1, -np.inf, -np.inf, 2]
+    assert points([1, np.inf, -np.inf], 4, 2, highest=True).tolist() == [1, np.inf, np.inf, -np.inf]
+
+
 @pytest.mark.parametrize("highest", [False, True])
 def test_points_in_no_window_are_nan_and_it_is_said(highest):
     with pytest.warns(DetectionWarning, match="2 of 8 points lie in no window, the first at 6") as caught:
@@ -102,6 +108,7 @@ def test_points_in_no_window_are_nan_and_it_is_said(highest):
         (lambda: points([1, None, 3], 5, 3), ValueError, "the scores are object of shape .*, but numbers"),
         (lambda: points([1, np.nan, 3], 5, 3), ValueError, r"the scores are nan at index 1 \(1 such"),
         (lambda: points([[1, 2], [np.nan, 3]], 3, 2), ValueError, r"the scores are nan at index 1, 0 \(1 such"),
+        (lambda: points([1, np.inf, -np.inf], 5, 3), ValueError, "hold inf and -inf, which have no mean: take"),
         (lambda: points([[1, 2], [3]], 3, 2), ValueError, "the scores are no array, .*: give lists of equal"),
         (
             lambda: points(np.ma.array([1.0, 2, 3], mask=[0, 1, 0]), 5, 3),

@@ -115,11 +115,12 @@ def test_the_noise_shown_is_the_noise_measured(runs, name, monkeypatch):
     assert f"from {before:.5f} of the noisy images" in runs[name].last
 
 
-def test_the_denoiser_starts_as_dark_as_the_images(tmp_path, monkeypatch):
-    monkeypatch.setattr("common.Run.fit", lambda *_: None)
-    run, _ = denoise_fashion.prepare(denoise_fashion.parser().parse_args(["--out", str(tmp_path)]))
+@pytest.mark.parametrize("start", ["mean", "zero"])
+def test_the_denoiser_starts_as_dark_as_the_images_or_grey(start, tmp_path):
+    options = ["--out", str(tmp_path)] + ["--last-bias", "zero"] * (start == "zero")
+    run, _ = denoise_fashion.prepare(denoise_fashion.parser().parse_args(options))
     empty = run.model.decode(np.zeros((1, 7, 7, 8), np.float32))
-    assert empty == pytest.approx(run.train.pixels.mean() / 255, rel=1e-5)
+    assert empty == pytest.approx(run.train.pixels.mean() / 255 if start == "mean" else 0.5, rel=1e-5)
 
 
 def test_the_plain_run_is_beside_the_sparse_one(runs):

@@ -22,9 +22,13 @@ def sum_units(rng, dtype, N, D, K, key):
 
 
 def rate_gradient(rng, dtype, N, D, K, key):
-    """total: a count, K - 1 other sums, and the mean activities times the count, two of them held at an end."""
-    total = np.concatenate([[40.0], rng.random(K - 1), 40 * rng.uniform(0.2, 0.8, D + 1)])
-    total[K + 1 : K + D : 5], total[K + 2 : K + D : 5] = 40, 1e-32
+    """total: a count, K - 1 other sums, and the mean activities times the count, some at an end or close to it.
+
+    The count is a power of two, so that no spelling of the division rounds what is close to an end.
+    """
+    total = np.concatenate([[32.0], rng.random(K - 1), 32 * rng.uniform(0.2, 0.8, D + 1)])
+    for i, rate in enumerate((1.0, 1e-33, 0.9e-30, 2e-30, 1 - 3e-16, 1 - 1e-15), 1):
+        total[K + i : K + D : 9] = 32 * rate
     return [np.full((N, D), 77, dtype)], [rng.normal(size=(N, D)).astype(dtype), total], [0.7, 0.3, K]
 
 

@@ -1,4 +1,4 @@
-"""The outside view of the contractive penalty and of tied weights: PyTorch's own Jacobian, norm and gradients."""
+"""The outside view of penalties and of tied weights: PyTorch's own sums, Jacobian, norm and gradients."""
 
 from functools import partial
 
@@ -29,8 +29,27 @@ def jacobian_norm(encode, x):
     return torch.linalg.matrix_norm(jacobian(x)) ** 2
 
 
-def torch_loss(m, p, x, eps, weight=0.0):
-    """The loss per example of those models, from x (N, 2, 3, 1)."""
+def contraction(encode, x, weight):
+    return weight * jacobian_norm(encode, x).sum()
+
+
+def absolute(encode, x, weight):
+    return weight * encode(x).abs().sum()
+
+
+def student_t(encode, x, weight):
+    return weight * torch.log(1 + encode(x) ** 2).sum()
+
+
+def to_a_rate(encode, x, weight, rho=0.2):
+    """N w KL(rho || mean activity), by PyTorch's own divergence of two Bernoullis."""
+    mean = torch.distributions.Bernoulli(probs=encode(x).mean(dim=0))
+    target = torch.distributions.Bernoulli(probs=torch.full_like(mean.probs, rho))
+    return len(x) * weight * torch.distributions.kl_divergence(target, mean).sum()
+
+
+def torch_loss(m, p, x, eps, price=None, weight=0.0):
+    """The loss per example of those models, from x (N, 2, 3, 1); price: summed over the batch."""
     (_, code), (back, _) = m.encoder.layers, m.decoder.layers
 
     def encode(rows):
@@ -40,7 +59,7 @@ def torch_loss(m, p, x, eps, weight=0.0):
     x = x.flatten(1)
     a = PHI[back.activation](encode(x) @ W + p["decoder.0.b"])
     nll = NLL[type(m.likelihood)](a, x, m.likelihood)
-    return (nll + weight * (jacobian_norm(encode, x).sum() if weight else 0.0)) / len(x)
+    return (nll + (price(encode, x, weight) if price else 0.0)) / len(x)
 
 
 @DTYPES
@@ -57,7 +76,24 @@ def test_tied(backend, dtype, activation, likelihood, rng, tolerance):
 @pytest.mark.parametrize("weight", [0.1, 3.0])
 def test_contractive(backend, dtype, activation, tied, weight, rng, tolerance):
     m = model(activation, "sigmoid", tied, sa.Contractive(weight), backend=backend, dtype=dtype)
-    loss = partial(torch_loss, weight=weight)
+    loss = partial(torch_loss, price=contraction, weight=weight)
+    assert_one_step_agrees(m, rng.random((11, 2, 3, 1)), tolerance, torch_loss=loss)
+
+
+OF_CODES = [
+    (sa.L1, "relu", absolute),
+    (sa.L1, "tanh", absolute),
+    (sa.StudentT, "relu", student_t),
+    (sa.StudentT, "tanh", student_t),
+    (partial(sa.KLRate, rate=0.2), "sigmoid", to_a_rate),
+]
+
+
+@DTYPES
+@pytest.mark.parametrize("penalty, activation, price", OF_CODES)
+def test_penalties_on_the_code(backend, dtype, penalty, activation, price, rng, tolerance):
+    m = model(activation, "sigmoid", False, penalty(0.7), backend=backend, dtype=dtype)
+    loss = partial(torch_loss, price=price, weight=0.7)
     assert_one_step_agrees(m, rng.random((11, 2, 3, 1)), tolerance, torch_loss=loss)
 
 
@@ -78,7 +114,7 @@ def overwrites(self, dy, backward=sa.Dense.backward):
 def test_a_planted_error_is_seen(kind, method, wrong, where, monkeypatch, rng, tolerance):
     """The penalty's value, its gradient through h, that of W alone, and what the tied layer gave W."""
     m = model("tanh", "sigmoid", True, sa.Contractive(0.6), dtype="float64")
-    x, loss = rng.random((11, 2, 3, 1)), partial(torch_loss, weight=0.6)
+    x, loss = rng.random((11, 2, 3, 1)), partial(torch_loss, price=contraction, weight=0.6)
     assert_one_step_agrees(m, x, tolerance, torch_loss=loss)
     monkeypatch.setattr(kind, method, wrong)
     with pytest.raises(AssertionError, match=f"^{where}: "):

@@ -1,0 +1,141 @@
+"""Descriptions: what is called like the library's is not taken for it, and what cannot be told is a sentence."""
+
+import collections
+import functools
+
+import numpy as np
+import pytest
+from test_checkpoint_edited import rewritten
+
+import scratchae as sa
+from scratchae import initializers, layers, schedules
+from scratchae.description import LIBRARY, construct, describe
+
+X = np.random.default_rng(0).random((12, 6)).astype(np.float32)
+
+
+class Warmup(schedules.Schedule):
+    """A rate that falls again after its warm-up, which the library's Warmup does not."""
+
+    def __init__(self, start, steps):
+        self.start, self.steps = start, steps
+
+    def __call__(self, t):
+        return self.start * min(t / self.steps, self.steps / t)
+
+
+class Dense(layers.Dense):
+    """Another layer, which is called like the library's."""
+
+
+class Normal(initializers.Normal):
+    """Another initialiser, which is called like the library's."""
+
+
+def zeros(t):
+    return 1e-3
+
+
+OWN = {one.__name__: one for one in (Warmup, Dense, Normal, zeros)}
+
+
+def trained(lr=1e-3, first=None):
+    model = sa.Autoencoder(first or sa.Dense(6, 3), sa.Dense(3, 6)).build(6)
+    optimizer = sa.Adam(1e-3)
+    sa.fit(model, X, optimizer, epochs=1)
+    optimizer.lr = lr
+    return model
+
+
+OWNERS = {
+    "Warmup": (lambda: trained(Warmup(0.1, 3)), lambda model: type(model.optimizer.lr)),
+    "Dense": (lambda: trained(first=Dense(6, 3)), lambda model: type(model.objective.encoder)),
+    "Normal": (lambda: trained(first=sa.Dense(6, 3, init=Normal(0.1))), lambda m: type(m.objective.encoder.init)),
+    "zeros": (lambda: trained(zeros), lambda model: model.optimizer.lr),
+}
+
+
+@pytest.mark.parametrize("name", OWNERS)
+def test_what_is_called_like_the_librarys_is_the_users(tmp_path, name):
+    make, found = OWNERS[name]
+    assert name in LIBRARY
+    sa.save(make(), tmp_path / "model")
+    with pytest.raises(ValueError, match=rf"names '{name}', which is not one of this .*classes=\[{name}\]"):
+        sa.load(tmp_path / "model")
+    again = sa.load(tmp_path / "model", classes=OWN.values())
+    assert found(again) is OWN[name]
+    assert type(again.objective.decoder) is sa.Dense  # in the same file, the library's own
+
+
+@pytest.mark.parametrize("name", OWNERS)
+def test_a_class_handed_in_does_not_stand_for_the_librarys(tmp_path, name):
+    lr, first = schedules.Warmup(0.1, 3), sa.Dense(6, 3, init=initializers.Normal(0.1))
+    sa.save(trained(lr, first), tmp_path / "model")
+    again = sa.load(tmp_path / "model", classes=[OWN[name]])
+    layer = again.objective.encoder
+    kinds = {type(again.optimizer.lr), type(layer), type(layer.init), layer.init_b}
+    assert kinds == {schedules.Warmup, sa.Dense, initializers.Normal, initializers.zeros}
+
+
+def test_a_file_from_before_names_both_kinds_alike(tmp_path):
+    class Mine(sa.Dense):
+        """The user's own, of a name of its own."""
+
+    def unmarked(metadata, tensors):
+        metadata["model"] = metadata["model"].replace(', "own": true', "")
+
+    sa.save(trained(first=Mine(6, 3)), tmp_path / "model")
+    before = (tmp_path / "model").read_bytes()
+    assert rewritten(tmp_path / "model", unmarked, signed=True) != before
+    assert type(sa.load(tmp_path / "model", classes=[Mine]).objective.encoder) is Mine
+
+
+def test_the_librarys_are_described_as_ever():
+    for name, one in LIBRARY.items():
+        if not isinstance(one, type):
+            assert describe(one) == {"function": name}
+            assert construct({"function": name}, OWN) is one
+    assert describe(sa.L1(0.5)) == {"class": "L1", "arguments": {"weight": 0.5}}
+
+
+def test_two_of_one_name(tmp_path):
+    sa.save(trained(Warmup(0.1, 3)), tmp_path / "model")
+    with pytest.raises(ValueError, match=r"classes is .*Warmup.*, but two have one name: hand in the one that"):
+        sa.load(tmp_path / "model", classes=[Warmup, schedules.Warmup])
+    assert sa.load(tmp_path / "model", classes=[Warmup, Warmup]).optimizer.lr.steps == 3
+
+
+class Other:
+    """Keeps its argument by another name."""
+
+    def __init__(self, start):
+        self.s = start
+
+
+class Table:
+    """Keeps what it is given."""
+
+    def __init__(self, rates):
+        self.rates = rates
+
+
+@pytest.mark.parametrize(
+    "lr, what",
+    [
+        (lambda t: 1e-3, "<function <lambda> .*> cannot be saved"),
+        (functools.partial(zeros), "a partial cannot be saved"),
+        (Other(1e-3), "a Other cannot be saved, since its argument start is no attribute of that name"),
+        (Table(np.array([[1e-3], [1e-4]])), "a ndarray cannot be saved: use"),
+        (Table(collections.deque([1e-3])), "a deque cannot be saved"),
+        (Table({}), "a dict cannot be saved: use"),
+        (Table({}).__init__, "<bound method .*> cannot be saved"),
+    ],
+)
+def test_what_cannot_be_told_is_a_sentence_with_a_way_out(tmp_path, lr, what):
+    model = trained(lr)
+    with pytest.raises(TypeError, match=rf"{what}.*a function.*model\.optimizer\.lr = 1e-3") as caught:
+        sa.save(model, tmp_path / "model")
+    assert "\n" not in str(caught.value) and not list(tmp_path.iterdir())
+    model.optimizer.lr = 1e-3
+    sa.save(model, tmp_path / "model")
+    assert sa.load(tmp_path / "model").optimizer.lr == 1e-3

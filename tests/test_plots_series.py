@@ -116,10 +116,10 @@ def test_masks_are_refused(place):
     known, s, y = case()
     given = [known, s, y]
     given[place] = np.ma.array(given[place], mask=given[place] > given[place].mean())
-    with pytest.raises(TypeError, match=("the known scores", "the scores", "the values of is_anomaly")[place]):
+    with pytest.raises(TypeError, match=f"^{('known', 'scores', 'is_anomaly')[place]} is a masked"):
         plots.score_histogram(*given, 0.03, TITLE)
     if place:
-        with pytest.raises(TypeError, match="are a masked array, but nothing here reads a mask"):
+        with pytest.raises(TypeError, match="is a masked array, but nothing here reads a mask"):
             plots.roc_curve(*given[1:], 0.03, TITLE)
 
 

@@ -4,7 +4,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..checks import as_array
 from .frame import FAINT, HEADER, INK, QUIET, TEST, TRAIN, framed, name_axes
 
 if TYPE_CHECKING:
@@ -32,7 +31,7 @@ def score_histogram(
     Source: Chandola, Banerjee, Kumar, "Anomaly detection: a survey", 2009, section 1.4 (scores and thresholds).
     """
     y = _truth(scores, is_anomaly)
-    known = as_array(known, "the known scores")
+    _unmasked(known=known)
     if len(known) == 0 or len(scores) == 0:
         raise ValueError(f"there are {len(known)} known scores and {len(scores)} others, but some are expected")
     figure = framed(6.4, 3.6 + HEADER, title, note, constrained=True)
@@ -91,10 +90,19 @@ def roc_curve(scores: np.ndarray, is_anomaly: np.ndarray, threshold: float, titl
 
 def _truth(scores: np.ndarray, is_anomaly: np.ndarray) -> np.ndarray:
     """is_anomaly (N,) as bool, one for each score."""
-    scores, is_anomaly = as_array(scores, "the scores"), as_array(is_anomaly, "the values of is_anomaly")
-    if scores.ndim != 1 or is_anomaly.shape != scores.shape:
-        raise ValueError(f"the scores have shape {scores.shape} and the truth {is_anomaly.shape}: (N,) is due")
-    return is_anomaly.astype(bool)
+    _unmasked(scores=scores, is_anomaly=is_anomaly)
+    if scores.ndim != 1 or np.shape(is_anomaly) != scores.shape:
+        raise ValueError(f"the scores have shape {scores.shape} and the truth {np.shape(is_anomaly)}: (N,) is due")
+    return np.asarray(is_anomaly, dtype=bool)
+
+
+def _unmasked(**arrays: np.ndarray) -> None:
+    """Raise TypeError for a mask, which nothing here reads."""
+    for name, array in arrays.items():
+        if isinstance(array, np.ma.MaskedArray):
+            raise TypeError(
+                f"{name} is a masked array, but nothing here reads a mask: leave out what it hides first"
+            )
 
 
 def _ticks(low: float, high: float) -> int:

@@ -33,10 +33,11 @@ def reached(metric: Metric, ours: float) -> bool | None:
 
 
 def short(number: float | None) -> str:
-    """.0088, 105.66: four decimals below 1, two above; a dash for None."""
+    """105.66, 1.0003, .9336, .00781: two decimals from 10 on, four from 0.1 on, five below; a dash for None."""
     if number is None:
         return "-"
-    text = f"{number:.2f}" if abs(number) >= 10 else f"{number:.4f}"
+    decimals = 2 if abs(number) >= 10 else 4 if abs(number) >= 0.1 else 5
+    text = f"{number:.{decimals}f}"
     return text.removeprefix("0") if text.startswith("0.") else text
 
 

@@ -52,7 +52,8 @@ def test_rows_are_written_kept_and_run_again_when_they_are_asked_otherwise(tmp_p
     assert first["reached"] is False and second["reached"] is True
     page = (bench.results / "results.md").read_text()
     assert (
-        "| fashion | test MSE per pixel | .0088 | .0110 (.0100 to .0120) | <= .0091, **missed** | 0 to 2 |" in page
+        "| fashion | test MSE per pixel | .00880 | .01100 (.01000 to .01200) | <= .00910, **missed** | 0 to 2 |"
+        in page
     )
     assert "not reached: fashion, test MSE per pixel" in capsys.readouterr().out
 
@@ -251,7 +252,7 @@ def test_bars():
 
 def test_shown_numbers():
     assert [results_page.short(v) for v in (None, 0.00881, 1.0003, 105.66, -156.7)] == [
-        *("-", ".0088", "1.0003", "105.66", "-156.70")
+        *("-", ".00881", "1.0003", "105.66", "-156.70")
     ]
 
 

@@ -63,7 +63,7 @@ class EarlyStopping:
 
     def begin(self, model: Any, validated: bool) -> None:
         """Check what can be known before the first step. Shapes: none. Source: the class docstring."""
-        if self.owner is not None and self.owner is not model.parameters:
+        if self.kept and self.owner is not model.parameters:
             raise RuntimeError(
                 "this EarlyStopping holds the best weights of another model, or of this one before it was built "
                 "again: make a new one for each model"

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from . import models, optim
-from .backend import Backend
+from .backend import Backend, get_backend
 from .description import construct, describe
 
 FORMAT = "scratchae 1"
@@ -63,6 +63,8 @@ def load(path: str | os.PathLike[str], *, backend: str | Backend = "numpy", clas
     another kind, describes what cannot be, or names a class that is not allowed. Source: the safetensors format.
     """
     own = _by_name(classes)
+    if isinstance(backend, str):
+        get_backend(backend)  # refused before the file is read, and not as a fault of the file
     metadata, tensors = _read(Path(path))
     try:
         return _restore(metadata, tensors, own, backend)

@@ -94,6 +94,15 @@ def test_bad_numbers(options):
         sa.EarlyStopping(**options)
 
 
+def test_a_run_that_was_refused_leaves_it_free():
+    """Begun, and then the optimiser was another model's: nothing was kept, so another model may have it."""
+    stop, used = sa.EarlyStopping(2), sa.Adam(1e-2)
+    sa.fit(made(), X, used, epochs=1)
+    with pytest.raises(ValueError, match="another"):
+        sa.fit(made(), X, used, epochs=1, validation=X, callbacks=stop)
+    assert len(sa.fit(made(), X, sa.Adam(1e-2), epochs=1, validation=X, callbacks=stop)) == 1
+
+
 def test_another_model_is_refused():
     """A second model must not be given the first one's weights."""
     stop, first, second = sa.EarlyStopping(2), made(), made()
@@ -119,7 +128,7 @@ def test_a_second_run_of_the_same_model_counts_on():
     """The best of both is kept, and each run has the whole patience."""
     model, history, stop = owned(), Script([3, 1, 2, 2, 2]), sa.EarlyStopping(3)
     for epoch in (1, 2, 3, 4, 5):
-        if epoch == 4:
+        if epoch in (1, 4):
             stop.begin(model, True)
         model.backend.write(model.parameters.values, epoch)
         history.next()

@@ -161,6 +161,12 @@ def test_going_on_after_load_is_not_having_stopped(tmp_path, backend, name, opti
     same(whole, again)
 
 
+def test_a_backend_that_is_none_is_no_fault_of_the_file(tmp_path):
+    sa.save(built(), tmp_path / "model")
+    with pytest.raises(ValueError, match=r"^there is no backend 'numpi'"):
+        sa.load(tmp_path / "model", backend="numpi")
+
+
 def test_a_tie_is_kept(tmp_path):
     """One matrix in the file, and one in the model that comes back; a model without a tie is described as ever."""
     sa.save(built("tied"), tmp_path / "model")

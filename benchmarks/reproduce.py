@@ -179,9 +179,12 @@ class Mark:
     def seconds(self) -> float | None:
         """How long that run took; None, and no mark any more, if it was another one or did not end."""
         clean = self.what["commit"] and not self.what["commit"].endswith("-dirty")
-        found = json.loads(self.path.read_text()) if self.path.is_file() else {}
-        if clean and self.what.items() <= found.items():
-            return found["seconds"]
+        try:
+            found = json.loads(self.path.read_text())
+            if clean and self.what.items() <= found.items():
+                return float(found["seconds"])
+        except (OSError, ValueError, TypeError, AttributeError, KeyError):
+            pass  # no mark, or a damaged one: the run is repeated
         self.path.unlink(missing_ok=True)
         return None
 

@@ -127,6 +127,13 @@ def test_a_run_that_was_finished_is_not_repeated(tmp_path, monkeypatch):
     assert run("def") == 1  # what failed, or was stopped, has no mark
 
 
+@pytest.mark.parametrize("text", ["", "[]", "null", '{"commit": "abc"}', '{"commit": "abc", "seconds": "x"}'])
+def test_a_damaged_mark_is_none(text, tmp_path):
+    (tmp_path / "done.json").write_text(text)
+    mark = reproduce.Mark(tmp_path / "done.json", {"commit": "abc"})
+    assert mark.seconds() is None and mark.set(2.0) == mark.seconds() == 2.0
+
+
 def test_a_run_without_numbers_is_a_failure(tmp_path):
     class Odd(Fake):
         def run(self, name, seed):

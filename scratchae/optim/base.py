@@ -14,8 +14,8 @@ Rate = float | Callable[[int], float]
 def learning_rate(lr: Any) -> Rate:
     """A number above 0, or a function of the step t = 1, 2, ... alone: ``fit`` asks more than once for some t.
 
-    Raises ValueError for another number, TypeError for a class, for a function that does not take a step, and for a
-    lambda, which no file could name. Shapes: none. Source: schedules.py."""
+    Raises ValueError for another number, TypeError for a class, for a function that does not take a step, and for
+    what no file could name, such as a lambda. Shapes: none. Source: schedules.py."""
     instance("learning rate", lr)
     nameable("learning rate", lr)
     if not callable(lr):

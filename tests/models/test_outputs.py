@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import scratchae as sa
+from scratchae import randomness
 
 SHAPE, N = (3, 2), 4000
 LIKELIHOODS = {
@@ -56,6 +57,16 @@ def test_draws_depend_on_the_seed_and_on_the_row_alone():
     np.testing.assert_array_equal(x, model.draw(h, seed=0))
     np.testing.assert_array_equal(x[:2], model.draw(h[:2]))
     assert not np.array_equal(x, model.draw(h, seed=1)) and not np.array_equal(x[0], x[1])
+
+
+def test_the_noise_is_a_stream_of_its_own():
+    """Not the prior's, or x would be spoilt by the very numbers that z was made of."""
+    model, _ = models(sa.GaussianLikelihood(0.5), dtype="float64")
+    h = np.zeros((4, 2))
+    noise = randomness.normal((4, *SHAPE), 7, randomness.OUTPUTS)
+    np.testing.assert_array_equal(model.draw(h, seed=7), model.decode(h) + 0.5 * noise)
+    assert len({float(randomness.normal((4, 6), 7, stream)[0, 0]) for stream in range(8)}) == 8
+    assert randomness.OUTPUTS == 7
 
 
 def test_doors():

@@ -5,21 +5,22 @@
     python benchmarks/reproduce.py --quick               # a few seconds each, to see that all of it runs
 
 published.py has the recipes and what each must reach. A recipe is a script of examples/, run once for each seed as
-a process of its own, on the real data only; the number is read from the last line of its metrics.jsonl. Runs are
-left in runs/reproduce, and one that was finished at this commit is not repeated. After each recipe both files are
-written whole. A recipe that stands in results.json with the same command and seeds is kept and not run: delete its
-objects there to run it again.
+a process of its own, with this checkout's library, on the real data only; the number is read from the last line of
+its metrics.jsonl. Runs are left in runs/reproduce, and one that was finished at this commit is not repeated. After
+each recipe both files are written whole. A recipe that stands in results.json with the same command and seeds is
+kept and not run: delete its objects there to run it again.
 
 results.json is a list of objects: name, source, metric, published, ours (the mean over seeds), seeds, seconds (of
 all seeds together), commit, and further recipe, command, start (the recipe whose weights it goes on from), each
 (the number of each seed), bar, higher (whether more is better), reached. What does not apply is null. --quick
-trains on generated data and little of it, so its numbers mean nothing; it writes to runs/reproduce_quick and keeps
-nothing.
+trains on generated data and little of it, so its numbers mean nothing; it writes to runs/reproduce_quick and begins
+anew each time.
 """
 
 import argparse
 import json
 import math
+import os
 import subprocess
 import sys
 import time
@@ -27,13 +28,17 @@ from pathlib import Path
 from typing import Any
 
 import compare_torch
+from marks import HERE, Mark, commit, lock
 from processes import Failed, environment
 from published import RECIPES, Metric, Recipe
 from results_page import RUNS, judged, page
 
-HERE = Path(__file__).resolve().parents[1]
 FULL, QUICK = (RUNS, "docs"), ("runs/reproduce_quick", "runs/reproduce_quick")
 KEYS = ("command", "start", "seeds")  # of an object: what decides its number
+WRITTEN = (
+    *("name", "source", "recipe", "command", "start", "metric", "published", "ours", "each", "seeds"),
+    *("seconds", "commit", "bar", "higher", "reached"),
+)
 
 
 def parser() -> compare_torch.Parser:
@@ -43,28 +48,12 @@ def parser() -> compare_torch.Parser:
     return p
 
 
-def commit() -> str | None:
-    """The commit of this checkout, marked where files of it were changed since; None outside a checkout."""
-
-    def git(*command: str) -> str:
-        return subprocess.run(
-            ["git", *command], cwd=HERE, capture_output=True, text=True, check=True
-        ).stdout.strip()
-
-    try:
-        if Path(git("rev-parse", "--show-toplevel")) != HERE:
-            return None
-        changed = git("status", "--porcelain", "--untracked-files=no", ".", ":!docs/results.*")
-        return git("rev-parse", "--short", "HEAD") + "-dirty" * bool(changed)
-    except (OSError, subprocess.CalledProcessError):
-        return None
-
-
 class Bench:
     """Where it all is: the folder of the runs, that of the results, tiny or not."""
 
     def __init__(self, runs: Path, results: Path, quick: bool):
-        self.runs, self.results, self.quick, self.commit = runs, results, quick, commit()
+        self.runs, self.results, self.quick = runs, results, quick
+        self.commit = None if quick else commit()
 
     def seeds(self, recipe: Recipe) -> tuple[int, ...]:
         """One is enough where it is quick."""
@@ -83,12 +72,16 @@ class Bench:
             options += ["--start", str(self.folder(recipe.start, seed) / "weights.safetensors")]
         options += ["--smoke", "--dataset", recipe.stand_in] if self.quick else ["--strict-data"]
         command = [sys.executable, str(HERE / "examples" / script), *options, "--out", str(out)]
-        mark = Mark(out / "done.json", {"command": command[1:], "commit": self.commit})
+        mark = Mark(out, {"command": command[1:], "commit": self.commit})
         if (seconds := mark.seconds()) is not None:
             return seconds
         began = time.perf_counter()
-        with (out / "log.txt").open("w") as log:
-            done = subprocess.run(command, env=environment(), stdout=log, stderr=subprocess.STDOUT)
+        with (out / "log.txt").open("a") as log:
+            lock(log, f"{name}, seed {seed},")
+            log.truncate(0)
+            paths = [str(HERE), *filter(None, [os.environ.get("PYTHONPATH")])]
+            env = environment() | {"PYTHONPATH": os.pathsep.join(paths)}
+            done = subprocess.run(command, env=env, stdout=log, stderr=subprocess.STDOUT)
         if done.returncode:
             words = [line for line in (out / "log.txt").read_text().splitlines() if line.strip()]
             raise Failed(f"{name}, seed {seed}, ended with status {done.returncode}: {(words or ['no word'])[-1]}")
@@ -99,6 +92,7 @@ class Bench:
         try:
             value = metric.read(self.folder(name, seed))
         except (OSError, ValueError, LookupError, TypeError) as error:
+            Mark(self.folder(name, seed), {}).forget()
             raise Failed(f"{name}, seed {seed}, left no {metric.words} ({type(error).__name__}: {error})") from None
         if not math.isfinite(value):
             raise Failed(f"{name}, seed {seed}, gave {value} as {metric.words}")
@@ -127,38 +121,40 @@ class Bench:
             **{"bar": metric.bar, "higher": metric.higher, "start": recipe.start},
         }
 
-    def read(self) -> list[dict[str, Any]]:
-        """What was finished earlier with the commands, seeds and numbers of today, in the words of today.
+    def read(self) -> dict[str, list[dict[str, Any]]]:
+        """The objects of each recipe in results.json, in the words of today where they are ``fresh``.
 
         Raises ValueError for a file that is damaged.
         """
         path = self.results / "results.json"
         if not path.is_file():
-            return []
+            return {}
         try:
-            old = {(row["name"], row["metric"]): row for row in json.loads(path.read_text())}
-            return [row for name in RECIPES for row in self.kept(name, old)]
+            rows = json.loads(path.read_text())
+            old = {name: [whole(row) for row in rows if row["name"] == name] for name in RECIPES}
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ValueError(
                 f"{path} holds no results of this command ({type(error).__name__}: {error}): mend it, or delete it "
                 "to run everything"
             ) from error
+        return {name: self.renewed(name, rows) if self.fresh(name, rows) else rows for name, rows in old.items()}
 
-    def kept(self, name: str, old: dict[tuple[str, str], dict[str, Any]]) -> list[dict[str, Any]]:
-        """The objects of a recipe, in the words of today; none unless all its numbers are there as asked for."""
-        rows = []
-        for metric in RECIPES[name].metrics:
-            asked, row = self.asked(name, RECIPES[name], metric), old.get((name, metric.words), {})
-            if any(row.get(key) != asked[key] for key in KEYS):
-                return []
-            spent = {key: row[key] for key in ("seconds", "commit")}
-            rows.append(asked | spent | judged(metric, row["each"]))
-        return rows
+    def fresh(self, name: str, rows: list[dict[str, Any]]) -> bool:
+        """Whether all numbers of a recipe are there as they would be asked for today."""
+        found = {row["metric"]: {key: row[key] for key in KEYS} for row in rows}
+        recipe = RECIPES[name]
+        return found == {m.words: {key: self.asked(name, recipe, m)[key] for key in KEYS} for m in recipe.metrics}
 
-    def write(self, rows: list[dict[str, Any]]) -> None:
+    def renewed(self, name: str, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Those numbers in the words of today, judged by the bars of today."""
+        old, recipe = {row["metric"]: row for row in rows}, RECIPES[name]
+        return [
+            old[m.words] | self.asked(name, recipe, m) | judged(m, old[m.words]["each"]) for m in recipe.metrics
+        ]
+
+    def write(self, found: dict[str, list[dict[str, Any]]]) -> None:
         """Both files, in the order of the recipes."""
-        order = list(RECIPES)
-        rows.sort(key=lambda row: order.index(row["name"]))
+        rows = [row for name in RECIPES for row in found.get(name, [])]
         self.results.mkdir(parents=True, exist_ok=True)
         for name, text in (
             ("results.json", json.dumps(rows, indent=1) + "\n"),
@@ -169,37 +165,22 @@ class Bench:
             part.replace(self.results / name)
 
 
-class Mark:
-    """A file that stands in a run's folder when it has ended well at a commit without changes."""
-
-    def __init__(self, path: Path, what: dict[str, Any]):
-        self.path, self.what = path, what
-        path.parent.mkdir(parents=True, exist_ok=True)
-
-    def seconds(self) -> float | None:
-        """How long that run took; None, and no mark any more, if it was another one or did not end."""
-        clean = self.what["commit"] and not self.what["commit"].endswith("-dirty")
-        try:
-            found = json.loads(self.path.read_text())
-            if clean and self.what.items() <= found.items():
-                return float(found["seconds"])
-        except (OSError, ValueError, TypeError, AttributeError, KeyError):
-            pass  # no mark, or a damaged one: the run is repeated
-        self.path.unlink(missing_ok=True)
-        return None
-
-    def set(self, seconds: float) -> float:
-        """The run has ended well, after so many seconds, which are returned."""
-        self.path.write_text(json.dumps(self.what | {"seconds": seconds}))
-        return seconds
+def whole(row: dict[str, Any]) -> dict[str, Any]:
+    """The object itself. Raises KeyError, TypeError or ValueError where it has not all that is written."""
+    missing = [key for key in WRITTEN if key not in row]
+    if missing:
+        raise KeyError(", ".join(missing))
+    if len(row["each"]) != len(row["seeds"]) or not all(map(math.isfinite, [row["seconds"], *row["each"]])):
+        raise ValueError(f"{row['name']} has other numbers than one for each seed, and seconds")
+    return row
 
 
 def reproduce(bench: Bench, names: list[str]) -> int:
-    """Run what is not finished; returns 1 where a recipe failed or missed a bar, else 0."""
-    rows, failed = [] if bench.quick else bench.read(), []
-    bench.write(rows)
+    """Run what is not finished; returns 1 where one of those recipes failed or missed a bar, else 0."""
+    found, failed = {} if bench.quick else bench.read(), []
+    bench.write(found)
     for name in names:
-        if any(row["name"] == name for row in rows):
+        if bench.fresh(name, found.get(name, [])):
             print(f"{name}: kept, as it stands in {bench.results / 'results.json'}", flush=True)
             continue
         try:
@@ -208,8 +189,9 @@ def reproduce(bench: Bench, names: list[str]) -> int:
             failed.append(str(error))
             print(error, file=sys.stderr, flush=True)
             continue
-        rows = [row for row in bench.read() if row["name"] != name] + new  # another process may have written
-        bench.write(rows)
+        found = bench.read() | {name: new}  # another process may have written
+        bench.write(found)
+    rows = [row for name in names for row in found.get(name, [])]
     missed = [f"{row['name']}, {row['metric']}" for row in rows if row["reached"] is False and not bench.quick]
     print(f"{bench.results / 'results.md'}: {len(rows)} numbers", *failed, *missed, sep="; not reached: ")
     return 1 if failed or missed else 0

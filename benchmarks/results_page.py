@@ -55,8 +55,11 @@ def line(row: dict[str, Any]) -> str:
 
 def recipe_line(row: dict[str, Any]) -> str:
     """What a row is, and the command of its first seed."""
-    start = START.format(runs=RUNS, start=row["start"], seed=row["seeds"][0]) if row["start"] else ""
-    return f"- **{row['name']}**: {row['source']}. {row['recipe']}. `python examples/{row['command']}{start}`"
+    seed = row["seeds"][0]
+    command = row["command"] + f" --seed {seed}" * (seed != 0)
+    if row["start"]:
+        command += START.format(runs=RUNS, start=row["start"], seed=seed)
+    return f"- **{row['name']}**: {row['source']}. {row['recipe']}. `python examples/{command}`"
 
 
 def page(rows: list[dict[str, Any]], quick: bool) -> str:

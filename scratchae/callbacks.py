@@ -10,6 +10,7 @@ import numpy as np
 from .checks import instance, positive, real
 
 Callback = Callable[[Any, Any], Any]  # f(model, history)
+HELD_OUT = ("test_loss", "reconstruction", "kl", "penalty")  # columns of the validation data
 
 
 def callables(callbacks: Iterable[Callback] | Callback | None) -> tuple[Callback, ...]:
@@ -42,16 +43,16 @@ class EarlyStopping:
     state of then: the next run goes on behind that epoch. One for each model: it remembers the best over all runs
     of that model, and each run has the whole patience. Where the best was in a run with another optimiser, only the
     values are given back: that one's state is none for the optimiser of this run. Shapes: none. Raises ValueError
-    for a column that the history does not have (for Keras' val_... at once) or that holds no number, patience below
-    1 or least below 0, RuntimeError for another model than its first. Source: Prechelt, "Early stopping - but
+    for a column that the history does not have (for Keras' val_loss at once) or that holds no number, patience
+    below 1 or least below 0, RuntimeError for another model than its first. Source: Prechelt, "Early stopping - but
     when?", 1998; Goodfellow, Bengio, Courville, "Deep Learning", 2016, Algorithm 7.1.
     """
 
     def __init__(self, patience: int = 5, column: str = "test_loss", least: float = 0.0):
-        if str(column).startswith("val_"):
+        if not isinstance(column, str) or column in ("", "val_loss"):
             raise ValueError(
-                f"EarlyStopping(column) is {column!r}, but columns of the validation data have no val_ here: "
-                "choose 'test_loss', or one of its parts, such as 'reconstruction'"
+                f"EarlyStopping(column) is {column!r}, but the name of a column of the history is expected: the "
+                "loss of the validation data is 'test_loss' here, its parts are such as 'reconstruction'"
             )
         self.patience, self.column = positive("patience", patience), column
         self.least = real("least", least, 0)
@@ -68,7 +69,7 @@ class EarlyStopping:
                 "this EarlyStopping holds the best weights of another model, or of this one before it was built "
                 "again: make a new one for each model"
             )
-        if not validated and not str(self.column).startswith("train_"):
+        if not validated and self.column in HELD_OUT:
             raise ValueError(
                 f"there will be no column {self.column!r} without validation data: hand validation to fit, or "
                 "choose a column of the training, such as 'train_loss'"

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+MOST64 = float(np.finfo(np.float64).max)
 LEAST32, MOST32 = (float(v) for v in (np.finfo(np.float32).smallest_subnormal, np.finfo(np.float32).max))
 
 
@@ -26,7 +27,7 @@ def flag(name: str, value: Any) -> bool:
 def nameable(what: str, thing: Any) -> None:
     """Raise TypeError for a function that ``save`` could not name. Shapes: none. Source: none, a check."""
     named = inspect.isfunction(thing) and "<" not in thing.__qualname__
-    if (inspect.isroutine(thing) and not named) or isinstance(thing, functools.partial):
+    if (inspect.isroutine(thing) and not named) or isinstance(thing, (functools.partial, np.ufunc)):
         raise TypeError(
             f"the {what} is {thing!r}, which has no name by which a saved model could find it again: define the "
             "function in a module"
@@ -120,7 +121,12 @@ def real(name: str, value: Any, low: float, high: float = np.inf, strict: bool =
 
     Shapes: none. Source: none, a check."""
     number = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
-    if not number or not low <= value < high or (strict and value == low):
+    if (
+        not number
+        or not low <= value < high
+        or (strict and value == low)
+        or (isinstance(value, int) and value > MOST64)
+    ):
         least = f"above {low:g}" if strict else f"at least {low:g}"
         most = "finite" if high == np.inf else f"below {high:g}"
         raise ValueError(f"{name} is {value!r}, but it must be a number {least} and {most}")

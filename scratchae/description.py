@@ -5,7 +5,7 @@
     a class of the user's      {"class": "Mine", "own": true, "arguments": {...}}
 
 Only what is on the allow-list is built, or, where it is "own", what the reader hands in: a class of the user's may
-be called like one of the library's, and neither stands for the other. (Files from before "own" name both kinds
+be called like one of the library's, and neither stands for the other. (Files of the first format name both kinds
 alike.) An object that stands in two places, such as a layer and what is tied to it, is described once; the second
 place holds its number.
 """
@@ -42,76 +42,101 @@ def describe(thing: Any) -> Any:
     """An object as its class and constructor arguments, ready for JSON; a model as it was built. Shapes: none.
 
     Where an object stands again it is {"same": n}: number n, from 0, of those that were described to their end.
-    Raises TypeError for what has no such form, such as a lambda. Source: scikit-learn's ``get_params``.
+    What is written is constructed once, so that it can be read again. Raises TypeError for what has no such form,
+    such as a lambda. Source: scikit-learn's ``get_params``.
     """
-    return _describe(thing, [])
+    own: dict[str, Any] = {}
+    try:
+        description = _describe(thing, [], own)
+        again = _describe(construct(description, own), [], {})
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+        if isinstance(error, Unspeakable):
+            raise
+        raise Unspeakable(thing, f", since it cannot be made again from its arguments ({error})") from error
+    if again != description:
+        raise Unspeakable(thing, ", since made again from its arguments it is another")
+    return description
 
 
-def _describe(thing: Any, done: list[Any]) -> Any:
+def _describe(thing: Any, done: list[Any], own: dict[str, Any]) -> Any:
+    if isinstance(thing, np.generic):
+        thing = thing.item()
     if thing is None or isinstance(thing, (bool, int, float, str)):
         return thing
     if isinstance(thing, (list, tuple)):
-        return [_describe(part, done) for part in thing]
-    if isinstance(thing, np.generic):
-        return thing.item()
+        return [_describe(part, done, own) for part in thing]
     if inspect.isfunction(thing) and "<" not in thing.__qualname__:
-        return _named("function", thing)
+        return _named("function", thing, own)
     if inspect.isroutine(thing) or inspect.isfunction(thing) or type(thing).__module__ in FOREIGN:
-        raise _unspeakable(thing)
+        raise Unspeakable(thing)
     for n, one in enumerate(done):
         if one is thing:
             return {"same": n}
-    arguments = {key: _describe(value, done) for key, value in _arguments(thing).items()}
+    arguments = {key: _describe(value, done, own) for key, value in _arguments(thing).items()}
     done.append(thing)
-    return _named("class", type(thing)) | {"arguments": arguments}
+    return _named("class", type(thing), own) | {"arguments": arguments}
 
 
-def _named(kind: str, thing: Any) -> dict[str, Any]:
-    """A class or function by its name, and whether it is another than the library's of that name."""
-    own = {} if LIBRARY.get(thing.__name__) is thing else {"own": True}
-    return {kind: thing.__name__} | own
+def _named(kind: str, thing: Any, own: dict[str, Any]) -> dict[str, Any]:
+    """A class or function by its name; one that is not the library's is marked, and put into own."""
+    name = thing.__name__
+    if LIBRARY.get(name) is thing:
+        return {kind: name}
+    if own.setdefault(name, thing) is not thing:
+        raise Unspeakable(thing, f", since two of the reader's own are called {name}")
+    return {kind: name, "own": True}
 
 
 def _arguments(thing: Any) -> dict[str, Any]:
     """What its constructor was given, "*" for what was given without a name."""
     holder = thing.objective if type(thing) in (models.Autoencoder, models.VAE) else thing
     try:
-        parameters = inspect.signature(type(thing)).parameters.values()
+        parameters = list(inspect.signature(type(thing)).parameters.values())
     except ValueError:  # some that are written in C do not tell
-        raise _unspeakable(thing) from None
+        raise Unspeakable(thing) from None
     for p in parameters:
-        if not hasattr(holder, p.name):
-            raise _unspeakable(thing, f", since its argument {p.name} is no attribute of that name")
-    return {"*" if p.kind is p.VAR_POSITIONAL else p.name: getattr(holder, p.name) for p in parameters}
+        if p.kind is p.VAR_KEYWORD or not hasattr(holder, p.name):
+            raise Unspeakable(thing, f", since its argument {p.name} is no attribute of that name")
+    values = {p.name: getattr(holder, p.name) for p in parameters}
+    starred = [i for i, p in enumerate(parameters) if p.kind in (p.POSITIONAL_ONLY, p.VAR_POSITIONAL)]
+    # what stands before one of these has no name either
+    first = [values.pop(p.name) for p in parameters[: max(starred, default=-1) + 1]]
+    if starred and parameters[starred[-1]].kind is inspect.Parameter.VAR_POSITIONAL:
+        first[-1:] = first[-1]
+    return {"*": first} | values if starred else values
 
 
-def _unspeakable(thing: Any, why: str = "") -> TypeError:
-    what = repr(thing) if inspect.isroutine(thing) else f"a {type(thing).__qualname__}"
-    return TypeError(
-        f"{what} cannot be saved{why}: use a function or a class that is defined in a module and keeps its "
-        "arguments by their names, or put a number in its place (a rate: model.optimizer.lr = 1e-3, or "
-        "model.optimizer = None) and save again"
-    )
+class Unspeakable(TypeError):
+    """What ``describe`` has no form for, and the way out. Shapes: none. Source: none, an error."""
+
+    def __init__(self, thing: Any, why: str = ""):
+        what = repr(thing) if inspect.isroutine(thing) else f"a {type(thing).__qualname__}"
+        super().__init__(
+            f"{what} cannot be saved{why}: use a function or a class that is defined in a module and keeps its "
+            "arguments, as they are, by their names, or put a number in its place (a rate: model.optimizer.lr = "
+            "1e-3, or model.optimizer = None) and save again"
+        )
 
 
-def construct(description: Any, own: dict[str, Any]) -> Any:
+def construct(description: Any, own: dict[str, Any], first_format: bool = False) -> Any:
     """The object of that description; own: the reader's classes and functions by their names. Shapes: none.
 
+    In files of the first format nothing is marked as the reader's own: what was handed in goes before the rest.
     Raises ValueError for a name that is not allowed, KeyError and TypeError for what is no description, and what
     the constructors raise. Source: ``describe``.
     """
-    return _construct(description, own, [])
+    return _construct(description, own, LIBRARY | own if first_format else LIBRARY, [])
 
 
-def _construct(description: Any, own: dict[str, Any], done: list[Any]) -> Any:
+def _construct(description: Any, own: dict[str, Any], unmarked: dict[str, Any], done: list[Any]) -> Any:
     if isinstance(description, list):
-        return [_construct(part, own, done) for part in description]
+        return [_construct(part, own, unmarked, done) for part in description]
     if not isinstance(description, dict):
         return description
     if "same" in description:
         return _again(description["same"], done)
     name = description.get("function") or description.get("class")
-    allowed = own if "own" in description else own | LIBRARY
+    allowed = own if "own" in description else unmarked
     if name not in allowed:
         raise ValueError(
             f"it names {name!r}, which is not one of this library's classes: if it is yours, hand it in as "
@@ -121,7 +146,7 @@ def _construct(description: Any, own: dict[str, Any], done: list[Any]) -> Any:
         raise TypeError(f"{name} is not what the file says it is")
     if "function" in description:
         return allowed[name]
-    arguments = {key: _construct(value, own, done) for key, value in description["arguments"].items()}
+    arguments = {key: _construct(part, own, unmarked, done) for key, part in description["arguments"].items()}
     done.append(allowed[name](*arguments.pop("*", ()), **arguments))
     return done[-1]
 

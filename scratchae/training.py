@@ -108,10 +108,10 @@ def fit(
                 raise RuntimeError("a callback built the model again while it was trained: build it before fit")
             if stop.is_set() or any(isinstance(answer, (bool, np.bool_)) and answer for answer in answers):
                 break
+        history.interrupted = stop.is_set()
         for callback in callbacks:
             if hasattr(callback, "finish"):
                 callback.finish(model, history)
-    history.interrupted = stop.is_set()
     return history
 
 
@@ -152,17 +152,21 @@ class _Run:
         record = {"epoch": epoch} | {f"train_{name}": value for name, value in terms.items()}
         return record | {"seconds": seconds, "examples_per_second": float(seen[0]) / seconds}
 
-    def _rate(self) -> float:
-        """The learning rate of the last step, or of the first: a later one need not exist."""
-        return self.optimizer.rate(max(self.optimizer.t, 1))
+    def _advice(self) -> str:
+        """What to try where numbers blew up; the rate is the last step's, as a later one need not exist."""
+        rate = self.optimizer.rate(max(self.optimizer.t, 1))
+        lighter = "a lighter penalty, " * (getattr(self.team.objective, "penalty", None) is not None)
+        return (
+            f"try a learning rate below {rate:g}, {lighter}check that the data is scaled to about 1, or start from "
+            "smaller initial weights"
+        )
 
     def _require_finite_state(self, epoch: int) -> None:
         """Raise NonFiniteLoss where a step since the last loss has spoiled the parameters or the optimiser."""
         for name, vector in {"parameters": self.team.values, **self.optimizer.vectors}.items():
             if not math.isfinite(self.team.backend.to_host(vector).sum(dtype=np.float64)):
                 raise NonFiniteLoss(
-                    f"the vector of {name} is no longer finite after epoch {epoch}: try a learning rate below "
-                    f"{self._rate():g}, or scale the data to about 1"
+                    f"the vector of {name} is no longer finite after epoch {epoch}: {self._advice()}"
                 )
 
     def require_finite(self, terms: dict[str, float], where: str, who: str) -> None:
@@ -171,14 +175,10 @@ class _Run:
             return
         bad = [name for name, value in terms.items() if name != "loss" and not math.isfinite(value)]
         what = ", ".join(f"{name} is {terms[name]}" for name in bad)
-        advice = (
-            f"try a learning rate below {self._rate():g}, check that the data is "
-            "scaled to about 1, or start from smaller initial weights"
-        )
-        if bad == ["penalty"]:
-            advice = getattr(getattr(self.team.objective, "penalty", None), "advice", "") or advice
+        advice = self.team.objective.penalty.advice if bad == ["penalty"] else ""
         raise NonFiniteLoss(
-            f"the loss became {terms['loss']} {where}: {what}; the parameters are as {who} them: {advice}"
+            f"the loss became {terms['loss']} {where}: {what}; the parameters are as {who} them: "
+            f"{advice or self._advice()}"
         )
 
 

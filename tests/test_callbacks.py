@@ -1,5 +1,8 @@
 """Early stopping: when it ends a run, and which weights are left."""
 
+import re
+import signal
+
 import numpy as np
 import pytest
 
@@ -82,10 +85,33 @@ def test_a_column_that_is_not_there():
     assert "hand validation" not in str(caught.value)  # it was handed
 
 
-@pytest.mark.parametrize("column", ["val_loss", "val_reconstruction"])
+@pytest.mark.parametrize("column", ["val_loss", "", None, 3, ["test_loss"]])
 def test_the_names_of_keras_are_refused_at_the_door(column):
-    with pytest.raises(ValueError, match=f"is '{column}', but .* no val_ here: choose 'test_loss', or one of its"):
+    with pytest.raises(ValueError, match=re.escape(f"is {column!r}, but the name of a column")):
         sa.EarlyStopping(2, column)
+
+
+def test_a_column_of_another_callback_is_one():
+    """Even one that is called as Keras' are, and without validation data."""
+
+    def mine(model, history):
+        history.records[-1]["val_f1"] = len(history)
+
+    history = sa.fit(made(), X, sa.Adam(), epochs=5, callbacks=[mine, sa.EarlyStopping(2, "val_f1")])
+    assert len(history) == 3
+
+
+def test_a_run_that_was_interrupted_says_so_to_its_callbacks():
+    class Ending:
+        def __call__(self, model, history):
+            signal.raise_signal(signal.SIGINT)
+
+        def finish(self, model, history):
+            self.interrupted = history.interrupted
+
+    ending = Ending()
+    sa.fit(made(), X, sa.Adam(), epochs=5, callbacks=ending)
+    assert ending.interrupted
 
 
 @pytest.mark.parametrize("options", [{"patience": 0}, {"least": -1}])
@@ -160,9 +186,9 @@ def test_the_state_of_another_optimiser_is_not_given_to_this_one():
     sa.fit(model, X[:30], first, epochs=3, validation=X[30:], callbacks=stop)
     kept, second, alone = values(model), sa.Adam(1.0), sa.Adam(1.0)
     momentum = first.vectors["v"]
-    momentum[:] = 7
+    momentum[:], first.t, first.epoch = 7, 70, 7
     sa.fit(model, X[:30], second, epochs=1, validation=X[30:], callbacks=stop)
-    assert (momentum == 7).all()
+    assert (momentum == 7).all() and (first.t, first.epoch) == (70, 7)
     np.testing.assert_array_equal(values(model), kept)
     assert model.optimizer is second and second.epoch == 1
     sa.fit(model, X[:30], alone, epochs=1)

@@ -77,17 +77,76 @@ def test_a_class_handed_in_does_not_stand_for_the_librarys(tmp_path, name):
     assert kinds == {schedules.Warmup, sa.Dense, initializers.Normal, initializers.zeros}
 
 
-def test_a_file_from_before_names_both_kinds_alike(tmp_path):
-    class Mine(sa.Dense):
-        """The user's own, of a name of its own."""
+class Mine(sa.Dense):
+    """The user's own, of a name of its own."""
 
-    def unmarked(metadata, tensors):
+
+@pytest.mark.parametrize("kind", [Mine, Dense])
+def test_in_a_file_of_the_first_format_what_is_handed_in_goes_first(tmp_path, kind):
+    """Nothing is marked there: a class of the library's name is the reader's, as when it was written."""
+
+    def first(metadata, tensors):
         metadata["model"] = metadata["model"].replace(', "own": true', "")
+        metadata["format"] = "scratchae 1"
 
-    sa.save(trained(first=Mine(6, 3)), tmp_path / "model")
+    sa.save(trained(first=kind(6, 3)), tmp_path / "model")
     before = (tmp_path / "model").read_bytes()
-    assert rewritten(tmp_path / "model", unmarked, signed=True) != before
-    assert type(sa.load(tmp_path / "model", classes=[Mine]).objective.encoder) is Mine
+    assert rewritten(tmp_path / "model", first, signed=True) != before
+    assert type(sa.load(tmp_path / "model", classes=[kind]).objective.encoder) is kind
+
+
+class Tail(schedules.Schedule):
+    """Arguments without a name behind one with, as *rest."""
+
+    def __init__(self, lr, *rest):
+        self.lr, self.rest = lr, rest
+
+    def __call__(self, t):
+        return self.lr
+
+
+class Nameless(Tail):
+    def __init__(self, lr, /):
+        super().__init__(lr)
+
+
+class Keywords(Tail):
+    def __init__(self, lr, **kw):
+        super().__init__(lr)
+        self.kw = None
+
+
+class Twice(Tail):
+    def __init__(self, lr):
+        super().__init__(2 * lr)
+
+
+class Itself(Tail):
+    def __init__(self, lr, me=None):
+        super().__init__(lr)
+        self.me = self
+
+
+@pytest.mark.parametrize("lr", [Tail(0.1), Tail(0.1, 2, 3), Nameless(0.1)])
+def test_arguments_without_a_name_come_back(tmp_path, lr):
+    sa.save(trained(lr), tmp_path / "model")
+    again = sa.load(tmp_path / "model", classes=[type(lr)]).optimizer.lr
+    assert type(again) is type(lr) and vars(again) == vars(lr)
+
+
+@pytest.mark.parametrize(
+    ("lr", "words"),
+    [
+        (Keywords(0.1), "argument kw is no attribute"),
+        (Twice(0.1), "made again from its arguments it is another"),
+        (Itself(0.1), "recursion"),
+        (Tail(np.datetime64("2026-11-25")), "date cannot be saved"),
+    ],
+)
+def test_what_could_not_be_read_again_is_not_written(tmp_path, lr, words):
+    with pytest.raises(TypeError, match=words):
+        sa.save(trained(lr), tmp_path / "model")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_librarys_are_described_as_ever():

@@ -78,6 +78,10 @@ def test_titles_and_nothing_clipped():
         assert not clipped(figure), name
 
 
+def test_a_title_is_no_formula():
+    assert not clipped(plots.image_grid(images(10), "$x^{$", "costs $5 and $\\frac$"))
+
+
 def test_a_long_title_and_note_are_made_smaller():
     long, short = plots.image_grid(images(10), 3 * TITLE, 3 * NOTE), plots.image_grid(images(10), TITLE, "note")
     assert not clipped(long)

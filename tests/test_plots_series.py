@@ -123,6 +123,34 @@ def test_masks_are_refused(place):
             plots.roc_curve(*given[1:], 0.03, TITLE)
 
 
+@pytest.mark.parametrize("bad", [np.nan, np.inf, "no"])
+def test_what_cannot_be_drawn_is_refused(bad):
+    known, s, y = case()
+    spoilt = np.array([bad, *s[1:]])
+    for given in ((known, spoilt, y), (spoilt, s, y), (known, s, spoilt)):
+        with pytest.raises(ValueError, match="holds what is no finite number"):
+            plots.score_histogram(*given, 0.03, TITLE)
+    with pytest.raises(ValueError, match="scores holds what is no finite number"):
+        plots.roc_curve(spoilt, y, 0.03, TITLE)
+    with pytest.raises(ValueError, match="other numbers than 0 and 1"):
+        plots.roc_curve(s, np.where(y, 1, -1), 0.03, TITLE)
+
+
+def test_a_threshold_that_flags_nothing_is_no_line():
+    figure = plots.score_histogram(*case(), np.inf, TITLE)
+    assert not figure.axes[0].lines and len(figure.legends[0].get_texts()) == 3
+
+
+@pytest.mark.parametrize("lines", ["ab", ("a",), ("a", "b", "c"), ("", ""), ("a", 2), None])
+def test_two_lines_have_two_names(lines):
+    for draw in (
+        lambda: plots.window_pairs(pairs(), np.arange(140), TITLE, lines=lines),
+        lambda: plots.loss_curves([{"epoch": 1, "train_loss": 1.0}], TITLE, lines=lines),
+    ):
+        with pytest.raises(ValueError, match="but the names of two lines are expected"):
+            draw()
+
+
 @pytest.mark.parametrize("ties", [False, True])
 def test_the_roc_curve_agrees_with_the_report(ties):
     _, s, y = case()

@@ -8,7 +8,7 @@ from .base import Array, Backend
 from .cupy import CupyBackend
 from .numpy import NumpyBackend
 
-__all__ = ["Array", "Backend", "CupyBackend", "NumpyBackend", "get_backend"]
+__all__ = ["Array", "Backend", "CupyBackend", "NumpyBackend", "floating", "get_backend"]
 
 NAMES = ("numpy", "reference", "cupy")
 OPTIONS = ("precision", "graph")  # of "cupy"
@@ -24,7 +24,7 @@ def get_backend(name: str = "numpy", dtype: Any = "float32", **gpu: Any) -> Back
     """
     if not isinstance(name, str) or name not in NAMES:
         raise ValueError(f"there is no backend {name!r}: choose one of {', '.join(NAMES)}")
-    dtype = _floating(dtype)
+    dtype = floating(dtype)
     unknown = gpu.keys() - OPTIONS
     if unknown:
         raise ValueError(f"there is no option {', '.join(sorted(unknown))}: 'cupy' takes {' and '.join(OPTIONS)}")
@@ -35,8 +35,10 @@ def get_backend(name: str = "numpy", dtype: Any = "float32", **gpu: Any) -> Back
     return NumpyBackend(name, dtype)
 
 
-def _floating(dtype: Any) -> str:
-    """The name "float32" or "float64", or ValueError for what NumPy takes for neither."""
+def floating(dtype: Any) -> str:
+    """The name "float32" or "float64" of a dtype. Raises ValueError for what NumPy takes for neither.
+
+    Shapes: none. Source: none, a check."""
     try:
         name = "none" if dtype is None else np.dtype(dtype).name  # np.dtype(None) is float64
     except (TypeError, ValueError, SyntaxError):  # the last for words with a comma

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -36,6 +36,7 @@ def host_array(a: Any, name: str) -> np.ndarray:
     return a
 
 
+@runtime_checkable
 class Backend(Protocol):
     """What a model asks of the machine: memory, matrix products, kernels.
 

@@ -25,9 +25,9 @@ SIDE, NOISE = 5.0, 0.1
 
 @dataclass(frozen=True)
 class Surface:
-    """Points x (N, 3) float32 and an orthonormal basis of the tangent plane at each, (N, 2, 3) float64.
+    """Points x (N, 3) float32, to be handed to ``fit``, and an orthonormal basis of the tangent plane at each.
 
-    Source: the module.
+    tangents: (N, 2, 3) float64. Source: the module.
     """
 
     x: np.ndarray

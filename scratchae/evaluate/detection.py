@@ -63,13 +63,13 @@ class Detector:
 
     Shapes: data (N, *input_shape), arrays or sources; scores and flags (N,). model: built and trained on
     normal examples. score: a function (model, data) -> (N,), larger for stranger examples. rule: scores
-    (n,) -> threshold. threshold: what ``fit`` learnt; where the model's parameters, the score or the rule have
-    changed since, flags and report warn (DetectionWarning). Raises TypeError for what is no such function,
-    RuntimeError where a threshold is asked for before ``fit``, what ``evaluate`` raises for data that does not fit
-    the model. Source: the module, (4).
+    (n,) -> threshold. threshold: what ``fit`` learnt; where the model's parameters have changed since, or the
+    score or the rule were replaced, flags and report warn (DetectionWarning). Raises TypeError for what is no such
+    function, RuntimeError where a threshold is asked for before ``fit``, what ``evaluate`` raises for data that
+    does not fit the model. Source: the module, (4).
     """
 
-    _learnt: tuple[float, Any] | None = None  # the threshold, and what it goes with
+    _learnt: tuple[Any, ...] | None = None  # the threshold, and what it goes with
 
     def __init__(self, model: Any, score: Score = absolute_error, rule: Rule = MeanStd(1)):  # noqa: B008, frozen
         if not checks.takes(score, 2):
@@ -90,7 +90,7 @@ class Detector:
 
     def fit(self, normal: Any) -> Self:
         """Learn the threshold from normal examples (n, ...); returns the detector. Source: thresholds.py."""
-        self._learnt = learn(self.rule, self.scores(normal)), self._state()
+        self._learnt = learn(self.rule, self.scores(normal)), *self._state()
         return self
 
     def scores(self, data: Any) -> np.ndarray:
@@ -122,15 +122,16 @@ class Detector:
     def _current(self) -> float:
         """The threshold, with a warning where what it was learnt from and by is no more what it was."""
         threshold = self.threshold
-        if self._learnt != (threshold, self._state()):
+        _, *learnt = self._learnt or ()
+        if not all(map(_same, learnt, self._state())):
             warn(
-                "the model, the score or the rule has changed since this Detector learnt its threshold "
-                f"{threshold:.4g}: call detector.fit(normal) again",
+                "the model's parameters have changed, or the score or the rule was replaced, since this Detector "
+                f"learnt its threshold {threshold:.4g}: call detector.fit(normal) again",
                 4,
             )
         return threshold
 
-    def _state(self) -> Any:
+    def _state(self) -> tuple[Any, ...]:
         return self._checksum(), self.score, self.rule
 
     def _checksum(self) -> int:
@@ -141,6 +142,14 @@ class Detector:
 
     def _name(self) -> str:
         return getattr(self.score, "__name__", repr(self.score))
+
+
+def _same(a: Any, b: Any) -> bool:
+    """Whether two are one, or equal; of what does not say so in one word, such as an array, no."""
+    try:
+        return a is b or bool(a == b)
+    except (ValueError, TypeError):
+        return False
 
 
 def _errors(model: Any, data: Any, mean: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:

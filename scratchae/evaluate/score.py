@@ -17,23 +17,27 @@ section 14.5.
 """
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from ..checks import real
 from ..kernels.errors import ABSOLUTE_ERROR
+from ..randomness import NOISE
 from .terms import fitting_source
+
+SHAPES = ("Flatten", "Reshape")  # layers that change no value
 
 
 def score(model: Any, x: np.ndarray, sigma: float) -> np.ndarray:
     """x (N, *input_shape) -> the model's estimate of grad log p_sigma(x), same shape, in 1 / units of x.
 
-    model: an Autoencoder with GaussianNoise(sigma) first in its encoder, trained with SquaredError, or another
-    likelihood whose best reconstruction is a mean. sigma: that layer's, in units of x. Nothing is drawn, whatever
-    the layer's in_evaluation: x is taken as already noisy. Raises ValueError for sigma <= 0, for an encoder that
-    does not begin with that noise and for a likelihood that has no mean where x lies, TypeError for a VAE and for
-    AbsoluteError, and what ``reconstruct`` raises.
+    model: an Autoencoder with GaussianNoise(sigma) first in its encoder (Flatten and Reshape may stand before it)
+    and no other noise, trained with SquaredError, or another likelihood whose best reconstruction is a mean. sigma:
+    that layer's, in units of x. Nothing is drawn, whatever the layer's in_evaluation: x is taken as already noisy.
+    Raises ValueError for sigma <= 0, for a model with other noise or none, and for a likelihood that has no mean
+    where x lies, TypeError for a VAE and for AbsoluteError, and what ``reconstruct`` raises.
     Source: the module, (1).
     """
     fitting_source(model, x, "x")
@@ -48,7 +52,7 @@ def score(model: Any, x: np.ndarray, sigma: float) -> np.ndarray:
             "the model learns a median, by AbsoluteError, but the score follows from a mean: train it with "
             "SquaredError"
         )
-    _require_noise(model.objective.encoder, sigma)
+    _require_noise(model.objective, sigma)
     r = model.reconstruct(x)
     if r.shape != x.shape:
         raise ValueError(
@@ -58,17 +62,31 @@ def score(model: Any, x: np.ndarray, sigma: float) -> np.ndarray:
     return ((r - x) / variance).astype(r.dtype)  # (1)
 
 
-def _require_noise(layer: Any, sigma: float) -> None:
-    """Raise ValueError unless the first layer adds noise of that sigma; a clip of it may stay."""
-    while hasattr(layer, "layers"):
-        layer = layer.layers[0]
-    found = getattr(layer, "sigma", None)
+def _require_noise(objective: Any, sigma: float) -> None:
+    """Raise ValueError unless x is first given noise of that sigma, and no other; a clip of it may stay."""
+    encoder, decoder = objective.encoder, objective.decoder
+    first = next((layer for layer in _leaves(encoder) if type(layer).__name__ not in SHAPES), encoder)
+    found = getattr(first, "sigma", None)
     if found is None:
         raise ValueError(
-            f"the encoder begins with {type(layer).__name__}, but a model that was not trained to take noise away "
-            f"estimates no score: train one that begins with GaussianNoise({sigma:g})"
+            f"the encoder begins with {type(first).__name__}, but a score follows from Gaussian noise on x: train "
+            f"a model that begins with GaussianNoise({sigma:g})"
         )
     if not math.isclose(found, sigma, rel_tol=1e-6):  # such as a float32 of the same
         raise ValueError(
             f"sigma is {sigma:g}, but the model was trained with GaussianNoise({found:g}): give that one's sigma"
         )
+    count = decoder.place(encoder.place(NOISE)) - NOISE  # a stream for each layer that draws
+    if count > 1:
+        raise ValueError(
+            f"the model has {count} layers of noise, but a score follows from GaussianNoise({sigma:g}) on x alone: "
+            "train one without the others"
+        )
+
+
+def _leaves(layer: Any) -> Iterator[Any]:
+    """The layers themselves, in order of x, out of every Sequential."""
+    for part in getattr(layer, "layers", ()):
+        yield from _leaves(part)
+    if not hasattr(layer, "layers"):
+        yield layer

@@ -8,7 +8,7 @@ from typing import Any, Self
 import numpy as np
 
 from .. import checks
-from ..backend import Array, Backend, get_backend
+from ..backend import Array, Backend, floating, get_backend
 from ..layers import Layer
 from ..layers.sequential import distinct
 from ..likelihoods import Likelihood
@@ -62,9 +62,12 @@ class Model:
         """
         shape = tuple(input_shape) if isinstance(input_shape, (tuple, list)) else (input_shape,)
         shape = tuple(checks.positive("the input shape's size", n) for n in shape)
-        bound: Any = backend if hasattr(backend, "matmul") else get_backend(backend, dtype or "float32")
-        if dtype is not None and bound.dtype != dtype:
-            raise ValueError(f"dtype is {dtype!r}, but the backend handed in computes in {bound.dtype.name!r}")
+        if not isinstance(backend, Backend):
+            bound = get_backend(backend, "float32" if dtype is None else dtype)
+        elif dtype is not None and floating(dtype) != backend.dtype.name:
+            raise ValueError(f"dtype is {dtype!r}, but the backend handed in computes in {backend.dtype.name!r}")
+        else:
+            bound = backend
         distinct(self.objective.encoder, self.objective.decoder)
         objective = copy.deepcopy(self.objective)  # the layers handed in may serve another model too
         parameters = Parameters(bound, objective.declare(shape))
@@ -96,7 +99,7 @@ class Model:
         self.require_built()
         return copy.deepcopy(self.objective)
 
-    def outputs(self, h: np.ndarray, /) -> np.ndarray:
+    def outputs(self, h: np.ndarray) -> np.ndarray:
         """A code h, or z, (N, *code) -> what the decoder gives, (N, ...): the parameters a of p(x | h).
 
         Logits, means, or mu and logvar, for the methods of model.likelihood: LearnedGaussian.sigma(a) says how sure
@@ -105,14 +108,14 @@ class Model:
         self.require_built()
         return self._map(lambda f, rows: f.decoder.forward(rows), self._rows(h, *self._code()))
 
-    def decode(self, h: np.ndarray, /) -> np.ndarray:
+    def decode(self, h: np.ndarray) -> np.ndarray:
         """A code h, or z, (N, *code) -> the mean of p(x | h), (N, *input_shape). Raises as ``outputs``.
 
         Source: objectives/reconstruction.py (2), objectives/elbo.py (3).
         """
         return self.objective.likelihood.mean(self.outputs(h))
 
-    def draw(self, h: np.ndarray, /, seed: int = 0) -> np.ndarray:
+    def draw(self, h: np.ndarray, seed: int = 0) -> np.ndarray:
         """A code h, or z, (N, *code) -> x ~ p(x | h), (N, *input_shape), and not its mean.
 
         The same seed, the same draws. Raises TypeError for a likelihood that is no distribution, and what

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from .frame import FAINT, HEADER, INK, TEST, TRAIN, framed, name_axes
+from .frame import FAINT, HEADER, INK, TEST, TRAIN, framed, name_axes, two_names
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -21,7 +21,8 @@ def loss_curves(
     """The loss and its parts over the epochs, training and held-out, a panel each: a history's records -> Figure.
 
     lines: the names of the two. Parts that are zero throughout, and a single part (it is the loss), are left out.
-    Shapes: scalars. Raises ValueError for no records. Source: Kingma and Welling 2014, figure 2.
+    Shapes: scalars. Raises ValueError for no records, and for lines that are no two names. Source: Kingma and
+    Welling 2014, figure 2.
     """
     from matplotlib.ticker import MaxNLocator
 
@@ -35,7 +36,7 @@ def loss_curves(
     for i, term in enumerate(panels):
         axes = figure.add_subplot(1, len(panels), i + 1)
         keys = f"train_{term}", "test_loss" if term == "loss" else term
-        for name, key, colour in zip(lines, keys, (TRAIN, TEST), strict=True):
+        for name, key, colour in zip(two_names(lines), keys, (TRAIN, TEST), strict=True):
             if key in columns:
                 style: dict[str, Any] = {"color": colour, "lw": 1.8, "ms": 4, "mec": "white"}
                 style["marker"] = "o" if len(records) <= MARKED else ""

@@ -31,12 +31,13 @@ def score_histogram(
     Source: Chandola, Banerjee, Kumar, "Anomaly detection: a survey", 2009, section 1.4 (scores and thresholds).
     """
     y = _truth(scores, is_anomaly)
-    _unmasked(known=known)
+    _numbers(known=known)
     if len(known) == 0 or len(scores) == 0:
         raise ValueError(f"there are {len(known)} known scores and {len(scores)} others, but some are expected")
     figure = framed(6.4, 3.6 + HEADER, title, note, constrained=True)
     axes = figure.add_subplot()
-    every = np.concatenate([known, scores, [threshold]])
+    finite = [threshold] if np.isfinite(threshold) else []
+    every = np.concatenate([known, scores, finite])
     low, high = every.min(), every.max()
     logarithmic = low > 0 and _ticks(low, high) >= LEAST
     edges = np.geomspace(low, high, BINS + 1) if logarithmic else np.linspace(low, high, BINS + 1)
@@ -50,7 +51,8 @@ def score_histogram(
         if len(s):
             weights = np.full(len(s), 100 / len(s))
             axes.hist(s, edges.tolist(), weights=weights, label=f"{name} ({len(s):,})", **style)
-    axes.axvline(threshold, color=INK, lw=1.2, ls="--", label=f"threshold {threshold:.3g}")
+    for at in finite:
+        axes.axvline(at, color=INK, lw=1.2, ls="--", label=f"threshold {at:.3g}")
     if logarithmic:
         _logarithmic(axes)
     name_axes(axes, unit, "% of each group")
@@ -90,19 +92,23 @@ def roc_curve(scores: np.ndarray, is_anomaly: np.ndarray, threshold: float, titl
 
 def _truth(scores: np.ndarray, is_anomaly: np.ndarray) -> np.ndarray:
     """is_anomaly (N,) as bool, one for each score."""
-    _unmasked(scores=scores, is_anomaly=is_anomaly)
+    _numbers(scores=scores, is_anomaly=is_anomaly)
     if scores.ndim != 1 or np.shape(is_anomaly) != scores.shape:
         raise ValueError(f"the scores have shape {scores.shape} and the truth {np.shape(is_anomaly)}: (N,) is due")
+    if not np.isin(is_anomaly, (0, 1)).all():
+        raise ValueError("is_anomaly holds other numbers than 0 and 1, but booleans are expected: labels != NORMAL")
     return np.asarray(is_anomaly, dtype=bool)
 
 
-def _unmasked(**arrays: np.ndarray) -> None:
-    """Raise TypeError for a mask, which nothing here reads."""
+def _numbers(**arrays: np.ndarray) -> None:
+    """Raise TypeError for a mask, which nothing here reads, ValueError for what is no finite number."""
     for name, array in arrays.items():
         if isinstance(array, np.ma.MaskedArray):
             raise TypeError(
                 f"{name} is a masked array, but nothing here reads a mask: leave out what it hides first"
             )
+        if np.asarray(array).dtype.kind not in "biuf" or not np.isfinite(array).all():
+            raise ValueError(f"{name} holds what is no finite number, but those alone can be drawn: leave it out")
 
 
 def _ticks(low: float, high: float) -> int:

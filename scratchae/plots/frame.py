@@ -55,13 +55,21 @@ def framed(width: float, height: float, title: str, note: str, constrained: bool
         (note, 0.39, {"size": 8.5, "color": QUIET}),
     ]
     for words, down, style in styles:
-        text: Any = figure.text(left, 1 - down / height, words, va="top", **style)
+        text: Any = figure.text(left, 1 - down / height, words, va="top", parse_math=False, **style)
         room = (width - 2 * MARGIN) * DPI / max(text.get_window_extent().width, 1)
         text.set_size(text.get_size() * min(1, room))  # one line, however long
     if constrained:
         pad = {"w_pad": 0.08, "h_pad": 0.08, "wspace": 0.04}
         figure.set_layout_engine("constrained", rect=(0, 0, 1, 1 - (HEADER - 0.06) / height), **pad)
     return figure
+
+
+def two_names(lines: tuple[str, str]) -> tuple[str, str]:
+    """The names of two lines. Raises ValueError for what is none. Shapes: none. Source: none, a check."""
+    named = [isinstance(name, str) and name != "" for name in lines] if isinstance(lines, (tuple, list)) else []
+    if named != [True, True]:
+        raise ValueError(f"lines is {lines!r}, but the names of two lines are expected")
+    return lines[0], lines[1]
 
 
 def name_axes(axes: "Axes", x: str, y: str) -> None:

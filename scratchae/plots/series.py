@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .frame import FAINT, HEADER, INK, TEST, TRAIN, framed, name_axes
+from .frame import FAINT, HEADER, INK, TEST, TRAIN, framed, name_axes, two_names
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -65,10 +65,12 @@ def window_pairs(
     """Series and their reconstructions, the error between them filled: {title: (x, x')}, t all (T,) -> Figure.
 
     units: of t and x; lines: the names of x and x'; all panels have the same axes. Raises ValueError for other
-    shapes, and for no series. Source: TensorFlow's tutorial "Intro to Autoencoders", third example.
+    shapes, for no series, and for lines that are no two names. Source: TensorFlow's tutorial "Intro to
+    Autoencoders", third example.
     """
     from matplotlib.ticker import MaxNLocator
 
+    first, second = two_names(lines)
     if not pairs or any(part.shape != t.shape or t.ndim != 1 for pair in pairs.values() for part in pair):
         shapes = {word: tuple(part.shape for part in pair) for word, pair in pairs.items()}
         raise ValueError(f"the series have shapes {shapes}, but two of {t.shape}, as t has, are expected of each")
@@ -80,8 +82,8 @@ def window_pairs(
     panels: list[Axes] = list(figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).flat)
     for i, (axes, (word, (x, y))) in enumerate(zip(panels, pairs.items(), strict=False)):
         axes.fill_between(t, x, y, color=TEST, alpha=0.25, lw=0, label="error", zorder=2)
-        axes.plot(t, x, color=TRAIN, lw=2.6, alpha=0.55, label=lines[0], zorder=3)
-        axes.plot(t, y, color=TEST, lw=1, label=lines[1], zorder=4)
+        axes.plot(t, x, color=TRAIN, lw=2.6, alpha=0.55, label=first, zorder=3)
+        axes.plot(t, y, color=TEST, lw=1, label=second, zorder=4)
         axes.set_title(word, fontsize=9, color=INK)
         axes.grid(axis="y", color=FAINT, lw=0.6)
         name_axes(axes, units[0] if i + columns >= len(pairs) else "", units[1] if i % columns == 0 else "")

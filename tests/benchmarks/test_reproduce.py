@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -12,6 +13,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "benchmarks"), str(ROOT / "examples")]
 
+import marks  # noqa: E402
 import published  # noqa: E402
 import reproduce  # noqa: E402
 import results_page  # noqa: E402
@@ -107,6 +109,8 @@ def test_a_run_that_was_finished_is_not_repeated(tmp_path, monkeypatch):
 
     def note(command, **how):
         ran.append(command)
+        for name in marks.LEFT:
+            (Path(command[-1]) / name).write_text("")
         return Done()
 
     def run(commit, name="fashion"):
@@ -124,14 +128,19 @@ def test_a_run_that_was_finished_is_not_repeated(tmp_path, monkeypatch):
     with pytest.raises(reproduce.Failed, match="no word"):
         run("def")
     status = 0
-    assert run("def") == 1  # what failed, or was stopped, has no mark
+    assert run("abc") == 1  # what failed, or was stopped, spoilt what was finished at another commit
+    assert run("def") == 1
 
 
 @pytest.mark.parametrize("text", ["", "[]", "null", '{"commit": "abc"}', '{"commit": "abc", "seconds": "x"}'])
 def test_a_damaged_mark_is_none(text, tmp_path):
+    for name in marks.LEFT:
+        (tmp_path / name).write_text("")
     (tmp_path / "done.json").write_text(text)
-    mark = reproduce.Mark(tmp_path / "done.json", {"commit": "abc"})
+    mark = marks.Mark(tmp_path, {"commit": "abc"})
     assert mark.seconds() is None and mark.set(2.0) == mark.seconds() == 2.0
+    (tmp_path / marks.LEFT[0]).unlink()
+    assert mark.seconds() is None  # what is gone is made again
 
 
 def test_a_run_without_numbers_is_a_failure(tmp_path):
@@ -151,6 +160,45 @@ def test_a_run_without_numbers_is_a_failure(tmp_path):
         bench.text = text
         with pytest.raises(reproduce.Failed, match=f"fashion, seed 0, .*{words}"):
             bench.objects("fashion")
+
+
+def test_a_row_that_started_from_other_weights_is_run_again(tmp_path, monkeypatch):
+    bench = Fake(tmp_path)
+    reproduce.reproduce(bench, ["conv_denoiser"])
+    monkeypatch.setitem(
+        published.RECIPES, "conv_denoiser", replace(published.RECIPES["conv_denoiser"], start="fashion")
+    )
+    reproduce.reproduce(bench, ["conv_denoiser"])
+    assert bench.ran == [("conv_denoiser", 0)] * 2
+
+
+def test_rows_that_are_not_asked_for_stay(tmp_path, monkeypatch):
+    """Also those whose command has changed since, and whose bar was missed: that is no failure of this call."""
+    bench = Fake(tmp_path)
+    assert reproduce.reproduce(bench, ["fashion"]) == 1
+    old = objects(bench)
+    monkeypatch.setitem(published.RECIPES, "fashion", replace(published.RECIPES["fashion"], seeds=(5,)))
+    assert reproduce.reproduce(bench, ["keras"]) == 0
+    assert objects(bench)[:1] == old
+
+
+def test_a_run_uses_this_checkout_and_is_alone(tmp_path, monkeypatch):
+    seen = []
+
+    class Done:
+        returncode = 0
+
+    def note(command, **how):
+        seen.append(how["env"]["PYTHONPATH"].split(os.pathsep)[0])
+        with pytest.raises(reproduce.Failed, match="fashion, seed 0, is being trained by another process"):
+            other.run("fashion", 0)
+        return Done()
+
+    bench, other = (reproduce.Bench(tmp_path, tmp_path, quick=False) for _ in range(2))
+    monkeypatch.setenv("PYTHONPATH", "elsewhere")
+    monkeypatch.setattr(reproduce.subprocess, "run", note)
+    bench.run("fashion", 0)
+    assert seen == [str(ROOT)]
 
 
 def test_another_process_loses_no_row(tmp_path):
@@ -173,24 +221,24 @@ def test_the_folder_of_results_is_tried_first(tmp_path):
 
 def test_the_commit(tmp_path, monkeypatch):
     """None outside a checkout of this project, and without git; the results themselves are no change."""
-    monkeypatch.setattr(reproduce, "HERE", tmp_path)
-    assert reproduce.commit() is None
+    monkeypatch.setattr(marks, "HERE", tmp_path)
+    assert marks.commit() is None
     git = ["git", "-C", tmp_path, "-c", "user.name=n", "-c", "user.email=e", "-c", "init.defaultBranch=main"]
     (tmp_path / "docs").mkdir()
     for name in ("file", "docs/results.json"):
         (tmp_path / name).write_text("1")
     for command in (["init", "-q"], ["add", "."], ["commit", "-qm", "One"]):
         subprocess.run([*git, *command], check=True)
-    assert len(reproduce.commit()) == 7
+    assert len(marks.commit()) == 7
     (tmp_path / "docs/results.json").write_text("2")
-    assert len(reproduce.commit()) == 7
+    assert len(marks.commit()) == 7
     (tmp_path / "file").write_text("2")
-    assert reproduce.commit().endswith("-dirty")
-    monkeypatch.setattr(reproduce, "HERE", tmp_path / "docs")
-    assert reproduce.commit() is None
+    assert marks.commit().endswith("-dirty")
+    monkeypatch.setattr(marks, "HERE", tmp_path / "docs")
+    assert marks.commit() is None
     monkeypatch.setenv("PATH", "")
-    monkeypatch.setattr(reproduce, "HERE", tmp_path)
-    assert reproduce.commit() is None
+    monkeypatch.setattr(marks, "HERE", tmp_path)
+    assert marks.commit() is None
 
 
 def test_quick_runs_and_their_numbers(tmp_path):
@@ -285,7 +333,12 @@ def test_the_page_tells_a_trial_and_where_weights_come_from(tmp_path):
     assert "`python examples/conv_autoencoder_mnist.py --noise 0.4 --start runs/reproduce/conv/0/weights" in page
 
 
-@pytest.mark.parametrize("text", ["[{", '{"name": 1}', "[1]", '[{"name": "fashion"}]', "null"])
+SPOILT = json.dumps(
+    [dict.fromkeys(reproduce.WRITTEN) | {"name": "fashion", "each": [1.0], "seeds": [0]}]
+)  # no seconds
+
+
+@pytest.mark.parametrize("text", ["[{", '{"name": 1}', "[1]", '[{"name": "fashion"}]', "null", SPOILT])
 def test_damaged_results_are_one_sentence(text, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(reproduce, "FULL", (tmp_path / "runs", tmp_path))
     (tmp_path / "results.json").write_text(text)

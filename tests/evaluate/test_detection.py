@@ -170,19 +170,36 @@ def test_a_model_that_has_changed_since_fit_is_noticed(backend):
         change(model)
         for use in (lambda: detector.flags(X), lambda: detector.report(X, X[:, 0] > 0.5)):
             with pytest.warns(
-                DetectionWarning, match=r"has changed since .* threshold .*: call detector\.fit"
+                DetectionWarning, match=r"parameters have changed.* since .* threshold .*: call detector\.fit"
             ) as got:
                 use()
             assert got[0].filename == __file__
         detector.fit(X)
 
 
-@pytest.mark.parametrize("name, other", [("score", squared_error), ("rule", MeanStd(2))])
+@pytest.mark.parametrize("n", [2, 9])
+def test_all_of_several_flagged_is_said(n):
+    detector = Detector(autoencoder()).fit(X)
+    with pytest.warns(DetectionWarning, match=f"all {n} examples are flagged"):
+        assert detector.flags(X[:n] + 50).all()
+
+
+class Odd:
+    """A rule that does not say in one word whether another is equal."""
+
+    def __call__(self, scores):
+        return 0.5
+
+    def __eq__(self, other):
+        return np.array([True, False])
+
+
+@pytest.mark.parametrize("name, other", [("score", squared_error), ("rule", MeanStd(2)), ("rule", Odd())])
 def test_another_score_or_rule_since_fit_is_noticed(name, other):
     detector = Detector(autoencoder()).fit(X)
     mine = getattr(detector, name)
     setattr(detector, name, other)
-    with pytest.warns(DetectionWarning, match=r"the score or the rule has changed since .*: call detector\.fit"):
+    with pytest.warns(DetectionWarning, match=r"the score or the rule was replaced, since .*: call detector\.fit"):
         detector.report(X, X[:, 0] > 0.5)
     setattr(detector, name, mine)
     detector.report(X, X[:, 0] > 0.5)  # a warning would be an error

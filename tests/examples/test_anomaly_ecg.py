@@ -127,6 +127,19 @@ def test_only_normal_training_beats_are_learnt_from(detector, tmp_path):
         assert rows(run.train) == rows(judge.known)
 
 
+def test_which_beats_decide_the_scale():
+    """The tutorial's: all training beats. Where some are held: normal ones alone, the held ones too."""
+    rng = np.random.default_rng(0)
+    x, labels = rng.uniform(1, 2, (200, 140)), np.repeat([1, 2], 100)
+    x[labels == 2] *= 10
+    every = scratchae.Values(x, labels)
+    normal, known, test = anomaly_ecg.parts(every, 0, hold=True)
+    both = np.concatenate([normal.x, known.x])
+    assert both.min() == 0 and both.max() == 1 and test.x.max() > 5
+    normal, known, test = anomaly_ecg.parts(every, 0, hold=False)
+    assert normal.x.max() < 0.2 and 0.5 < test.x.max() < 1.1
+
+
 def test_the_seed_decides_the_split_and_the_weights(tmp_path):
     (one, _), (other, _) = (prepared(tmp_path, "--detector", "tutorial", "--seed", seed) for seed in "01")
     assert rows(one.test) != rows(other.test)

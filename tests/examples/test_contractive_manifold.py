@@ -88,7 +88,7 @@ def test_the_closing_line_agrees(runs, name):
     record, beside = metrics(run.out)[-1], metrics(run.out / "plain")[-1]
     degrees = {word: f"{np.median(example.angles(probe.T, v)):.1f}" for word, v in V.items()}
     k = 15 if name == "images" else 2
-    shares = {word: f"{(v[:, :k] ** 2).sum() / (v**2).sum():.0%}" for word, v in s.items()}
+    shares = {word: f"{((v[:, :k] ** 2).sum(axis=1) / (v**2).sum(axis=1)).mean():.0%}" for word, v in s.items()}
     assert runs[name].last == (
         f"{run.test.name}, after {len(run.history)} epochs: test reconstruction {record['reconstruction']:.4g} "
         f"(plain {beside['reconstruction']:.4g}); median angle to the "
@@ -215,6 +215,19 @@ def test_recipes(options, recipe, tmp_path, monkeypatch):
     example.prepare(example.parser().parse_args([*options.split(), "--out", str(tmp_path)]))
     config = json.loads((tmp_path / "config.json").read_text())
     assert {key: config[key] for key in recipe} == recipe
+
+
+def test_the_rate_falls_to_nothing(tmp_path):
+    options = ["--dataset", "surface", "--smoke", "--out", str(tmp_path)]
+    run, plain, _ = example.prepare(example.parser().parse_args(options))
+    steps = 2 * -(-len(run.train) // 100)
+    for one in (run, plain):
+        assert one.optimizer.rate(1) == 1e-2 and one.optimizer.rate(steps + 1) == pytest.approx(0, abs=1e-15)
+
+
+def test_points_are_spread_out():
+    x = np.array([[0, 0], [0.1, 0.1], [4, 4], [3.9, 3.9], [0, 4], [4, 0], [2, 2]])
+    assert example.spread(x, 4) == [0, 2, 4, 5]
 
 
 def test_an_interrupted_plain_run_is_the_last(tmp_path, capsys, monkeypatch):

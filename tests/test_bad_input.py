@@ -94,6 +94,10 @@ CALLS = [
 # What needs no model: constructors, names, shapes that do not meet.
 ALONE = [
     *((lambda n=n: sa.Gaussian(n), ValueError, rf"Gaussian\(dimensions\) is {n}, but") for n in (0, -2, 1.5)),
+    (lambda: sa.Adam(10**400), ValueError, "lr is 1000.*, but it must be a number above 0"),
+    (lambda: sa.Autoencoder(sa.Dense(3, 2), sa.Dense(2, 3)).build(3, dtype=""), ValueError, "the dtype is ''"),
+    (lambda: sa.Autoencoder(sa.Dense(3, 2), sa.Dense(2, 3)).build(3, dtype=0), ValueError, "the dtype is 0"),
+    (lambda: sa.Autoencoder(sa.Dense(3, 2), sa.Dense(2, 3)).build(3, backend=np), ValueError, "no backend <module"),
     (lambda: sa.Dense(0, 3), ValueError, r"Dense\(inputs\) is 0"),
     (lambda: sa.Dense(3, -1), ValueError, r"Dense\(outputs\) is -1"),
     (lambda: sa.Dense(3, 3, init="he"), TypeError, "an initialiser is 'he', but a function such as"),

@@ -282,6 +282,12 @@ def test_a_loss_that_is_not_finite(backend, tensor, value, words, never):
     assert optimizer.t == 3 and optimizer.epoch == 1
 
 
+def test_a_penalty_may_be_at_fault():
+    model = sa.Autoencoder(sa.Dense(6, 3, "relu"), sa.Dense(3, 6), penalty=sa.L1(1e38)).build(6)
+    with pytest.raises(sa.NonFiniteLoss, match="a lighter penalty"):
+        sa.fit(model, np.random.default_rng(0).random((8, 6), dtype=np.float32), sa.SGD(1.0), epochs=3)
+
+
 def once(t):
     """A rate of the first step, and of no other."""
     return [1e25][t - 1]

@@ -158,8 +158,11 @@ def test_a_run_without_numbers_is_a_failure(tmp_path):
     ):
         bench = Odd(tmp_path)
         bench.text = text
+        mark = marks.Mark(bench.folder("fashion", 0), {"commit": "abc"})
+        mark.set(1.0)
         with pytest.raises(reproduce.Failed, match=f"fashion, seed 0, .*{words}"):
             bench.objects("fashion")
+        assert mark.path.exists() == (words == "nan")  # what left no number is run again
 
 
 def test_a_row_that_started_from_other_weights_is_run_again(tmp_path, monkeypatch):
@@ -331,6 +334,8 @@ def test_the_page_tells_a_trial_and_where_weights_come_from(tmp_path):
     page, rows = (bench.results / "results.md").read_text(), objects(bench)
     assert "trial" not in page and results_page.TRIAL in results_page.page(rows, quick=True)
     assert "`python examples/conv_autoencoder_mnist.py --noise 0.4 --start runs/reproduce/conv/0/weights" in page
+    other = results_page.page([rows[0] | {"seeds": [5], "start": None}], quick=False)
+    assert "`python examples/conv_autoencoder_mnist.py --noise 0.4 --seed 5`" in other
 
 
 SPOILT = json.dumps(

@@ -188,7 +188,7 @@ class Odd:
     """A rule that does not say in one word whether another is equal."""
 
     def __call__(self, scores):
-        return 0.5
+        return np.quantile(scores, 0.9)
 
     def __eq__(self, other):
         return np.array([True, False])
@@ -202,6 +202,11 @@ def test_another_score_or_rule_since_fit_is_noticed(name, other):
     with pytest.warns(DetectionWarning, match=r"the score or the rule was replaced, since .*: call detector\.fit"):
         detector.report(X, X[:, 0] > 0.5)
     setattr(detector, name, mine)
+    detector.report(X, X[:, 0] > 0.5)  # a warning would be an error
+
+
+def test_a_rule_that_is_still_there_is_the_same():
+    detector = Detector(autoencoder(), rule=Odd()).fit(X)
     detector.report(X, X[:, 0] > 0.5)  # a warning would be an error
 
 

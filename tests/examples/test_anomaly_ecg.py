@@ -1,12 +1,9 @@
 """The example of the heart beats, tiny: what it writes, what it says, and which beats it learns from."""
 
-import contextlib
-import io
 import json
 import signal
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,7 +15,7 @@ sys.path[:0] = [str(HERE), str(HERE.parents[1] / "examples")]
 
 import anomaly_ecg  # noqa: E402
 import common  # noqa: E402
-from test_examples import metrics, no_data, tiny, watch  # noqa: E402, F401 (a fixture)
+from test_examples import metrics, no_data, played, tiny  # noqa: E402, F401 (a fixture)
 
 STAND_IN = "beats (generated)"
 PICTURES = {"beats.png", "scores.png", "roc.png", "loss.png"}
@@ -39,16 +36,8 @@ def prepared(out, *options):
 
 @pytest.fixture(scope="module")
 def runs(no_data, tmp_path_factory):  # noqa: F811
-    """Each run of the table once: its folder, its exit status, what it printed, its pictures' titles."""
-    done = {}
-    for name, options in RUNS.items():
-        out, titles, printed = tmp_path_factory.mktemp(name), {}, io.StringIO()
-        with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(printed):
-            watch(patch, titles)
-            status = tiny(anomaly_ecg, out, *options)
-        lines = printed.getvalue().splitlines()
-        done[name] = SimpleNamespace(out=out, status=status, printed=lines, titles=titles)
-    return done
+    """Each run of the table once."""
+    return {name: played(anomaly_ecg, tmp_path_factory.mktemp(name), *options) for name, options in RUNS.items()}
 
 
 @pytest.mark.parametrize("name", RUNS)

@@ -1,11 +1,8 @@
 """The example that looks for tangent directions, tiny: what it writes, what it says, what its equations give."""
 
-import contextlib
-import io
 import json
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,7 +14,7 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parents[1] / "examples")]
 
 import contractive_manifold as example  # noqa: E402
-from test_examples import STAND_IN, metrics, nameless, no_data, tiny, watch  # noqa: E402, F401 (a fixture)
+from test_examples import STAND_IN, metrics, nameless, no_data, played, tiny  # noqa: E402, F401 (a fixture)
 
 FILES = {"config.json", "metrics.jsonl", "weights.safetensors", "loss.png", "plain", "tangents.png", "spectrum.png"}
 COLUMNS = {"epoch", "train_loss", "train_reconstruction", "train_penalty", "test_loss", "reconstruction", "penalty"}
@@ -32,28 +29,10 @@ RUNS = {
 
 @pytest.fixture(scope="module")
 def runs(no_data, tmp_path_factory):  # noqa: F811
-    """Each run once: its folder, status, closing line, titles, and what was drawn."""
-    done = {}
-    for name, options in RUNS.items():
-        out, titles, printed, drawn = tmp_path_factory.mktemp(name), {}, io.StringIO(), []
-        with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(printed):
-            patch.setattr(example, "SEEN", 30)
-            patch.setattr(example, "draw", keeping(example.draw, drawn))
-            watch(patch, titles)
-            status = tiny(example, out, *options.split())
-        last = printed.getvalue().splitlines()[-1]
-        done[name] = SimpleNamespace(out=out, status=status, last=last, titles=titles, drawn=drawn)
-    return done
-
-
-def keeping(function, kept):
-    """The function, which also keeps what it is called with."""
-
-    def call(*arguments):
-        kept.extend(arguments)
-        return function(*arguments)
-
-    return call
+    """Each run once, with few test images."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(example, "SEEN", 30)
+        return {name: played(example, tmp_path_factory.mktemp(name), *o.split()) for name, o in RUNS.items()}
 
 
 @pytest.mark.parametrize("name", RUNS)

@@ -70,16 +70,32 @@ RUNS = {
 
 @pytest.fixture(scope="module")
 def runs(no_data, tmp_path_factory):
-    """Each run of the table once: its folder, its exit status, what it printed, its pictures' titles."""
-    done = {}
-    for name, (example, options) in RUNS.items():
-        out, titles, printed = tmp_path_factory.mktemp(name), {}, io.StringIO()
-        with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(printed):
-            watch(patch, titles)
-            status = tiny(example, out, *options)
-        lines = printed.getvalue().splitlines()
-        done[name] = SimpleNamespace(out=out, status=status, printed=lines, titles=titles)
-    return done
+    """Each run of the table once."""
+    return {
+        name: played(example, tmp_path_factory.mktemp(name), *options) for name, (example, options) in RUNS.items()
+    }
+
+
+def played(example, out, *options):
+    """A tiny run: its folder, status, printed lines, its pictures' titles, and what its ``draw`` was handed."""
+    titles, drawn, printed = {}, [], io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(printed):
+        watch(patch, titles)
+        if hasattr(example, "draw"):
+            patch.setattr(example, "draw", keeping(example.draw, drawn))
+        status = tiny(example, out, *options)
+    lines = printed.getvalue().splitlines()
+    return SimpleNamespace(out=out, status=status, printed=lines, last=lines[-1], titles=titles, drawn=drawn)
+
+
+def keeping(function, kept):
+    """The function, which also keeps what it is called with."""
+
+    def call(*arguments):
+        kept.extend(arguments)
+        return function(*arguments)
+
+    return call
 
 
 def watch(patch, titles):

@@ -1,7 +1,5 @@
 """The example that finds anomalies in a series, tiny: what it writes, what it says, how it counts."""
 
-import contextlib
-import io
 import json
 import sys
 from pathlib import Path
@@ -19,7 +17,7 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parents[1] / "examples")]
 
 import series_anomaly  # noqa: E402
-from test_examples import metrics, tiny, watch  # noqa: E402
+from test_examples import metrics, played  # noqa: E402
 
 FILES = {"config.json", "metrics.jsonl", "weights.safetensors", "loss.png", "series.png", "windows.png"}
 COLUMNS = {"epoch", "train_loss", "train_reconstruction", "test_loss", "reconstruction", "auc"}
@@ -29,28 +27,11 @@ RUNS = {"conv": "", "lstm": "--arch lstm", "reference": "--arch lstm --backend r
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
-    """Each run once: its folder, status, closing line, titles, and what was drawn."""
-    done = {}
-    for name, options in RUNS.items():
-        out, titles, printed, drawn = tmp_path_factory.mktemp(name), {}, io.StringIO(), []
-        with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(printed):
-            patch.setattr(plots.frame, "DPI", plots.frame.DPI // 4)
-            patch.setattr(series_anomaly, "draw", keeping(series_anomaly.draw, drawn))
-            watch(patch, titles)
-            status = tiny(series_anomaly, out, *options.split())
-        last = printed.getvalue().splitlines()[-1]
-        done[name] = SimpleNamespace(out=out, status=status, last=last, titles=titles, drawn=drawn)
-    return done
-
-
-def keeping(function, kept):
-    """The function, which also keeps what it is called with."""
-
-    def call(*arguments):
-        kept.extend(arguments)
-        return function(*arguments)
-
-    return call
+    """Each run once, in small pictures."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(plots.frame, "DPI", plots.frame.DPI // 4)
+        made = tmp_path_factory.mktemp
+        return {name: played(series_anomaly, made(name), *options.split()) for name, options in RUNS.items()}
 
 
 @pytest.mark.parametrize("name", RUNS)

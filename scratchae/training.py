@@ -142,13 +142,13 @@ class _Run:
                 self.require_finite(terms, f"at step {step} (epoch {epoch})", who)
                 self.progress.step(terms["loss"])
                 seen = total + seen if len(seen) else total
-                sums = {name: sums.get(name, 0.0) + float(total[0]) * value for name, value in terms.items()}
+                if not objective.additive:
+                    sums = {name: sums.get(name, 0.0) + float(total[0]) * value for name, value in terms.items()}
         if seen[0] == n:
             self.optimizer.epoch = epoch
         self._require_finite_state(epoch)
         seconds = time.perf_counter() - began
-        mean = {name: value / float(seen[0]) for name, value in sums.items()}
-        terms = objective.loss(seen) if objective.additive else mean
+        terms = {name: value / float(seen[0]) for name, value in sums.items()} or objective.loss(seen)
         record = {"epoch": epoch} | {f"train_{name}": value for name, value in terms.items()}
         return record | {"seconds": seconds, "examples_per_second": float(seen[0]) / seconds}
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .. import randomness
-from ..checks import positive
+from .sizes import size
 
 __all__ = ["Surface", "load"]
 
@@ -39,10 +39,11 @@ def load(n_train: int = 4000, n_test: int = 500, seed: int = 0) -> tuple[Surface
     """Points to train on and to test with: (n_train, 3) and (n_test, 3), with their tangent planes.
 
     A function of the seed: a smaller set is the beginning of a larger one, and the two have no draw in common.
-    Raises ValueError for a size below 1 and for a seed outside [0, 2^64). Source: the equations of this file.
+    Raises ValueError for a size outside 1 to 2^32 and for a seed outside [0, 2^64). Source: the equations of this
+    file.
     """
     for name, n in (("n_train", n_train), ("n_test", n_test)):
-        positive(name, n)
+        size(name, n)
     return _draw(n_train, seed, epoch=0), _draw(n_test, seed, epoch=2)
 
 

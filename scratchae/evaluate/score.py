@@ -3,8 +3,9 @@
 Of squared errors, with x~ = x + sigma eps handed in, the least has the r = g(f(x~)) that is the mean of x given x~,
 which Tweedie's formula ties to the density p_sigma of what is handed in, the data's with that noise on it:
 
-    r(x~) = E[x | x~] = x~ + sigma^2 grad log p_sigma(x~)                                                   (1)
-    score(x) = (g(f(x)) - x) / sigma^2                              estimates grad log p_sigma(x)           (2)
+    r(x~) = E[x | x~] = x~ + sigma^2 grad log p_sigma(x~)
+
+    score(x) = (g(f(x)) - x) / sigma^2                              estimates grad log p_sigma(x)           (1)
 
 It points to where the data is denser. How good an estimate is depends on the model, which may be too small for that
 mean, and on whether it was trained to the end, on that noise alone: a clip, a mask or a penalty gives another r.
@@ -37,7 +38,7 @@ def score(model: Any, x: np.ndarray, sigma: float) -> np.ndarray:
     that layer's, in units of x. Nothing is drawn, whatever the layer's in_evaluation: x is taken as already noisy.
     Raises ValueError for sigma <= 0, for a model with other noise or none, and for a likelihood that has no mean
     where x lies, TypeError for a VAE and for AbsoluteError, and what ``reconstruct`` raises.
-    Source: the module, (2).
+    Source: the module, (1).
     """
     fitting_source(model, x, "x")
     variance = real("sigma", sigma, 0, strict=True) ** 2
@@ -58,7 +59,7 @@ def score(model: Any, x: np.ndarray, sigma: float) -> np.ndarray:
             f"the reconstruction has shape {r.shape}, but x has {x.shape}: choose a likelihood whose mean lies "
             "where x does, such as SquaredError"
         )
-    return ((r - x) / variance).astype(r.dtype)  # (2)
+    return ((r - x) / variance).astype(r.dtype)  # (1)
 
 
 def _require_noise(objective: Any, sigma: float) -> None:

@@ -152,10 +152,12 @@ class _Run:
         record = {"epoch": epoch} | {f"train_{name}": value for name, value in terms.items()}
         return record | {"seconds": seconds, "examples_per_second": float(seen[0]) / seconds}
 
-    def _advice(self) -> str:
-        """What to try where numbers blew up; the rate is the last step's, as a later one need not exist."""
-        rate = self.optimizer.rate(max(self.optimizer.t, 1))
-        lighter = "a lighter penalty, " * (getattr(self.team.objective, "penalty", None) is not None)
+    def _advice(self, bad: tuple[str, ...] = ()) -> str:
+        """What to try where those terms blew up; the rate is the last step's, as a later one need not exist."""
+        penalty, rate = getattr(self.team.objective, "penalty", None), self.optimizer.rate(max(self.optimizer.t, 1))
+        if penalty is not None and penalty.advice and bad == ("penalty",):
+            return penalty.advice
+        lighter = "a lighter penalty, " * (penalty is not None)
         return (
             f"try a learning rate below {rate:g}, {lighter}check that the data is scaled to about 1, or start from "
             "smaller initial weights"
@@ -173,12 +175,11 @@ class _Run:
         """Raise NonFiniteLoss, naming the terms that blew up, unless the loss is finite."""
         if math.isfinite(terms["loss"]):
             return
-        bad = [name for name, value in terms.items() if name != "loss" and not math.isfinite(value)]
+        bad = tuple(name for name, value in terms.items() if name != "loss" and not math.isfinite(value))
         what = ", ".join(f"{name} is {terms[name]}" for name in bad)
-        advice = self.team.objective.penalty.advice if bad == ["penalty"] else ""
         raise NonFiniteLoss(
             f"the loss became {terms['loss']} {where}: {what}; the parameters are as {who} them: "
-            f"{advice or self._advice()}"
+            f"{self._advice(bad)}"
         )
 
 

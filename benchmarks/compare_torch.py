@@ -16,41 +16,22 @@ the same rounds on as many threads. Linux and macOS.
 import argparse
 import json
 import os
-import platform
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
-from processes import REMOVED, Contestant, Failed, environment
+from command_line import Parser, count
+from machine import INSTALL, described, machine
+from processes import Failed
 from race import DISTURBED, Race
 from recipes import RECIPES
 
-INSTALL = "PyTorch is not installed: pip install torch==2.13.0"
 SMOKE = {"dense_vae": (16,), "tf_cvae": (32,)}
 COLUMNS = "{:14} {:>5} {:>7} {:>9} {:>10} {:>8} {:>13} {:>9} {:>10}  {}"
 HEADINGS = ("recipe", "batch", "threads", "ours ms", "PyTorch ms", "faster", "min-max", "floor ms", "ours/floor")
 
 
-class Parser(argparse.ArgumentParser):
-    """Errors are one sentence and end with status 2."""
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {message}\n")
-
-    def carry_out(self, work: Callable[[], Any], *errors: type[Exception], file: Path | None = None) -> Any:
-        """work(), with those errors and Ctrl-C as sentences; file: tried first, before anything is measured."""
-        try:
-            if file:
-                file.write_text("{}\n")
-            return work()
-        except KeyboardInterrupt:
-            self.exit(130, f"\n{self.prog}: interrupted\n")
-        except errors as error:
-            self.error(str(error.args[0] if isinstance(error, LookupError) else error))
-
-
 def parser() -> Parser:
-    p = Parser("compare_torch", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p = Parser("compare_torch", __doc__)
     p.add_argument("--compile", action="store_true", help="PyTorch also with torch.compile (minutes)")
     p.add_argument("--json", type=Path, metavar="FILE", help="also write the table there, with every setting")
     p.add_argument("--only", nargs="+", choices=sorted(RECIPES), metavar="RECIPE", help=", ".join(RECIPES))
@@ -58,13 +39,6 @@ def parser() -> Parser:
     p.add_argument("--rounds", type=count, metavar="R", help="default 7")
     p.add_argument("--smoke", action="store_true", help="a tiny run: 2 recipes, 1 thread, 2 rounds of 2 steps")
     return p
-
-
-def count(text: str) -> int:
-    """An option's text as a whole number of at least 1."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is given, but it must be a whole number of at least 1")
-    return int(text)
 
 
 def races(options: argparse.Namespace, torch: bool) -> list[Race]:
@@ -80,35 +54,6 @@ def races(options: argparse.Namespace, torch: bool) -> list[Race]:
         for batch in batches[name]
         for t in dict.fromkeys(threads)
     ]
-
-
-def machine() -> dict[str, Any]:
-    """What the children run on, as one of them sees it."""
-    with Contestant("the first child", {"who": "about"}, environment()) as child:
-        about = child.hear()
-    about |= {"cpu": cpu(), "cores": os.cpu_count(), "python": platform.python_version()}
-    return about | {"removed": [name for name in REMOVED if name in os.environ]}
-
-
-def cpu() -> str:
-    """The processor's name, where Linux says it."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()
-
-
-def header(about: dict[str, Any]) -> str:
-    torch = f"PyTorch {about['torch']} ({about['torch_cpu']})" if about["torch"] else "no PyTorch"
-    lines = [
-        f"{about['cpu']}, {about['cores']} cores; Python {about['python']}, Numba {about['numba']}, {torch}",
-        f"NumPy {about['numpy']} with {about['blas']}",
-    ]
-    if about["removed"]:
-        lines += [f"taken out of the children's environment: {', '.join(about['removed'])}"]
-    return "\n".join([*lines, "", COLUMNS.format(*HEADINGS, "PyTorch's best setting").rstrip()])
 
 
 def line(row: dict[str, Any]) -> str:
@@ -131,7 +76,7 @@ def run(options: argparse.Namespace, p: Parser) -> int:
         if not options.smoke:
             p.error(INSTALL)
         print(f"{INSTALL}; ours alone is measured")
-    print(header(about), flush=True)
+    print(described(about), "", COLUMNS.format(*HEADINGS, "PyTorch's best setting").rstrip(), sep="\n", flush=True)
     rows: list[dict[str, Any]] = []
     complaints: list[str] = []
 

@@ -24,9 +24,10 @@ from pathlib import Path
 from typing import Any
 
 import gpu_tables
-from compare_torch import INSTALL, Parser, count
+from command_line import Parser, count
 from gpu_race import MODES, Race
 from gpu_turns import Place, answers, turn
+from machine import INSTALL
 from processes import Failed
 from recipes import RECIPES
 
@@ -43,7 +44,7 @@ PATIENCE = 600  # seconds that a part may take for an answer
 
 
 def parser() -> Parser:
-    p = Parser("gpu", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p = Parser("gpu", __doc__)
     p.add_argument("--json", type=Path, metavar="FILE", help="also write everything there")
     p.add_argument("--only", nargs="+", choices=sorted(RECIPES), metavar="RECIPE", help=", ".join(RECIPES))
     p.add_argument(

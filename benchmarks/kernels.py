@@ -21,8 +21,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import compare_torch
 import kernel_cases
+from command_line import Parser
+from machine import described, machine
 from processes import Failed, environment
 
 CHILD = Path(__file__).with_name("kernel_speed.py")
@@ -30,8 +31,8 @@ COLUMNS = "{:41} {:24} {:10} {:>10} {:>11} {:>14} {:>7} {:>6} {:>8}"
 HEADINGS = ("kernel", "size", "spelling", "us", "work", "rate", "limit", "share", "faster")
 
 
-def parser() -> compare_torch.Parser:
-    p = compare_torch.Parser("kernels", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def parser() -> Parser:
+    p = Parser("kernels", __doc__)
     p.add_argument("--json", type=Path, metavar="FILE", help="also write the table there, with the limits")
     p.add_argument("--only", nargs="+", metavar="NAME", help="kernels, by their whole names or the first parts")
     p.add_argument("--smoke", action="store_true", help="a tiny run: repetitions of 1 ms, whose times mean little")
@@ -72,7 +73,7 @@ def header(about: dict[str, Any], limits: dict[str, Any]) -> str:
     """The machine, what it can do at most on one thread, the headings."""
     copies = [f"{c['rate']:.1f} {name} ({c['bytes'] / 1e6:.1f} MB)" for name, c in limits["copies"].items()]
     lines = [f"limits, one thread: sgemm {limits['sgemm']:.1f} GFLOP/s; copy, GB/s: {', '.join(copies)}"]
-    return "\n".join([compare_torch.header(about).partition("\n\n")[0], *lines, "", COLUMNS.format(*HEADINGS)])
+    return "\n".join([described(about), *lines, "", COLUMNS.format(*HEADINGS)])
 
 
 def line(row: dict[str, Any]) -> str:
@@ -83,11 +84,11 @@ def line(row: dict[str, Any]) -> str:
     return COLUMNS.format(*cells, f"{row['faster']:.1f}x" if row["spelling"] != "definition" else "").rstrip()
 
 
-def run(options: argparse.Namespace, p: compare_torch.Parser) -> int:
+def run(options: argparse.Namespace, p: Parser) -> int:
     """A line a case and spelling; returns the exit status."""
     names, failures = chosen(options.only), 0
     rows: list[dict[str, Any]] = []
-    about = compare_torch.machine()
+    about = machine()
     result: dict[str, Any] = {"machine": about, "rows": rows}
     for said in measured(names, options.smoke):
         if "limits" in said:

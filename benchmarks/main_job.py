@@ -29,8 +29,9 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-import compare_torch
 import numpy as np
+from command_line import Parser, count
+from machine import INSTALL, described, machine
 from processes import Failed, environment
 
 from scratchae import datasets
@@ -46,9 +47,9 @@ STARTS = "{:20} {:>17} {:>18} {:>17}"
 HEADINGS = ("start, seconds", "cold: first step", "cold: first epoch", "warm: first step")
 
 
-def parser() -> compare_torch.Parser:
-    p = compare_torch.Parser("main_job", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("--rounds", type=compare_torch.count, metavar="R", help="default 3")
+def parser() -> Parser:
+    p = Parser("main_job", __doc__)
+    p.add_argument("--rounds", type=count, metavar="R", help="default 3")
     p.add_argument("--json", type=Path, metavar="FILE", help="also write everything there")
     p.add_argument("--smoke", action="store_true", help="a tiny run: few images, 1 round, the dense VAE only")
     return p
@@ -175,15 +176,15 @@ def start_line(arch: str, start: dict[str, Any]) -> str:
     return STARTS.format(MODELS[arch], *(f"{start[k]:.2f}" for k in ("cold_step", "cold_epoch", "warm_step")))
 
 
-def run(options: argparse.Namespace, p: compare_torch.Parser) -> int:
+def run(options: argparse.Namespace, p: Parser) -> int:
     """Starts, then jobs; returns the exit status."""
-    about = compare_torch.machine()
+    about = machine()
     if not about["torch"]:
         if not options.smoke:
-            p.error(compare_torch.INSTALL)
-        print(f"{compare_torch.INSTALL}; ours alone is measured")
+            p.error(INSTALL)
+        print(f"{INSTALL}; ours alone is measured")
     rounds = 1 if options.smoke else options.rounds or 3
-    print(compare_torch.header(about).partition("\n\n")[0], flush=True)
+    print(described(about), flush=True)
     with tempfile.TemporaryDirectory() as folder:
         work = Work(Path(folder), options.smoke)
         print(f"data: {work.name}; rounds: {rounds}\n\n{STARTS.format(*HEADINGS)}", flush=True)

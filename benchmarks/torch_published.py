@@ -7,18 +7,18 @@ ecg: does the accuracy depend on the library, or on the splits? denoiser: is it 
 images? Weights are Glorot's, biases 0, Adam's epsilon 1e-7, as in Keras. The data is the real one, or --data-dir's.
 """
 
-import argparse
 import importlib.util
 import sys
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import compare_torch
 import numpy as np
+from command_line import Parser
+from machine import INSTALL
 
 if importlib.util.find_spec("torch") is None:
-    raise SystemExit(f"torch_published: {compare_torch.INSTALL}")
+    raise SystemExit(f"torch_published: {INSTALL}")
 import torch
 from torch import nn
 
@@ -116,9 +116,7 @@ def denoiser(data_dir: str | None, smoke: bool) -> None:
 
 def main(argv: list[str] | None = None) -> int:
     """Train and print; returns the exit status."""
-    p = compare_torch.Parser(
-        "torch_published", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    p = Parser("torch_published", __doc__)
     p.add_argument("recipe", choices=("ecg", "denoiser"))
     p.add_argument("--data-dir", metavar="DIR", help="searched before $SCRATCHAE_DATA and the cache")
     p.add_argument("--smoke", action="store_true", help="a tiny run on generated data")

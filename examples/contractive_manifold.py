@@ -185,6 +185,12 @@ def prepare(options: argparse.Namespace) -> tuple[common.Run, common.Run, Probe]
     return run, run.beside("plain", models[1], optimizers[1], f"plain autoencoder {what}"), probe
 
 
+def labels(run: common.Run, picture: str) -> tuple[str, str]:
+    """Title and note of a picture that shows the plain model too."""
+    title, note = run.labels(picture)
+    return title, f"{note}; plain: the same without the penalty"
+
+
 def draw_images(run: common.Run, x: np.ndarray, V: dict[str, np.ndarray]) -> None:
     """Write tangents.png and moved.png: of images x (N, 28, 28, 1) the first of each class, V (N, k, 784) each."""
     _, first = np.unique(np.asarray(run.test.labels)[: len(x)], return_index=True)
@@ -194,7 +200,7 @@ def draw_images(run: common.Run, x: np.ndarray, V: dict[str, np.ndarray]) -> Non
     rows = {"image": x}
     for word, v in V.items():
         rows |= {f"{word} {j + 1}": 0.5 + (v / scale[word])[:, j] for j in range(DIRECTIONS)}
-    figure = plots.image_rows(rows, *run.labels("the strongest tangent directions, grey is zero"))
+    figure = plots.image_rows(rows, *labels(run, "the strongest tangent directions, grey is zero"))
     plots.save(figure, run.out / "tangents.png")
     v = V["contractive"][:, 0]
     rows = {f"{a:+g}".replace("-", "\N{MINUS SIGN}") if a else "image": np.clip(x + a * v, 0, 1) for a in STEPS}
@@ -206,12 +212,12 @@ def draw(run: common.Run, probe: Probe, V: dict[str, np.ndarray], s: dict[str, n
     """The directions of each word, V (N, k, I), and the singular values s (N, r) of the two models."""
     if probe.x.ndim == 2:
         planes = {word: (v, angles(probe.T, v)) for word, v in V.items()}
-        labels = run.labels("points, and the tangent plane that is found")
-        figure = plots.tangent_planes(probe.x, planes, spread(probe.x, ARROWS), *labels)
+        words = labels(run, "points, and the tangent plane that is found")
+        figure = plots.tangent_planes(probe.x, planes, spread(probe.x, ARROWS), *words)
         plots.save(figure, run.out / "tangents.png")
     else:
         draw_images(run, probe.x, V)
-    figure = plots.spectra(s, probe.k, *run.labels("singular values of the code's Jacobian"))
+    figure = plots.spectra(s, probe.k, *labels(run, "singular values of the code's Jacobian"))
     plots.save(figure, run.out / "spectrum.png")
 
 

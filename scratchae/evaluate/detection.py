@@ -24,7 +24,7 @@ from .. import checks
 from ..datasets import Images, Values
 from .report import Report, report
 from .terms import fitting_source
-from .thresholds import MeanStd, Rule, as_scores, learn, require_rule, warn
+from .thresholds import MeanStd, Rule, as_scores, as_threshold, learn, require_rule, warn
 
 Score = Callable[[Any, Any], np.ndarray]  # model, data (N, ...) -> (N,)
 ROWS = 256  # examples whose reconstructions are in memory at one time
@@ -63,10 +63,10 @@ class Detector:
 
     Shapes: data (N, *input_shape), arrays or sources; scores and flags (N,). model: built and trained on
     normal examples. score: a function (model, data) -> (N,), larger for stranger examples. rule: scores
-    (n,) -> threshold. threshold: what ``fit`` learnt; where the model's parameters have changed since, or the
-    score or the rule were replaced, flags and report warn (DetectionWarning). Raises TypeError for what is no such
-    function, RuntimeError where a threshold is asked for before ``fit``, what ``evaluate`` raises for data that
-    does not fit the model. Source: the module, (4).
+    (n,) -> threshold. threshold: what ``fit`` learnt, or a number put there since; where the model's parameters
+    have changed after that, or the score or the rule were replaced, flags and report warn (DetectionWarning).
+    Raises TypeError for what is no such function, RuntimeError where a threshold is asked for before ``fit``,
+    what ``evaluate`` raises for data that does not fit the model. Source: the module, (4).
     """
 
     _learnt: tuple[Any, ...] | None = None  # the threshold, and what it goes with
@@ -87,6 +87,11 @@ class Detector:
                 "this Detector has no threshold yet: call detector.fit(normal) first, with normal examples only"
             )
         return self._learnt[0]
+
+    @threshold.setter
+    def threshold(self, value: float) -> None:
+        """One of the user's own. Raises ValueError for what is no number. Shapes: none. Source: (4)."""
+        self._learnt = as_threshold(value), *self._state()
 
     def fit(self, normal: Any) -> Self:
         """Learn the threshold from normal examples (n, ...); returns the detector. Source: thresholds.py."""
@@ -126,8 +131,7 @@ class Detector:
         if not all(map(_same, learnt, self._state())):
             warn(
                 "the model's parameters have changed, or the score or the rule was replaced, since this Detector "
-                f"learnt its threshold {threshold:.4g}: call detector.fit(normal) again",
-                4,
+                f"learnt its threshold {threshold:.4g}: call detector.fit(normal) again"
             )
         return threshold
 

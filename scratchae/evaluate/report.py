@@ -111,7 +111,7 @@ def _defined(name: str, f: Callable[[np.ndarray, np.ndarray], float], scores: An
     s, y = _pair(scores, is_anomaly)
     if math.isnan(value := f(s, y)):
         only = CLASSES[int(y[0])]
-        warn(f"{name} is nan, undefined where all {len(y)} examples are of one class, {only}: give both classes", 4)
+        warn(f"{name} is nan, undefined where all {len(y)} examples are of one class, {only}: give both classes")
     return value
 
 

@@ -15,6 +15,7 @@ tutorial "Intro to Autoencoders" (1); Hyndman and Fan 1996, definition 7 (2); Vo
 """
 
 import math
+import sys
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ import numpy as np
 from .. import checks
 from ..checks import as_array
 
+LIBRARY = __name__.partition(".")[0]
 Rule = Callable[[np.ndarray], float]  # scores (n,) of normal examples -> the threshold
 
 
@@ -104,14 +106,13 @@ def learn(rule: Rule, scores: Any) -> float:
     threshold = as_threshold(rule(s), f"the threshold by {rule!r}")
     flagged = np.count_nonzero(s > threshold)
     if flagged > len(s) / 2:
-        warn(f"the threshold {threshold:.4g} flags {flagged} of {len(s)} normal examples: choose a milder rule", 4)
+        warn(f"the threshold {threshold:.4g} flags {flagged} of {len(s)} normal examples: choose a milder rule")
     elif threshold == np.inf:
-        warn("the threshold is inf, which flags nothing: choose another rule", 4)
+        warn("the threshold is inf, which flags nothing: choose another rule")
     elif s.min() == s.max():
         warn(
             f"the score is {s[0]:.4g} for every normal example ({len(s)}), which says nothing of how far they "
-            "spread: see whether the examples differ",
-            4,
+            "spread: see whether the examples differ"
         )
     return threshold
 
@@ -154,10 +155,13 @@ def as_numbers(values: Any, what: str) -> np.ndarray:
 def as_threshold(value: Any, what: str = "the threshold") -> float:
     """A number, also inf, as float. Raises ValueError for others. Shapes: none. Source: none, a check."""
     if isinstance(value, bool) or not isinstance(value, (int, float, np.number)) or math.isnan(value):
-        raise ValueError(f"{what} is {value!r}, but a number is expected, learnt from normal examples")
+        raise ValueError(f"{what} is {value!r}, but a number is expected, such as one learnt from normal examples")
     return float(value)
 
 
-def warn(sentence: str, level: int = 3) -> None:
-    """Give a DetectionWarning, that many frames up. Shapes: none. Source: warnings.warn's stacklevel."""
+def warn(sentence: str) -> None:
+    """Give a DetectionWarning at the line that called this library. Shapes: none. Source: warnings' stacklevel."""
+    level, frame = 1, sys._getframe()
+    while frame.f_back and frame.f_globals.get("__name__", "").startswith(f"{LIBRARY}."):
+        level, frame = level + 1, frame.f_back
     warnings.warn(sentence, DetectionWarning, stacklevel=level)

@@ -1,6 +1,7 @@
 """The protocol of a layer."""
 
 from ..backend import Array, Backend
+from ..checks import nameable
 from ..initializers import Initializer
 from ..kernels.activation import BIAS_ACTIVATION
 from ..parameters import Declared, Views
@@ -73,7 +74,8 @@ def known_activation(name: str) -> str:
 
 
 def known_initializer(init: Initializer) -> Initializer:
-    """The function itself, or TypeError for what is none. Shapes: none. Source: none, a check."""
+    """The function itself, or TypeError for what is none, or no file could name. Shapes: none. Source: a check."""
     if not callable(init) or isinstance(init, type):
         raise TypeError(f"an initialiser is {init!r}, but a function such as initializers.he_normal is expected")
+    nameable("initialiser", init)
     return init

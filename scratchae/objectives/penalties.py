@@ -124,7 +124,8 @@ class KLRate(Penalty):
     of an epoch; ``evaluate``, and fit of its validation data, take rho_d over all data, which gives less, as (1) is
     convex in rho_d. A code outside [0, 1] makes it NaN, and a run stops; with weight 0 it asks for nothing. Raises
     ValueError for weight < 0, a rate outside (0, 1), or, when a model is built, an encoder that ends in another
-    activation than a sigmoid. Source: Ng, CS294A, 2011, section 3; kernels/penalties.py (3) and (4).
+    activation than a sigmoid, or in Gaussian noise that is not cut to [0, 1].
+    Source: Ng, CS294A, 2011, section 3; kernels/penalties.py (3) and (4).
     """
 
     additive = False
@@ -136,12 +137,14 @@ class KLRate(Penalty):
 
     def see(self, encoder: Layer) -> None:
         """Refuse an encoder (N, ...) -> (N, code) that is known to leave [0, 1]. Source: the class docstring."""
-        last = next((layer for _, layer in reversed(leaves("", encoder)) if not isinstance(layer, BEHIND)), None)
+        last = next((layer for _, layer in reversed(leaves("", encoder)) if not _stays(layer)), None)
         activation = getattr(last, "activation", "tanh" if isinstance(last, LSTM) else "sigmoid")
-        if self.weight and activation != "sigmoid":
+        noisy = isinstance(last, GaussianNoise)
+        if self.weight and (noisy or activation != "sigmoid"):
+            how = "without clip=(0.0, 1.0)" if noisy else f"with the activation {activation!r}"
             raise ValueError(
-                f"the encoder ends in {type(last).__name__} with the activation {activation!r}, but KLRate takes "
-                "codes in [0, 1]: end it in a sigmoid, or choose another penalty, such as L1"
+                f"the encoder ends in {type(last).__name__} {how}, but KLRate takes codes in [0, 1]: end it in a "
+                "sigmoid, or choose another penalty, such as L1"
             )
 
     def count(self, units: int) -> int:
@@ -172,6 +175,13 @@ class KLRate(Penalty):
         out = self.dh[: h.shape[0]]
         self.rate_gradient(out, _matrix(dh), total, self.weight, self.rate, PLACE)
         return out.reshape(dh.shape)
+
+
+def _stays(layer: Layer) -> bool:
+    """Whether that layer hands on what is in [0, 1] as what is in [0, 1]."""
+    if isinstance(layer, GaussianNoise) and layer.sigma > 0:
+        return layer.clip is not None and layer.clip[0] >= 0 and layer.clip[1] <= 1
+    return isinstance(layer, BEHIND)
 
 
 def _matrix(rows: Array) -> Array:

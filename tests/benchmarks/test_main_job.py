@@ -85,7 +85,7 @@ def test_turns_and_the_best_setting():
 def test_without_pytorch(monkeypatch, capsys):
     jobs = main_job.race(Fake(), 1, torch=False)
     assert jobs.keys() == {"ours"} and len(main_job.job_lines(jobs)) == 2
-    monkeypatch.setattr(main_job.compare_torch, "machine", lambda: {"torch": None})
+    monkeypatch.setattr(main_job, "machine", lambda: {"torch": None})
     with pytest.raises(SystemExit) as ended:
         main_job.main([])
     assert ended.value.code == 2 and "pip install torch==2.13.0" in capsys.readouterr().err

@@ -249,7 +249,8 @@ def test_quick_runs_and_their_numbers(tmp_path):
     assert reproduce.reproduce(bench, ["ecg", "sparse"]) == 0  # tiny runs may miss their bars
     rows = objects(bench)
     assert [row["name"] for row in rows] == ["ecg"] * 3 + ["sparse"] * 2
-    assert all(row["ours"] > 0 and len(row["seeds"]) == 1 for row in rows)
+    assert all(row["ours"] > 0 and len(row["seeds"]) == 1 and row["reached"] is None for row in rows)
+    assert "missed" not in (bench.results / "results.md").read_text()
 
 
 def test_an_example_that_fails_gives_its_last_words(tmp_path, monkeypatch):

@@ -205,6 +205,31 @@ def test_another_score_or_rule_since_fit_is_noticed(name, other):
     detector.report(X, X[:, 0] > 0.5)  # a warning would be an error
 
 
+def test_a_threshold_of_ones_own():
+    """It goes with the model as it is, as one that fit learnt."""
+    detector = Detector(autoencoder(), lambda model, x: x[:, 0])
+    detector.threshold = np.float32(0.25)
+    assert type(detector.threshold) is float and (detector.flags(X) == (X[:, 0] > 0.25)).all()
+    assert detector.report(X, X[:, 0] > 0.25).accuracy == 1  # a warning would be an error
+    for value in ("high", None, np.nan, True, [0.1]):
+        with pytest.raises(ValueError, match=r"the threshold is .*, but a number is expected"):
+            detector.threshold = value
+    assert detector.threshold == 0.25
+    detector.model.build(6, seed=3)
+    with pytest.warns(DetectionWarning, match="parameters have changed"):
+        detector.report(X, X[:, 0] > 0.25)
+    assert detector.fit(X).threshold != 0.25
+
+
+@pytest.mark.parametrize("threshold, words", [(-1.0, "flags everything"), (2.0, "flags nothing")])
+def test_a_report_without_use_is_said_where_it_was_asked_for(threshold, words):
+    detector = Detector(autoencoder(), lambda model, x: x[:, 0])
+    detector.threshold = threshold
+    with pytest.warns(DetectionWarning, match=words) as got:
+        detector.report(X, X[:, 0] > 0.25)
+    assert got[0].filename == __file__
+
+
 def test_a_rule_that_is_still_there_is_the_same():
     detector = Detector(autoencoder(), rule=Odd()).fit(X)
     detector.report(X, X[:, 0] > 0.5)  # a warning would be an error

@@ -71,8 +71,8 @@ def test_by_hand(backend, dtype, tolerance):
     x = np.random.default_rng(1).normal(size=(300, 2, 3, 1))
     found = score(model, x, 0.3)
     assert found.shape == x.shape and found.dtype == dtype
-    atol = tolerance("layer", dtype)
-    np.testing.assert_allclose(found, (model.reconstruct(x).astype(float) - x) / 0.09, rtol=0, atol=20 * atol)
+    r = model.reconstruct(x).astype(float) - x
+    np.testing.assert_allclose(0.09 * found, r, rtol=0, atol=tolerance("layer", dtype))
 
 
 def test_nothing_is_drawn(backend):

@@ -65,7 +65,7 @@ def first_step(model: nn.Module, data: Tensor, eps: np.ndarray | None, last: boo
     elif eps is not None:
         noise = torch.tensor(eps, device=data.device)
     loss = model(torch_recipes.batch_of(data, rows, last), noise)
-    gradients = torch.autograd.grad(loss, list(model.parameters()))
+    gradients = torch.autograd.grad(loss, torch_recipes.trained(model))
     return {"loss": loss.item(), "gradients": [g.norm().item() for g in gradients]}
 
 

@@ -9,7 +9,20 @@ from typing import Any
 import numpy as np
 
 import scratchae as sa
-from scratchae import Conv2d, ConvTranspose2d, Dense, Flatten, Layer, Reshape, Sequential, datasets, randomness
+from scratchae import (
+    LSTM,
+    Conv1d,
+    Conv2d,
+    ConvTranspose2d,
+    Dense,
+    Flatten,
+    Layer,
+    Repeat,
+    Reshape,
+    Sequential,
+    datasets,
+    randomness,
+)
 from scratchae.initializers import torch_uniform
 from scratchae.kernels.philox import NORMAL
 from scratchae.layers.sequential import leaves
@@ -19,6 +32,7 @@ SEED = 0
 STRIDE = 1000.0  # the learning rate of the step that shows a gradient: long, so that weights round off none of it
 IMAGE = (28, 28, 1)
 BEAT = (140,)
+DAY = (48, 1)
 
 
 class Corrupt(Layer):
@@ -146,6 +160,12 @@ def ecg() -> sa.Autoencoder:
     return sa.Autoencoder(encoder, decoder, sa.AbsoluteError())
 
 
+def lstm() -> sa.Autoencoder:
+    """48x1 -> 16 -> 48x16 -> 48x1. Source: examples/series_anomaly.py without its noise; Srivastava et al. 2015."""
+    decoder = Sequential(Repeat(DAY[0]), LSTM(16, 16, True), Conv1d(16, 1, 1))
+    return sa.Autoencoder(Sequential(LSTM(1, 16, False)), decoder, sa.SquaredError())
+
+
 @dataclass(frozen=True)
 class Recipe:
     """A model, the shape of its examples, the published batch size and others, Adam's learning rate."""
@@ -163,6 +183,7 @@ RECIPES = {
     "tf_denoiser": Recipe(tf_denoiser, IMAGE, (32,)),
     "keras_conv_ae": Recipe(keras_conv_ae, IMAGE, (128,)),
     "ecg": Recipe(ecg, BEAT, (512,)),
+    "lstm": Recipe(lstm, DAY, (32, 256), 5e-3),
 }
 
 
@@ -173,9 +194,9 @@ def strokes() -> np.ndarray:
 
 
 def examples(recipe: Recipe, n: int) -> np.ndarray:
-    """n generated examples (n, *shape): digits as uint8, or beats as float32 in [0, 1]; repeated if need be."""
-    if recipe.shape == BEAT:
-        noise = np.random.default_rng(SEED).normal(size=(n, *BEAT)).cumsum(axis=1)
+    """n generated examples (n, *shape): digits as uint8, or walks as float32 in [0, 1]; repeated if need be."""
+    if recipe.shape in (BEAT, DAY):
+        noise = np.random.default_rng(SEED).normal(size=(n, *recipe.shape)).cumsum(axis=1)
         low, high = noise.min(axis=1, keepdims=True), noise.max(axis=1, keepdims=True)
         return ((noise - low) / (high - low)).astype(np.float32)
     pixels = strokes()
@@ -224,15 +245,15 @@ def noise(model: Any, N: int) -> dict[str, np.ndarray]:
 def flops(model: Any, batch: int) -> int:
     """Of one step's matrix products: two a multiply-add, forward, dW, and dx from the second layer on.
 
-    A weight of a convolution is used once for each of the P Q patches.
+    A weight of a convolution is used once for each of the P Q patches, one of an LSTM in each of its T steps.
     """
+    sizes = {name: int(np.prod(shape)) for name, (shape, _) in model.parameters.declared.items()}
     total, passes = 0, 2
     for name in ("encoder", "decoder"):
         for where, layer in leaves(name, getattr(model.objective, name)):
-            if f"{where}.W" not in model.parameters.declared:
+            if f"{where}.W" not in sizes:
                 continue
-            grid = layer.shape if isinstance(layer, ConvTranspose2d) else layer.output
-            patches = int(np.prod(grid[:2])) if len(grid) == 3 else 1
-            weights = int(np.prod(model.parameters.declared[f"{where}.W"][0]))
-            total, passes = total + 2 * passes * batch * patches * weights, 3
+            grid = layer.shape if isinstance(layer, (ConvTranspose2d, LSTM)) else layer.output
+            uses = 2 * batch * int(np.prod(grid[:-1]))
+            total, passes = total + uses * (passes * sizes[f"{where}.W"] + 3 * sizes.get(f"{where}.R", 0)), 3
     return total

@@ -151,27 +151,63 @@ def ecg(last: bool) -> nn.Module:
     return Autoencoder(nn.Sequential(*encoder), nn.Sequential(*decoder[:-1], nn.Sigmoid()), F.l1_loss)
 
 
-MODELS = {f.__name__: f for f in (dense_vae, tf_cvae, keras_vae, tf_denoiser, keras_conv_ae, ecg)}
+class Day(nn.Module):
+    """(N, T, 1) -> its last state, repeated (N, T, U) -> (N, T, 1).
+
+    PyTorch gives an LSTM a second bias, which is added to the first: here it stays 0.
+    """
+
+    def __init__(self, units: int):
+        super().__init__()
+        self.read = nn.LSTM(1, units, batch_first=True)
+        self.write = nn.LSTM(units, units, batch_first=True)
+        self.value = nn.Linear(units, 1)
+        second: Any
+        for second in (self.read.bias_hh_l0, self.write.bias_hh_l0):
+            nn.init.zeros_(second.requires_grad_(False))
+
+    def forward(self, x: Tensor) -> Tensor:
+        _, (h, _) = self.read(x)
+        y, _ = self.write(h[0].unsqueeze(1).expand(-1, x.shape[1], -1))
+        return self.value(y)
+
+
+def lstm(last: bool) -> nn.Module:
+    return Autoencoder(nn.Identity(), Day(16), F.mse_loss)
+
+
+MODELS = {f.__name__: f for f in (dense_vae, tf_cvae, keras_vae, tf_denoiser, keras_conv_ae, ecg, lstm)}
 
 
 def build(recipe: str, weights: dict[str, np.ndarray], last: bool) -> nn.Module:
     """The recipe's model with our weights, named encoder.0.W and so on; last: channels_last."""
     model: Any = MODELS[recipe](last)
-    hand_over(model, [v for name, v in weights.items() if name.endswith((".W", ".b"))])
+    hand_over(model, [v for name, v in weights.items() if name.endswith((".W", ".R", ".b"))])
     return model.to(memory_format=torch.channels_last) if last else model
 
 
+def fill(lstm: Any, W: np.ndarray, R: np.ndarray, b: np.ndarray) -> None:
+    """Copy our W (I, 4U), R (U, 4U) and b (4U,), whose gates stand in PyTorch's order."""
+    with torch.no_grad():
+        lstm.weight_ih_l0.copy_(torch.tensor(W.T.copy()))
+        lstm.weight_hh_l0.copy_(torch.tensor(R.T.copy()))
+        lstm.bias_ih_l0.copy_(torch.tensor(b))
+
+
 def hand_over(model: nn.Module, ours: list[np.ndarray]) -> None:
-    """Copy our W, b, W, b, ... into the layers, in their order."""
-    modules: list[Any] = [
-        m for m in model.modules() if isinstance(m, (nn.Linear, nn.Conv2d, nn.ConvTranspose2d, ToRows))
-    ]
+    """Copy our W, b, W, b, ..., of an LSTM W, R, b, into the layers, in their order."""
+    kinds = (nn.Linear, nn.Conv2d, nn.ConvTranspose2d, nn.LSTM, ToRows)
+    modules: list[Any] = [m for m in model.modules() if isinstance(m, kinds)]
     left = iter(ours)
     for i, module in enumerate(modules):
         if isinstance(module, ToRows):
             continue
+        if isinstance(module, nn.LSTM):
+            fill(module, *(next(left) for _ in range(3)))
+            continue
         W, b = next(left), next(left)
         if isinstance(module, nn.Linear):
+            W = W.reshape(-1, W.shape[-1])  # also (1, I, O), a convolution of single steps
             if i and type(modules[i - 1]) is ToRows:
                 W = W[modules[i - 1].order()]
             if i + 1 < len(modules) and type(modules[i + 1]) is ToImages:
@@ -186,18 +222,23 @@ def hand_over(model: nn.Module, ours: list[np.ndarray]) -> None:
 
 
 def tensor(data: np.ndarray, last: bool) -> Tensor:
-    """Our rows (n, D) as they are; our images (n, H, W, C) turned, (n, C, H, W) unless channels are last."""
-    if data.ndim == 2:
+    """Our rows (n, D), (n, T, I) as they are; images (n, H, W, C) turned, (n, C, H, W) unless channels are last."""
+    if data.ndim < 4:
         return torch.from_numpy(data.copy())
     turned = data[:, ::-1, ::-1]
     return torch.from_numpy((turned if last else turned.transpose(0, 3, 1, 2)).copy())
 
 
 def batch_of(data: Tensor, rows: Tensor, last: bool) -> Tensor:
-    """Those rows as (N, D) or (N, C, H, W), uint8 scaled to [0, 1]."""
+    """Those rows as (N, D), (N, T, I) or (N, C, H, W), uint8 scaled to [0, 1]."""
     x = data.index_select(0, rows)  # a third of the time of data[rows]
     x = x.float().div_(255) if x.dtype == torch.uint8 else x
     return x.permute(0, 3, 1, 2) if last else x
+
+
+def trained(model: nn.Module) -> list[Tensor]:
+    """Its parameters, but for those that stay as they are."""
+    return [p for p in model.parameters() if p.requires_grad]
 
 
 def first_step(model: nn.Module, data: Tensor, eps: np.ndarray | None, last: bool) -> dict[str, Any]:
@@ -208,7 +249,7 @@ def first_step(model: nn.Module, data: Tensor, eps: np.ndarray | None, last: boo
     elif eps is not None:
         noise = torch.tensor(eps)
     loss = model(x, noise)
-    gradients = torch.autograd.grad(loss, list(model.parameters()))
+    gradients = torch.autograd.grad(loss, trained(model))
     return {"loss": loss.item(), "gradients": [g.norm().item() for g in gradients]}
 
 

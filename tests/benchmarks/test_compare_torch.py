@@ -100,6 +100,13 @@ def test_flops_of_convolutions():
     assert flops(encoder, decoder, (8, 8, 1), 10) == 10 * expected
 
 
+def test_flops_of_lstms():
+    """7 steps: W of 1x12 in 2 passes, R of 3x12 in 3; then W of 3x20, R of 5x20 and 5x1 on each step in 3."""
+    encoder, decoder = [sa.LSTM(1, 3, False)], [sa.Repeat(7), sa.LSTM(3, 5, True), sa.Conv1d(5, 1, 1)]
+    expected = 7 * 2 * (2 * 12 + 3 * 36 + 3 * 60 + 3 * 100 + 3 * 5)
+    assert flops(encoder, decoder, (7, 1), 1) == expected and flops(encoder, decoder, (7, 1), 9) == 9 * expected
+
+
 def test_flops_of_the_dense_vae():
     weights = 784 * 400 + 400 * 40 + 20 * 400 + 400 * 784
     expected = 128 * 2 * (3 * weights - 784 * 400)
@@ -114,12 +121,12 @@ def first_step(name):
 
 
 def both(name, tensor=None, layouts=(False, True)):
-    """Race's check of the first step, with one W wrong by 0.1 %, or one b by 0.001."""
+    """Race's check of the first step, with one W or R wrong by 0.1 %, or one b by 0.001."""
     torch_recipes = pytest.importorskip("torch_recipes", reason="needs PyTorch, the other contestant")
     data, first = first_step(name)
     weights = dict(first)
     if tensor is not None:
-        weights[tensor] = weights[tensor] * 1.001 if tensor.endswith("W") else weights[tensor] + 0.001
+        weights[tensor] = weights[tensor] * 1.001 if tensor[-1] in "WR" else weights[tensor] + 0.001
     for last in layouts if data.ndim == 4 else (False,):
         model = torch_recipes.build(name, weights, last)
         theirs = torch_recipes.first_step(model, torch_recipes.tensor(data, last), first.get("eps"), last)

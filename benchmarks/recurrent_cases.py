@@ -1,15 +1,22 @@
-"""Cases of the kernels of recurrent layers, for kernel_cases.py: batches of 128 heartbeats, of 140 steps each."""
+"""Cases of the kernels of recurrent layers, for kernel_cases.py: days of 48 steps, heartbeats of 140."""
 
+import numpy as np
 from kernel_case import Case, Maker, array, size
 
+from scratchae.kernels.lstm import length
 
-def lstm(N: int, U: int, backward: bool) -> Maker:
-    """The gates of one step. What changes from call to call stays bounded: a becomes gates between -1 and 1."""
+
+def lstm(T: int, N: int, U: int, backward: bool) -> Maker:
+    """All steps; R is small, since every call adds to dh what comes back through it."""
 
     def make(key: str) -> Case:
-        gates, r, dh, dc, c, before = array(N, 4 * U), array(N, 4 * U), *(array(N, U) for _ in range(4))
-        args = (r, array(N, U), dh, dc, gates, c, before) if backward else (gates, c, dh, r, array(4 * U), before)
-        return Case(f"{N}x{U}", [args], size(*args) + (0 if backward else gates.nbytes))
+        gates, a, dh = array(T, 4, N, U), array(T, N, 4 * U), array(T, N, U)
+        c, h, R = array(1 + T, N, U), array(1 + T, N, U), array(U, 4 * U)
+        b, flat = array(4 * U), array(length(N, U))
+        np.clip(gates, 0.1, 0.9, out=gates)
+        R *= 0.01
+        args = (a, dh, gates, c, R, flat) if backward else (gates, c, h, a, R, b, flat)
+        return Case(f"{T}x{N}x{U}", [args], size(*args[:-1], *[dh] * backward), flops=8 * T * N * U * U)
 
     return make
 
@@ -23,7 +30,7 @@ def swap(N: int, T: int, D: int) -> Maker:
 
 
 CASES: dict[str, list[Maker]] = {
-    "lstm.LSTM_GATES": [lstm(128, 64, backward=False)],
-    "lstm.LSTM_GRADIENT": [lstm(128, 64, backward=True)],
+    "lstm.THROUGH_TIME": [lstm(48, 32, 16, backward=False), lstm(140, 128, 64, backward=False)],
+    "lstm.THROUGH_TIME_GRADIENT": [lstm(48, 32, 16, backward=True), lstm(140, 128, 64, backward=True)],
     "swap.SWAP": [swap(128, 140, 1), swap(128, 140, 64)],
 }

@@ -1,35 +1,46 @@
-"""The gates of an LSTM: one time step of it after its matrix products, forward and backward, each in one pass.
+"""An LSTM through time: all its steps forward, and all of them backward, each of which needs the one before.
 
-All numbers here are of one step t; the state before it is h' and c', and a has its four quarters a_i, a_f, a_g, a_o
-side by side, (N, 4U). The equations carry the numbers of layers/lstm.py, which has the others:
+At step t there are the state h_{t-1}, c_{t-1} of N rows, and x_t W, which is one product for all t. The four gates
+i, f, g, o stand side by side in a (N, 4U), and one below the other in what comes out (4, N, U), so that a loop over
+one of them is a long one. The equations carry the numbers of layers/lstm.py, which has the others:
 
-    a = x W + r + b                          r = h' R, what the state before adds       (1)
+    a_t = x_t W + h_{t-1} R + b                                                         (1)
     i, f, o = sigmoid(a_i, a_f, a_o),   g = tanh(a_g)                                   (2)
-    c = f c' + i g                                                                      (3)
-    h = o tanh(c)                                                                       (4)
+    c_t = f c_{t-1} + i g                                                               (3)
+    h_t = o tanh(c_t)                                                                   (4)
 
-Backward, dh is the gradient by h, complete, and dc that by c which comes from the step after. The chain rule
-through (4), (3) and (2), with sigmoid' = s (1 - s) and tanh' = 1 - t^2 as functions of their values, gives
+Backward, dh_t is dy_t at first, and dc the gradient by c_t that comes from step t + 1. The chain rule through (1),
+(4), (3) and (2), with sigmoid' = s (1 - s) and tanh' = 1 - t^2 as functions of their values, gives
 
-    dc + dh o (1 - tanh(c)^2)                in the place of dc, complete               (6)
-    da_o = dh tanh(c) o (1 - o)                                                         (7)
+    dh_t = dy_t + da_{t+1} R^T                                                          (5)
+    dc <- dc + dh_t o (1 - tanh(c_t)^2)                                                 (6)
+    da_o = dh_t tanh(c_t) o (1 - o)                                                     (7)
     da_i = dc g i (1 - i)                                                               (8)
-    da_f = dc c' f (1 - f)                                                              (9)
+    da_f = dc c_{t-1} f (1 - f)                                                         (9)
     da_g = dc i (1 - g^2)                                                               (10)
-    dc' = dc f                               for the step before                        (11)
+    dc <- dc f                               for the step before                        (11)
 
-Forward, a holds x W on entry, and i, f, g, o on return, which backward reads. tanh(c) is computed twice, which is
-cheaper than to keep it. No exponential overflows: as in activation.py they are of -|a|. The loops go through a row
-several times, since a compiler finds out for a few arrays at once only that they do not overlap.
+Where dy is that of the last step alone, dh is too: (N, U), and (5) has no dy_t for t < T.
+
+tanh(c) is computed twice, which is cheaper than to keep it. No exponential overflows: as in activation.py they are
+of -|a|. The loops go through their numbers several times, since a compiler finds out for a few arrays at once only
+that they do not overlap. They multiply by R in tiles (taps.py): BLAS would put R into an order of its own at every
+step, and calling it takes longer than a small product. Scratch comes last: flat, as long as ``length`` says.
 
 Source: Hochreiter and Schmidhuber, "Long short-term memory", 1997 (3, 4); Gers, Schmidhuber, Cummins, "Learning to
-forget", 2000, for the forget gate f.
+forget", 2000, for the forget gate f; Werbos, "Backpropagation through time", 1990 (5).
 """
 
 import numpy as np
 
 from .elementary import exp, expm1
 from .kernel import Kernel, jit
+from .taps import product, transpose
+
+
+def length(N, U):
+    """That of flat (length,) for N rows of U units: da_t and dc, and R in another order."""
+    return 5 * N * U + 4 * U * U
 
 
 def _sigmoid_numpy(a):
@@ -37,103 +48,165 @@ def _sigmoid_numpy(a):
     return np.where(a >= 0, 1.0, e) / (1.0 + e)
 
 
-def lstm_gates(a, c, h, r, b, c_before):
-    """a (N, 4U), c, h (N, U) <- a, r (N, 4U), b (4U,), c_before (N, U)."""
-    U = c.shape[1]
-    total = a + r + b  # (1)
-    a[...] = _sigmoid_numpy(total)  # (2)
-    a[:, 2 * U : 3 * U] = np.tanh(total[:, 2 * U : 3 * U])  # (2)
-    i, f, g, o = np.split(a, 4, axis=1)
-    c[...] = f * c_before + i * g  # (3)
-    h[...] = o * np.tanh(c)  # (4)
+def through_time(gates, c, h, a, R, b, flat):
+    """gates (T, 4, N, U), c, h (1 + T, N, U) from step 1 on <- a (T, N, 4U), which is x W, R (U, 4U), b (4U,)."""
+    for t in range(len(a)):
+        total = a[t] + h[t] @ R + b  # (1)
+        a_i, a_f, a_g, a_o = np.split(total, 4, axis=1)
+        i, f, o, g = _sigmoid_numpy(a_i), _sigmoid_numpy(a_f), _sigmoid_numpy(a_o), np.tanh(a_g)  # (2)
+        gates[t] = i, f, g, o
+        c[t + 1] = f * c[t] + i * g  # (3)
+        h[t + 1] = o * np.tanh(c[t + 1])  # (4)
 
 
-def lstm_gradient(da, dc_before, dh, dc, gates, c, c_before):
-    """da (N, 4U), dc_before (N, U) <- dh, dc (N, U), gates (N, 4U), c, c_before (N, U)."""
-    (i, f, g, o), t = np.split(gates, 4, axis=1), np.tanh(c)
-    da_i, da_f, da_g, da_o = np.split(da, 4, axis=1)
-    dc = dc + dh * o * (1.0 - t * t)  # (6)
-    da_o[...] = dh * t * o * (1.0 - o)  # (7)
-    da_i[...] = dc * g * i * (1.0 - i)  # (8)
-    da_f[...] = dc * c_before * f * (1.0 - f)  # (9)
-    da_g[...] = dc * i * (1.0 - g * g)  # (10)
-    dc_before[...] = dc * f  # (11)
+def through_time_gradient(da, dh, gates, c, R, flat):
+    """da (T, N, 4U), dh (T or 1, N, U), which is dy on entry <- gates (T, 4, N, U), c (1 + T, N, U), R (U, 4U)."""
+    T, dc = len(da), np.zeros_like(c[0])
+    for t in reversed(range(T)):
+        dh_t = dh[t] if len(dh) == T else dh[0]
+        if t < T - 1:
+            back = da[t + 1] @ R.T  # (5)
+            dh_t[...] = dh_t + back if len(dh) == T else back  # (5)
+        (i, f, g, o), tanh_c = gates[t], np.tanh(c[t + 1])
+        da_i, da_f, da_g, da_o = np.split(da[t], 4, axis=1)
+        dc = dc + dh_t * o * (1.0 - tanh_c * tanh_c)  # (6)
+        da_o[...] = dh_t * tanh_c * o * (1.0 - o)  # (7)
+        da_i[...] = dc * g * i * (1.0 - i)  # (8)
+        da_f[...] = dc * c[t] * f * (1.0 - f)  # (9)
+        da_g[...] = dc * i * (1.0 - g * g)  # (10)
+        dc = dc * f  # (11)
 
 
 @jit
-def _sigmoid_gate(a, r, b):
+def _sigmoid(a):
     zero, one = a.dtype.type(0), a.dtype.type(1)
     for k in range(a.shape[0]):
-        total = a[k] + r[k] + b[k]  # (1)
-        e = exp(-abs(total))
-        a[k] = (one if total >= zero else e) / (one + e)  # (2)
+        e = exp(-abs(a[k]))
+        a[k] = (one if a[k] >= zero else e) / (one + e)
 
 
 @jit
-def _tanh_gate(a, r, b):
+def _tanh(a):
     zero, two = a.dtype.type(0), a.dtype.type(2)
     for k in range(a.shape[0]):
-        total = a[k] + r[k] + b[k]  # (1)
-        t = expm1(-two * abs(total))
-        t = -t / (two + t)
-        a[k] = t if total > zero else -t  # (2)
-
-
-@jit
-def _tanh_of(t, c):
-    zero, two = c.dtype.type(0), c.dtype.type(2)
-    for u in range(c.shape[0]):
-        e = expm1(-two * abs(c[u]))
+        e = expm1(-two * abs(a[k]))
         e = -e / (two + e)
-        t[u] = e if c[u] > zero else -e
+        a[k] = e if a[k] > zero else -e
 
 
 @jit
-def _lstm_gates(a, c, h, r, b, c_before):
-    N, U = c.shape
+def _below(gates, a, b):
+    """gates (4, N, U) <- a (N, 4U), which is side by side, + b (4U,)."""
+    _, N, U = gates.shape
     for n in range(N):
-        a_n, r_n, c_n, h_n, before = a[n], r[n], c[n], h[n], c_before[n]
-        _sigmoid_gate(a_n[: 2 * U], r_n[: 2 * U], b[: 2 * U])  # (1) (2)
-        _tanh_gate(a_n[2 * U : 3 * U], r_n[2 * U : 3 * U], b[2 * U : 3 * U])  # (1) (2)
-        _sigmoid_gate(a_n[3 * U :], r_n[3 * U :], b[3 * U :])  # (1) (2)
-        i, f, g, o = a_n[:U], a_n[U : 2 * U], a_n[2 * U : 3 * U], a_n[3 * U :]
-        for u in range(U):
-            c_n[u] = f[u] * before[u] + i[u] * g[u]  # (3)
-        _tanh_of(h_n, c_n)
-        for u in range(U):
-            h_n[u] *= o[u]  # (4)
+        for gate in range(4):
+            out, a_n, b_gate = gates[gate, n], a[n, gate * U : (gate + 1) * U], b[gate * U : (gate + 1) * U]
+            for u in range(U):
+                out[u] = a_n[u] + b_gate[u]  # (1)
 
 
 @jit
-def _lstm_gradient(da, dc_before, dh, dc, gates, c, c_before):
-    N, U = c.shape
-    one = c.dtype.type(1)
+def _beside(a, gates):
+    """a (N, 4U) <- gates (4, N, U)."""
+    _, N, U = gates.shape
     for n in range(N):
-        da_n, gates_n, dh_n, dc_n, total, before = da[n], gates[n], dh[n], dc[n], dc_before[n], c_before[n]
-        i, f, g, o = gates_n[:U], gates_n[U : 2 * U], gates_n[2 * U : 3 * U], gates_n[3 * U :]
-        da_i, da_f, da_g, da_o = da_n[:U], da_n[U : 2 * U], da_n[2 * U : 3 * U], da_n[3 * U :]
-        _tanh_of(da_o, c[n])
-        for u in range(U):
-            total[u] = dc_n[u] + dh_n[u] * o[u] * (one - da_o[u] * da_o[u])  # (6)
-        for u in range(U):
-            da_o[u] *= dh_n[u] * o[u] * (one - o[u])  # (7)
-        for u in range(U):
-            da_i[u] = total[u] * g[u] * i[u] * (one - i[u])  # (8)
-        for u in range(U):
-            da_f[u] = total[u] * before[u] * f[u] * (one - f[u])  # (9)
-        for u in range(U):
-            da_g[u] = total[u] * i[u] * (one - g[u] * g[u])  # (10)
-        for u in range(U):
-            total[u] *= f[u]  # (11)
+        for gate in range(4):
+            out, of_gate = a[n, gate * U : (gate + 1) * U], gates[gate, n]
+            for u in range(U):
+                out[u] = of_gate[u]
 
 
-def _lstm_gates_cuda(gpu, a, c, h, r, b, c_before):
-    gpu.each("lstm_gates", c.size, a, c, h, r, b, c_before, *c.shape)
+@jit
+def _new_state(c, h, gates, before):
+    """c, h (N U,) <- gates (4, N U), before (N U,)."""
+    i, f, g, o = gates[0], gates[1], gates[2], gates[3]
+    for k in range(c.shape[0]):
+        c[k] = f[k] * before[k] + i[k] * g[k]  # (3)
+    h[:] = c
+    _tanh(h)  # (4)
+    for k in range(c.shape[0]):
+        h[k] *= o[k]  # (4)
 
 
-def _lstm_gradient_cuda(gpu, da, dc_before, dh, dc, gates, c, c_before):
-    gpu.each("lstm_gradient", c.size, da, dc_before, dh, dc, gates, c, c_before, *c.shape)
+@jit
+def _through_time(gates, c, h, a, R, b, flat):
+    T, _, N, U = gates.shape
+    rows, all_units = U * np.arange(N), np.zeros((1, 2), np.int64)
+    by_gate = flat[: 4 * U * U].reshape(4, U * U)
+    for gate in range(4):
+        of_gate = by_gate[gate].reshape(U, U)
+        for k in range(U):
+            of_gate[k] = R[k, gate * U : (gate + 1) * U]
+    for t in range(T):
+        _below(gates[t], a[t], b)  # (1)
+        now, before = gates[t].reshape(4, N * U), h[t].reshape(N * U)
+        for gate in range(4):
+            product(now[gate], rows, before, rows, by_gate[gate], all_units, U, U, True)  # (1)
+        _sigmoid(now[:2].reshape(2 * N * U))  # (2)
+        _tanh(now[2])  # (2)
+        _sigmoid(now[3])  # (2)
+        _new_state(c[t + 1].reshape(N * U), h[t + 1].reshape(N * U), now, c[t].reshape(N * U))  # (3) (4)
 
 
-LSTM_GATES = Kernel(lstm_gates, _lstm_gates, _lstm_gates_cuda)
-LSTM_GRADIENT = Kernel(lstm_gradient, _lstm_gradient, _lstm_gradient_cuda)
+@jit
+def _step_gradient(da, dc, dh, gates, c, before):
+    """da (4, N U), dc (N U,) <- dc, dh (N U,), gates (4, N U), c, before (N U,)."""
+    one, i, f, g, o = c.dtype.type(1), gates[0], gates[1], gates[2], gates[3]
+    da_i, da_f, da_g, da_o = da[0], da[1], da[2], da[3]
+    da_o[:] = c
+    _tanh(da_o)
+    for k in range(c.shape[0]):
+        dc[k] += dh[k] * o[k] * (one - da_o[k] * da_o[k])  # (6)
+    for k in range(c.shape[0]):
+        da_o[k] *= dh[k] * o[k] * (one - o[k])  # (7)
+    for k in range(c.shape[0]):
+        da_i[k] = dc[k] * g[k] * i[k] * (one - i[k])  # (8)
+    for k in range(c.shape[0]):
+        da_f[k] = dc[k] * before[k] * f[k] * (one - f[k])  # (9)
+    for k in range(c.shape[0]):
+        da_g[k] = dc[k] * i[k] * (one - g[k] * g[k])  # (10)
+    for k in range(c.shape[0]):
+        dc[k] *= f[k]  # (11)
+
+
+@jit
+def _through_time_gradient(da, dh, gates, c, R, flat):
+    T, _, N, U = gates.shape
+    every, rows = len(dh) == T, U * np.arange(N)
+    now, dc, Rt = flat[: 4 * N * U], flat[4 * N * U : 5 * N * U], flat[5 * N * U : 5 * N * U + 4 * U * U]
+    transpose(Rt.reshape(4 * U, U), R)
+    by_gate = np.empty((4, 2), np.int64)
+    for gate in range(4):
+        by_gate[gate, 0], by_gate[gate, 1] = gate * N * U, gate * U
+    dc[:] = 0
+    for t in range(T - 1, -1, -1):
+        dh_t = dh[t if every else 0].reshape(N * U)
+        if t < T - 1:
+            product(dh_t, rows, now, rows, Rt, by_gate, U, U, every)  # (5)
+        past, state = c[t].reshape(N * U), c[t + 1].reshape(N * U)
+        _step_gradient(
+            now.reshape(4, N * U), dc, dh_t, gates[t].reshape(4, N * U), state, past
+        )  # (6) (7) (8) (9) (10) (11)
+        _beside(da[t], now.reshape(4, N, U))
+
+
+def _through_time_cuda(gpu, gates, c, h, a, R, b, flat):
+    T, _, N, U = gates.shape
+    r = flat[: 4 * N * U].reshape(N, 4 * U)
+    for t in range(T):
+        gpu.matmul(h[t], R, r)  # (1)
+        gpu.each("lstm_gates", N * U, gates[t], c[t + 1], h[t + 1], a[t], r, b, c[t], N, U)
+
+
+def _through_time_gradient_cuda(gpu, da, dh, gates, c, R, flat):
+    T, _, N, U = gates.shape
+    every, dc = dh.shape[0] == T, flat[: N * U].reshape(N, U)
+    for t in reversed(range(T)):
+        dh_t = dh[t if every else 0]
+        if t < T - 1:
+            gpu.matmul(da[t + 1], R.T, dh_t, add=every)  # (5)
+        gpu.each("lstm_gradient", N * U, da[t], dc, dh_t, gates[t], c[t + 1], c[t], t == T - 1, N, U)
+
+
+THROUGH_TIME = Kernel(through_time, _through_time, _through_time_cuda)
+THROUGH_TIME_GRADIENT = Kernel(through_time_gradient, _through_time_gradient, _through_time_gradient_cuda)

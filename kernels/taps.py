@@ -41,7 +41,7 @@ def _fill(padded, image, top, left):
 
 
 @jit
-def _transpose(Wt, W):
+def transpose(Wt, W):
     """Wt (O, K) <- W (K, O)."""
     for k in range(W.shape[0]):
         for o in range(W.shape[1]):
@@ -49,9 +49,10 @@ def _transpose(Wt, W):
 
 
 @jit
-def _product(y, y_at, x, x_at, w, taps, length, O):
+def product(y, y_at, x, x_at, w, taps, length, O, add):
     """y[y_at[m] + o] <- sum over taps (delta, row), k < length of x[x_at[m] + delta + k] w[(row + k) O + o].
 
+    With add, it is added to what is there.
     What is left of O may fill one vector only; the number of vectors is a constant of the compiler, so both cases
     are written out."""
     last = len(x_at) - 1
@@ -60,6 +61,8 @@ def _product(y, y_at, x, x_at, w, taps, length, O):
             from_x, to_y = pick(x_at, m, last), pick(y_at, m, last)
             if O - o > _lanes(x):
                 wide = zeros(x, 2)
+                if add:
+                    wide = load(wide, y, o, to_y, 1, O - o)
                 for tap in range(len(taps)):
                     delta, row = taps[tap, 0], taps[tap, 1]
                     for k in range(length):
@@ -67,6 +70,8 @@ def _product(y, y_at, x, x_at, w, taps, length, O):
                 store(wide, y, o, to_y, 1, O - o)
             else:
                 narrow = zeros(x, 1)
+                if add:
+                    narrow = load(narrow, y, o, to_y, 1, O - o)
                 for tap in range(len(taps)):
                     delta, row = taps[tap, 0], taps[tap, 1]
                     for k in range(length):
@@ -121,7 +126,7 @@ def correlate(a, x, W, s_h, s_w, top, left, flat):
         taps[i, 0], taps[i, 1] = i * line, i * kw * C  # a row of the kernel is one run, of x as of W
     for n in range(N):
         _fill(border, x[n], top, left)
-        _product(a[n].reshape(P * Q * O), a_at, flat, x_at, w, taps, kw * C, O)  # (1)
+        product(a[n].reshape(P * Q * O), a_at, flat, x_at, w, taps, kw * C, O, False)  # (1)
 
 
 @jit
@@ -162,7 +167,7 @@ def _paint_many(x, a, W, s_h, s_w, top, left, flat, Wt):
     kh, kw = W.shape[:2]
     for i in range(kh):
         for j in range(kw):
-            _transpose(Wt[i, j], W[i, j])
+            transpose(Wt[i, j], W[i, j])
     above, before = (kh - 1) // s_h, (kw - 1) // s_w  # how far up and left the taps of one r reach
     rows, columns = above + max(P, (H - 1 + top) // s_h + 1), before + max(Q, (width - 1 + left) // s_w + 1)
     border, w, first = _border(flat, rows, columns, O), Wt.reshape(Wt.size), (above * columns + before) * O
@@ -173,7 +178,7 @@ def _paint_many(x, a, W, s_h, s_w, top, left, flat, Wt):
         image = x[n].reshape(H * width * C)
         for r in range(s_h * s_w):
             these, ways = slice(pixels[r], pixels[r + 1]), slice(reach[r], reach[r + 1])
-            _product(image, x_at[these], flat, a_at[these], w, taps[ways], O, C)  # (3)
+            product(image, x_at[these], flat, a_at[these], w, taps[ways], O, C, False)  # (3)
 
 
 @jit
@@ -217,11 +222,11 @@ def _paint_few(x, a, W, s_h, s_w, top, left, flat, Wt):
     N, P, Q, O = a.shape
     kh, kw, C, _ = W.shape
     K, w = kh * kw * C, Wt.reshape(Wt.size)
-    _transpose(w.reshape(O, K), W.reshape(K, O))
+    transpose(w.reshape(O, K), W.reshape(K, O))
     cols, taps = flat[: P * Q * K], np.zeros((1, 2), np.int64)
     cols_at, a_at = K * np.arange(P * Q), O * np.arange(P * Q)
     for n in range(N):
-        _product(cols, cols_at, a[n].reshape(P * Q * O), a_at, w, taps, O, K)  # (3)
+        product(cols, cols_at, a[n].reshape(P * Q * O), a_at, w, taps, O, K, False)  # (3)
         _col2im(x[n : n + 1], cols.reshape(1, P, Q, kh, kw, C), s_h, s_w, top, left)  # (3)
 
 

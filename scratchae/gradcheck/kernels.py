@@ -19,7 +19,7 @@ from ..kernels.errors import ABSOLUTE_ERROR, SQUARED_ERROR
 from ..kernels.gaussian import GAUSSIAN_GRADIENT, GAUSSIAN_SAMPLE
 from ..kernels.kernel import Kernel
 from ..kernels.learned_gaussian import LEARNED_GAUSSIAN_NLL
-from ..kernels.lstm import LSTM_GATES, LSTM_GRADIENT
+from ..kernels.lstm import THROUGH_TIME, THROUGH_TIME_GRADIENT, length
 from ..kernels.noise import GAUSSIAN_NOISE, GAUSSIAN_NOISE_GRADIENT, MASK, SALT_AND_PEPPER
 from ..kernels.patches import COL2IM, IM2COL
 from ..kernels.penalties import RATE_GRADIENT, SUM_UNITS
@@ -74,7 +74,7 @@ def _families() -> Iterator[Family]:
     yield (UPSAMPLE, UPSAMPLE_GRADIENT), _upsample
     yield (GAUSSIAN_NOISE, GAUSSIAN_NOISE_GRADIENT), gaussian_noise
     yield (MASK, SALT_AND_PEPPER), masks
-    yield (LSTM_GATES, LSTM_GRADIENT), _lstm
+    yield (THROUGH_TIME, THROUGH_TIME_GRADIENT), _lstm
     yield (SWAP,), _swap
     for pair in penalties.PAIRS:
         yield pair, partial(penalties.of_rows, *pair)
@@ -220,26 +220,31 @@ def _upsample(backend: Backend) -> Report:
 
 
 def _lstm(backend: Backend) -> Report:
-    """One step: y is c and h side by side, and dy the gradient by both."""
-    shapes = {"a": (4, 20), "r": (4, 20), "b": (20,), "c before": (4, 5)}
-    start = {name: probe(shape, 60 + i) for i, (name, shape) in enumerate(shapes.items())}
+    """Three steps; y is every h_t, or the last one alone."""
+    T, N, U = 3, 4, 5
+    start = {"a": probe((T, N, 4 * U), 60), "R": probe((U, 4 * U), 61), "b": probe((4 * U,), 62)}
+    c, h = (np.concatenate([probe((1, N, U), seed), np.full((T, N, U), np.nan)]) for seed in (63, 65))
+    flat = backend.empty((length(N, U),))
 
-    def step(given: dict[str, np.ndarray]) -> list[np.ndarray]:
-        a, *ins = (backend.asarray(value) for value in given.values())
-        c, h = (backend.asarray(np.full((4, 5), np.nan)) for _ in range(2))
-        backend.op(LSTM_GATES)(a, c, h, *ins)
-        return [backend.to_host(out) for out in (a, c, h)]
+    def states(given: dict[str, np.ndarray]) -> list[np.ndarray]:
+        outs = [backend.asarray(value) for value in (np.full((T, 4, N, U), np.nan), c, h)]
+        backend.op(THROUGH_TIME)(*outs, *map(backend.asarray, given.values()), flat)
+        return [backend.to_host(out) for out in outs]
 
-    def row(name: str) -> Row:
+    def row(name: str, first: int) -> Row:
         def gradient(value: np.ndarray, dy: np.ndarray) -> np.ndarray:
-            gates, c, _ = step(start | {name: value})
-            dc, dh, before = dy[:, :5], dy[:, 5:], (start | {name: value})["c before"]
-            da, dc = _call(backend, LSTM_GRADIENT, ((4, 20), (4, 5)), dh, dc, gates, c, before)
-            return {"b": da.sum(axis=0), "c before": dc}.get(name, da)
+            given = start | {name: value}
+            gates, c, h = states(given)
+            da, dh = backend.asarray(np.nan * given["a"]), backend.asarray(dy)
+            ins = [backend.asarray(value) for value in (gates, c, given["R"])]
+            backend.op(THROUGH_TIME_GRADIENT)(da, dh, *ins, flat)
+            da = backend.to_host(da)
+            return {"a": da, "R": np.einsum("tnu,tnk->uk", h[:T], da), "b": da.sum(axis=(0, 1))}[name]
 
-        return judge(name, lambda value: np.hstack(step(start | {name: value})[1:]), gradient, start[name])
+        what = f"{name}, last step" if first == T else name
+        return judge(what, lambda value: states(start | {name: value})[2][first:], gradient, start[name])
 
-    return Report("lstm_gates", [row(name) for name in start])
+    return Report("through_time", [row(name, first) for first in (1, T) for name in start])
 
 
 def _swap(backend: Backend) -> Report:

@@ -6,7 +6,7 @@ from ..backend import Array, Backend
 from ..checks import positive
 from ..initializers import Initializer, glorot_uniform, lstm_bias, orthogonal
 from ..kernels.activation import ACTIVATION_GRADIENT
-from ..kernels.lstm import LSTM_GATES, LSTM_GRADIENT
+from ..kernels.lstm import THROUGH_TIME, THROUGH_TIME_GRADIENT, length
 from ..kernels.swap import SWAP
 from ..parameters import Declared
 from .base import Layer, Shape, known_initializer
@@ -100,49 +100,39 @@ class LSTM(Layer):
         (T, I), U, empty = self.shape, self.units, backend.empty
         self.rows, self.matmul = rows, backend.matmul
         self.swap, self.column_sums = backend.op(SWAP), backend.op(ACTIVATION_GRADIENT["identity"])
-        self.gates, self.gradient = backend.op(LSTM_GATES), backend.op(LSTM_GRADIENT)
-        self.x, self.a, self.da = empty((T * rows, I)), empty((T * rows, 4 * U)), empty((T * rows, 4 * U))
-        self.r = empty((rows, 4 * U))
+        self.through_time, self.gradient = backend.op(THROUGH_TIME), backend.op(THROUGH_TIME_GRADIENT)
+        self.x, self.gates = empty((T * rows, I)), empty((T * rows, 4 * U))
+        self.a = empty((T * rows, 4 * U))  # x W, and then da
         self.c, self.h = backend.zeros(((1 + T) * rows, U)), backend.zeros(((1 + T) * rows, U))
         self.dh = empty((T * rows if self.sequences else rows, U))
-        self.dc = backend.zeros((3 * rows, U))  # of no step, which stays 0, and of two that take turns
         self.y = empty((rows, *self.output))
         self.dx_t = empty((T * rows, I)) if need_dx else None
         self.dx = empty((rows, T, I)) if need_dx else None
+        self.flat = empty((length(rows, U),))
 
     def forward(self, x: Array) -> Array:
         """x (N, T, I) -> y (N, T, U) or (N, U). Source: the class docstring."""
-        N, T, I = x.shape
-        x_t, a, r, y = self.x[: T * N], self.a[: T * N], self.r[:N], self.y[:N]
-        c, h = self._states(self.c, N), self._states(self.h, N)
+        (N, T, I), U = x.shape, self.units
+        x_t, a, c, h = self.x[: T * N], self.a[: T * N], self._states(self.c, N), self._states(self.h, N)
         self.swap(x_t.reshape(T, N, I), x)
         self.matmul(x_t, self.W, out=a)  # (T N, I) (I, 4U) -> (T N, 4U)    (1)
-        for t in range(T):
-            now, after = slice(t * N, (t + 1) * N), slice((t + 1) * N, (t + 2) * N)
-            self.matmul(h[now], self.R, out=r)  # (N, U) (U, 4U) -> (N, 4U)    (1)
-            out = h[after] if self.sequences or t < T - 1 else y
-            self.gates(a[now], c[after], out, r, self.b, c[now])  # (1) (2) (3) (4)
-        if self.sequences:
-            self.swap(y, h[N:].reshape(T, N, self.units))
+        gates = self.gates[: T * N].reshape(T, 4, N, U)
+        self.through_time(gates, c, h, a.reshape(T, N, 4 * U), self.R, self.b, self.flat)  # (1) (2) (3) (4)
+        y, S = self.y[:N], T if self.sequences else 1  # steps that y is of
+        self.swap(y.reshape(N, S, U), h[1 + T - S :])
         return y
 
     def backward(self, dy: Array) -> Array | None:
         """dy (N, T, U) or (N, U) -> dx (N, T, I). Source: the class docstring."""
-        N, (T, I) = dy.shape[0], self.shape
-        x_t, a, da, dh = self.x[: T * N], self.a[: T * N], self.da[: T * N], self.dh[: T * N]
-        c, h = self._states(self.c, N), self._states(self.h, N)
-        if self.sequences:
-            self.swap(dh.reshape(T, N, self.units), dy)
-        for t in reversed(range(T)):
-            now, after = slice(t * N, (t + 1) * N), slice((t + 1) * N, (t + 2) * N)
-            dh_t = dh[now] if self.sequences else dy if t == T - 1 else dh[:N]
-            if t < T - 1:
-                self.matmul(da[after], self.R.T, out=dh_t, add=self.sequences)  # (N, 4U) (4U, U) -> (N, U)    (5)
-            dc, dc_before = self._dc(0 if t == T - 1 else 1 + (t + 1) % 2, N), self._dc(1 + t % 2, N)
-            self.gradient(da[now], dc_before, dh_t, dc, a[now], c[after], c[now])  # (6) (7) (8) (9) (10) (11)
-        self.column_sums(da, self.db, da, a, self.add)  # (12)
+        N, (T, I), U = dy.shape[0], self.shape, self.units
+        x_t, da, c, h = self.x[: T * N], self.a[: T * N], self._states(self.c, N), self._states(self.h, N)
+        S = T if self.sequences else 1
+        gates, dh = self.gates[: T * N].reshape(T, 4, N, U), self.dh[: S * N].reshape(S, N, U)
+        self.swap(dh, dy.reshape(N, S, U))
+        self.gradient(da.reshape(T, N, 4 * U), dh, gates, c, self.R, self.flat)  # (5) (6) (7) (8) (9) (10) (11)
+        self.column_sums(da, self.db, da, da, self.add)  # (12)
         self.matmul(x_t.T, da, out=self.dW, add=self.add)  # (I, T N) (T N, 4U) -> (I, 4U)    (13)
-        self.matmul(h[: T * N].T, da, out=self.dR, add=self.add)  # (U, T N) (T N, 4U) -> (U, 4U)    (14)
+        self.matmul(h[:T].reshape(T * N, U).T, da, out=self.dR, add=self.add)  # (U, T N) (T N, 4U) -> (U, 4U)  (14)
         if self.dx is None or self.dx_t is None:
             return None
         dx, dx_t = self.dx[:N], self.dx_t[: T * N]
@@ -151,8 +141,6 @@ class LSTM(Layer):
         return dx
 
     def _states(self, buffer: Array, N: int) -> Array:
-        """Steps 0 ... T of N rows, (N + T N, U). Step 0 ends where that of all rows ends: it stays 0."""
-        return buffer[self.rows - N : self.rows + self.shape[0] * N]
-
-    def _dc(self, k: int, N: int) -> Array:
-        return self.dc[k * self.rows : k * self.rows + N]
+        """Steps 0 ... T of N rows, (1 + T, N, U). Step 0 ends where that of all rows ends: it stays 0."""
+        T = self.shape[0]
+        return buffer[self.rows - N : self.rows + T * N].reshape(1 + T, N, self.units)

@@ -6,6 +6,8 @@ must overwrite is 77 on entry.
 
 import numpy as np
 
+from scratchae.kernels.lstm import length
+
 HARD = (0.0, 50.0, -50.0, 100.0, -100.0)
 
 
@@ -22,22 +24,28 @@ def garbage(dtype, *shape):
     return np.full(shape, 77, dtype)
 
 
-def lstm_gates(rng, dtype, N, D, K, key):
-    outs = [hard(rng, dtype, N, 4 * D), garbage(dtype, N, D), garbage(dtype, N, D)]
-    return outs, [easy(rng, dtype, N, 4 * D), easy(rng, dtype, 4 * D), easy(rng, dtype, N, D)], []
+def through_time(rng, dtype, N, D, K, key):
+    """K steps from a state that is not 0."""
+    c, h = (np.concatenate([easy(rng, dtype, 1, N, D), garbage(dtype, K, N, D)]) for _ in range(2))
+    ins = [hard(rng, dtype, K, N, 4 * D), easy(rng, dtype, D, 4 * D) / 4, easy(rng, dtype, 4 * D)]
+    return [garbage(dtype, K, 4, N, D), c, h], ins, [garbage(dtype, length(N, D))]
 
 
-def lstm_gradient(rng, dtype, N, D, K, key):
-    """Gates as they come out of the forward pass, open, shut and between."""
-    gates = np.tanh(hard(rng, dtype, N, 4, D) / 2)
+def through_time_gradient(rng, dtype, N, D, K, key):
+    """Gates as they come out of the forward pass, open, shut and between; dy of every step or of the last one."""
+    gates = np.tanh(hard(rng, dtype, K, 4, N, D) / 2)
     gates[:, [0, 1, 3]] = (1 + gates[:, [0, 1, 3]]) / 2
-    outs = [garbage(dtype, N, 4 * D), garbage(dtype, N, D)]
-    dh, dc, c, before = (easy(rng, dtype, N, D) for _ in range(4))
-    return outs, [dh, dc, gates.reshape(N, 4 * D).astype(dtype), c, before], []
+    outs = [garbage(dtype, K, N, 4 * D), easy(rng, dtype, K if rng.random() < 0.5 else 1, N, D)]
+    ins = [gates.astype(dtype), easy(rng, dtype, 1 + K, N, D), easy(rng, dtype, D, 4 * D) / 4]
+    return outs, ins, [garbage(dtype, length(N, D))]
 
 
 def swap(rng, dtype, N, D, K, key):
     return [garbage(dtype, K, N, D)], [easy(rng, dtype, N, K, D)], []
 
 
-CASES = {"lstm.LSTM_GATES": lstm_gates, "lstm.LSTM_GRADIENT": lstm_gradient, "swap.SWAP": swap}
+CASES = {
+    "lstm.THROUGH_TIME": through_time,
+    "lstm.THROUGH_TIME_GRADIENT": through_time_gradient,
+    "swap.SWAP": swap,
+}

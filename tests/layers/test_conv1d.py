@@ -92,14 +92,17 @@ def test_the_transpose_is_the_adjoint(k, s, padding, T, rng, backend):
     assert left == pytest.approx(np.vdot(u, b.to_host(back.forward(b.asarray(v)))), rel=1e-12)
 
 
-def test_the_fans_are_those_of_a_window(rng):
-    seen = []
+class Seen(list):
+    """An initialiser that writes down what it is asked for."""
 
-    def init(shape, fan_in, fan_out, noise):
-        seen.append((shape, fan_in, fan_out))
+    def __call__(self, shape, fan_in, fan_out, noise):
+        self.append((shape, fan_in, fan_out))
         return np.zeros(shape)
 
-    for layer in (sa.Conv1d(2, 3, 5, init=init, init_b=init), sa.ConvTranspose1d(2, 3, 5, init=init, init_b=init)):
+
+def test_the_fans_are_those_of_a_window():
+    seen = Seen()
+    for layer in (sa.Conv1d(2, 3, 5, init=seen, init_b=seen), sa.ConvTranspose1d(2, 3, 5, init=seen, init_b=seen)):
         Parameters(get_backend("numpy"), layer.declare((6, 2))[1]).initialise(0)
     assert seen == [((5, 2, 3), 10, 15), ((3,), 10, 15), ((5, 3, 2), 10, 15), ((3,), 10, 15)]
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .checks import instance, positive, real
+from .checks import instance, positive, real, takes
 
 Callback = Callable[[Any, Any], Any]  # f(model, history)
 HELD_OUT = ("test_loss", "reconstruction", "kl", "penalty")  # columns of the validation data
@@ -23,12 +23,13 @@ def callables(callbacks: Iterable[Callback] | Callback | None) -> tuple[Callback
     callbacks = tuple(callbacks)
     for callback in callbacks:
         instance("callback", callback)
-        if not callable(callback):
+        if not (callable(callback) and takes(callback, 2)):
             raise TypeError(f"a callback is {callback!r}, but a function f(model, history) is expected")
-        for name in ("begin", "finish"):
-            if hasattr(callback, name) and not callable(getattr(callback, name)):
+        for name, second in {"begin": "validated", "finish": "history"}.items():
+            part = getattr(callback, name, None)
+            if hasattr(callback, name) and not (callable(part) and takes(part, 2)):
                 raise TypeError(
-                    f"a callback's {name} is {getattr(callback, name)!r}, but a function is expected: fit calls it"
+                    f"a callback's {name} is {part!r}, but a function (model, {second}) is expected: fit calls it"
                 )
     if sum(isinstance(callback, EarlyStopping) for callback in callbacks) > 1:
         raise ValueError("callbacks holds more than one EarlyStopping, but a run has one best epoch: keep one")
@@ -85,7 +86,7 @@ class EarlyStopping:
                 "these, or put the callback that adds it before this one"
             )
         value = record[self.column]
-        if not isinstance(value, numbers.Real):
+        if not isinstance(value, numbers.Real) or math.isnan(value):
             raise ValueError(
                 f"the column {self.column!r} of the history holds {value!r}, but a number is expected: choose "
                 "another"

@@ -2,10 +2,12 @@
 
 import functools
 import inspect
+import sys
 from typing import Any
 
 import numpy as np
 
+LIBRARY = __name__.partition(".")[0]
 MOST64 = float(np.finfo(np.float64).max)
 LEAST32, MOST32 = (float(v) for v in (np.finfo(np.float32).smallest_subnormal, np.finfo(np.float32).max))
 
@@ -41,15 +43,27 @@ def instance(what: str, thing: Any) -> None:
         raise TypeError(f"the {what} is the class {name}, but an object of it is expected: {name}(...)")
 
 
-def takes(f: Any, count: int) -> bool:
-    """Whether f is to be called with that many arguments. Shapes: none. Source: inspect.Signature.bind."""
+def takes(f: Any, count: int, *names: str) -> bool:
+    """Whether f is to be called with that many arguments, and with these by name.
+
+    Shapes: none. Source: inspect.Signature.bind."""
     try:
-        inspect.signature(f).bind(*range(count))
+        inspect.signature(f).bind(*range(count), **dict.fromkeys(names))
     except TypeError:
         return False
     except ValueError:  # some builtins do not tell
         return True
     return True
+
+
+def level() -> int:
+    """The stacklevel of a warning that is to point at the line that called this library.
+
+    Shapes: none. Source: warnings.warn."""
+    up, frame = 1, sys._getframe(1)
+    while frame.f_back and str(frame.f_globals.get("__name__")).startswith(f"{LIBRARY}."):
+        up, frame = up + 1, frame.f_back
+    return up
 
 
 def as_array(values: Any, what: str) -> np.ndarray:
@@ -125,7 +139,7 @@ def real(name: str, value: Any, low: float, high: float = np.inf, strict: bool =
         not number
         or not low <= value < high
         or (strict and value == low)
-        or (isinstance(value, int) and value > MOST64)
+        or (value > MOST64 if isinstance(value, int) else float(value) == np.inf)
     ):
         least = f"above {low:g}" if strict else f"at least {low:g}"
         most = "finite" if high == np.inf else f"below {high:g}"

@@ -11,6 +11,7 @@ place holds its number.
 """
 
 import inspect
+import json
 from typing import Any
 
 import numpy as np
@@ -49,11 +50,12 @@ def describe(thing: Any) -> Any:
     try:
         description = _describe(thing, [], own)
         again = _describe(construct(description, own), [], {})
-    except (ValueError, TypeError, AttributeError, RecursionError) as error:
-        if isinstance(error, Unspeakable):
-            raise
-        raise Unspeakable(thing, f", since it cannot be made again from its arguments ({error})") from error
-    if again != description:
+    except Unspeakable:
+        raise
+    except Exception as error:  # a constructor of the reader's own may raise anything
+        why = f"{type(error).__name__}: {error}"
+        raise Unspeakable(thing, f", since it cannot be made again from its arguments ({why})") from error
+    if json.dumps(again) != json.dumps(description):  # where nan is nan
         raise Unspeakable(thing, ", since made again from its arguments it is another")
     return description
 
@@ -83,7 +85,7 @@ def _named(kind: str, thing: Any, own: dict[str, Any]) -> dict[str, Any]:
     if LIBRARY.get(name) is thing:
         return {kind: name}
     if own.setdefault(name, thing) is not thing:
-        raise Unspeakable(thing, f", since two of the reader's own are called {name}")
+        raise Unspeakable(name, ", since another of the reader's own is called so too")
     return {kind: name, "own": True}
 
 
@@ -95,7 +97,9 @@ def _arguments(thing: Any) -> dict[str, Any]:
     except ValueError:  # some that are written in C do not tell
         raise Unspeakable(thing) from None
     for p in parameters:
-        if p.kind is p.VAR_KEYWORD or not hasattr(holder, p.name):
+        if p.kind is p.VAR_KEYWORD:
+            raise Unspeakable(thing, f", since it takes **{p.name}")
+        if not hasattr(holder, p.name):
             raise Unspeakable(thing, f", since its argument {p.name} is no attribute of that name")
     values = {p.name: getattr(holder, p.name) for p in parameters}
     starred = [i for i, p in enumerate(parameters) if p.kind in (p.POSITIONAL_ONLY, p.VAR_POSITIONAL)]
@@ -111,6 +115,7 @@ class Unspeakable(TypeError):
 
     def __init__(self, thing: Any, why: str = ""):
         what = repr(thing) if inspect.isroutine(thing) else f"a {type(thing).__qualname__}"
+        what = thing if isinstance(thing, str) else what  # the name of a class
         super().__init__(
             f"{what} cannot be saved{why}: use a function or a class that is defined in a module and keeps its "
             "arguments, as they are, by their names, or put a number in its place (a rate: model.optimizer.lr = "

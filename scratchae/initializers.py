@@ -26,7 +26,7 @@ from typing import Protocol
 import numpy as np
 
 from . import randomness
-from .checks import real
+from .checks import real32
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ class Normal:
     sigma: float = 0.01
 
     def __post_init__(self) -> None:
-        real("Normal(sigma)", self.sigma, 0)
+        real32("Normal(sigma)", self.sigma, 0)
 
     def __call__(self, shape: tuple[int, ...], fan_in: int, fan_out: int, noise: Noise) -> np.ndarray:
         return self.sigma * noise.normal(shape)

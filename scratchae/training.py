@@ -38,6 +38,9 @@ class History:
         self.interrupted = False
 
     def __getitem__(self, column: str) -> list[Any]:
+        for record in self.records:
+            if column not in record:
+                raise KeyError(f"no {column!r} in epoch {record['epoch']}, which has {', '.join(record)}")
         return [record[column] for record in self.records]
 
     def __len__(self) -> int:
@@ -112,6 +115,7 @@ def fit(
         for callback in callbacks:
             if hasattr(callback, "finish"):
                 callback.finish(model, history)
+        history.interrupted = stop.is_set()  # a Ctrl-C may come now too
     return history
 
 
@@ -157,7 +161,7 @@ class _Run:
         penalty, rate = getattr(self.team.objective, "penalty", None), self.optimizer.rate(max(self.optimizer.t, 1))
         if penalty is not None and penalty.advice and bad == ("penalty",):
             return penalty.advice
-        lighter = "a lighter penalty, " * (penalty is not None)
+        lighter = "a lighter penalty, " * (getattr(penalty, "weight", 0) > 0)
         return (
             f"try a learning rate below {rate:g}, {lighter}check that the data is scaled to about 1, or start from "
             "smaller initial weights"

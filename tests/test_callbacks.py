@@ -114,6 +114,16 @@ def test_a_run_that_was_interrupted_says_so_to_its_callbacks():
     assert ending.interrupted
 
 
+def test_an_interrupt_while_a_callback_finishes_is_told():
+    class Late:
+        def __call__(self, model, history): ...
+
+        def finish(self, model, history):
+            signal.raise_signal(signal.SIGINT)
+
+    assert sa.fit(made(), X, sa.Adam(), epochs=1, callbacks=Late()).interrupted
+
+
 @pytest.mark.parametrize("options", [{"patience": 0}, {"least": -1}])
 def test_bad_numbers(options):
     with pytest.raises(ValueError, match=f"{next(iter(options))} is"):
@@ -212,6 +222,16 @@ def test_a_column_of_words():
         sa.fit(made(), X, sa.Adam(), epochs=1, validation=X, callbacks=[name, sa.EarlyStopping(column="mine")])
 
 
+def test_a_column_of_nan():
+    """Such as a ROC-AUC of one class: never better, never worse."""
+
+    def undefined(model, history):
+        history.records[-1]["auc"] = np.nan
+
+    with pytest.raises(ValueError, match="the column 'auc' of the history holds nan, but a number is expected"):
+        sa.fit(made(), X, sa.Adam(), epochs=9, callbacks=[undefined, sa.EarlyStopping(column="auc")])
+
+
 def test_two_of_them_are_refused():
     """The second would give back its own best epoch, without a word to the first."""
     model = made()
@@ -232,13 +252,20 @@ def test_none_and_what_is_no_callback():
 
         def __call__(self, model, history): ...
 
+    class Ends:
+        def __call__(self, model, history): ...
+
+        def finish(self, model): ...
+
     model = made()
     kept = values(model).copy()
     for wrong, words in (
         (sa.EarlyStopping, r"the callback is the class EarlyStopping, but an object.*EarlyStopping\(\.\.\.\)"),
         ([sa.EarlyStopping], "the callback is the class EarlyStopping"),
         (3, r"callbacks is 3, but a function f\(model, history\), or several, is expected"),
-        (Odd(), "a callback's begin is 3, but a function is expected"),
+        (Odd(), r"a callback's begin is 3, but a function \(model, validated\) is expected"),
+        (Ends(), r"a callback's finish is .*, but a function \(model, history\) is expected"),
+        (lambda model: None, r"a callback is .*lambda.*, but a function f\(model, history\) is expected"),
     ):
         with pytest.raises(TypeError, match=words):
             sa.fit(model, X, sa.Adam(), epochs=1, callbacks=wrong)

@@ -127,6 +127,33 @@ class Itself(Tail):
         self.me = self
 
 
+class Choosy(Tail):
+    """A constructor that may raise anything."""
+
+    def __init__(self, lr):
+        if lr > 1:
+            raise IndexError("a rate below 1")
+        super().__init__(lr)
+
+
+def spoilt():
+    lr = Choosy(0.1)
+    lr.lr = 2.0
+    return lr
+
+
+def test_what_is_no_number_comes_back(tmp_path):
+    sa.save(trained(Tail(0.1, np.float64(np.nan))), tmp_path / "model")
+    assert np.isnan(sa.load(tmp_path / "model", classes=[Tail]).optimizer.lr.rest[0])
+
+
+def test_two_classes_of_one_name_are_not_saved(tmp_path):
+    first, second = sa.Dense(6, 3), Dense(6, 6)
+    second.init = type("Dense", (initializers.Normal,), {})(0.1)
+    with pytest.raises(TypeError, match="Dense cannot be saved, since another of the reader's own is called so"):
+        sa.save(trained(first=sa.Sequential(second, first)), tmp_path / "model")
+
+
 @pytest.mark.parametrize("lr", [Tail(0.1), Tail(0.1, 2, 3), Nameless(0.1)])
 def test_arguments_without_a_name_come_back(tmp_path, lr):
     sa.save(trained(lr), tmp_path / "model")
@@ -137,9 +164,10 @@ def test_arguments_without_a_name_come_back(tmp_path, lr):
 @pytest.mark.parametrize(
     ("lr", "words"),
     [
-        (Keywords(0.1), "argument kw is no attribute"),
+        (Keywords(0.1), r"since it takes \*\*kw"),
         (Twice(0.1), "made again from its arguments it is another"),
         (Itself(0.1), "recursion"),
+        (spoilt(), r"cannot be made again from its arguments \(IndexError: a rate below 1\)"),
         (Tail(np.datetime64("2026-11-25")), "date cannot be saved"),
     ],
 )

@@ -216,8 +216,9 @@ def made(encoder, decoder):
 
 def test_a_stage_that_can_copy_is_told_of():
     model = made([sa.Dense(6, 8), sa.Dense(8, 2)], [sa.Dense(2, 8), sa.Dense(8, 6)])
-    with pytest.warns(sa.WideCode, match="the code has 8 units for 6 numbers"):
+    with pytest.warns(sa.WideCode, match="the code has 8 units for 6 numbers") as got:
         train(model)
+    assert got[0].filename == __file__
     train(model, corruption=sa.GaussianNoise(0.1))  # warnings are errors here
 
 

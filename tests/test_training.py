@@ -288,6 +288,20 @@ def test_a_penalty_may_be_at_fault():
         sa.fit(model, np.random.default_rng(0).random((8, 6), dtype=np.float32), sa.SGD(1.0), epochs=3)
 
 
+@pytest.mark.parametrize("penalty", [None, sa.L1(0)])
+def test_no_penalty_is_at_fault_where_there_is_none(penalty):
+    model = sa.Autoencoder(sa.Dense(6, 3, "relu"), sa.Dense(3, 6), penalty=penalty).build(6)
+    with pytest.raises(sa.NonFiniteLoss, match="learning rate below") as caught:
+        sa.fit(model, 1e30 * np.ones((8, 6), np.float32), sa.SGD(1e30), epochs=3)
+    assert "penalty" not in str(caught.value).partition("try")[2]
+
+
+def test_a_column_that_there_is_not():
+    history = fit(vae())
+    with pytest.raises(KeyError, match="no 'val_loss' in epoch 1, which has epoch, train_loss, "):
+        history["val_loss"]
+
+
 def once(t):
     """A rate of the first step, and of no other."""
     return [1e25][t - 1]

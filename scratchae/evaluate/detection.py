@@ -81,10 +81,11 @@ class Detector:
 
     @property
     def threshold(self) -> float:
-        """What ``fit`` learnt. Shapes: none. Source: thresholds.py."""
+        """What ``fit`` learnt, or what was put there since. Shapes: none. Source: thresholds.py."""
         if self._learnt is None:
             raise RuntimeError(
-                "this Detector has no threshold yet: call detector.fit(normal) first, with normal examples only"
+                "this Detector has no threshold yet: call detector.fit(normal) first, with normal examples only, "
+                "or set detector.threshold"
             )
         return self._learnt[0]
 
@@ -131,7 +132,7 @@ class Detector:
         if not all(map(_same, learnt, self._state())):
             warn(
                 "the model's parameters have changed, or the score or the rule was replaced, since this Detector "
-                f"learnt its threshold {threshold:.4g}: call detector.fit(normal) again"
+                f"got its threshold {threshold:.4g}: call detector.fit(normal) again, or set detector.threshold"
             )
         return threshold
 
@@ -161,7 +162,8 @@ def _errors(model: Any, data: Any, mean: Callable[[np.ndarray], np.ndarray]) -> 
     parts = []
     for x in _parts(model, data):
         r = model.reconstruct(x).astype(np.float64) - x  # (n, ...)
-        parts.append(mean(r.reshape(len(r), -1)))
+        with np.errstate(over="ignore"):  # inf is a score too
+            parts.append(mean(r.reshape(len(r), -1)))
     return np.concatenate(parts)
 
 

@@ -34,8 +34,9 @@ def score(model: Any, x: np.ndarray, sigma: float) -> np.ndarray:
     """x (N, *input_shape) -> the model's estimate of grad log p_sigma(x), same shape, in 1 / units of x.
 
     model: an Autoencoder with GaussianNoise(sigma) first in its encoder (Flatten and Reshape may stand before it)
-    and no other noise, trained with SquaredError, or another likelihood whose best reconstruction is a mean. sigma:
-    that layer's, in units of x. Nothing is drawn, whatever the layer's in_evaluation: x is taken as already noisy.
+    and no other noise, but of amount 0, trained with SquaredError, or another likelihood whose best reconstruction
+    is a mean. sigma: that layer's, in units of x. Nothing is drawn, whatever the layer's in_evaluation: x is taken
+    as already noisy.
     Raises ValueError for sigma <= 0, for a model with other noise or none, and for a likelihood that has no mean
     where x lies, TypeError for a VAE and for AbsoluteError, and what ``reconstruct`` raises.
     Source: the module, (1).
@@ -65,7 +66,8 @@ def score(model: Any, x: np.ndarray, sigma: float) -> np.ndarray:
 def _require_noise(objective: Any, sigma: float) -> None:
     """Raise ValueError unless x is first given noise of that sigma, and no other; a clip of it may stay."""
     encoder, decoder = objective.encoder, objective.decoder
-    first = next((layer for layer in _leaves(encoder) if type(layer).__name__ not in SHAPES), encoder)
+    heard = [layer for layer in _leaves(encoder) if type(layer).__name__ not in SHAPES and not _silent(layer)]
+    first = heard[0] if heard else next(_leaves(encoder))
     found = getattr(first, "sigma", None)
     if found is None:
         raise ValueError(
@@ -77,11 +79,18 @@ def _require_noise(objective: Any, sigma: float) -> None:
             f"sigma is {sigma:g}, but the model was trained with GaussianNoise({found:g}): give that one's sigma"
         )
     count = decoder.place(encoder.place(NOISE)) - NOISE  # a stream for each layer that draws
+    count -= sum(map(_silent, (*_leaves(encoder), *_leaves(decoder))))
     if count > 1:
         raise ValueError(
             f"the model has {count} layers of noise, but a score follows from GaussianNoise({sigma:g}) on x alone: "
             "train one without the others"
         )
+
+
+def _silent(layer: Any) -> bool:
+    """Whether it is a layer of noise that does nothing: of amount 0, and without a clip."""
+    amount = getattr(layer, "sigma", getattr(layer, "p", None))
+    return amount == 0 and getattr(layer, "clip", None) is None
 
 
 def _leaves(layer: Any) -> Iterator[Any]:

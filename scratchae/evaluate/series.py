@@ -6,7 +6,8 @@ Window k of a series of T points holds the points k step, ..., k step + length -
     K(t) = {k : k step <= t < k step + length, k < N}       the windows that contain point t                (2)
     s(t) = mean, or max, of s_k over K(t);  NaN where K(t) is empty                                         (3)
 
-where a window has one score s_k, or a score s_k(t - k step) for each of its points.
+where a window has one score s_k, or a score s_k(t - k step) for each of its points. One that is NaN is none: its
+window is left out of K(t).
 
 K(t) is empty for the last points where step does not divide T - length, and between windows where step is
 larger than length. Source: Malhotra et al., "LSTM-based encoder-decoder for multi-sensor anomaly detection",
@@ -43,31 +44,34 @@ def points(scores: Any, n: int, length: int, step: int = 1, highest: bool = Fals
 
     With one score a window, one bad hour blames all of a window's points; with a score for each of its points, such
     as np.abs(model.reconstruct(w) - w)[:, :, 0], each is blamed for its own error. The mean over the windows that
-    contain a point, or the highest. Warns (DetectionWarning) where points lie in no window and are NaN. Raises
-    ValueError where that series has another number of windows, for a series shorter than a window, and for scores
-    that are no numbers, or have no mean, TypeError for a masked array. Source: the module, (2) and (3).
+    contain a point, or the highest; a score that is NaN, such as that of a window with a gap, counts as none. Warns
+    (DetectionWarning) where points lie in no window that has a score, and are NaN. Raises ValueError where that
+    series has another number of windows, for a series shorter than a window, and for scores that are no numbers, or
+    have no mean, TypeError for a masked array. Source: the module, (2) and (3).
     """
     checks.flag("highest", highest)
     n = checks.positive("n", n)
     count, length, step = _count(n, length, step)
-    s = as_numbers(scores, "the scores")
+    s = as_numbers(scores, "the scores", gaps=True)
     if s.shape not in ((count,), (count, length)):
         raise ValueError(
             f"the scores have shape {s.shape}, but a series of {n} points has {count} windows of {length} points, "
             f"{step} apart: give one score for each, ({count},), or one for each of its points, ({count}, {length})"
         )
-    if not highest and s.min() == -np.inf and s.max() == np.inf:
+    if not highest and (s == -np.inf).any() and (s == np.inf).any():
         raise ValueError("the scores hold inf and -inf, which have no mean: take highest=True, or mend the score")
     s = np.broadcast_to(s.reshape(count, -1), (count, length))
-    starts, covered = step * np.arange(count), np.zeros(n, np.int64)
-    total = np.full(n, -np.inf if highest else 0.0)
+    none, known = -np.inf if highest else 0.0, ~np.isnan(s)
+    s = np.where(known, s, none)
+    starts, covered, total = step * np.arange(count), np.zeros(n, np.int64), np.full(n, none)
     for j in range(length):  # every window's j-th point, all of them different
         at = starts + j  # (N,)  # (2)
-        covered[at] += 1
+        covered[at] += known[:, j]
         total[at] = np.maximum(total[at], s[:, j]) if highest else total[at] + s[:, j]  # (3)
     missing = np.flatnonzero(covered == 0)
     if len(missing):
-        warn(f"{len(missing)} of {n} points lie in no window, the first at {missing[0]}: their score is nan")
+        first = missing[0]
+        warn(f"{len(missing)} of {n} points lie in no window with a score, the first at {first}: theirs is nan")
     total[missing] = np.nan
     return total if highest else total / np.maximum(covered, 1)  # (3)
 

@@ -15,7 +15,6 @@ tutorial "Intro to Autoencoders" (1); Hyndman and Fan 1996, definition 7 (2); Vo
 """
 
 import math
-import sys
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -26,7 +25,6 @@ import numpy as np
 from .. import checks
 from ..checks import as_array
 
-LIBRARY = __name__.partition(".")[0]
 Rule = Callable[[np.ndarray], float]  # scores (n,) of normal examples -> the threshold
 
 
@@ -102,7 +100,12 @@ def learn(rule: Rule, scores: Any) -> float:
     """
     require_rule(rule)
     s = as_scores(scores)
-    checks.finite(s, "the scores")
+    if np.isinf(s).any():
+        at = int(np.isinf(s).argmax())
+        raise ValueError(
+            f"the score of example {at} is {s[at]}, from which no threshold is learnt: scale the data to about 1, "
+            "or leave such examples out"
+        )
     threshold = as_threshold(rule(s), f"the threshold by {rule!r}")
     flagged = np.count_nonzero(s > threshold)
     if flagged > len(s) / 2:
@@ -134,8 +137,8 @@ def as_scores(scores: Any, what: str = "the scores") -> np.ndarray:
     return s
 
 
-def as_numbers(values: Any, what: str) -> np.ndarray:
-    """Numbers of any shape, (n,) or (n, T), as float64. Raises ValueError for what is none, such as NaN.
+def as_numbers(values: Any, what: str, gaps: bool = False) -> np.ndarray:
+    """Numbers of any shape, (n,) or (n, T), as float64. Raises ValueError for what is none; NaN is one with gaps.
 
     And what checks.as_array raises. Source: none, a check.
     """
@@ -143,7 +146,7 @@ def as_numbers(values: Any, what: str) -> np.ndarray:
     if s.dtype.kind not in "fiu":
         raise ValueError(f"{what} are {s.dtype} of shape {s.shape}, but numbers are expected")
     missing = np.argwhere(np.isnan(s))
-    if len(missing):
+    if len(missing) and not gaps:
         at = ", ".join(map(str, missing[0]))
         raise ValueError(
             f"{what} are nan at index {at} ({len(missing)} such values): leave out what has no score, for instance "
@@ -154,14 +157,12 @@ def as_numbers(values: Any, what: str) -> np.ndarray:
 
 def as_threshold(value: Any, what: str = "the threshold") -> float:
     """A number, also inf, as float. Raises ValueError for others. Shapes: none. Source: none, a check."""
-    if isinstance(value, bool) or not isinstance(value, (int, float, np.number)) or math.isnan(value):
+    number = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
+    if not number or value != value or (isinstance(value, int) and abs(value) > checks.MOST64):
         raise ValueError(f"{what} is {value!r}, but a number is expected, such as one learnt from normal examples")
     return float(value)
 
 
 def warn(sentence: str) -> None:
-    """Give a DetectionWarning at the line that called this library. Shapes: none. Source: warnings' stacklevel."""
-    level, frame = 1, sys._getframe()
-    while frame.f_back and frame.f_globals.get("__name__", "").startswith(f"{LIBRARY}."):
-        level, frame = level + 1, frame.f_back
-    warnings.warn(sentence, DetectionWarning, stacklevel=level)
+    """Give a DetectionWarning at the line that called this library. Shapes: none. Source: checks.level."""
+    warnings.warn(sentence, DetectionWarning, stacklevel=checks.level())

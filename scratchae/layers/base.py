@@ -1,7 +1,7 @@
 """The protocol of a layer."""
 
 from ..backend import Array, Backend
-from ..checks import nameable
+from ..checks import nameable, takes
 from ..initializers import Initializer
 from ..kernels.activation import BIAS_ACTIVATION
 from ..parameters import Declared, Views
@@ -29,7 +29,7 @@ class Layer:
     def declare(self, shape: Shape) -> tuple[Shape, Declared]:
         """Input shape of one row -> (output shape, parameters). Raises ValueError for a shape that does
         not fit. Source: flax's shape inference, said out loud."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} does not say declare(shape)")
 
     def place(self, stream: int) -> int:
         """Draw noise from the streams from this one on, one for each layer that draws -> the next free one.
@@ -50,7 +50,7 @@ class Layer:
         """Make the buffers, (rows, ...), and choose the kernels; dx is computed only if needed.
 
         Source: the protocol above."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} does not say bind(backend, rows, need_dx)")
 
     def draw(self, rows: Array, clock: Array) -> None:
         """Fill the noise buffers, for the examples rows (N,) at that clock (4,), if there are any.
@@ -59,11 +59,26 @@ class Layer:
 
     def forward(self, x: Array) -> Array:
         """x (N, *shape) -> y (N, *output). Source: the layer's own docstring."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} does not say forward(x)")
 
     def backward(self, dy: Array) -> Array | None:
         """dy (N, *output) -> dx (N, *shape), or None where nobody needs it. Source: as ``forward``."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} does not say backward(dy)")
+
+
+def declared_by(layer: Layer, shape: Shape) -> tuple[Shape, Declared]:
+    """What ``layer.declare`` says for rows of that shape, with both shapes kept in the layer.
+
+    Raises TypeError where it says something else. Source: the protocol above."""
+    answer = layer.declare(shape)
+    pair = answer if isinstance(answer, tuple) and len(answer) == 2 else (None, None)
+    if not isinstance(pair[0], tuple) or not isinstance(pair[1], dict):
+        raise TypeError(
+            f"{type(layer).__name__}.declare gives {answer!r}, but the shape of an output row and a dictionary of "
+            "the parameters are expected"
+        )
+    layer.shape, layer.output = shape, pair[0]
+    return pair
 
 
 def known_activation(name: str) -> str:
@@ -78,4 +93,9 @@ def known_initializer(init: Initializer) -> Initializer:
     if not callable(init) or isinstance(init, type):
         raise TypeError(f"an initialiser is {init!r}, but a function such as initializers.he_normal is expected")
     nameable("initialiser", init)
+    if not takes(init, 3, "noise"):
+        raise TypeError(
+            f"the initialiser is {init!r}, but a function (shape, fan_in, fan_out, noise) is expected, such as "
+            "initializers.he_normal"
+        )
     return init

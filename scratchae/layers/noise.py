@@ -13,7 +13,7 @@ import math
 from typing import Any
 
 from ..backend import Array, Backend
-from ..checks import flag, real
+from ..checks import flag, real, real32
 from ..kernels.kernel import Kernel
 from ..kernels.noise import GATE, GAUSSIAN_NOISE, GAUSSIAN_NOISE_GRADIENT, MASK, SALT_AND_PEPPER
 from ..kernels.philox import NORMAL, UNIFORM
@@ -77,7 +77,7 @@ class GaussianNoise(_Noise):
     noise_kernel = NORMAL
 
     def __init__(self, sigma: float, clip: tuple[float, float] | None = None, in_evaluation: bool = False):
-        self.sigma = real("GaussianNoise(sigma)", sigma, 0)
+        self.sigma = real32("GaussianNoise(sigma)", sigma, 0)
         self.clip = clip if clip is None else _range("GaussianNoise(clip)", clip)
         self.in_evaluation = flag("GaussianNoise(in_evaluation)", in_evaluation)
 

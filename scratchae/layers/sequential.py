@@ -3,7 +3,7 @@
 from ..backend import Array, Backend
 from ..parameters import Declared, Views, below, prefixed
 from ..randomness import NOISE
-from .base import Layer, Shape
+from .base import Layer, Shape, declared_by
 
 
 class Sequential(Layer):
@@ -45,7 +45,7 @@ class Sequential(Layer):
         declared: Declared = {}
         self.trainable = []
         for i, layer in enumerate(self.layers):
-            shape, own = layer.declare(shape)
+            shape, own = declared_by(layer, shape)
             declared |= prefixed(str(i), own)
             self.trainable.append(bool(own))
         self.output = shape

@@ -11,6 +11,8 @@ from ..kernels.errors import SQUARED_ERROR
 from ..kernels.learned_gaussian import LEARNED_GAUSSIAN_NLL
 from .base import Likelihood
 
+RANGE = 1e-18, 1e18  # of sigma: 1 / sigma^2 is a float32
+
 
 class GaussianLikelihood(Likelihood):
     """p(x | a) = N(a, sigma^2 I) with a fixed sigma, in the units of the data.
@@ -20,13 +22,13 @@ class GaussianLikelihood(Likelihood):
         nll = sum (a - x)^2 / (2 sigma^2) + D (log sigma + log(2 pi) / 2)               (1)
 
     sigma is a choice with consequences: it weighs the reconstruction against the KL, as beta does.
-    Raises ValueError for sigma <= 0. Source: Kingma and Welling 2014, appendix C.2.
+    Raises ValueError for sigma outside RANGE. Source: Kingma and Welling 2014, appendix C.2.
     """
 
     kernel = SQUARED_ERROR
 
     def __init__(self, sigma: float = 1.0):
-        self.sigma = real("GaussianLikelihood(sigma)", sigma, 0, strict=True)
+        self.sigma = real("GaussianLikelihood(sigma)", sigma, *RANGE)
 
     def constants(self, shape: tuple[int, ...]) -> tuple[float, ...]:
         """tau and c of kernels/errors.py for rows of that shape. Source: the class docstring."""

@@ -33,10 +33,13 @@ def table(model: Any) -> str:
 def describe(layer: Any) -> str:
     """The call that made it, with what differs from the default: Dense(784, 400, activation='relu').
 
+    An argument that is no attribute of that name, as in a class of the reader's own, is left out.
     Shapes: none. Source: scikit-learn's ``print_changed_only``.
     """
     words = []
     for p in inspect.signature(type(layer)).parameters.values():
+        if not hasattr(layer, p.name):
+            continue
         value = getattr(layer, p.name)
         if p.kind is p.VAR_POSITIONAL:
             words += [str(v) for v in value]

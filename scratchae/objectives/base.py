@@ -6,6 +6,7 @@ import numpy as np
 
 from ..backend import Array, Backend
 from ..layers import Layer
+from ..layers.base import declared_by
 from ..layers.sequential import leaves
 from ..likelihoods import Likelihood
 from ..parameters import Declared, Views, below, prefixed
@@ -38,9 +39,9 @@ class Objective:
 
         Source: the layers' docstrings."""
         self.shape = shape
-        h, encoder = self.encoder.declare(shape)
+        h, encoder = declared_by(self.encoder, shape)
         self.code = self.code_shape(h)
-        output, decoder = self.decoder.declare(self.code)
+        output, decoder = declared_by(self.decoder, self.code)
         expected = self.likelihood.parameters(shape)
         if output != expected:
             wanted = f"the data has {shape}"

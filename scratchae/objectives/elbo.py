@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..backend import Array, Backend
-from ..checks import real
+from ..checks import real32
 from ..kernels.sums import SUMS
 from ..latents import Gaussian
 from ..layers import Layer
@@ -37,7 +37,7 @@ class ELBO(Objective):
         self.decoder = decoder
         self.latent = latent
         self.likelihood = likelihood
-        self.beta = real("beta", beta, 0)
+        self.beta = real32("beta", beta, 0)
 
     def code_shape(self, shape: Shape) -> Shape:
         """(2D,) -> (D,). Raises ValueError for another shape. Source: latents/gaussian.py."""

@@ -22,7 +22,7 @@ from ..layers import LSTM, Flatten, GaussianNoise, Layer, Masking, MaxPool2d, Re
 from ..layers.sequential import leaves
 
 PLACE = 2  # of a penalty's first sum, behind the count and the nll
-BEHIND = (Flatten, Reshape, MaxPool2d, Upsample2d, Repeat, GaussianNoise, Masking)  # they have no activation
+BEHIND = (Flatten, Reshape, MaxPool2d, Upsample2d, Repeat, Masking)  # they have no activation
 
 
 class Penalty:
@@ -52,7 +52,7 @@ class Penalty:
 
     def forward(self, sums: Array, nll: Array, h: Array) -> None:
         """sums (k,) <- nll (N,), h (N, ...): the count, the sum of nll, and its own. Source: the penalty's own."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} does not say forward(sums, nll, h)")
 
     def value(self, total: np.ndarray) -> float:
         """The price of an example; total (k,). Source: as ``forward``."""
@@ -60,7 +60,7 @@ class Penalty:
 
     def backward(self, dh: Array, h: Array, total: Array) -> Array:
         """dh, h (N, ...) -> dh with the gradient added, in a buffer of its own. Source: as ``forward``."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} does not say backward(dh, h, total)")
 
     def own(self, h: Array) -> None:
         """Add to the encoder's gradients what does not go through h (N, ...), if anything does not.
@@ -137,15 +137,15 @@ class KLRate(Penalty):
 
     def see(self, encoder: Layer) -> None:
         """Refuse an encoder (N, ...) -> (N, code) that is known to leave [0, 1]. Source: the class docstring."""
-        last = next((layer for _, layer in reversed(leaves("", encoder)) if not _stays(layer)), None)
-        activation = getattr(last, "activation", "tanh" if isinstance(last, LSTM) else "sigmoid")
-        noisy = isinstance(last, GaussianNoise)
-        if self.weight and (noisy or activation != "sigmoid"):
-            how = "without clip=(0.0, 1.0)" if noisy else f"with the activation {activation!r}"
-            raise ValueError(
-                f"the encoder ends in {type(last).__name__} {how}, but KLRate takes codes in [0, 1]: end it in a "
-                "sigmoid, or choose another penalty, such as L1"
-            )
+        for _, layer in reversed(leaves("", encoder)):
+            how = _leads_out(layer)
+            if how and self.weight:
+                raise ValueError(
+                    f"the encoder ends in {type(layer).__name__} with {how}, but KLRate takes codes in [0, 1]: end "
+                    "it in a sigmoid, or choose another penalty, such as L1"
+                )
+            if how is not None:
+                return
 
     def count(self, units: int) -> int:
         """A sum for each unit, or none at weight 0. Shapes: none. Source: the class docstring."""
@@ -177,11 +177,17 @@ class KLRate(Penalty):
         return out.reshape(dh.shape)
 
 
-def _stays(layer: Layer) -> bool:
-    """Whether that layer hands on what is in [0, 1] as what is in [0, 1]."""
-    if isinstance(layer, GaussianNoise) and layer.sigma > 0:
-        return layer.clip is not None and layer.clip[0] >= 0 and layer.clip[1] <= 1
-    return isinstance(layer, BEHIND)
+def _leads_out(layer: Layer) -> str | None:
+    """What in that layer leads out of [0, 1]: "" for nothing known, None where it is what stands before it."""
+    if isinstance(layer, GaussianNoise):
+        low, high = layer.clip or (-math.inf, math.inf)
+        if layer.clip is None and layer.sigma == 0:
+            return None
+        return "" if low >= 0 and high <= 1 else f"the clip {layer.clip}"
+    if isinstance(layer, BEHIND):
+        return None
+    activation = getattr(layer, "activation", "tanh" if isinstance(layer, LSTM) else "sigmoid")
+    return "" if activation == "sigmoid" else f"the activation {activation!r}"
 
 
 def _matrix(rows: Array) -> Array:

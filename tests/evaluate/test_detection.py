@@ -211,7 +211,7 @@ def test_a_threshold_of_ones_own():
     detector.threshold = np.float32(0.25)
     assert type(detector.threshold) is float and (detector.flags(X) == (X[:, 0] > 0.25)).all()
     assert detector.report(X, X[:, 0] > 0.25).accuracy == 1  # a warning would be an error
-    for value in ("high", None, np.nan, True, [0.1]):
+    for value in ("high", None, np.nan, True, [0.1], 10**400, np.complex64(1)):
         with pytest.raises(ValueError, match=r"the threshold is .*, but a number is expected"):
             detector.threshold = value
     assert detector.threshold == 0.25
@@ -228,6 +228,12 @@ def test_a_report_without_use_is_said_where_it_was_asked_for(threshold, words):
     with pytest.warns(DetectionWarning, match=words) as got:
         detector.report(X, X[:, 0] > 0.25)
     assert got[0].filename == __file__
+
+
+def test_errors_too_large_to_square_are_said():
+    model = sa.Autoencoder(sa.Dense(6, 3), sa.Dense(3, 6)).build(6, dtype="float64")
+    with pytest.raises(ValueError, match=r"the score of example 0 is inf, .*: scale the data"):
+        Detector(model, squared_error).fit(1e200 * (1 + X.astype(np.float64)))
 
 
 def test_a_rule_that_is_still_there_is_the_same():
@@ -283,7 +289,7 @@ def scores_of(result):
 
 BAD = [
     (lambda: learn(Maximum(), [1, np.nan]), ValueError, "scores are nan at index 1"),
-    (lambda: learn(Maximum(), [1, np.inf]), ValueError, r"scores is inf at index \(1,\)"),
+    (lambda: learn(Maximum(), [1, np.inf]), ValueError, "the score of example 1 is inf, .*: scale the data"),
     (lambda: learn(Maximum(), []), ValueError, "one number for each example"),
     (lambda: learn(Maximum, S), TypeError, r"the rule is .*Maximum.*such as MeanStd\(1\)"),
     (lambda: learn("maximum", S), TypeError, "the rule is 'maximum'"),

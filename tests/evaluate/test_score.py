@@ -93,6 +93,8 @@ def test_which_noise_is_taken():
     noise = sa.Sequential(sa.GaussianNoise(0.1, clip=(0.0, 1.0)))
     model = sa.Autoencoder(sa.Sequential(noise, sa.Dense(3, 3)), sa.Dense(3, 3)).build(3)
     assert score(model, X, np.float32(0.1)).shape == X.shape
+    for idle in ((sa.GaussianNoise(0.0), sa.GaussianNoise(0.1)), (sa.GaussianNoise(0.1), sa.Dropout(0.0))):
+        assert score(narrow(*idle), X, 0.1).shape == X.shape
     behind = sa.Sequential(sa.Flatten(), sa.Reshape(3), sa.GaussianNoise(0.1), sa.Dense(3, 3))
     assert score(sa.Autoencoder(behind, sa.Dense(3, 3)).build(3), X, 0.1).shape == X.shape
 
@@ -118,7 +120,17 @@ BAD = [
     (lambda: score(sa.Autoencoder(sa.Dense(3, 2), sa.Dense(2, 3)), X, 1), RuntimeError, "no parameters yet"),
     (lambda: score(narrow(), X, 1), ValueError, r"begins with Dense, but .*: train .* GaussianNoise\(1\)"),
     (lambda: score(narrow(sa.Masking(0.5), sa.GaussianNoise(1.0)), X, 1), ValueError, "begins with Masking, but"),
-    (lambda: score(narrow(sa.GaussianNoise(0.0)), X, 1), ValueError, r"sigma is 1, but .*GaussianNoise\(0\): give"),
+    (lambda: score(narrow(sa.GaussianNoise(0.0)), X, 1), ValueError, "begins with Dense, but"),
+    (
+        lambda: score(narrow(sa.GaussianNoise(0.0, (0.0, 1.0)), sa.GaussianNoise(1.0)), X, 1),
+        ValueError,
+        "sigma is 1",
+    ),
+    (
+        lambda: score(sa.Autoencoder(sa.Flatten(), sa.Sequential(sa.Dense(3, 2), sa.Dense(2, 3))).build(3), X, 1),
+        ValueError,
+        "begins with Flatten",
+    ),
     (lambda: score(narrow(sa.GaussianNoise(1.0)), X, 1.001), ValueError, r"sigma is 1\.001, but"),
     *(
         (

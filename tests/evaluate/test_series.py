@@ -82,12 +82,25 @@ def test_infinite_scores():
 
 @pytest.mark.parametrize("highest", [False, True])
 def test_points_in_no_window_are_nan_and_it_is_said(highest):
-    with pytest.warns(DetectionWarning, match="2 of 8 points lie in no window, the first at 6") as caught:
+    with pytest.warns(DetectionWarning, match="2 of 8 points lie in no window with a score, the first at 6") as got:
         found = points([1, 2], 8, 3, 3, highest=highest)
-    assert caught[0].filename == __file__
+    assert got[0].filename == __file__
     np.testing.assert_array_equal(found, [1, 1, 1, 2, 2, 2, np.nan, np.nan])
-    with pytest.warns(DetectionWarning, match="1 of 5 points lie in no window, the first at 2"):
+    with pytest.warns(DetectionWarning, match="1 of 5 points lie in no window with a score, the first at 2"):
         assert np.isnan(points([1, 2], 5, 2, 3, highest=highest)).tolist() == [False, False, True, False, False]
+
+
+def test_a_window_without_a_score_is_left_out():
+    """A series with a gap: its points have the scores of the windows that have one, or of their own numbers."""
+    nan = np.nan
+    np.testing.assert_array_equal(points([1, nan, 4], 5, 3), [1, 1, 2.5, 4, 4])
+    np.testing.assert_array_equal(points([-1, nan, -4], 5, 3, highest=True), [-1, -1, -1, -4, -4])
+    with pytest.warns(DetectionWarning, match="1 of 5 points lie in no window with a score, the first at 0"):
+        found = points([nan, 2, np.inf], 5, 3)
+    np.testing.assert_array_equal(found, [nan, 2, np.inf, np.inf, np.inf])
+    with pytest.warns(DetectionWarning, match="1 of 3 points .* at 1"):
+        found = points([[1, nan], [nan, 3]], 3, 2)
+    np.testing.assert_array_equal(found, [1, nan, 3])
 
 
 @pytest.mark.parametrize(
@@ -106,8 +119,6 @@ def test_points_in_no_window_are_nan_and_it_is_said(highest):
         (lambda: points([1], 0, 1), ValueError, "n is 0"),
         (lambda: points(["1", "2", "3"], 5, 3), ValueError, "the scores are <U1 of shape .*, but numbers"),
         (lambda: points([1, None, 3], 5, 3), ValueError, "the scores are object of shape .*, but numbers"),
-        (lambda: points([1, np.nan, 3], 5, 3), ValueError, r"the scores are nan at index 1 \(1 such"),
-        (lambda: points([[1, 2], [np.nan, 3]], 3, 2), ValueError, r"the scores are nan at index 1, 0 \(1 such"),
         (lambda: points([1, np.inf, -np.inf], 5, 3), ValueError, "hold inf and -inf, which have no mean: take"),
         (lambda: points([[1, 2], [3]], 3, 2), ValueError, "the scores are no array, .*: give lists of equal"),
         (

@@ -84,8 +84,8 @@ def test_a_still_shard_of_a_unit_that_lives(backend, backwards, tolerance):
         (sa.Sequential(sa.Reshape(3, 2), sa.LSTM(2, 3, False)), "LSTM with the activation 'tanh'"),
         (sa.Sequential(sa.Reshape(1, 6), sa.Conv1d(6, 3, 1), sa.Flatten()), "Conv1d with the activation 'ident"),
         *(
-            (sa.Sequential(sa.Dense(6, 3, "sigmoid"), sa.GaussianNoise(0.1, clip)), "GaussianNoise without clip=")
-            for clip in (None, (-0.1, 1.0), (0.0, 1.1))
+            (sa.Sequential(sa.Dense(6, 3, "sigmoid"), sa.GaussianNoise(*noise)), "GaussianNoise with the clip ")
+            for noise in ((0.1, None), (0.1, (-0.1, 1.0)), (0.1, (0.0, 1.1)), (0.0, (2.0, 3.0)))
         ),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
@@ -103,6 +103,7 @@ def test_a_code_that_is_known_to_leave_is_refused(encoder, last):
         sa.Sequential(sa.Reshape(2, 3, 1), sa.Conv2d(1, 1, (2, 1), activation="sigmoid"), sa.Flatten()),
         sa.Sequential(sa.Dense(6, 3, "sigmoid"), sa.Masking(0.2)),
         sa.Sequential(sa.Dense(6, 3, "sigmoid"), sa.GaussianNoise(0.3, (0.0, 1.0)), sa.GaussianNoise(0.0)),
+        sa.Sequential(sa.Dense(6, 3), sa.GaussianNoise(0.3, (0.0, 1.0))),
     ],
 )
 def test_a_sigmoid_code_is_taken(encoder, backend):

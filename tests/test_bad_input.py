@@ -109,6 +109,7 @@ ALONE = [
     (lambda: sa.Conv2d(1, 1, 3, init_b=0.0), TypeError, r"an initialiser is 0\.0"),
     (lambda: sa.Conv1d(1, 1, 3, init=sa.initializers.Normal), TypeError, "an initialiser is <class"),
     (lambda: sa.LSTM(1, 1, False, init_r=None), TypeError, "an initialiser is None"),
+    (lambda: sa.Adam(np.sqrt), TypeError, "the learning rate is <ufunc 'sqrt'>, which has no name"),
     (lambda: sa.Dense(3, 3, init=lambda *a: 0), TypeError, "the initialiser is .*lambda.* could find it again"),
     (lambda: sa.Dense(3, 3).declare((4,)), ValueError, r"mend the number, or put Flatten\(\) before it$"),
     (lambda: sa.Dense(6, 4).declare((5, 2)), ValueError, r"Flatten\(\) .*Conv1d\(2, 4, 1\), .* of the 5 steps$"),

@@ -151,6 +151,12 @@ def test_another_model_is_refused():
     np.testing.assert_array_equal(values(second), kept)  # found before the first step
 
 
+@pytest.mark.parametrize("column", ["reconstruction", "kl", "penalty"])
+def test_the_parts_of_the_held_out_loss_need_held_out_data(column):
+    with pytest.raises(ValueError, match=f"no column '{column}' without validation data"):
+        sa.fit(made(), X, sa.Adam(), epochs=1, callbacks=sa.EarlyStopping(column=column))
+
+
 def test_a_column_that_cannot_come_is_refused_before_the_first_step():
     model = made()
     kept = values(model).copy()

@@ -218,6 +218,8 @@ def test_a_threshold_of_ones_own():
     detector.model.build(6, seed=3)
     with pytest.warns(DetectionWarning, match="parameters have changed"):
         detector.report(X, X[:, 0] > 0.25)
+    detector.threshold = 0.25
+    detector.report(X, X[:, 0] > 0.25)  # it is of the model as it is now
     assert detector.fit(X).threshold != 0.25
 
 

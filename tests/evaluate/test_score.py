@@ -131,6 +131,17 @@ BAD = [
         ValueError,
         "begins with Flatten",
     ),
+    (
+        lambda: score(
+            sa.Autoencoder(
+                sa.Sequential(sa.GaussianNoise(1.0), sa.Dense(3, 2)), sa.Sequential(sa.Dropout(0.1), sa.Dense(2, 3))
+            ).build(3),
+            X,
+            1,
+        ),
+        ValueError,
+        "has 2 layers of noise, but",
+    ),
     (lambda: score(narrow(sa.GaussianNoise(1.0)), X, 1.001), ValueError, r"sigma is 1\.001, but"),
     *(
         (

@@ -40,6 +40,14 @@ def test_one_code_outside_stops_the_run(backend, shards, tolerance):
     np.testing.assert_allclose(*found, atol=tolerance("layer", "float32"))
 
 
+@pytest.mark.parametrize(("scale", "rate"), [(1e20, 1e-3), (90, 3e38)], ids=["reconstruction", "parameters"])
+def test_a_penalty_is_not_blamed_for_what_is_no_fault_of_its_own(scale, rate):
+    m = built(sa.Dense(6, 3, "sigmoid"))
+    with pytest.raises(sa.NonFiniteLoss, match="learning rate below") as caught:
+        sa.fit(m, np.float32(scale) * X, sa.SGD(rate), epochs=1, batch_size=len(X), shards=1)
+    assert "KLRate takes" not in str(caught.value)
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("shards", [1, 3])
 def test_units_that_are_still_cost_no_more_than_numbers_hold(backend, dtype, shards, tolerance):

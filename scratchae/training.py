@@ -170,7 +170,9 @@ class _Run:
     def _require_finite_state(self, epoch: int) -> None:
         """Raise NonFiniteLoss where a step since the last loss has spoiled the parameters or the optimiser."""
         for name, vector in {"parameters": self.team.values, **self.optimizer.vectors}.items():
-            if not math.isfinite(self.team.backend.to_host(vector).sum(dtype=np.float64)):
+            with np.errstate(invalid="ignore"):  # inf - inf
+                total = self.team.backend.to_host(vector).sum(dtype=np.float64)
+            if not math.isfinite(total):
                 raise NonFiniteLoss(
                     f"the vector of {name} is no longer finite after epoch {epoch}: {self._advice()}"
                 )

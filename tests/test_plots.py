@@ -8,8 +8,9 @@ import matplotlib
 import numpy as np
 import pytest
 
-from scratchae import plots
-from scratchae.plots import frame, latent
+from scratchae import Images, plots
+from scratchae.plots import codes, curves, frame, latent
+from scratchae.training import History
 
 TITLE = "strokes (generated): test images, reconstructed"
 NOTE = "convolutional VAE, 20 latent dimensions, binarised pixels, beta = 0.25, interrupted after 10 epochs"
@@ -207,7 +208,15 @@ def test_files(tmp_path):
         (lambda: plots.manifold(images(5), ""), "5 images.*square number"),
         (lambda: plots.loss_curves([], ""), "no records.*train"),
         (lambda: plots.latent_scatter(np.zeros((4, 3)), np.zeros(4, int), NAMES, ""), r"shape \(4, 3\).*\(N, 2\)"),
+        (lambda: plots.loss_curves([{"epoch": 1, "test_loss": 1.0}], ""), "record 0 is .* epoch and train_loss"),
+        (lambda: plots.loss_curves([*records(1), {"train_loss": 1.0}], ""), "record 1 is .* epoch and train_loss"),
+        (lambda: plots.loss_curves([3.0, 2.0], ""), "record 0 is 3.0, .* the history that fit returns"),
         (lambda: plots.latent_scatter(np.zeros((2, 2)), np.array([0, 10]), NAMES, ""), "from 0 to 10.*0 to 9"),
+        (lambda: plots.latent_scatter(np.zeros((0, 2)), [], NAMES, ""), r"\(0, 2\) .* labels \(0,\).*at least 1"),
+        (lambda: plots.latent_scatter(np.zeros((2, 2)), [[0], [1]], NAMES, ""), r"labels \(2, 1\)"),
+        (lambda: plots.latent_scatter(np.zeros((2, 2)), [0.0, 1.0], NAMES, ""), "float64.*whole numbers"),
+        (lambda: plots.latent_scatter(np.zeros((2, 2)), [0, 3], NAMES[:3], ""), "up to 3, but there are 3 names"),
+        (lambda: plots.write_gif([], "all.gif"), "no figures.*give one"),
     ],
 )
 def test_errors_are_sentences(draw, words):
@@ -229,3 +238,57 @@ def test_curves_are_those_of_their_columns(epochs, marker):
     for line, (word, factor) in zip(axes.lines, {"training": 3, "test": 5}.items(), strict=True):
         assert line.get_label() == word and line.get_marker() == marker
         assert np.array_equal(line.get_ydata(), factor * np.arange(1, epochs + 1))
+
+
+@pytest.mark.parametrize(
+    "draw", [plots.image_grid, plots.manifold, lambda x, title: plots.image_pairs(x / 255, x, title)]
+)
+def test_raw_pixels_are_refused_and_their_values_drawn(draw):
+    source = Images(np.full((4, 5, 5, 1), 255, np.uint8))
+    with pytest.raises(TypeError, match="raw uint8 pixels.*divide them by 255.*values"):
+        draw(source.pixels, TITLE)
+    draw(source.values(), TITLE)
+
+
+def test_curves_take_the_history_itself():
+    history = History()
+    history.records = records(3, "reconstruction", "kl")
+    for axes, same in zip(
+        plots.loss_curves(history, TITLE).axes, plots.loss_curves(history.records, TITLE).axes, strict=True
+    ):
+        assert all(
+            np.array_equal(a.get_xydata(), b.get_xydata()) for a, b in zip(axes.lines, same.lines, strict=True)
+        )
+
+
+@pytest.mark.parametrize("held", [range(1, 3), range(3, 6), [5]])
+def test_a_term_is_drawn_in_the_epochs_that_have_it(held):
+    rows = [
+        {"epoch": n, "train_loss": 3.0 * n} | ({"test_loss": 5.0 * n} if n in held else {}) for n in range(1, 6)
+    ]
+    train, test = plots.loss_curves(rows, TITLE).axes[0].lines
+    assert np.array_equal(train.get_xydata(), [(n, 3 * n) for n in range(1, 6)])
+    assert np.array_equal(test.get_xydata(), [(n, 5 * n) for n in held])
+
+
+def test_the_names_of_lines_are_looked_at_before_anything_is_drawn(monkeypatch):
+    monkeypatch.setattr(curves, "framed", None)
+    with pytest.raises(ValueError, match="names of two lines"):
+        plots.loss_curves(records(1), TITLE, lines=("training",))
+
+
+@pytest.mark.parametrize("dtype", ["int64", "uint8", "bool", "float32"])
+def test_activity_within_an_image_is_a_part_of_its_largest(dtype):
+    h = np.array([[0, 1, 1, 0], [0, 0, 0, 0]], dtype)
+    assert np.array_equal(codes._within(h), [0.5, 0.5, 0, 0])
+    plots.code_activity({"plain": h}, TITLE)
+
+
+def test_codes_and_labels_may_be_lists():
+    mu, labels = np.eye(4)[:, :2], [3, 0, 3, 9]
+    first, second = (
+        plots.latent_scatter(*given, NAMES, TITLE).axes[0].collections[0]
+        for given in ((mu, np.array(labels)), (mu.tolist(), labels))
+    )
+    assert np.array_equal(first.get_offsets(), second.get_offsets())
+    assert np.array_equal(first.get_facecolor(), second.get_facecolor())

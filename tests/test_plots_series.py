@@ -116,29 +116,70 @@ def test_masks_are_refused(place):
     known, s, y = case()
     given = [known, s, y]
     given[place] = np.ma.array(given[place], mask=given[place] > given[place].mean())
-    with pytest.raises(TypeError, match=f"^{('known', 'scores', 'is_anomaly')[place]} is a masked"):
+    words = ("the known scores", "the scores", "the values of is_anomaly")[place]
+    with pytest.raises(TypeError, match=f"^{words} are a masked"):
         plots.score_histogram(*given, 0.03, TITLE)
     if place:
-        with pytest.raises(TypeError, match="is a masked array, but nothing here reads a mask"):
+        with pytest.raises(TypeError, match="are a masked array, but nothing here reads a mask"):
             plots.roc_curve(*given[1:], 0.03, TITLE)
 
 
-@pytest.mark.parametrize("bad", [np.nan, np.inf, "no"])
-def test_what_cannot_be_drawn_is_refused(bad):
+@pytest.mark.parametrize(("bad", "words"), [(np.nan, "nan at index 7"), (np.inf, "inf at index"), ("no", "<U")])
+def test_what_cannot_be_drawn_is_refused(bad, words):
     known, s, y = case()
-    spoilt = np.array([bad, *s[1:]])
-    for given in ((known, spoilt, y), (spoilt, s, y), (known, s, spoilt)):
-        with pytest.raises(ValueError, match="holds what is no finite number"):
+    spoilt = np.array([*s[:7], bad, *s[8:]])
+    for what, given in {"the known scores": (spoilt, s, y), "the scores": (known, spoilt, y)}.items():
+        with pytest.raises(ValueError, match=f"^{what} (is|are) {words}"):
             plots.score_histogram(*given, 0.03, TITLE)
-    with pytest.raises(ValueError, match="scores holds what is no finite number"):
-        plots.roc_curve(spoilt, y, 0.03, TITLE)
-    with pytest.raises(ValueError, match="other numbers than 0 and 1"):
+    with pytest.raises(ValueError, match="is_anomaly holds"):
+        plots.score_histogram(known, s, spoilt, 0.03, TITLE)
+    with pytest.raises(ValueError, match="is_anomaly holds -1, but booleans are expected"):
         plots.roc_curve(s, np.where(y, 1, -1), 0.03, TITLE)
 
 
-def test_a_threshold_that_flags_nothing_is_no_line():
-    figure = plots.score_histogram(*case(), np.inf, TITLE)
+@pytest.mark.parametrize("bad", [np.nan, "no"])
+def test_a_roc_curve_refuses_what_has_no_rank(bad):
+    _, s, y = case()
+    with pytest.raises(ValueError, match="^the scores are "):
+        plots.roc_curve(np.array([bad, *s[1:]]), y, 0.03, TITLE)
+
+
+def test_a_roc_curve_is_of_ranks_alone():
+    s, y = np.array([0.0, 1, 2, 3]), np.array([False, True, False, True])
+    first, second = (
+        plots.roc_curve(scores, y, 1.5, TITLE).axes[0].lines[1].get_xydata()
+        for scores in (s, np.array([-np.inf, 1, 2, np.inf]))
+    )
+    assert np.array_equal(first, second)
+
+
+def test_scores_may_be_lists():
+    known, s, y = (array.tolist() for array in case())
+    for figure, same in (
+        (plots.roc_curve(s, y, 0.03, TITLE), figures()["roc"]),
+        (plots.score_histogram(known, s, y, 0.03, TITLE), figures()["histogram"]),
+    ):
+        a, b = figure.axes[0], same.axes[0]
+        assert a.get_xlim() == b.get_xlim() and a.get_ylim() == b.get_ylim()
+        assert [line.get_label() for line in a.lines] == [line.get_label() for line in b.lines]
+
+
+@pytest.mark.parametrize("threshold", [np.inf, -np.inf])
+def test_a_threshold_at_no_score_is_no_line(threshold):
+    figure = plots.score_histogram(*case(), threshold, TITLE)
     assert not figure.axes[0].lines and len(figure.legends[0].get_texts()) == 3
+
+
+@pytest.mark.parametrize("threshold", [np.nan, None])
+def test_a_threshold_is_a_number(threshold):
+    known, s, y = case()
+    for draw in (
+        lambda: plots.score_histogram(known, s, y, threshold, TITLE),
+        lambda: plots.roc_curve(s, y, threshold, TITLE),
+        lambda: plots.series_scores(s, s, s, threshold, [], TITLE),
+    ):
+        with pytest.raises(ValueError, match=f"threshold is {threshold}, but a number is expected"):
+            draw()
 
 
 @pytest.mark.parametrize("lines", ["ab", ("a",), ("a", "b", "c"), ("", ""), ("a", 2), None])
@@ -171,8 +212,15 @@ def test_the_roc_curve_agrees_with_the_report(ties):
 @pytest.mark.parametrize(
     ("draw", "words"),
     [
-        (lambda: plots.score_histogram(np.zeros(0), np.ones(3), np.ones(3, bool), 1.0, ""), "0 known"),
-        (lambda: plots.score_histogram(np.ones(3), np.ones(3), np.ones(2, bool), 1.0, ""), r"truth \(2,\)"),
+        (
+            lambda: plots.score_histogram(np.zeros(0), np.ones(3), np.ones(3, bool), 1.0, ""),
+            r"known scores.*\(0,\)",
+        ),
+        (lambda: plots.score_histogram(np.ones((3, 2)), np.ones(3), np.ones(3, bool), 1.0, ""), r"known.*\(3, 2\)"),
+        (
+            lambda: plots.score_histogram(np.ones(3), np.ones(3), np.ones(2, bool), 1.0, ""),
+            r"3 scores.*shape \(2,\)",
+        ),
         (lambda: plots.roc_curve(np.ones(3), np.ones(3, bool), 1.0, ""), "3 anomalies among 3"),
         (lambda: plots.roc_curve(np.ones((3, 1)), np.ones((3, 1), bool), 1.0, ""), r"shape \(3, 1\)"),
     ],
@@ -205,3 +253,63 @@ def test_the_legend_of_a_series_covers_nothing():
     lowest = min(axes.get_tightbbox().y0 for axes in figure.axes)
     assert legend.get_window_extent().y1 <= lowest
     assert legend.legend_handles[1].get_markersize() >= 5  # points, to be seen beside the word
+
+
+@pytest.mark.parametrize(
+    ("scores", "threshold", "from_zero"),
+    [
+        ([0, 1, 4], 2.0, True),
+        ([1, np.nan, 4], 2.0, True),
+        ([1, 2, 4], -np.inf, True),
+        ([-3, -2, -1], -2.0, False),
+        ([-3, 2, 4], 2.0, False),
+        ([1, 2, 4], -2.0, False),
+    ],
+)
+def test_the_panel_of_scores_begins_at_zero_where_none_is_below(scores, threshold, from_zero):
+    scores = np.array(scores, np.float64)
+    bottom, top = plots.series_scores(np.arange(3), scores, scores, threshold, [], TITLE).axes[1].get_ylim()
+    finite = [v for v in (*scores, threshold) if np.isfinite(v)]
+    assert bottom < top and bottom <= min(finite) and top >= max(finite)
+    assert (bottom == 0) == from_zero
+
+
+@pytest.mark.parametrize("unit", ["D", "ns"])
+def test_a_series_may_have_dates(unit):
+    days = (np.datetime64("2024-01-01") + np.arange(9)).astype(f"datetime64[{unit}]")
+    x = np.arange(9.0)
+    figure = plots.series_scores(days, x, x, 5.0, [("flat", days[2], days[6])], TITLE)
+    figure.canvas.draw()
+    upper, _ = figure.axes
+    (shade,), (word,) = upper.patches, upper.texts
+    first = upper.lines[0].get_xdata(orig=False)[0]
+    assert (shade.get_x() - first, shade.get_width()) == (2, 4)
+    assert upper.convert_xunits(word.xy[0]) - first == 4
+
+
+@pytest.mark.parametrize("dates", [False, True])
+def test_events_are_in_the_units_of_the_series(dates):
+    x, days = np.arange(9.0), np.datetime64("2024-01-01") + np.arange(9)
+    t, other = (days, x) if dates else (x, days)
+    with pytest.raises(ValueError, match=f"'flat' has bounds .*, but t is {t.dtype}: give them in its units"):
+        plots.series_scores(t, x, x, 5.0, [("flat", other[2], other[6])], TITLE)
+
+
+@pytest.mark.parametrize("t", [np.array([3.0]), np.array(["2024-01-01"], "datetime64[D]")])
+def test_one_point_is_drawn_as_a_point(t):
+    x = np.array([2.0])
+    for figure, count in (
+        (plots.series_scores(t, x, x, 5.0, [], TITLE), 2),
+        (plots.window_pairs({"": (x, x)}, t, TITLE), 1),
+    ):
+        figure.canvas.draw()
+        for axes in figure.axes:
+            (point,) = {line.get_marker() for line in axes.lines[:1]}
+            low, high = axes.get_xlim()
+            assert point == "o" and low < axes.lines[0].get_xdata(orig=False)[0] < high
+        assert len(figure.axes) == count
+
+
+def test_windows_of_no_points_are_refused():
+    with pytest.raises(ValueError, match=r"t \(0,\).*at least 1"):
+        plots.window_pairs({"a": (np.zeros(0), np.zeros(0))}, np.zeros(0), TITLE)

@@ -72,6 +72,21 @@ def test_the_spectra_are_means_and_shares():
     assert words == ["contractive", "plain", "k = 2"]
 
 
+@pytest.mark.parametrize(
+    ("r", "leading", "others"),
+    [
+        (300, 15, [40, 80, 120, 160, 200, 240, 280]),
+        (300, 162, [40, 80, 120, 200, 240, 280]),
+        (20, 20, [3, 6, 9, 12, 15, 18]),
+        (3, 2, [1, 3]),
+        (1, 1, []),
+    ],
+)
+def test_the_spectra_are_numbered_at_the_leading_direction_and_away_from_it(r, leading, others):
+    for axes in plots.spectra({"a": falling(r=r), "b": falling(r=1)}, leading, TITLE).axes:
+        assert sorted(axes.get_xticks()) == sorted([leading, *others])
+
+
 def test_a_code_that_never_moves_has_no_share():
     assert np.array_equal(tangents.shares(np.zeros((2, 3))), np.zeros((2, 3)))
 

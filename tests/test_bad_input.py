@@ -158,6 +158,7 @@ ALONE = [
     (lambda: sa.Images(PIXELS, binarize="static"), ValueError, "'static': choose one of none, threshold, dynamic"),
     (lambda: sa.Values(X[0]), ValueError, r"shape \(3,\), but rows \(N, ...\)"),
     (lambda: sa.Values(PIXELS), TypeError, "raw uint8"),
+    (lambda: sa.Values([[1.0, 2.0], [3.0]]), TypeError, r"is a builtins.list, but a NumPy array \(N, ...\)"),
     (lambda: sa.Values(put(np.nan, 8, 2)), ValueError, r"nan at index \(8, 2\)"),
     (lambda: sa.datasets.load("cifar"), ValueError, "no data set 'cifar': choose one of mnist, fashion_mnist"),
     (lambda: fit(vae()), RuntimeError, r"this VAE has no parameters yet: call model\.build\(input_shape\) first"),

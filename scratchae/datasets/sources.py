@@ -117,9 +117,9 @@ class Values:
     """
 
     def __init__(self, x: np.ndarray, labels: Any = None, name: str = "values"):
-        shape = np.shape(x)[1:]
-        if np.ndim(x) < 2:
-            raise ValueError(f"the data has shape {np.shape(x)}, but rows (N, ...) are expected")
+        shape = x.shape[1:] if isinstance(x, np.ndarray) else ("...",)  # what is no array is refused below
+        if isinstance(x, np.ndarray) and x.ndim < 2:
+            raise ValueError(f"the data has shape {x.shape}, but rows (N, ...) are expected")
         x = checks.host_rows(x, shape, "the data")
         self.labels = _one_each(labels, len(x), "rows")
         self.x = _native(x)

@@ -95,6 +95,12 @@ def _tanh(a):
 
 
 @jit
+def _copy(out, a):
+    for k in range(a.shape[0]):
+        out[k] = a[k]
+
+
+@jit
 def _below(gates, a, b):
     """gates (4, N, U) <- a (N, 4U), which is side by side, + b (4U,)."""
     _, N, U = gates.shape
@@ -111,9 +117,7 @@ def _beside(a, gates):
     _, N, U = gates.shape
     for n in range(N):
         for gate in range(4):
-            out, of_gate = a[n, gate * U : (gate + 1) * U], gates[gate, n]
-            for u in range(U):
-                out[u] = of_gate[u]
+            _copy(a[n, gate * U : (gate + 1) * U], gates[gate, n])
 
 
 @jit
@@ -122,7 +126,7 @@ def _new_state(c, h, gates, before):
     i, f, g, o = gates[0], gates[1], gates[2], gates[3]
     for k in range(c.shape[0]):
         c[k] = f[k] * before[k] + i[k] * g[k]  # (3)
-    h[:] = c
+    _copy(h, c)
     _tanh(h)  # (4)
     for k in range(c.shape[0]):
         h[k] *= o[k]  # (4)
@@ -134,9 +138,8 @@ def _through_time(gates, c, h, a, R, b, flat):
     rows, all_units = U * np.arange(N), np.zeros((1, 2), np.int64)
     by_gate = flat[: 4 * U * U].reshape(4, U * U)
     for gate in range(4):
-        of_gate = by_gate[gate].reshape(U, U)
         for k in range(U):
-            of_gate[k] = R[k, gate * U : (gate + 1) * U]
+            _copy(by_gate[gate, k * U : (k + 1) * U], R[k, gate * U : (gate + 1) * U])
     for t in range(T):
         _below(gates[t], a[t], b)  # (1)
         now, before = gates[t].reshape(4, N * U), h[t].reshape(N * U)
@@ -153,7 +156,7 @@ def _step_gradient(da, dc, dh, gates, c, before):
     """da (4, N U), dc (N U,) <- dc, dh (N U,), gates (4, N U), c, before (N U,)."""
     one, i, f, g, o = c.dtype.type(1), gates[0], gates[1], gates[2], gates[3]
     da_i, da_f, da_g, da_o = da[0], da[1], da[2], da[3]
-    da_o[:] = c
+    _copy(da_o, c)
     _tanh(da_o)
     for k in range(c.shape[0]):
         dc[k] += dh[k] * o[k] * (one - da_o[k] * da_o[k])  # (6)

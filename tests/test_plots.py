@@ -245,7 +245,7 @@ def test_curves_are_those_of_their_columns(epochs, marker):
 )
 def test_raw_pixels_are_refused_and_their_values_drawn(draw):
     source = Images(np.full((4, 5, 5, 1), 255, np.uint8))
-    with pytest.raises(TypeError, match="raw uint8 pixels.*divide them by 255.*values"):
+    with pytest.raises(TypeError, match=r"raw uint8 pixels.*divide them by 255.*values\(\.\.\.\)"):
         draw(source.pixels, TITLE)
     draw(source.values(), TITLE)
 

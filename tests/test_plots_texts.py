@@ -17,13 +17,13 @@ def coarse(monkeypatch):
 
 
 def draws():
-    """Each function, every text of which is dollars that a user can choose: {name: (figure, how many)}."""
+    """Each function with dollars in every text it takes: how its figure is made, and how often they are in it."""
     d, x, y = DOLLARS, np.arange(4.0), np.arange(4) % 2 == 0
     planes = {d: (np.tile(np.eye(3)[:2], (4, 1, 1)), x)}
     image, z = np.zeros((3, 4, 4, 1)), np.eye(4)[:, :2]
     rows = [{"epoch": 1, "train_loss": 2.0, f"train_{d}": 1.0, "train_kl": 1.0, "test_loss": 2.0}]
     return {
-        "image_rows": lambda: (plots.image_rows({d: image}, d, d), 1),
+        "image_rows": lambda: (plots.image_rows({d: image}, d, d), 2),
         "code_activity": lambda: (plots.code_activity({d: z}, d, d), 1),
         "loss_curves": lambda: (plots.loss_curves(rows, d, d, d, (d, d)), 4),
         "score_histogram": lambda: (plots.score_histogram(x, x, y, 2.0, d, d, d), 1),

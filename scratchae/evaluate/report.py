@@ -70,7 +70,7 @@ def report(scores: Any, is_anomaly: Any, threshold: float) -> Report:
     not. Raises ValueError for NaN, for lengths that differ, and for a truth that is not of booleans or 0
     and 1, TypeError for masked arrays. Source: the module.
     """
-    s, y = _pair(scores, is_anomaly)
+    s, y = pair(scores, is_anomaly)
     threshold = as_threshold(threshold)
     flags = s > threshold
     table = np.bincount(2 * y + flags, minlength=4).reshape(2, 2)
@@ -108,7 +108,7 @@ def average_precision(scores: Any, is_anomaly: Any) -> float:
 
 def _defined(name: str, f: Callable[[np.ndarray, np.ndarray], float], scores: Any, is_anomaly: Any) -> float:
     """f of scores and the truth (N,) each, checked, with a warning where it is not defined."""
-    s, y = _pair(scores, is_anomaly)
+    s, y = pair(scores, is_anomaly)
     if math.isnan(value := f(s, y)):
         only = CLASSES[int(y[0])]
         warn(f"{name} is nan, undefined where all {len(y)} examples are of one class, {only}: give both classes")
@@ -135,7 +135,7 @@ def _average(s: np.ndarray, y: np.ndarray) -> float:
     return float((np.diff(found, prepend=0) / found[-1] * found / flagged).sum())  # (5)
 
 
-def _pair(scores: Any, is_anomaly: Any) -> tuple[np.ndarray, np.ndarray]:
+def pair(scores: Any, is_anomaly: Any) -> tuple[np.ndarray, np.ndarray]:
     """Scores (N,) float64 and the truth (N,) bool, checked."""
     s, y = as_scores(scores), as_array(is_anomaly, "the values of is_anomaly")
     if y.shape != s.shape:

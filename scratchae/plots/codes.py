@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .frame import FAINT, HEADER, INK, TEST, TRAIN, framed, name_axes
+from .frame import FAINT, HEADER, INK, TEST, TRAIN, framed, literal, name_axes
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -36,10 +36,11 @@ def code_activity(codes: dict[str, np.ndarray], title: str, note: str = "") -> "
     name_axes(left, "unit, the most active first", "mean |h|")
     name_axes(right, "unit, the image's most active first", "|h| / largest |h|")
     left.legend(frameon=False, fontsize=8, labelcolor=INK)
-    return figure
+    return literal(figure)
 
 
 def _within(h: np.ndarray) -> np.ndarray:
     """h (N, D) -> (D,), the mean over the images of their sorted |h|, divided by the largest; 0 where all are."""
     ranked = np.sort(np.abs(h), axis=1)[:, ::-1]
-    return (ranked / np.maximum(ranked[:, :1], np.finfo(h.dtype).tiny)).mean(axis=0)
+    largest = ranked[:, :1]
+    return (ranked / np.where(largest == 0, 1, largest)).mean(axis=0)

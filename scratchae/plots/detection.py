@@ -4,7 +4,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .frame import FAINT, HEADER, INK, QUIET, TEST, TRAIN, framed, name_axes
+from .. import checks
+from ..evaluate.report import pair
+from ..evaluate.thresholds import as_scores, as_threshold
+from .frame import FAINT, HEADER, INK, QUIET, TEST, TRAIN, framed, literal, name_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -16,9 +19,9 @@ LEAST = 3  # of them, for an axis that can be read
 
 
 def score_histogram(
-    known: np.ndarray,
-    scores: np.ndarray,
-    is_anomaly: np.ndarray,
+    known: Any,
+    scores: Any,
+    is_anomaly: Any,
     threshold: float,
     title: str,
     note: str = "",
@@ -27,53 +30,54 @@ def score_histogram(
     """How scores lie about the threshold: of normal examples (n,) that it was learnt from, of test ones (N,).
 
     is_anomaly (N,) bool: the truth. Shares are of each group; the axis is logarithmic where all scores are
-    above 0 and three of its ticks lie among them. Raises ValueError for no scores, and as ``roc_curve``.
-    Source: Chandola, Banerjee, Kumar, "Anomaly detection: a survey", 2009, section 1.4 (scores and thresholds).
+    above 0 and three of its ticks lie among them. Raises as evaluate's ``report``, and ValueError for scores that
+    are not finite. Source: Chandola, Banerjee, Kumar, "Anomaly detection: a survey", 2009, section 1.4 (scores and
+    thresholds).
     """
-    y = _truth(scores, is_anomaly)
-    _numbers(known=known)
-    if len(known) == 0 or len(scores) == 0:
-        raise ValueError(f"there are {len(known)} known scores and {len(scores)} others, but some are expected")
+    normal = as_scores(known, "the known scores")
+    s, y = pair(scores, is_anomaly)
+    threshold = as_threshold(threshold)
+    checks.finite(normal, "the known scores")
+    checks.finite(s, "the scores")
     figure = framed(6.4, 3.6 + HEADER, title, note, constrained=True)
     axes = figure.add_subplot()
-    finite = [threshold] if np.isfinite(threshold) else []
-    every = np.concatenate([known, scores, finite])
+    drawn = np.isfinite(threshold)
+    every = np.concatenate([normal, s, [threshold] if drawn else []])
     low, high = every.min(), every.max()
     logarithmic = low > 0 and _ticks(low, high) >= LEAST
     edges = np.geomspace(low, high, BINS + 1) if logarithmic else np.linspace(low, high, BINS + 1)
     edges[0], edges[-1] = low, high  # rounding may leave them inside
     groups: tuple[tuple[str, np.ndarray, dict[str, Any]], ...] = (
-        ("normal, sets the threshold", known, {"histtype": "stepfilled", "color": TRAIN, "alpha": 0.3, "lw": 0}),
-        ("normal, test", scores[~y], {"histtype": "step", "color": TRAIN, "lw": 1.5}),
-        ("abnormal, test", scores[y], {"histtype": "stepfilled", "color": TEST, "alpha": 0.6, "lw": 0}),
+        ("normal, sets the threshold", normal, {"histtype": "stepfilled", "color": TRAIN, "alpha": 0.3, "lw": 0}),
+        ("normal, test", s[~y], {"histtype": "step", "color": TRAIN, "lw": 1.5}),
+        ("abnormal, test", s[y], {"histtype": "stepfilled", "color": TEST, "alpha": 0.6, "lw": 0}),
     )
-    for name, s, style in groups:
-        if len(s):
-            weights = np.full(len(s), 100 / len(s))
-            axes.hist(s, edges.tolist(), weights=weights, label=f"{name} ({len(s):,})", **style)
-    for at in finite:
-        axes.axvline(at, color=INK, lw=1.2, ls="--", label=f"threshold {at:.3g}")
+    for name, group, style in groups:
+        if n := len(group):
+            axes.hist(group, edges.tolist(), weights=np.full(n, 100 / n), label=f"{name} ({n:,})", **style)
+    if drawn:
+        axes.axvline(threshold, color=INK, lw=1.2, ls="--", label=f"threshold {threshold:.3g}")
     if logarithmic:
         _logarithmic(axes)
     name_axes(axes, unit, "% of each group")
     figure.legend(loc="outside lower center", ncols=2, frameon=False, fontsize=8.5, labelcolor=INK)
-    return figure
+    return literal(figure)
 
 
-def roc_curve(scores: np.ndarray, is_anomaly: np.ndarray, threshold: float, title: str, note: str = "") -> "Figure":
+def roc_curve(scores: Any, is_anomaly: Any, threshold: float, title: str, note: str = "") -> "Figure":
     """Anomalies found against false alarms, over all thresholds, the chosen one marked: (N,) twice -> Figure.
 
-    is_anomaly (N,) bool: the truth. The area under the curve is evaluate's ``roc_auc``. Raises ValueError for
-    other shapes, and where one of the classes is missing, TypeError for masked arrays. Source: Hanley and McNeil
-    1982, figure 1.
+    is_anomaly (N,) bool: the truth. The area under the curve is evaluate's ``roc_auc``. Raises as evaluate's
+    ``report``, and ValueError where one of the classes is missing. Source: Hanley and McNeil 1982, figure 1.
     """
-    y = _truth(scores, is_anomaly)
+    s, y = pair(scores, is_anomaly)
+    threshold = as_threshold(threshold)
     if y.all() or not y.any():
         raise ValueError(f"there are {y.sum()} anomalies among {len(y)} examples, but a ROC curve takes both")
-    _, place = np.unique(-scores, return_inverse=True)
+    _, place = np.unique(-s, return_inverse=True)
     found, alarms = (np.bincount(place, weights=of).cumsum() / of.sum() for of in (y, ~y))
     found, alarms = np.append(0, found), np.append(0, alarms)
-    flags = scores > threshold
+    flags = s > threshold
     hit, alarm = flags[y].mean(), flags[~y].mean()
     figure = framed(4.8, 4.5 + HEADER, title, note, constrained=True)
     axes = figure.add_subplot(aspect="equal")
@@ -88,27 +92,6 @@ def roc_curve(scores: np.ndarray, is_anomaly: np.ndarray, threshold: float, titl
     name_axes(axes, "normal examples that are flagged", "anomalies that are flagged")
     axes.legend(loc="lower right", frameon=False, fontsize=8.5, labelcolor=INK)
     return figure
-
-
-def _truth(scores: np.ndarray, is_anomaly: np.ndarray) -> np.ndarray:
-    """is_anomaly (N,) as bool, one for each score."""
-    _numbers(scores=scores, is_anomaly=is_anomaly)
-    if scores.ndim != 1 or np.shape(is_anomaly) != scores.shape:
-        raise ValueError(f"the scores have shape {scores.shape} and the truth {np.shape(is_anomaly)}: (N,) is due")
-    if not np.isin(is_anomaly, (0, 1)).all():
-        raise ValueError("is_anomaly holds other numbers than 0 and 1, but booleans are expected: labels != NORMAL")
-    return np.asarray(is_anomaly, dtype=bool)
-
-
-def _numbers(**arrays: np.ndarray) -> None:
-    """Raise TypeError for a mask, which nothing here reads, ValueError for what is no finite number."""
-    for name, array in arrays.items():
-        if isinstance(array, np.ma.MaskedArray):
-            raise TypeError(
-                f"{name} is a masked array, but nothing here reads a mask: leave out what it hides first"
-            )
-        if np.asarray(array).dtype.kind not in "biuf" or not np.isfinite(array).all():
-            raise ValueError(f"{name} holds what is no finite number, but those alone can be drawn: leave it out")
 
 
 def _ticks(low: float, high: float) -> int:

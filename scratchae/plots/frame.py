@@ -19,6 +19,7 @@ INK, QUIET, FAINT = "#222222", "#666666", "#e4e4e4"
 DPI = 200
 HEADER = 0.66  # inches above every picture, for the title and the note
 MARGIN = 0.18  # inches around every picture
+FORMULAS = "$x_1$", "$x_2$", "$x_3$", "$z_1$", "$z_2$"  # the only texts that are set as mathematics
 
 
 def save(figure: "Figure", path: str | os.PathLike[str]) -> None:
@@ -29,7 +30,7 @@ def save(figure: "Figure", path: str | os.PathLike[str]) -> None:
 def write_gif(figures: Iterable["Figure"], path: str | os.PathLike[str]) -> None:
     """Write figures of one size as an animation that rests on the last: half a second each, for ever.
 
-    Shapes: none. Source: Pillow's manual, "GIF".
+    Shapes: none. Raises ValueError for no figures. Source: Pillow's manual, "GIF".
     """
     from PIL import Image
 
@@ -38,6 +39,8 @@ def write_gif(figures: Iterable["Figure"], path: str | os.PathLike[str]) -> None
         canvas: Any = figure.canvas
         canvas.draw()
         frames.append(Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3]).convert("L"))
+    if not frames:
+        raise ValueError("there are no figures, so there is nothing to animate: give one at least")
     durations = [500] * (len(frames) - 1) + [2500]
     frames[0].save(path, save_all=True, append_images=frames[1:], duration=durations, loop=0, optimize=False)
 
@@ -61,6 +64,19 @@ def framed(width: float, height: float, title: str, note: str, constrained: bool
     if constrained:
         pad = {"w_pad": 0.08, "h_pad": 0.08, "wspace": 0.04}
         figure.set_layout_engine("constrained", rect=(0, 0, 1, 1 - (HEADER - 0.06) / height), **pad)
+    return figure
+
+
+def literal(figure: "Figure") -> "Figure":
+    """The figure with every text as it is written, so that nothing a user names is read as mathematics.
+
+    Shapes: none. Source: matplotlib's ``Text.set_parse_math``.
+    """
+    from matplotlib.text import Text
+
+    texts: Any = figure.findobj(Text)
+    for text in texts:
+        text.set_parse_math(text.get_text() in FORMULAS)
     return figure
 
 

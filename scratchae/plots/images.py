@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import frame
-from .frame import HEADER, MARGIN, QUIET, framed, name_axes
+from .frame import HEADER, MARGIN, QUIET, framed, literal, name_axes
 from .latent import quantiles
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ TOGETHER, APART = 2, 8  # pixels of white below a row, below a group of rows
 def image_grid(images: np.ndarray, title: str, note: str = "") -> "Figure":
     """Images side by side in reading order, 0 white and 1 black: (N, H, W, 1) -> Figure.
 
-    Raises ValueError for another shape. Source: Kingma and Welling 2014, figure 5.
+    Raises ValueError for another shape, TypeError for uint8. Source: Kingma and Welling 2014, figure 5.
     """
     return _image_figure(_mosaic(images, COLUMNS, gap=3), title, note)[0]
 
@@ -29,7 +29,7 @@ def image_grid(images: np.ndarray, title: str, note: str = "") -> "Figure":
 def image_pairs(x: np.ndarray, reconstruction: np.ndarray, title: str, note: str = "") -> "Figure":
     """Each row of originals above the row of their reconstructions: (N, H, W, 1) twice -> Figure.
 
-    Raises ValueError for another shape. Source: Hinton and Salakhutdinov 2006, figure 2.
+    Raises ValueError for another shape, TypeError for uint8. Source: Hinton and Salakhutdinov 2006, figure 2.
     """
     return image_rows({"original": x, "reconstruction": reconstruction}, title, note)
 
@@ -37,7 +37,8 @@ def image_pairs(x: np.ndarray, reconstruction: np.ndarray, title: str, note: str
 def image_rows(rows: dict[str, np.ndarray], title: str, note: str = "") -> "Figure":
     """The same examples seen in several ways, ten at a time, a row for each way: {word: (N, H, W, 1)} -> Figure.
 
-    Raises ValueError for another shape. Source: Vincent et al. 2010, "Stacked denoising autoencoders", figure 5.
+    Raises ValueError for another shape, TypeError for uint8. Source: Vincent et al. 2010, "Stacked denoising
+    autoencoders", figure 5.
     """
     shapes = {word: images.shape for word, images in rows.items()}
     if len(set(shapes.values())) != 1:
@@ -53,13 +54,13 @@ def image_rows(rows: dict[str, np.ndarray], title: str, note: str = "") -> "Figu
             bands.append(np.pad(row, ((0, APART if word == last else TOGETHER), (0, 0))))
     figure, axes = _image_figure(np.concatenate(bands)[:-APART], title, note, left=1.0)
     axes.set_yticks(ticks, words, fontsize=8, color=QUIET)
-    return figure
+    return literal(figure)
 
 
 def manifold(images: np.ndarray, title: str, note: str = "") -> "Figure":
     """What a 2-D latent plane decodes to, at the points of ``quantile_plane``: (n^2, H, W, 1) -> Figure.
 
-    Raises ValueError for another shape. Source: Kingma and Welling 2014, figure 4.
+    Raises ValueError for another shape, TypeError for uint8. Source: Kingma and Welling 2014, figure 4.
     """
     n, side = math.isqrt(len(images)), images.shape[1]
     if n * n != len(images):
@@ -77,6 +78,11 @@ def _mosaic(images: np.ndarray, columns: int, gap: int) -> np.ndarray:
     """(N, H, W, 1) -> one image (rows (H + gap) - gap, columns (W + gap) - gap), white where none is left."""
     if images.ndim != 4 or images.shape[3] != 1 or len(images) == 0:
         raise ValueError(f"the images have shape {images.shape}, but (N, height, width, 1) is expected")
+    if images.dtype == np.uint8:
+        raise TypeError(
+            "the images hold raw uint8 pixels, but values from 0, white, to 1, black, are expected: divide them by "
+            "255, or give the values of scratchae.Images, images.values(...)"
+        )
     N, H, W = images.shape[:3]
     rows = -(-N // columns)
     tiles = np.zeros((rows * columns, H + gap, W + gap), images.dtype)

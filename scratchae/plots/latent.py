@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .frame import CLASSES, FAINT, HEADER, INK, framed, name_axes
+from ..checks import as_array
+from .frame import CLASSES, FAINT, HEADER, INK, framed, literal, name_axes
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -22,20 +23,27 @@ def quantile_plane(n: int) -> np.ndarray:
     return np.stack(np.meshgrid(z, z[::-1]), axis=-1).reshape(n * n, 2)
 
 
-def latent_scatter(
-    mu: np.ndarray, labels: np.ndarray, names: Sequence[str], title: str, note: str = ""
-) -> "Figure":
+def latent_scatter(mu: Any, labels: Any, names: Sequence[str], title: str, note: str = "") -> "Figure":
     """Codes on the plane, coloured by class: mu (N, 2), labels (N,) in 0..9, their names -> Figure.
 
-    Raises ValueError for codes that are not on a plane and for labels of more than ten classes.
-    Source: Hinton and Salakhutdinov 2006, figure 3.
+    Raises ValueError for codes that are not on a plane, none at all, and labels that are no classes, of more than
+    ten, or without a name, TypeError for masked arrays. Source: Hinton and Salakhutdinov 2006, figure 3.
     """
     from matplotlib.patheffects import withStroke
 
-    if mu.shape != (len(labels), 2):
-        raise ValueError(f"the codes have shape {mu.shape} with {len(labels)} labels, but (N, 2) is expected")
+    mu, labels = as_array(mu, "the codes"), as_array(labels, "the labels")
+    N = labels.size
+    if N == 0 or labels.shape != (N,) or mu.shape != (N, 2):
+        raise ValueError(
+            f"the codes have shape {mu.shape} and the labels {labels.shape}, but (N, 2) and (N,) are expected, N "
+            "at least 1"
+        )
+    if labels.dtype.kind not in "iu":
+        raise ValueError(f"the labels are {labels.dtype}, but whole numbers are expected: labels.astype(int)")
     if labels.min() < 0 or labels.max() >= len(CLASSES):
         raise ValueError(f"the labels run from {labels.min()} to {labels.max()}, but there are colours for 0 to 9")
+    if labels.max() >= len(names):
+        raise ValueError(f"the labels run up to {labels.max()}, but there are {len(names)} names: one each is due")
     figure = framed(6.4, 5.0 + HEADER, title, note, constrained=True)
     axes = figure.add_subplot(aspect="equal", adjustable="datalim")
     colours = np.array(CLASSES)[labels]  # in the order of the data: no class lies on top of another
@@ -53,7 +61,7 @@ def latent_scatter(
     axes.set_axisbelow(True)
     name_axes(axes, "$z_1$", "$z_2$")
     figure.legend(loc="outside right center", frameon=False, fontsize=9, labelcolor=INK, handletextpad=0.2)
-    return figure
+    return literal(figure)
 
 
 def quantiles(n: int) -> np.ndarray:

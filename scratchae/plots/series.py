@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .frame import FAINT, HEADER, INK, TEST, TRAIN, framed, name_axes, two_names
+from ..evaluate.thresholds import as_threshold
+from .frame import FAINT, HEADER, INK, TEST, TRAIN, framed, literal, name_axes, two_names
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
 SHADE = "#f0e442"  # Okabe and Ito's yellow, under everything
 COLUMNS = 3  # panels on a row
+NUMBERS = "iuf"  # kinds of dtype; others are dates
 
 
 def series_scores(
@@ -20,7 +22,7 @@ def series_scores(
     x: np.ndarray,
     scores: np.ndarray,
     threshold: float,
-    events: Sequence[tuple[str, float, float]],
+    events: Sequence[tuple[str, Any, Any]],
     title: str,
     note: str = "",
     units: tuple[str, str, str] = ("time", "value", "score"),
@@ -28,30 +30,40 @@ def series_scores(
     """A series above its scores: t, x, scores (T,), the threshold, and what is known to be wrong -> Figure.
 
     Points above the threshold are marked; each event (word, from, to), in the units of t, is shaded and named.
-    units: of t, x and the scores. Raises ValueError for other shapes. Source: Lavin and Ahmad 2015, figure 1.
+    units: of t, x and the scores. The scores' panel begins at 0 where nothing in it is below. Raises ValueError for
+    other shapes, for events in other units, and for a threshold that is none. Source: Lavin and Ahmad 2015,
+    figure 1.
     """
     if not t.shape == x.shape == scores.shape or t.ndim != 1 or t.size == 0:
         raise ValueError(f"t, x and scores have shapes {t.shape}, {x.shape}, {scores.shape}, but (T,) is expected")
+    threshold = as_threshold(threshold)
+    for word, start, stop in events:
+        if (np.asarray([start, stop]).dtype.kind in NUMBERS) != (t.dtype.kind in NUMBERS):
+            raise ValueError(
+                f"the event {word!r} runs from {start} to {stop}, but t is {t.dtype}: give both in its units"
+            )
     figure = framed(10.5, 4.6 + HEADER, title, note, constrained=True)
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
     over = scores > threshold
-    upper.plot(t, x, color=TRAIN, lw=0.8, label="series", zorder=3)
+    upper.plot(t, x, _marker(t), color=TRAIN, lw=0.8, label="series", zorder=3)
     upper.plot(t[over], x[over], "o", color=TEST, ms=3, mew=0, label="above the threshold", zorder=4)
-    lower.plot(t, scores, color=INK, lw=0.8, zorder=3)
+    lower.plot(t, scores, _marker(t), color=INK, lw=0.8, zorder=3)
     lower.axhline(threshold, color=TEST, lw=1, ls="--", zorder=4, label=f"threshold {threshold:.3g}")
-    lower.set_ylim(bottom=0)
+    heights = np.append(scores, threshold)
+    if not (heights[np.isfinite(heights)] < 0).any():
+        lower.set_ylim(bottom=0)
     for word, start, stop in events:
         for axes in (upper, lower):
             axes.axvspan(start, stop, color=SHADE, alpha=0.45, lw=0, zorder=1)
-        middle = (start + stop) / 2
+        middle = start + (stop - start) / 2  # of two dates there is no sum
         upper.annotate(
             word, (middle, 1), (0, 2), ("data", "axes fraction"), "offset points", ha="center", fontsize=8
         )
-    upper.set_xlim(t[0], t[-1])
+    _from_first_to_last(upper, t)
     name_axes(upper, "", units[1])
     name_axes(lower, units[0], units[2])
     _legend_below(figure, upper, lower, markerscale=2)
-    return figure
+    return literal(figure)
 
 
 def window_pairs(
@@ -65,15 +77,18 @@ def window_pairs(
     """Series and their reconstructions, the error between them filled: {title: (x, x')}, t all (T,) -> Figure.
 
     units: of t and x; lines: the names of x and x'; all panels have the same axes. Raises ValueError for other
-    shapes, for no series, and for lines that are no two names. Source: TensorFlow's tutorial "Intro to
+    shapes, for no series or points, and for lines that are no two names. Source: TensorFlow's tutorial "Intro to
     Autoencoders", third example.
     """
     from matplotlib.ticker import MaxNLocator
 
     first, second = two_names(lines)
-    if not pairs or any(part.shape != t.shape or t.ndim != 1 for pair in pairs.values() for part in pair):
+    parts = [part for pair in pairs.values() for part in pair]
+    if not parts or t.ndim != 1 or t.size == 0 or any(part.shape != t.shape for part in parts):
         shapes = {word: tuple(part.shape for part in pair) for word, pair in pairs.items()}
-        raise ValueError(f"the series have shapes {shapes}, but two of {t.shape}, as t has, are expected of each")
+        raise ValueError(
+            f"the series have shapes {shapes} and t {t.shape}, but two of each, all (T,), T at least 1, are due"
+        )
     columns = 2 if len(pairs) == 4 else min(COLUMNS, len(pairs))
     rows = -(-len(pairs) // columns)
     figure = framed(
@@ -82,18 +97,29 @@ def window_pairs(
     panels: list[Axes] = list(figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).flat)
     for i, (axes, (word, (x, y))) in enumerate(zip(panels, pairs.items(), strict=False)):
         axes.fill_between(t, x, y, color=TEST, alpha=0.25, lw=0, label="error", zorder=2)
-        axes.plot(t, x, color=TRAIN, lw=2.6, alpha=0.55, label=first, zorder=3)
-        axes.plot(t, y, color=TEST, lw=1, label=second, zorder=4)
+        axes.plot(t, x, _marker(t), color=TRAIN, lw=2.6, alpha=0.55, label=first, zorder=3)
+        axes.plot(t, y, _marker(t), color=TEST, lw=1, label=second, zorder=4)
         axes.set_title(word, fontsize=9, color=INK)
         axes.grid(axis="y", color=FAINT, lw=0.6)
         name_axes(axes, units[0] if i + columns >= len(pairs) else "", units[1] if i % columns == 0 else "")
         axes.tick_params(labelbottom=i + columns >= len(pairs))
     for axes in panels[len(pairs) :]:
         axes.set_visible(False)
-    panels[0].set_xlim(t[0], t[-1])
+    _from_first_to_last(panels[0], t)
     panels[0].xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 3, 6, 10]))
     _legend_below(figure, panels[0])
-    return figure
+    return literal(figure)
+
+
+def _marker(t: np.ndarray) -> str:
+    """How a line over t (T,) is drawn: as one, and one point, which makes none, as a point."""
+    return "-" if len(t) > 1 else "."
+
+
+def _from_first_to_last(axes: "Axes", t: np.ndarray) -> None:
+    """Limit the panel to the times t (T,); one point alone keeps the room that matplotlib gives it."""
+    if t[0] != t[-1]:
+        axes.set_xlim(t[0], t[-1])
 
 
 def _legend_below(figure: "Figure", *panels: "Axes", markerscale: float = 1) -> None:

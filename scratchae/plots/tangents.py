@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .codes import COLOURS
-from .frame import FAINT, HEADER, INK, QUIET, framed, name_axes
+from .frame import FAINT, HEADER, INK, QUIET, framed, literal, name_axes
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 ARROW = 0.12  # of the largest extent of the points
 VIEW = 38, -62  # degrees above the ground, and around
 MARKED = 40  # values, at most, that are points as well as a line
+TICKS = 9  # intervals, at most, between the numbers below an axis
 
 
 def tangent_planes(
@@ -56,7 +57,7 @@ def tangent_planes(
     bar.set_label("angle to the true tangent plane, degrees", fontsize=9, color=INK)
     bar.ax.tick_params(labelsize=8, colors=QUIET)
     bar.outline.set_visible(False)
-    return figure
+    return literal(figure)
 
 
 def spectra(values: dict[str, np.ndarray], leading: int, title: str, note: str = "") -> "Figure":
@@ -69,8 +70,6 @@ def spectra(values: dict[str, np.ndarray], leading: int, title: str, note: str =
     if not 1 <= len(values) <= len(COLOURS) or any(s.ndim != 2 or s.size == 0 for s in values.values()):
         shapes = {word: s.shape for word, s in values.items()}
         raise ValueError(f"the singular values have shapes {shapes}, but one or two of (N, r) are expected")
-    from matplotlib.ticker import MaxNLocator
-
     figure = framed(7.6, 2.9 + HEADER, title, note, constrained=True)
     left, right = figure.subplots(1, 2)
     for (word, s), colour in zip(values.items(), COLOURS, strict=False):
@@ -90,14 +89,21 @@ def spectra(values: dict[str, np.ndarray], leading: int, title: str, note: str =
         axes.axvline(leading, color=QUIET, lw=0.9, ls=":", zorder=2, label=f"k = {leading}")
         axes.set_title(words, fontsize=9, color=INK)
         axes.set_ylim(bottom=0)
-        ticks = MaxNLocator("auto", integer=True).tick_values(1, len(k))
-        axes.set_xticks([leading, *(t for t in ticks if 1 <= t <= len(k) and abs(t - leading) > 0.05 * len(k))])
+        axes.set_xticks(_ticks(max(s.shape[1] for s in values.values()), leading))
         axes.grid(axis="y", color=FAINT, lw=0.6)
     right.set_ylim(top=1)
     name_axes(left, "direction k, the strongest first", "singular value")
     name_axes(right, "directions k", "share")
     left.legend(frameon=False, fontsize=8, labelcolor=INK)
-    return figure
+    return literal(figure)
+
+
+def _ticks(r: int, leading: int) -> list[float]:
+    """Where the axis of 1 ... r is numbered: at leading, and at round numbers that keep away from it."""
+    from matplotlib.ticker import MaxNLocator
+
+    ticks = MaxNLocator(TICKS, integer=True).tick_values(1, r)
+    return [leading, *(t for t in ticks if 1 <= t <= r and abs(t - leading) > 0.05 * r)]
 
 
 def shares(s: np.ndarray) -> np.ndarray:

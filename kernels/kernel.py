@@ -15,7 +15,7 @@ FASTMATH = {"reassoc", "contract", "arcp"}
 
 # Numba's cache looks at a loop's own file only: an edit to what loops share, or another width of registers, gives
 # each of them another name there.
-SHARED = ("elementary.py", "kernel.py", "patches.py", "shards.py", "taps.py", "tile.py")
+SHARED = ("elementary.py", "kernel.py", "patches.py", "product.py", "shards.py", "taps.py", "tile.py")
 _CONTENT = b"".join(Path(__file__).with_name(name).read_bytes() for name in SHARED)
 EDITION = hashlib.sha256(_CONTENT + bytes((WIDTH, R))).hexdigest()[:8]
 

@@ -24,8 +24,8 @@ Where dy is that of the last step alone, dh is too: (N, U), and (5) has no dy_t 
 
 tanh(c) is computed twice, which is cheaper than to keep it. No exponential overflows: as in activation.py they are
 of -|a|. The loops go through their numbers several times, since a compiler finds out for a few arrays at once only
-that they do not overlap. They multiply by R in tiles (taps.py): BLAS would put R into an order of its own at every
-step, and calling it takes longer than a small product. Scratch comes last: flat, as long as ``length`` says.
+that they do not overlap. They multiply by R in tiles (product.py), since it is the same in all steps. Scratch comes
+last: flat, as long as ``length`` says.
 
 Source: Hochreiter and Schmidhuber, "Long short-term memory", 1997 (3, 4); Gers, Schmidhuber, Cummins, "Learning to
 forget", 2000, for the forget gate f; Werbos, "Backpropagation through time", 1990 (5).
@@ -35,7 +35,7 @@ import numpy as np
 
 from .elementary import exp, expm1
 from .kernel import Kernel, jit
-from .taps import product, transpose
+from .product import product, transpose
 
 
 def length(N, U):

@@ -6,7 +6,7 @@ For an image x (H, W, C), a grid a (P, Q, O) and weights W (kh, kw, C, O):
     weights     dW[i, j, c] = sum over p, q of x[p s_h + i - top, q s_w + j - left, c] a[p, q]              (2)
     paint       x[h, w] = sum over i, j, o of a[p, q, o] W[i, j, :, o],  p s_h + i - top = h, likewise w    (3)
 
-each a vector over the last axis, a tile of them at a time (tile.py). An image is put within a border of zeros, so
+each a vector over the last axis, a tile of them at a time (product.py, tile.py). An image is put within a border of zeros, so
 that every tap finds a number; then a patch is known by the place where it begins, a tap by its distance from there,
 and a row of taps is one run of kw C numbers, of the image as of W.
 
@@ -21,13 +21,8 @@ import numpy as np
 
 from .kernel import jit
 from .patches import FEW, _col2im
-from .tile import WIDTH, R, load, pick, step, store, zeros
-
-
-@jit
-def _lanes(x):
-    """How many numbers of x's dtype a vector has."""
-    return WIDTH // x.itemsize
+from .product import lanes, product, transpose
+from .tile import R, load, pick, step, store, zeros
 
 
 @jit
@@ -38,45 +33,6 @@ def _fill(padded, image, top, left):
         inside, row = padded[top + h, left : left + W].reshape(W * C), image[h].reshape(W * C)
         for i in range(W * C):
             inside[i] = row[i]
-
-
-@jit
-def transpose(Wt, W):
-    """Wt (O, K) <- W (K, O)."""
-    for k in range(W.shape[0]):
-        for o in range(W.shape[1]):
-            Wt[o, k] = W[k, o]
-
-
-@jit
-def product(y, y_at, x, x_at, w, taps, length, O, add):
-    """y[y_at[m] + o] <- sum over taps (delta, row), k < length of x[x_at[m] + delta + k] w[(row + k) O + o].
-
-    With add, it is added to what is there.
-    What is left of O may fill one vector only; the number of vectors is a constant of the compiler, so both cases
-    are written out."""
-    last = len(x_at) - 1
-    for o in range(0, O, 2 * _lanes(x)):
-        for m in range(0, last + 1, R):
-            from_x, to_y = pick(x_at, m, last), pick(y_at, m, last)
-            if O - o > _lanes(x):
-                wide = zeros(x, 2)
-                if add:
-                    wide = load(wide, y, o, to_y, 1, O - o)
-                for tap in range(len(taps)):
-                    delta, row = taps[tap, 0], taps[tap, 1]
-                    for k in range(length):
-                        wide = step(wide, x, delta + k, from_x, w, (row + k) * O + o, O - o)
-                store(wide, y, o, to_y, 1, O - o)
-            else:
-                narrow = zeros(x, 1)
-                if add:
-                    narrow = load(narrow, y, o, to_y, 1, O - o)
-                for tap in range(len(taps)):
-                    delta, row = taps[tap, 0], taps[tap, 1]
-                    for k in range(length):
-                        narrow = step(narrow, x, delta + k, from_x, w, (row + k) * O + o, O - o)
-                store(narrow, y, o, to_y, 1, O - o)
 
 
 def scratch(image, grid, kernel, s_h, s_w, top, left):
@@ -140,10 +96,10 @@ def weights(dW, x, a, s_h, s_w, top, left, add, flat):
     for n in range(N):
         _fill(border, x[n], top, left)
         grid = a[n].reshape(P * Q * O)
-        for o in range(0, O, 2 * _lanes(x)):
+        for o in range(0, O, 2 * lanes(x)):
             for k in range(0, K, R):
                 taps, row = pick(away, k, K - 1), pick(rows, k, K - 1)
-                if O - o > _lanes(x):
+                if O - o > lanes(x):
                     wide = zeros(x, 2)
                     if add or n > 0:
                         wide = load(wide, dw, o, row, O, O - o)

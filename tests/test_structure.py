@@ -33,7 +33,7 @@ FLOORS = (
 )
 BY_PROTOCOL = {"datasets", "optim", "parallel", "graph", "evaluate", "training"}  # they know no model by name
 UNKNOWN_TO_THEM = set().union(*FLOORS[2:7], {"checkpoint", "description"})  # initial weights up to models, files
-LOOPS_ALONE = {"kernels/taps.py"}  # parts of kernels that are defined elsewhere
+LOOPS_ALONE = {"kernels/product.py", "kernels/taps.py"}  # parts of kernels that are defined elsewhere
 OPEN = {"numpy", "numba", "llvmlite"}  # what a module may import as it is imported; llvmlite is Numba's own
 LAZY = {"matplotlib", "tqdm", "threadpoolctl", "safetensors", "pooch", "requests", "PIL", "cupy"}
 SHAPE = re.compile(

@@ -13,7 +13,7 @@ from .tile import WIDTH, R, load, pick, step, store, zeros
 
 @jit
 def lanes(x):
-    """How many numbers of x's dtype a vector has."""
+    """How many numbers a vector has of the dtype of x (any shape)."""
     return WIDTH // x.itemsize
 
 

@@ -136,7 +136,7 @@ def _average(s: np.ndarray, y: np.ndarray) -> float:
 
 
 def pair(scores: Any, is_anomaly: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Scores (N,) float64 and the truth (N,) bool, checked."""
+    """Scores (N,) as float64 and the truth (N,) as bool. Raises as ``report``. Source: none, a check."""
     s, y = as_scores(scores), as_array(is_anomaly, "the values of is_anomaly")
     if y.shape != s.shape:
         raise ValueError(f"there are {len(s)} scores, but is_anomaly is of shape {y.shape}: one of each is due")

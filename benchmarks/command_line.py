@@ -17,14 +17,24 @@ class Parser(argparse.ArgumentParser):
 
     def carry_out(self, work: Callable[[], Any], *errors: type[Exception], file: Path | None = None) -> Any:
         """work(), with those errors and Ctrl-C as sentences; file: tried first, before anything is measured."""
+        if file:
+            self._try(file)
         try:
-            if file:
-                file.write_text("{}\n")
             return work()
         except KeyboardInterrupt:
             self.exit(130, f"\n{self.prog}: interrupted\n")
         except errors as error:
             self.error(str(error.args[0] if isinstance(error, LookupError) else error))
+
+    def _try(self, file: Path) -> None:
+        """End with a sentence where the file of --json cannot be written; what it holds stays until work writes."""
+        there = file.exists()
+        try:
+            file.open("a").close()
+            if not there:
+                file.resolve().unlink()
+        except OSError as error:
+            self.error(f"--json is {str(file)!r}, which cannot be written to ({error.strerror}): give another file")
 
 
 def count(text: str) -> int:

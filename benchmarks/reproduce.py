@@ -7,8 +7,8 @@
 published.py has the recipes and what each must reach. A recipe is a script of examples/, run once for each seed as
 a process of its own, with this checkout's library, on the real data only; the number is read from the last line of
 its metrics.jsonl. Runs are left in runs/reproduce, and one that was finished at this commit is not repeated. After
-each recipe both files are written whole. A recipe that stands in results.json with the same command and seeds is
-kept and not run: delete its objects there to run it again.
+each recipe both files are written whole. A recipe that stands in results.json with the same command, start and
+seeds is kept and not run: delete its objects there to run it again.
 
 results.json is a list of objects: name, source, metric, published, ours (the mean over seeds), seeds, seconds (of
 all seeds together), commit, and further recipe, command, start (the recipe whose weights it goes on from), each
@@ -53,6 +53,7 @@ class Bench:
     def __init__(self, runs: Path, results: Path, quick: bool):
         self.runs, self.results, self.quick = runs, results, quick
         self.commit = None if quick else commit()
+        self.trained: dict[tuple[str, int], float] = {}  # by this command, for the recipes that start from it
 
     def seeds(self, recipe: Recipe) -> tuple[int, ...]:
         """One is enough where it is quick."""
@@ -64,6 +65,8 @@ class Bench:
 
     def run(self, name: str, seed: int) -> float:
         """Train that recipe with that seed, unless it was done -> wall seconds. Raises Failed where it fails."""
+        if (name, seed) in self.trained:
+            return self.trained[name, seed]
         recipe, out = RECIPES[name], self.folder(name, seed)
         script, *options = f"{recipe.command} --seed {seed}".split()
         if recipe.start:
@@ -78,13 +81,14 @@ class Bench:
         with (out / "log.txt").open("a") as log:
             lock(log, f"{name}, seed {seed},")
             log.truncate(0)
-            paths = [str(HERE), *filter(None, [os.environ.get("PYTHONPATH")])]
-            env = environment() | {"PYTHONPATH": os.pathsep.join(paths)}
+            env = environment()
+            env["PYTHONPATH"] = os.pathsep.join([str(HERE), env["PYTHONPATH"]])
             done = subprocess.run(command, env=env, stdout=log, stderr=subprocess.STDOUT)
         if done.returncode:
             words = [line for line in (out / "log.txt").read_text().splitlines() if line.strip()]
             raise Failed(f"{name}, seed {seed}, ended with status {done.returncode}: {(words or ['no word'])[-1]}")
-        return mark.set(time.perf_counter() - began)
+        self.trained[name, seed] = mark.set(time.perf_counter() - began)
+        return self.trained[name, seed]
 
     def number(self, name: str, seed: int, metric: Metric) -> float:
         """What that run gave. Raises Failed where it gave no number."""

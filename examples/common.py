@@ -4,11 +4,14 @@ import argparse
 import json
 import math
 import platform
+import signal
+import weakref
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import IO, Any, NoReturn
 
 import numpy as np
 
@@ -20,11 +23,9 @@ from scratchae.parallel import default_shards
 USER_ERRORS = (ValueError, OSError, ImportError, RuntimeError, MemoryError)  # what the library's checks raise
 RUN_ERRORS = (scratchae.NonFiniteLoss, OSError, MemoryError)
 OUTPUTS = (
-    *("weights.safetensors", "loss.png", "reconstructions.png", "samples.png"),
-    *("latent.png", "manifold.png", "samples.gif"),
-    *("beats.png", "scores.png", "roc.png", "components.png"),
-    *("denoised.png", "codes.png", "weights.png", "series.png", "windows.png"),
-    *("tangents.png", "moved.png", "spectrum.png"),
+    *("metrics.jsonl", "weights.safetensors", "loss.png", "reconstructions.png", "samples.png", "latent.png"),
+    *("manifold.png", "samples.gif", "beats.png", "scores.png", "roc.png", "components.png", "denoised.png"),
+    *("codes.png", "weights.png", "series.png", "windows.png", "tangents.png", "moved.png", "spectrum.png"),
 )
 IMAGES = tuple(sorted(datasets.LOADERS))
 BEATS = ("beats", "ecg5000")
@@ -53,7 +54,7 @@ class Parser(argparse.ArgumentParser):
             "--shards", type=count, help="parts of a batch; they decide the bits (default: by its size)"
         )
         self.add_argument("--threads", type=count, help="they do not (default: the machine's cores)")
-        self.add_argument("--out", type=Path, default=Path("runs", example), help="folder (default %(default)s)")
+        self.add_argument("--out", type=folder, default=Path("runs", example), help="folder (default %(default)s)")
         self.add_argument("--smoke", action="store_true", help="a tiny run: a few hundred examples, 2 epochs")
 
     def carry_out(self, argv: list[str] | None, prepare: Callable[[Any], Any], work: Callable[[Any], int]) -> int:
@@ -73,6 +74,13 @@ def count(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is given, but it must be a whole number of at least 1")
     return int(text)
+
+
+def folder(text: str) -> Path:
+    """An option's text as the path of a folder."""
+    if not text.strip():  # an unset variable, which is not meant to be the current folder
+        raise argparse.ArgumentTypeError(f"{text!r} is given, but it must name a folder: give one, or leave it out")
+    return Path(text)
 
 
 def fill(options: argparse.Namespace, recipe: dict[str, Any]) -> None:
@@ -162,9 +170,9 @@ def class_names(dataset: str) -> tuple[str, ...]:
 class Run:
     """One run: a built model, its data and the folder it writes to, which is made and tried at once.
 
-    what: the model in words, for the note below each picture's title. Raises OSError for a folder that
-    cannot be written to.
-    """
+    what: the model in words, for the note below each picture's title. The folder is this run's alone until it is
+    closed. Raises OSError for one that cannot be written to, ValueError for one that another run is writing to, and
+    for one with files of a run's names that no run wrote."""
 
     def __init__(
         self,
@@ -185,10 +193,11 @@ class Run:
         config |= {"parameters": sum(sizes), "versions": _versions()}
         try:
             self.out.mkdir(parents=True, exist_ok=True)
-            (self.out / "config.json").write_text(json.dumps(config, indent=2) + "\n")
-            (self.out / "metrics.jsonl").write_text("")
+            self.release = weakref.finalize(self, _claimed(self.out).close)
             for name in OUTPUTS:  # nothing of an earlier run stays beside this one's
                 (self.out / name).unlink(missing_ok=True)
+            (self.out / "config.json").write_text(json.dumps(config, indent=2) + "\n")
+            (self.out / "metrics.jsonl").write_text("")
         except OSError as error:
             raise OSError(
                 f"--out is {str(self.out)!r}, which cannot be written to ({error.strerror}): give another folder"
@@ -200,21 +209,27 @@ class Run:
         return Run(options, model, optimizer, (self.train, self.test), what)
 
     def fit(self, callbacks: Iterable[Callable[[Any, Any], None]] = ()) -> None:
-        """Train, a line of metrics.jsonl an epoch, then save weights.safetensors, whole or interrupted."""
+        """Train, a line of metrics.jsonl an epoch, then save weights.safetensors, whole or interrupted.
+
+        Raises NonFiniteLoss, and KeyboardInterrupt for a second Ctrl-C; after an epoch, with the weights saved."""
         o = self.options
         sizes = {"epochs": o.epochs, "batch_size": o.batch_size, "shards": o.shards, "threads": o.threads}
         calls = (*callbacks, self._record)
+        save = partial(scratchae.save, self.model, self.out / "weights.safetensors")
         print(self.model)
-        self.history = scratchae.fit(
-            self.model, self.train, self.optimizer, **sizes, seed=o.seed, validation=self.test, callbacks=calls
-        )
+        try:
+            self.history = scratchae.fit(
+                self.model, self.train, self.optimizer, **sizes, seed=o.seed, validation=self.test, callbacks=calls
+            )
+            save()
+        except (KeyboardInterrupt, scratchae.NonFiniteLoss):
+            with ExitStack() as stack:  # in which one more Ctrl-C does nothing
+                stack.callback(signal.signal, signal.SIGINT, signal.signal(signal.SIGINT, signal.SIG_IGN))
+                if self.optimizer.epoch:
+                    save()
+            raise
         if self.history.interrupted:
             print(f"interrupted: {len(self.history)} of {o.epochs} epochs were finished")
-        try:
-            scratchae.save(self.model, self.out / "weights.safetensors")
-        except KeyboardInterrupt:  # what was trained is kept all the same
-            scratchae.save(self.model, self.out / "weights.safetensors")
-            raise
 
     def _record(self, model: Any, history: Any) -> None:
         line = history.records[-1] | {"dataset": self.options.dataset, "backend": self.options.backend}
@@ -247,13 +262,36 @@ class Run:
         return np.concatenate([encode(self.test.values(slice(i, i + ENCODE))) for i in starts])
 
     def close(self, result: Callable[[dict[str, Any]], str]) -> int:
-        """Print the closing line, result(last record) and where the pictures are; returns the exit status."""
+        """Print result(last record) and where the pictures are, and let the folder go; returns the exit status."""
         if len(self.history):
             words = result(self.history.records[-1])
             print(f"{self.test.name}, {self._epochs()}: {words}; pictures in {self.out}")
         else:
             print(f"{self.test.name}: no epoch was finished, so there is no result; pictures in {self.out}")
+        self.release()
         return 130 if self.history.interrupted else 0
+
+
+def _claimed(out: Path) -> IO[str]:
+    """config.json of a run's folder, open, and locked until it is closed. Raises as Run does, with nothing lost."""
+    config = out / "config.json"
+    ours = False
+    with suppress(OSError, ValueError, LookupError, TypeError):  # no config.json, or another program's
+        ours = bool(json.loads(config.read_text())["versions"]["scratchae"])
+    full = [path for path in (config, *(out / name for name in OUTPUTS)) if path.is_file() and path.stat().st_size]
+    if full and not ours:
+        raise ValueError(f"--out is {str(out)!r}, whose {full[0].name} no earlier run left: give another folder")
+    file = config.open("a")
+    try:
+        from fcntl import LOCK_EX, LOCK_NB, flock
+
+        flock(file, LOCK_EX | LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        raise ValueError(f"--out is {str(out)!r}, which another run is writing to: give another folder") from None
+    except (ImportError, OSError):  # Windows, or a file system without locks: two runs are not told apart
+        pass
+    return file
 
 
 def _versions() -> dict[str, str]:

@@ -127,7 +127,7 @@ class _Run:
     optimizer: Any
     batch_size: int
     seed: int
-    stop: threading.Event
+    stop: "_Stop"
     progress: Progress
 
     def epoch(self, feeds: Any, n: int, epoch: int) -> dict[str, Any]:
@@ -189,17 +189,26 @@ class _Run:
         )
 
 
+class _Stop:
+    """Whether a Ctrl-C has asked for the end; not an Event, whose lock a second one within the first waits for."""
+
+    asked = False
+
+    def is_set(self) -> bool:
+        return self.asked
+
+
 @contextmanager
-def _interrupts() -> Iterator[threading.Event]:
-    """An event that the first Ctrl-C sets, so that a step is never cut in half; the second raises."""
-    stop = threading.Event()
+def _interrupts() -> Iterator[_Stop]:
+    """What the first Ctrl-C sets, so that a step is never cut in half; the second raises."""
+    stop = _Stop()
     if threading.current_thread() is not threading.main_thread():
         yield stop
         return
     before = signal.getsignal(signal.SIGINT)
 
     def ask(number: int, frame: Any) -> None:
-        stop.set()
+        stop.asked = True
         signal.signal(signal.SIGINT, before)
 
     signal.signal(signal.SIGINT, ask)

@@ -15,6 +15,7 @@ import pytest
 
 import scratchae as sa
 from scratchae import kernels, latents, layers, likelihoods, objectives
+from scratchae.gradcheck import __main__ as command
 from scratchae.gradcheck import check, check_function, check_layer, check_model, library
 from scratchae.gradcheck import kernels as kernel_checks
 from scratchae.kernels.activation import ACTIVATION_GRADIENT, BIAS_ACTIVATION
@@ -64,8 +65,8 @@ def vae():
 
 
 def test_the_command_ends_with_one_line(tolerance):
-    command = [sys.executable, "-W", "error", "-m", "scratchae.gradcheck"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    arguments = [sys.executable, "-W", "error", "-m", "scratchae.gradcheck"]
+    done = subprocess.run(arguments, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     last = done.stdout.splitlines()[-1]
     found = re.fullmatch(
@@ -93,6 +94,58 @@ def test_the_command_names_what_is_wrong(monkeypatch, capsys):
     assert library.main(["reference"]) == 1
     out = capsys.readouterr().out
     assert out.splitlines()[-1] == "2 of 5 gradients are wrong: Dense tanh: W, reference; Dense tanh: x, reference"
+
+
+@pytest.mark.parametrize(
+    "argv, backends", [([], ("reference", "numpy")), (["numpy"], ("numpy",)), (["reference"], ("reference",))]
+)
+def test_the_command_checks_what_it_is_told(argv, backends, monkeypatch):
+    seen = []
+    monkeypatch.setattr(library, "main", lambda backends: seen.append(backends) or 1)
+    assert command.main(argv) == 1 and seen == [backends]
+
+
+@pytest.mark.parametrize(
+    "argv, words",
+    [
+        (["bogus"], "there is no backend 'bogus'"),
+        ([""], "there is no backend ''"),
+        (["cupy"], "needs CuPy, which is not installed"),
+        (["numpy", "reference"], "unrecognized arguments: reference"),
+        (["--fast"], "unrecognized arguments: --fast"),
+    ],
+)
+def test_the_command_refuses_in_a_sentence(argv, words, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "cupy", None)  # as if it were not installed
+    with pytest.raises(SystemExit) as ended:
+        command.main(argv)
+    out, sentence = capsys.readouterr()
+    assert (ended.value.code, out, sentence.count("\n")) == (2, "", 1)
+    assert sentence.startswith("python -m scratchae.gradcheck: ") and words in sentence
+
+
+def test_the_command_tells_its_use(capsys):
+    with pytest.raises(SystemExit) as ended:
+        command.main(["--help"])
+    assert (
+        ended.value.code == 0 and "usage: python -m scratchae.gradcheck [-h] [backend]" in capsys.readouterr().out
+    )
+
+
+def test_the_command_is_interrupted(monkeypatch, capsys):
+    def interrupted(backends):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(library, "main", interrupted)
+    with pytest.raises(SystemExit) as ended:
+        command.main([])
+    assert ended.value.code == 130 and capsys.readouterr().err == "\npython -m scratchae.gradcheck: interrupted\n"
+
+
+def test_a_bug_in_the_command_keeps_its_traceback(monkeypatch):
+    monkeypatch.setattr(library, "LIBRARY", {"layers": lambda backend: [][0]})
+    with pytest.raises(IndexError):
+        command.main(["numpy"])
 
 
 @pytest.mark.parametrize(

@@ -3,18 +3,19 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..training import History
 from .frame import FAINT, HEADER, INK, TEST, TRAIN, framed, literal, name_axes, two_names
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+    from ..training import History
 
 MARKED = 30  # epochs, at most, that are points as well as a line
 DUE = "epoch", "train_loss"  # what every record has
 
 
 def loss_curves(
-    records: History | Sequence[dict[str, Any]],
+    records: "History | Sequence[dict[str, Any]]",
     title: str,
     note: str = "",
     unit: str = "nats per example",
@@ -55,9 +56,9 @@ def loss_curves(
     return literal(figure)
 
 
-def _records(given: History | Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+def _records(given: Any) -> list[dict[str, Any]]:
     """The records of a history, each with what is due."""
-    records = list(given.records if isinstance(given, History) else given)
+    records = list(getattr(given, "records", given))
     if not records:
         raise ValueError("there are no records, so there is no curve: train for one epoch at least")
     for i, record in enumerate(records):

@@ -4,9 +4,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .. import checks
-from ..evaluate.report import pair
-from ..evaluate.thresholds import as_scores, as_threshold
 from .frame import FAINT, HEADER, INK, QUIET, TEST, TRAIN, framed, literal, name_axes
 
 if TYPE_CHECKING:
@@ -34,6 +31,10 @@ def score_histogram(
     are not finite. Source: Chandola, Banerjee, Kumar, "Anomaly detection: a survey", 2009, section 1.4 (scores and
     thresholds).
     """
+    from .. import checks
+    from ..evaluate.report import pair
+    from ..evaluate.thresholds import as_scores, as_threshold
+
     normal = as_scores(known, "the known scores")
     s, y = pair(scores, is_anomaly)
     threshold = as_threshold(threshold)
@@ -70,6 +71,9 @@ def roc_curve(scores: Any, is_anomaly: Any, threshold: float, title: str, note: 
     is_anomaly (N,) bool: the truth. The area under the curve is evaluate's ``roc_auc``. Raises as evaluate's
     ``report``, and ValueError where one of the classes is missing. Source: Hanley and McNeil 1982, figure 1.
     """
+    from ..evaluate.report import pair
+    from ..evaluate.thresholds import as_threshold
+
     s, y = pair(scores, is_anomaly)
     threshold = as_threshold(threshold)
     if y.all() or not y.any():

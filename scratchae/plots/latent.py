@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..checks import as_array
 from .frame import CLASSES, FAINT, HEADER, INK, framed, literal, name_axes
 
 if TYPE_CHECKING:
@@ -30,6 +29,8 @@ def latent_scatter(mu: Any, labels: Any, names: Sequence[str], title: str, note:
     ten, or without a name, TypeError for masked arrays. Source: Hinton and Salakhutdinov 2006, figure 3.
     """
     from matplotlib.patheffects import withStroke
+
+    from ..checks import as_array
 
     mu, labels = as_array(mu, "the codes"), as_array(labels, "the labels")
     N = labels.size

@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import math
 import os
 import subprocess
 import sys
@@ -37,6 +38,24 @@ class Fake(reproduce.Bench):
         record = {"test_mse": (10 + seed) / 1000, "test_bce": (10 + seed) / 1000}
         (out / "metrics.jsonl").write_text(json.dumps({"test_mse": 9}) + "\n" + json.dumps(record) + "\n")
         return 1.5
+
+
+class Children:
+    """In place of subprocess: each leaves what a run leaves, after whatever is to happen meanwhile."""
+
+    STDOUT = None
+
+    def __init__(self, monkeypatch, meanwhile=lambda log: None):
+        self.commands, self.envs, self.meanwhile, self.returncode = [], [], meanwhile, 0
+        monkeypatch.setattr(reproduce, "subprocess", self)
+
+    def run(self, command, env, stdout, stderr):
+        self.commands.append(command)
+        self.envs.append(env)
+        self.meanwhile(stdout)
+        for name in marks.LEFT:
+            (Path(command[-1]) / name).write_text("")
+        return self
 
 
 def objects(bench):
@@ -77,57 +96,43 @@ def test_a_failure_is_a_sentence_and_the_others_are_run(tmp_path, capsys):
 
 
 def test_a_recipe_starts_from_the_weights_of_another(tmp_path, monkeypatch):
-    commands = []
-
-    class Done:
-        returncode = 0
-
-    def note(command, **how):
-        commands.append(" ".join(command[1:]))
-        out = Path(command[-1])
-        (out / "weights.safetensors").write_text("")
-        return Done()
-
+    children = Children(monkeypatch)
     bench = reproduce.Bench(tmp_path, tmp_path, quick=False)
-    bench.commit = "abc"
-    monkeypatch.setattr(reproduce.subprocess, "run", note)
     bench.run("conv_denoiser", 0)
-    clean, noisy = commands
+    clean, noisy = (" ".join(command[1:]) for command in children.commands)
     assert "--start" not in clean and "--strict-data" in clean and clean.endswith(str(tmp_path / "conv" / "0"))
     assert f"--start {tmp_path / 'conv' / '0' / 'weights.safetensors'}" in noisy and "--noise 0.4" in noisy
 
 
+@pytest.mark.parametrize("quick", [True, False])
+def test_a_recipe_that_another_starts_from_is_trained_once_per_command(quick, tmp_path, monkeypatch):
+    children = Children(monkeypatch)
+    monkeypatch.setattr(reproduce, "commit", lambda: "abc-dirty")
+    for _ in range(2):
+        bench = reproduce.Bench(tmp_path, tmp_path, quick)
+        assert bench.run("conv", 0) == bench.run("conv", 0)
+        bench.run("conv_denoiser", 0)
+    names = [Path(command[-1]).parent.name for command in children.commands]
+    assert names == ["conv", "conv_denoiser"] * 2
+
+
 def test_a_run_that_was_finished_is_not_repeated(tmp_path, monkeypatch):
     """Only one of the same command and commit, without changes, that ended well."""
-    ran, status = [], 0
+    children = Children(monkeypatch)
 
-    class Done:
-        stdout = ""
+    def run(commit, quick=False):
+        monkeypatch.setattr(reproduce, "commit", lambda: commit)
+        before = len(children.commands)
+        assert reproduce.Bench(tmp_path, tmp_path, quick).run("fashion", 0) >= 0
+        return len(children.commands) - before
 
-        def __init__(self):
-            self.returncode = status
-
-    def note(command, **how):
-        ran.append(command)
-        for name in marks.LEFT:
-            (Path(command[-1]) / name).write_text("")
-        return Done()
-
-    def run(commit, name="fashion"):
-        bench.commit = commit
-        before = len(ran)
-        seconds = bench.run(name, 0)
-        assert seconds >= 0
-        return len(ran) - before
-
-    bench = reproduce.Bench(tmp_path, tmp_path, quick=False)
-    monkeypatch.setattr(reproduce.subprocess, "run", note)
     assert [run("abc"), run("abc"), run("def"), run("def"), run("abc")] == [1, 0, 1, 0, 1]
     assert [run("abc-dirty"), run("abc-dirty"), run(None), run(None), run("abc")] == [1] * 5
-    status = 2
+    assert [run("abc", quick=True), run("abc", quick=True), run("abc")] == [1] * 3
+    children.returncode = 2
     with pytest.raises(reproduce.Failed, match="no word"):
         run("def")
-    status = 0
+    children.returncode = 0
     assert run("abc") == 1  # what failed, or was stopped, spoilt what was finished at another commit
     assert run("def") == 1
 
@@ -139,8 +144,16 @@ def test_a_damaged_mark_is_none(text, tmp_path):
     (tmp_path / "done.json").write_text(text)
     mark = marks.Mark(tmp_path, {"commit": "abc"})
     assert mark.seconds() is None and mark.set(2.0) == mark.seconds() == 2.0
-    (tmp_path / marks.LEFT[0]).unlink()
-    assert mark.seconds() is None  # what is gone is made again
+
+
+@pytest.mark.parametrize("gone", ["metrics.jsonl", "weights.safetensors"])
+def test_what_is_gone_is_made_again(gone, tmp_path):
+    for name in ("metrics.jsonl", "weights.safetensors"):
+        (tmp_path / name).write_text("")
+    mark = marks.Mark(tmp_path, {"commit": "abc"})
+    assert mark.set(2.0) == mark.seconds() == 2.0
+    (tmp_path / gone).unlink()
+    assert mark.seconds() is None
 
 
 def test_a_run_without_numbers_is_a_failure(tmp_path):
@@ -186,22 +199,29 @@ def test_rows_that_are_not_asked_for_stay(tmp_path, monkeypatch):
 
 
 def test_a_run_uses_this_checkout_and_is_alone(tmp_path, monkeypatch):
-    seen = []
-
-    class Done:
-        returncode = 0
-
-    def note(command, **how):
-        seen.append(how["env"]["PYTHONPATH"].split(os.pathsep)[0])
+    def rival(log):
+        log.write("at work\n")
+        log.flush()
         with pytest.raises(reproduce.Failed, match="fashion, seed 0, is being trained by another process"):
             other.run("fashion", 0)
-        return Done()
 
     bench, other = (reproduce.Bench(tmp_path, tmp_path, quick=False) for _ in range(2))
     monkeypatch.setenv("PYTHONPATH", "elsewhere")
-    monkeypatch.setattr(reproduce.subprocess, "run", note)
+    children = Children(monkeypatch, rival)
     bench.run("fashion", 0)
-    assert seen == [str(ROOT)]
+    first, *_, last = children.envs[0]["PYTHONPATH"].split(os.pathsep)
+    assert (first, last) == (str(ROOT), "elsewhere")
+    assert (bench.folder("fashion", 0) / "log.txt").read_text() == "at work\n"
+
+
+def test_a_log_holds_its_own_run_only(tmp_path, monkeypatch):
+    bench = reproduce.Bench(tmp_path, tmp_path, quick=True)
+    log = bench.folder("fashion", 0) / "log.txt"
+    log.parent.mkdir(parents=True)
+    log.write_text("of an earlier one")
+    Children(monkeypatch, lambda log: print("of this one", file=log))
+    bench.run("fashion", 0)
+    assert log.read_text() == "of this one\n"
 
 
 def test_another_process_loses_no_row(tmp_path):
@@ -335,16 +355,31 @@ def test_the_page_tells_a_trial_and_where_weights_come_from(tmp_path):
     page, rows = (bench.results / "results.md").read_text(), objects(bench)
     assert "trial" not in page and results_page.TRIAL in results_page.page(rows, quick=True)
     assert "`python examples/conv_autoencoder_mnist.py --noise 0.4 --start runs/reproduce/conv/0/weights" in page
-    other = results_page.page([rows[0] | {"seeds": [5], "start": None}], quick=False)
-    assert "`python examples/conv_autoencoder_mnist.py --noise 0.4 --seed 5`" in other
+    for start, more in ((None, ""), ("conv", " --start runs/reproduce/conv/5/weights.safetensors")):
+        other = results_page.page([rows[0] | {"seeds": [5], "start": start}], quick=False)
+        assert f"`python examples/conv_autoencoder_mnist.py --noise 0.4 --seed 5{more}`" in other
 
 
-SPOILT = json.dumps(
-    [dict.fromkeys(reproduce.WRITTEN) | {"name": "fashion", "each": [1.0], "seeds": [0]}]
-)  # no seconds
+def stored(**spoilt):
+    """A results.json of one row of numbers."""
+    row = {"name": "fashion", "metric": "m", "each": [1.0], "seeds": [0], "seconds": 1.0}
+    return json.dumps([dict.fromkeys(reproduce.WRITTEN) | row | spoilt])
 
 
-@pytest.mark.parametrize("text", ["[{", '{"name": 1}', "[1]", '[{"name": "fashion"}]', "null", SPOILT])
+SPOILT = [
+    *({"seconds": None}, {"seconds": math.inf}, {"seeds": [0, 1]}, {"each": []}, {"each": [1.0, 2.0]}),
+    *({"each": [math.nan]}, {"each": [math.inf]}, {"each": [None]}),
+]
+
+
+def test_whole_results_are_read(tmp_path):
+    (tmp_path / "results.json").write_text(stored())
+    assert len(reproduce.Bench(tmp_path, tmp_path, quick=True).read()["fashion"]) == 1
+
+
+@pytest.mark.parametrize(
+    "text", ["[{", '{"name": 1}', "[1]", '[{"name": "fashion"}]', "null", *(stored(**s) for s in SPOILT)]
+)
 def test_damaged_results_are_one_sentence(text, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(reproduce, "FULL", (tmp_path / "runs", tmp_path))
     (tmp_path / "results.json").write_text(text)

@@ -130,7 +130,7 @@ def test_which_beats_decide_the_scale():
 
 
 def test_the_seed_decides_the_split_and_the_weights(tmp_path):
-    (one, _), (other, _) = (prepared(tmp_path, "--detector", "tutorial", "--seed", seed) for seed in "01")
+    (one, _), (other, _) = (prepared(tmp_path / seed, "--detector", "tutorial", "--seed", seed) for seed in "01")
     assert rows(one.test) != rows(other.test)
     assert not np.array_equal(one.model.parameters.values, other.model.parameters.values)
 

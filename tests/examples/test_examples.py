@@ -263,6 +263,7 @@ def test_recipes(arch, recipe, parameters, tmp_path, monkeypatch):
         ("--lr 1e-60", "--lr is 1e-60"),
         ("--beta -0.5", "-0.5"),
         ("--seed -1", "-1"),
+        ("--out=", "--out: '' is given"),
         ("--binarize twice", "twice"),
         ("--colour", "--colour"),
     ],
@@ -315,7 +316,8 @@ def test_interrupted_after_an_epoch(tmp_path, capsys, monkeypatch):
 
 
 def test_interrupted_before_an_epoch_ended(tmp_path, capsys, monkeypatch):
-    for name in PLANE | {"loss.png", "samples.gif"}:  # of an earlier run
+    (tmp_path / "config.json").write_text('{"versions": {"scratchae": "0"}}')  # of an earlier run
+    for name in PLANE | {"loss.png", "samples.gif"}:
         (tmp_path / name).write_text("old")
     step = scratchae.training.Progress.step
 

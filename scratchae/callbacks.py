@@ -86,7 +86,7 @@ class EarlyStopping:
                 "these, or put the callback that adds it before this one"
             )
         value = record[self.column]
-        if not isinstance(value, numbers.Real) or math.isnan(value):
+        if not isinstance(value, numbers.Real) or value != value:  # nan
             raise ValueError(
                 f"the column {self.column!r} of the history holds {value!r}, but a number is expected: choose "
                 "another"

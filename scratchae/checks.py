@@ -48,7 +48,7 @@ def takes(f: Any, count: int, *names: str) -> bool:
 
     Shapes: none. Source: inspect.Signature.bind."""
     try:
-        inspect.signature(f).bind(*range(count), **dict.fromkeys(names))
+        inspect.signature(f, follow_wrapped=False).bind(*range(count), **dict.fromkeys(names))
     except TypeError:
         return False
     except ValueError:  # some builtins do not tell

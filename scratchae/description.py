@@ -55,7 +55,7 @@ def describe(thing: Any) -> Any:
     except Exception as error:  # a constructor of the reader's own may raise anything
         why = f"{type(error).__name__}: {error}"
         raise Unspeakable(thing, f", since it cannot be made again from its arguments ({why})") from error
-    if json.dumps(again) != json.dumps(description):  # where nan is nan
+    if again != description and json.dumps(again) != json.dumps(description):  # in which nan is nan
         raise Unspeakable(thing, ", since made again from its arguments it is another")
     return description
 
@@ -85,7 +85,7 @@ def _named(kind: str, thing: Any, own: dict[str, Any]) -> dict[str, Any]:
     if LIBRARY.get(name) is thing:
         return {kind: name}
     if own.setdefault(name, thing) is not thing:
-        raise Unspeakable(name, ", since another of the reader's own is called so too")
+        raise Unspeakable(thing, f": it is {name}, and another of the reader's own is called so too")
     return {kind: name, "own": True}
 
 
@@ -115,7 +115,6 @@ class Unspeakable(TypeError):
 
     def __init__(self, thing: Any, why: str = ""):
         what = repr(thing) if inspect.isroutine(thing) else f"a {type(thing).__qualname__}"
-        what = thing if isinstance(thing, str) else what  # the name of a class
         super().__init__(
             f"{what} cannot be saved{why}: use a function or a class that is defined in a module and keeps its "
             "arguments, as they are, by their names, or put a number in its place (a rate: model.optimizer.lr = "

@@ -40,7 +40,7 @@ class History:
     def __getitem__(self, column: str) -> list[Any]:
         for record in self.records:
             if column not in record:
-                raise KeyError(f"no {column!r} in epoch {record['epoch']}, which has {', '.join(record)}")
+                raise KeyError(f"no {column!r} in epoch {record.get('epoch')}, which has {', '.join(record)}")
         return [record[column] for record in self.records]
 
     def __len__(self) -> int:

@@ -1,9 +1,12 @@
 """Classes of a reader's own: what they leave out is said in a sentence, by name, and before anything is trained."""
 
+import functools
+
 import numpy as np
 import pytest
 
 import scratchae as sa
+from scratchae.gradcheck import check_layer
 from scratchae.objectives import Penalty
 
 X = np.linspace(0, 1, 40 * 6, dtype=np.float32).reshape(40, 6)
@@ -28,6 +31,35 @@ class Half(sa.Layer):
         return dy / np.float32(self.divisor)
 
 
+class Crop(Half):
+    """An argument called shape, and a shape of its own inside."""
+
+    def __init__(self, shape):
+        super().__init__()
+        self.shape = shape
+
+    def declare(self, shape):
+        return self.shape, {}
+
+    def forward(self, x):
+        return x[:, : self.shape[0]]
+
+    def backward(self, dy):
+        return np.concatenate([dy, 0 * dy], axis=1)[:, :3]
+
+
+class Said(Half):
+    """output is a property, shape what declare makes of it."""
+
+    def declare(self, shape):
+        self.shape = (1, *shape)
+        return shape, {}
+
+    @property
+    def output(self):
+        return self.shape[1:]
+
+
 class NoBackward(Half):
     backward = sa.Layer.backward
 
@@ -47,6 +79,11 @@ class NoDeclare(Half):
 class ShapeAlone(Half):
     def declare(self, shape):
         return shape
+
+
+class NoDict(Half):
+    def declare(self, shape):
+        return shape, [("W", shape)]
 
 
 class Price(Penalty):
@@ -100,6 +137,54 @@ def test_what_a_penalty_leaves_out():
 
 def without_noise(shape, fan_in, fan_out):
     return np.zeros(shape)
+
+
+def test_what_a_layer_has_of_its_own_is_left_alone(tmp_path):
+    m = sa.Autoencoder(sa.Sequential(sa.Dense(6, 3), Crop((2,))), sa.Dense(2, 6)).build(6).build(6)
+    sa.fit(m, X, sa.Adam(), epochs=1)
+    sa.save(m, tmp_path / "model")
+    again = sa.load(tmp_path / "model", classes=[Crop])
+    np.testing.assert_array_equal(again.reconstruct(X), m.reconstruct(X))
+    assert m.objective.encoder.layers[1].shape == (2,)
+    said = model(Said()).objective.encoder.layers[1]
+    assert said.shape == (1, 3) and said.output == (3,)
+
+
+def test_the_check_of_a_gradient_takes_what_a_model_takes():
+    report = check_layer(Half(), (3,))
+    assert report.ok, str(report)
+    with pytest.raises(TypeError, match=r"ShapeAlone\.declare gives \(3,\)"):
+        check_layer(ShapeAlone(), (3,))
+
+
+@pytest.mark.parametrize("decoder", [ShapeAlone(), NoDict()])
+def test_a_decoder_is_asked_in_the_same_way(decoder):
+    with pytest.raises(TypeError, match=r"\.declare gives .*, but the shape of an output row and"):
+        sa.Autoencoder(sa.Dense(6, 6), decoder).build(6)
+
+
+def named(shape, fan_in, fan_out, *, noise):
+    return noise.normal(shape)
+
+
+def logged(f):
+    """A decorator that hands on one argument more than it takes."""
+
+    @functools.wraps(f)
+    def inner(model, history):
+        return f(model, history, [])
+
+    return inner
+
+
+@logged
+def callback(model, history, log):
+    log.append(history)
+
+
+def test_what_may_be_called_is_taken():
+    m = sa.Autoencoder(sa.Dense(6, 3, init=named), sa.Dense(3, 6)).build(6)
+    sa.fit(m, X, sa.Adam(), epochs=1, callbacks=callback)
 
 
 def test_an_initialiser_of_other_arguments():

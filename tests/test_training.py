@@ -302,6 +302,16 @@ def test_a_column_that_there_is_not():
         history["val_loss"]
 
 
+def test_a_vector_with_both_infinities_is_spoilt_without_a_warning():
+    model = vae()
+
+    def spoil(model, history):
+        model.parameters.values[:2] = np.inf, -np.inf
+
+    with pytest.raises(sa.NonFiniteLoss):
+        fit(model, epochs=3, callbacks=[spoil])
+
+
 def once(t):
     """A rate of the first step, and of no other."""
     return [1e25][t - 1]

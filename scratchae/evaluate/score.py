@@ -89,8 +89,9 @@ def _require_noise(objective: Any, sigma: float) -> None:
 
 def _silent(layer: Any) -> bool:
     """Whether it is a layer of noise that does nothing: of amount 0, and without a clip."""
-    amount = getattr(layer, "sigma", getattr(layer, "p", None))
-    return amount == 0 and getattr(layer, "clip", None) is None
+    if not hasattr(layer, "stream"):
+        return False
+    return getattr(layer, "sigma", getattr(layer, "p", None)) == 0 and getattr(layer, "clip", None) is None
 
 
 def _leaves(layer: Any) -> Iterator[Any]:

@@ -11,6 +11,7 @@ import numpy as np
 
 from .. import randomness
 from ..backend import Backend, get_backend
+from ..layers.base import declared_by
 from ..parameters import Declared, Parameters
 from .measure import TOLERANCE, Report, Row, judge, probe
 
@@ -91,7 +92,7 @@ class BoundLayer:
 
     def __init__(self, layer: Any, shape: tuple[int, ...], rows: int, backend: Backend):
         self.layer, self.backend = copy.deepcopy(layer), backend
-        self.output, declared = self.layer.declare(shape)
+        self.output, declared = declared_by(self.layer, shape)
         self.tensors = Tensors(backend, declared)
         self.layer.attach(self.tensors.values, self.tensors.grads)
         self.layer.bind(backend, rows, need_dx=True)

@@ -1,5 +1,7 @@
 """The protocol of a layer."""
 
+import inspect
+
 from ..backend import Array, Backend
 from ..checks import nameable, takes
 from ..initializers import Initializer
@@ -67,18 +69,24 @@ class Layer:
 
 
 def declared_by(layer: Layer, shape: Shape) -> tuple[Shape, Declared]:
-    """What ``layer.declare`` says for rows of that shape, with both shapes kept in the layer.
+    """What ``layer.declare`` says for rows of that shape; it has both shapes then, unless those names are its own.
 
     Raises TypeError where it says something else. Source: the protocol above."""
+    taken = inspect.signature(type(layer)).parameters
+    free = [name for name in ("shape", "output") if name not in taken and not hasattr(type(layer), name)]
+    before = vars(layer).get("output")
+    if "shape" in free:
+        layer.shape = shape
     answer = layer.declare(shape)
-    pair = answer if isinstance(answer, tuple) and len(answer) == 2 else (None, None)
-    if not isinstance(pair[0], tuple) or not isinstance(pair[1], dict):
+    output, declared = answer if isinstance(answer, tuple) and len(answer) == 2 else (None, None)
+    if not isinstance(output, (tuple, list)) or not isinstance(declared, dict):
         raise TypeError(
             f"{type(layer).__name__}.declare gives {answer!r}, but the shape of an output row and a dictionary of "
             "the parameters are expected"
         )
-    layer.shape, layer.output = shape, pair[0]
-    return pair
+    if "output" in free and vars(layer).get("output") is before:  # declare has not said it
+        layer.output = tuple(output)
+    return tuple(output), declared
 
 
 def known_activation(name: str) -> str:

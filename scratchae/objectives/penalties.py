@@ -181,9 +181,10 @@ def _leads_out(layer: Layer) -> str | None:
     """What in that layer leads out of [0, 1]: "" for nothing known, None where it is what stands before it."""
     if isinstance(layer, GaussianNoise):
         low, high = layer.clip or (-math.inf, math.inf)
-        if layer.clip is None and layer.sigma == 0:
-            return None
-        return "" if low >= 0 and high <= 1 else f"the clip {layer.clip}"
+        if low >= 0 and high <= 1:
+            return ""
+        idle = layer.sigma == 0 and low <= 1 and high >= 0
+        return None if idle else f"the clip {layer.clip}, not (0.0, 1.0)"
     if isinstance(layer, BEHIND):
         return None
     activation = getattr(layer, "activation", "tanh" if isinstance(layer, LSTM) else "sigmoid")

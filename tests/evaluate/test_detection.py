@@ -291,6 +291,8 @@ def scores_of(result):
 
 BAD = [
     (lambda: learn(Maximum(), [1, np.nan]), ValueError, "scores are nan at index 1"),
+    (lambda: learn(Maximum(), [1, -np.inf]), ValueError, "the score of example 1 is -inf, .*: scale the data"),
+    (lambda: learn(lambda s: -(10**400), [1, 2]), ValueError, "the threshold by .* is -1000"),
     (lambda: learn(Maximum(), [1, np.inf]), ValueError, "the score of example 1 is inf, .*: scale the data"),
     (lambda: learn(Maximum(), []), ValueError, "one number for each example"),
     (lambda: learn(Maximum, S), TypeError, r"the rule is .*Maximum.*such as MeanStd\(1\)"),

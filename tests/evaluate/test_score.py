@@ -95,8 +95,21 @@ def test_which_noise_is_taken():
     assert score(model, X, np.float32(0.1)).shape == X.shape
     for idle in ((sa.GaussianNoise(0.0), sa.GaussianNoise(0.1)), (sa.GaussianNoise(0.1), sa.Dropout(0.0))):
         assert score(narrow(*idle), X, 0.1).shape == X.shape
+    quiet = sa.Sequential(sa.Dropout(0.0), sa.Dense(2, 3))
+    encoder = sa.Sequential(sa.GaussianNoise(0.1), Scaled(0.0), sa.Dense(3, 2))
+    assert score(sa.Autoencoder(encoder, quiet).build(3), X, 0.1).shape == X.shape
+    encoder = sa.Sequential(sa.GaussianNoise(0.1), Scaled(0.0), sa.Dropout(0.3), sa.Dense(3, 2))
+    with pytest.raises(ValueError, match="has 2 layers of noise"):
+        score(sa.Autoencoder(encoder, sa.Dense(2, 3)).build(3), X, 0.1)
     behind = sa.Sequential(sa.Flatten(), sa.Reshape(3), sa.GaussianNoise(0.1), sa.Dense(3, 3))
     assert score(sa.Autoencoder(behind, sa.Dense(3, 3)).build(3), X, 0.1).shape == X.shape
+
+
+class Scaled(sa.Flatten):
+    """A layer of one's own with a p that is no probability."""
+
+    def __init__(self, p):
+        self.p = p
 
 
 class NoMean(sa.LearnedGaussian):

@@ -106,6 +106,7 @@ def test_a_window_without_a_score_is_left_out():
 @pytest.mark.parametrize(
     "call, kind, words",
     [
+        (lambda: points([np.nan, np.inf, -np.inf, 3], 5, 2), ValueError, "inf and -inf, which have no mean"),
         (lambda: windows(np.zeros(3), 4), ValueError, "the series has 3 points, but a window has 4"),
         (lambda: windows(np.zeros(0), 1), ValueError, "the series has 0 points"),
         (lambda: windows(np.zeros((3, 2, 2)), 2), ValueError, r"shape \(3, 2, 2\), but \(T,\) or \(T, channels\)"),

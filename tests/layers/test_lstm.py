@@ -101,6 +101,28 @@ def test_against_pytorch(backend, N, T, I, U, sequences, dtype, tolerance):
         np.testing.assert_allclose(named[name], theirs_grad, rtol=tol, atol=tol, err_msg=name)
 
 
+@pytest.mark.parametrize("size", [(40, 100, 2, 33), (9, 3, 2, 70)], ids=["long", "wide"])
+def test_large_sizes(size, tolerance):
+    """More steps than a loop is written for by mistake, more numbers in a gate, units for two tiles and a half."""
+    N, T, I, U = size
+    mild = {"init": Normal(0.3), "init_r": Normal(0.5 / U**0.5), "init_b": Normal(0.3)}
+    oracle, ours = (bound(sa.LSTM(I, U, True, **mild), T, N, backend) for backend in ("reference", "numpy"))
+    x, dy = inputs(oracle.layer, N, T)
+    (y, dx, named), found = oracle.step(x, dy), ours.step(x, dy)
+    for a, right in zip((*found[:2], *found[2].values()), (y, dx, *named.values()), strict=True):
+        np.testing.assert_allclose(a, right, rtol=tolerance("layer"), atol=tolerance("layer"))
+
+
+def test_a_small_candidate_is_not_rounded_away(backend, tolerance):
+    """tanh(a) of 1e-6 as exp would have it is off by a hundredth: c is i g, and relative errors count."""
+    b = bound(sa.LSTM(1, 3, True, *[sa.initializers.zeros] * 3), 1, 2, backend, "float32")
+    W = np.zeros((1, 12))
+    W[:, 6:9] = 1
+    b.backend.write(b.layer.W, W)
+    y = b.step(np.full((2, 1, 1), 1e-6, np.float32), np.zeros((2, 1, 3), np.float32))[0]
+    np.testing.assert_allclose(y, 0.5 * 0.5 * 1e-6, rtol=tolerance("kernel", "float32"))
+
+
 @SEQUENCES
 @pytest.mark.parametrize("T", [1, 2, 6])
 def test_finite_differences(backend, T, sequences):
@@ -182,7 +204,7 @@ CUDA = {7: "dh[k] * t * o", 8: "total * g * i", 9: "total * c_before[k]", 10: "t
 
 
 def planted(number, factor="1.001 *"):
-    """The module of the kernels, with a factor in equations (7) to (11) or (5), on the CPU."""
+    """The module of the kernels, with a factor in one of its equations (7) to (11), on the CPU."""
     lines = Path(kernels.__file__).read_text(encoding="utf-8").splitlines()
     spoiled = [
         re.sub(r"( \*?=) (?=[^=]*$)", rf"\1 {factor} ", line) if line.endswith(f"# ({number})") else line

@@ -112,6 +112,7 @@ def test_a_code_that_is_known_to_leave_is_refused(encoder, last):
         sa.Sequential(sa.Dense(6, 3, "sigmoid"), sa.Masking(0.2)),
         sa.Sequential(sa.Dense(6, 3, "sigmoid"), sa.GaussianNoise(0.3, (0.0, 1.0)), sa.GaussianNoise(0.0)),
         sa.Sequential(sa.Dense(6, 3), sa.GaussianNoise(0.3, (0.0, 1.0))),
+        sa.Sequential(sa.Dense(6, 3, "sigmoid"), sa.GaussianNoise(0.0, (0.2, 1.5))),
     ],
 )
 def test_a_sigmoid_code_is_taken(encoder, backend):

@@ -7,7 +7,7 @@ import platform
 import signal
 import weakref
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -213,20 +213,20 @@ class Run:
 
         Raises NonFiniteLoss, and KeyboardInterrupt for a second Ctrl-C; after an epoch, with the weights saved."""
         o = self.options
-        sizes = {"epochs": o.epochs, "batch_size": o.batch_size, "shards": o.shards, "threads": o.threads}
-        calls = (*callbacks, self._record)
+        how = {"epochs": o.epochs, "batch_size": o.batch_size, "shards": o.shards, "threads": o.threads}
+        how |= {"seed": o.seed, "validation": self.test, "callbacks": (*callbacks, self._record)}
         save = partial(scratchae.save, self.model, self.out / "weights.safetensors")
         print(self.model)
         try:
-            self.history = scratchae.fit(
-                self.model, self.train, self.optimizer, **sizes, seed=o.seed, validation=self.test, callbacks=calls
-            )
+            self.history = scratchae.fit(self.model, self.train, self.optimizer, **how)
             save()
         except (KeyboardInterrupt, scratchae.NonFiniteLoss):
-            with ExitStack() as stack:  # in which one more Ctrl-C does nothing
-                stack.callback(signal.signal, signal.SIGINT, signal.signal(signal.SIGINT, signal.SIG_IGN))
+            before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # one more Ctrl-C does nothing
+            try:
                 if self.optimizer.epoch:
                     save()
+            finally:
+                signal.signal(signal.SIGINT, before)
             raise
         if self.history.interrupted:
             print(f"interrupted: {len(self.history)} of {o.epochs} epochs were finished")

@@ -20,7 +20,7 @@ Backward, dh_t is dy_t at first, and dc the gradient by c_t that comes from step
     da_g = dc i (1 - g^2)                                                               (10)
     dc <- dc f                               for the step before                        (11)
 
-Where dy is that of the last step alone, dh is too: (N, U), and (5) has no dy_t for t < T.
+Where dy is that of the last step alone, dh is too, (1, N, U), and (5) has no dy_t for t < T.
 
 tanh(c) is computed twice, which is cheaper than to keep it. No exponential overflows: as in activation.py they are
 of -|a|. The loops go through their numbers several times, since a compiler finds out for a few arrays at once only
@@ -61,12 +61,11 @@ def through_time(gates, c, h, a, R, b, flat):
 
 def through_time_gradient(da, dh, gates, c, R, flat):
     """da (T, N, 4U), dh (T or 1, N, U), which is dy on entry <- gates (T, 4, N, U), c (1 + T, N, U), R (U, 4U)."""
-    T, dc = len(da), np.zeros_like(c[0])
+    T, every, dc = len(da), len(dh) == len(da), np.zeros_like(c[0])
     for t in reversed(range(T)):
-        dh_t = dh[t] if len(dh) == T else dh[0]
+        dh_t = dh[t if every else 0]
         if t < T - 1:
-            back = da[t + 1] @ R.T  # (5)
-            dh_t[...] = dh_t + back if len(dh) == T else back  # (5)
+            dh_t[...] = (dh_t if every else 0) + da[t + 1] @ R.T  # (5)
         (i, f, g, o), tanh_c = gates[t], np.tanh(c[t + 1])
         da_i, da_f, da_g, da_o = np.split(da[t], 4, axis=1)
         dc = dc + dh_t * o * (1.0 - tanh_c * tanh_c)  # (6)

@@ -52,7 +52,7 @@ def points(scores: Any, n: int, length: int, step: int = 1, highest: bool = Fals
     checks.flag("highest", highest)
     n = checks.positive("n", n)
     count, length, step = _count(n, length, step)
-    s = as_numbers(scores, "the scores", gaps=True)
+    s = as_numbers(scores, "the scores")
     if s.shape not in ((count,), (count, length)):
         raise ValueError(
             f"the scores have shape {s.shape}, but a series of {n} points has {count} windows of {length} points, "

@@ -127,31 +127,30 @@ def require_rule(rule: Any) -> None:
 
 
 def as_scores(scores: Any, what: str = "the scores") -> np.ndarray:
-    """Scores (n,) as float64. Raises ValueError for another shape and none at all, and what ``as_numbers`` raises.
+    """Scores (n,) as float64. Raises ValueError for another shape, none at all or NaN, and as ``as_numbers``.
 
     Source: none, a check.
     """
     s = as_numbers(scores, what)
     if s.ndim != 1 or s.size == 0:
         raise ValueError(f"{what} are of shape {s.shape}, but one number for each example is expected")
+    missing = np.flatnonzero(np.isnan(s))
+    if len(missing):
+        raise ValueError(
+            f"{what} are nan at index {missing[0]} ({len(missing)} such values): leave out what has no score, for "
+            "instance by keep = ~np.isnan(scores), in the data too"
+        )
     return s
 
 
-def as_numbers(values: Any, what: str, gaps: bool = False) -> np.ndarray:
-    """Numbers of any shape, (n,) or (n, T), as float64. Raises ValueError for what is none; NaN is one with gaps.
+def as_numbers(values: Any, what: str) -> np.ndarray:
+    """Numbers of any shape, (n,) or (n, T), NaN among them, as float64. Raises ValueError for what is none.
 
     And what checks.as_array raises. Source: none, a check.
     """
     s = as_array(values, what)
     if s.dtype.kind not in "fiu":
         raise ValueError(f"{what} are {s.dtype} of shape {s.shape}, but numbers are expected")
-    missing = np.argwhere(np.isnan(s))
-    if len(missing) and not gaps:
-        at = ", ".join(map(str, missing[0]))
-        raise ValueError(
-            f"{what} are nan at index {at} ({len(missing)} such values): leave out what has no score, for instance "
-            "by keep = ~np.isnan(scores), in the data too"
-        )
     return s.astype(np.float64)
 
 

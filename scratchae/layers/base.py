@@ -1,7 +1,5 @@
 """The protocol of a layer."""
 
-import inspect
-
 from ..backend import Array, Backend
 from ..checks import nameable, takes
 from ..initializers import Initializer
@@ -69,14 +67,9 @@ class Layer:
 
 
 def declared_by(layer: Layer, shape: Shape) -> tuple[Shape, Declared]:
-    """What ``layer.declare`` says for rows of that shape; it has both shapes then, unless those names are its own.
+    """What ``layer.declare`` says for rows of that shape. Raises TypeError where it leaves something out.
 
-    Raises TypeError where it says something else. Source: the protocol above."""
-    taken = inspect.signature(type(layer)).parameters
-    free = [name for name in ("shape", "output") if name not in taken and not hasattr(type(layer), name)]
-    before = vars(layer).get("output")
-    if "shape" in free:
-        layer.shape = shape
+    Source: the protocol above."""
     answer = layer.declare(shape)
     output, declared = answer if isinstance(answer, tuple) and len(answer) == 2 else (None, None)
     if not isinstance(output, (tuple, list)) or not isinstance(declared, dict):
@@ -84,8 +77,10 @@ def declared_by(layer: Layer, shape: Shape) -> tuple[Shape, Declared]:
             f"{type(layer).__name__}.declare gives {answer!r}, but the shape of an output row and a dictionary of "
             "the parameters are expected"
         )
-    if "output" in free and vars(layer).get("output") is before:  # declare has not said it
-        layer.output = tuple(output)
+    if not hasattr(layer, "output"):
+        raise TypeError(
+            f"{type(layer).__name__}.declare sets no self.output: set it to the shape of an output row"
+        )
     return tuple(output), declared
 
 

@@ -78,9 +78,7 @@ def declared_by(layer: Layer, shape: Shape) -> tuple[Shape, Declared]:
             "the parameters are expected"
         )
     if not hasattr(layer, "output"):
-        raise TypeError(
-            f"{type(layer).__name__}.declare sets no self.output: set it to the shape of an output row"
-        )
+        raise TypeError(f"{type(layer).__name__}.declare sets no self.output: set it to the shape of an output row")
     return tuple(output), declared
 
 

@@ -17,6 +17,7 @@ setup(
     packages=[
         *find_packages(include=["scratchae", "scratchae.*"], exclude=["scratchae.kernels*"]),
         "scratchae.kernels",
+        "scratchae.kernels.machine",
     ],
     package_dir={"scratchae.kernels": "kernels"},
     package_data={"scratchae": ["py.typed"], "scratchae.kernels": ["*.cu"]},

@@ -31,8 +31,8 @@ from machine import INSTALL
 from processes import Failed
 from recipes import RECIPES
 
-from scratchae.backend.cupy import PRECISIONS
-from scratchae.backend.driver import require_cupy
+from scratchae.backend.cuda.backend import PRECISIONS
+from scratchae.backend.cuda.driver import require_cupy
 
 SECTIONS = tuple(gpu_tables.TITLES)
 LAUNCHES, STEPS, BLOCKS, RUNS = 200, 100, 20, 3  # of a chain; of a block; of a measurement; of the job

@@ -18,7 +18,7 @@ OVER = {"over": True}  # the answer of a part that has ended
 
 def about(spec: dict[str, Any]) -> Any:
     """One answer: what the GPU is, and the libraries, as this process sees them."""
-    from scratchae.backend.driver import require_cupy
+    from scratchae.backend.cuda.driver import require_cupy
 
     cupy = require_cupy()
     runtime, device = cupy.cuda.runtime, cupy.cuda.Device().id

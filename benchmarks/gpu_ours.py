@@ -13,8 +13,8 @@ import recipes
 from recipes import RECIPES, SEED, Recipe
 
 from scratchae import Adam, get_backend, randomness
-from scratchae.backend.driver import require_cupy
-from scratchae.graph import team_of
+from scratchae.backend.cuda.driver import require_cupy
+from scratchae.execution.runner import team_of
 from scratchae.layers.sequential import leaves
 
 Contestant = Generator[dict[str, Any], dict[str, Any], None]

@@ -28,7 +28,7 @@ from scratchae import (
     plots,
 )
 from scratchae.datasets import ecg5000, scaled, split, take
-from scratchae.evaluate import DetectionWarning, Detector, FalseAlarms, MeanStd, absolute_error, squared_error
+from scratchae.detection import DetectionWarning, Detector, FalseAlarms, MeanStd, absolute_error, squared_error
 
 EXAMPLE = Path(__file__).stem
 RECIPES = {

@@ -18,7 +18,7 @@ import numpy as np
 import scratchae
 from scratchae import Images, Values, datasets, plots
 from scratchae.checks import real32
-from scratchae.parallel import default_shards
+from scratchae.execution.threads import default_shards
 
 USER_ERRORS = (ValueError, OSError, ImportError, RuntimeError, MemoryError)  # what the library's checks raise
 RUN_ERRORS = (scratchae.NonFiniteLoss, OSError, MemoryError)

@@ -48,7 +48,7 @@ from scratchae import (
     WideCode,
     plots,
 )
-from scratchae.datasets import surface
+from scratchae.datasets.generated import surface
 from scratchae.plots.tangents import shares
 from scratchae.schedules import Cosine
 

@@ -35,8 +35,8 @@ from scratchae import (
     Values,
     plots,
 )
-from scratchae.datasets import daily
-from scratchae.evaluate import Maximum, points, report, roc_auc, windows
+from scratchae.datasets.generated import daily
+from scratchae.detection import Maximum, points, report, roc_auc, windows
 from scratchae.schedules import Cosine
 
 EXAMPLE = Path(__file__).stem

@@ -27,8 +27,9 @@ from typing import Any
 
 import numpy as np
 
-from .elementary import exp, expm1, log1p_unit
-from .kernel import Kernel, jit
+from .kernel import Kernel
+from .machine.compile import jit
+from .machine.elementary import exp, expm1, log1p_unit
 
 LEAK = 0.01  # s in (6), the value of the paper
 

@@ -19,8 +19,9 @@ import math
 
 import numpy as np
 
-from .kernel import Kernel, jit
-from .shards import PIECE, sum_shards
+from .kernel import Kernel
+from .machine.compile import jit
+from .machine.shards import PIECE, sum_shards
 
 
 def adagrad(theta, h, G, now, epsilon, start, stop):

@@ -21,8 +21,9 @@ import math
 
 import numpy as np
 
-from .kernel import Kernel, jit
-from .shards import PIECE, sum_shards
+from .kernel import Kernel
+from .machine.compile import jit
+from .machine.shards import PIECE, sum_shards
 
 
 def adam(theta, m, v, G, now, beta1, beta2, epsilon, start, stop):

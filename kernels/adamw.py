@@ -25,8 +25,9 @@ import math
 
 import numpy as np
 
-from .kernel import Kernel, jit
-from .shards import PIECE, sum_shards
+from .kernel import Kernel
+from .machine.compile import jit
+from .machine.shards import PIECE, sum_shards
 
 
 def adamw(theta, m, v, G, now, beta1, beta2, epsilon, decay, start, stop):

@@ -19,7 +19,8 @@ TensorFlow's tutorial "Convolutional variational autoencoder" (2).
 
 import numpy as np
 
-from .kernel import Kernel, jit
+from .kernel import Kernel
+from .machine.compile import jit
 
 WHITE = 255
 UNIT = 1 / 255  # times 255 it is exactly 1, in float32 as in float64

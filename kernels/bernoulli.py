@@ -17,8 +17,9 @@ Source: Kingma and Welling, "Auto-encoding variational Bayes", 2014, appendix C.
 
 import numpy as np
 
-from .elementary import exp, log1p_unit
-from .kernel import Kernel, jit
+from .kernel import Kernel
+from .machine.compile import jit
+from .machine.elementary import exp, log1p_unit
 
 
 def bernoulli_nll(nll, da, a, x):

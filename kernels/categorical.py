@@ -21,8 +21,9 @@ import math
 
 import numpy as np
 
-from .elementary import exp
-from .kernel import Kernel, jit
+from .kernel import Kernel
+from .machine.compile import jit
+from .machine.elementary import exp
 
 
 def categorical_nll(nll, da, a, x):

@@ -22,7 +22,8 @@ extraction", 2011, the penalty and its closed form for the sigmoid (1 to 3).
 
 import numpy as np
 
-from .kernel import Kernel, jit
+from .kernel import Kernel
+from .machine.compile import jit
 
 
 def squared_columns(q, W):

@@ -28,7 +28,8 @@ import math
 
 import numpy as np
 
-from .kernel import Kernel, jit
+from .kernel import Kernel
+from .machine.compile import jit
 from .patches import _col2im_cuda, _im2col_cuda, col2im, im2col
 from .taps import correlate, paint, scratch, weights
 

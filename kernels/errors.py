@@ -14,7 +14,8 @@ Source: Bishop, "Pattern recognition and machine learning", 2006, eq. 1.62 (1); 
 
 import numpy as np
 
-from .kernel import Kernel, jit
+from .kernel import Kernel
+from .machine.compile import jit
 
 
 def squared_error(nll, da, a, x, tau, c):

@@ -21,8 +21,9 @@ Source: Kingma and Welling, "Auto-encoding variational Bayes", 2014, eq. 10 and 
 
 import numpy as np
 
-from .elementary import exp, expm1
-from .kernel import Kernel, jit
+from .kernel import Kernel
+from .machine.compile import jit
+from .machine.elementary import exp, expm1
 
 
 def gaussian_sample(z, kl, h, eps):

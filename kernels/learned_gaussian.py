@@ -26,8 +26,9 @@ import math
 
 import numpy as np
 
-from .elementary import exp, log1p_unit
-from .kernel import Kernel, jit
+from .kernel import Kernel
+from .machine.compile import jit
+from .machine.elementary import exp, log1p_unit
 
 LOG_2PI = math.log(2 * math.pi)
 

@@ -33,9 +33,10 @@ forget", 2000, for the forget gate f; Werbos, "Backpropagation through time", 19
 
 import numpy as np
 
-from .elementary import exp, expm1
-from .kernel import Kernel, jit
-from .product import product, transpose
+from .kernel import Kernel
+from .machine.compile import jit
+from .machine.elementary import exp, expm1
+from .machine.product import product, transpose
 
 
 def length(N, U):

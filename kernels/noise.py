@@ -29,7 +29,8 @@ Source: Vincent et al., "Stacked denoising autoencoders", 2010, section 3.3 (2, 
 
 import numpy as np
 
-from .kernel import Kernel, jit
+from .kernel import Kernel
+from .machine.compile import jit
 
 
 def gate(on, clock, always):

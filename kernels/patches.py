@@ -24,7 +24,8 @@ chapter 4 (2).
 
 import numpy as np
 
-from .kernel import Kernel, jit
+from .kernel import Kernel
+from .machine.compile import jit
 
 FEW = 4  # channels
 

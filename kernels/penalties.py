@@ -26,7 +26,8 @@ import math
 
 import numpy as np
 
-from .kernel import Kernel, jit
+from .kernel import Kernel
+from .machine.compile import jit
 
 LEAST, MOST = 1e-30, 1 - 1e-16  # of rho_d: float32 holds w rho / LEAST
 

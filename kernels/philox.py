@@ -25,8 +25,9 @@ import math
 
 import numpy as np
 
-from .elementary import log, turn
-from .kernel import Kernel, jit
+from .kernel import Kernel
+from .machine.compile import jit
+from .machine.elementary import log, turn
 
 M0, M1 = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
 W0, W1 = np.uint64(0x9E3779B9), np.uint64(0xBB67AE85)

@@ -27,7 +27,8 @@ Dumoulin, Olah, "Deconvolution and checkerboard artifacts", 2016 (4).
 
 import numpy as np
 
-from .kernel import Kernel, jit
+from .kernel import Kernel
+from .machine.compile import jit
 
 
 def _padded(x, value, P, Q, kh, kw, s_h, s_w, top, left):

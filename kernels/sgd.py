@@ -16,8 +16,9 @@ Sutskever, Martens, Dahl, Hinton, "On the importance of initialization and momen
 
 import numpy as np
 
-from .kernel import Kernel, jit
-from .shards import PIECE, sum_shards
+from .kernel import Kernel
+from .machine.compile import jit
+from .machine.shards import PIECE, sum_shards
 
 
 def sgd(theta, v, G, now, mu, start, stop):

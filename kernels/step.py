@@ -13,7 +13,7 @@ With the sums of S shards over their rows, the count first, t steps done, and R 
 A row of schedule holds what an optimiser reads in its step t + 1, c = 1 / count first; c = 0 says that no step is
 taken. So the parameters stay as the step before the bad loss left them, however late the host hears of it.
 
-Source: CUDA's programming guide, "CUDA graphs"; the division of duties is that of parallel.py.
+Source: CUDA's programming guide, "CUDA graphs"; the division of duties is that of scratchae/execution/threads.py.
 """
 
 import numpy as np

@@ -10,7 +10,8 @@ The same with the names exchanged leads back, which makes (1) its own inverse an
 Source: PyTorch's ``nn.LSTM``, where the choice is called ``batch_first``.
 """
 
-from .kernel import Kernel, jit
+from .kernel import Kernel
+from .machine.compile import jit
 
 
 def swap(out, x):

@@ -19,10 +19,10 @@ Source: Georganas et al., "Anatomy of high-performance deep learning convolution
 
 import numpy as np
 
-from .kernel import jit
+from .machine.compile import jit
+from .machine.product import lanes, product, transpose
+from .machine.tile import R, load, pick, step, store, zeros
 from .patches import FEW, _col2im
-from .product import lanes, product, transpose
-from .tile import R, load, pick, step, store, zeros
 
 
 @jit

@@ -2,10 +2,8 @@
 
 from . import datasets, initializers, kernels
 from .backend import get_backend
-from .callbacks import EarlyStopping
-from .checkpoint import load, save
 from .datasets import Images, Values
-from .evaluate import evaluate
+from .evaluation import evaluate
 from .latents import Gaussian
 from .layers import (
     LSTM,
@@ -31,8 +29,10 @@ from .likelihoods import AbsoluteError, Bernoulli, Categorical, GaussianLikeliho
 from .models import VAE, Autoencoder, WideCode
 from .objectives import L1, Contractive, KLRate, StudentT
 from .optim import SGD, Adadelta, Adagrad, Adam, AdamW, RMSProp
-from .pretraining import pretrain
-from .training import History, NonFiniteLoss, fit
+from .saving.checkpoint import load, save
+from .training.callbacks import EarlyStopping
+from .training.fit import History, NonFiniteLoss, fit
+from .training.pretraining import pretrain
 
 __all__ = [
     "L1",

@@ -8,8 +8,8 @@ With start alpha_0, end alpha_1 and T steps:
     Cosine        alpha_t = alpha_1 + (alpha_0 - alpha_1) (1 + cos(pi min(t - 1, T) / T)) / 2       (4)
 
 A schedule is a function of t and of nothing else: training that is stopped and resumed goes on with it, and on a
-GPU it is a row in the table of an epoch (graph.py). Any other function of t will do: ``save`` names it, where it
-is defined in a module, and ``load`` takes it as one of its classes.
+GPU it is a row in the table of an epoch (execution/graphs.py). Any other function of t will do: ``save`` names it,
+where it is defined in a module, and ``load`` takes it as one of its classes.
 
 Source: Goyal et al., "Accurate, large minibatch SGD", 2017 (1); Keras' ExponentialDecay (2) and PyTorch's
 MultiStepLR (3); Loshchilov and Hutter, "SGDR: stochastic gradient descent with warm restarts", 2017, eq. 5 (4).

@@ -7,7 +7,7 @@ import pytest
 
 from scratchae import SGD, VAE, Adam, Dense, Gaussian, Sequential, fit, get_backend
 from scratchae.datasets import as_source
-from scratchae.graph import team_of
+from scratchae.execution.runner import team_of
 from scratchae.initializers import Normal
 from scratchae.parameters import Parameters, below, prefixed
 

@@ -9,7 +9,7 @@ import pytest
 
 import scratchae as sa
 from scratchae import schedules
-from scratchae.graph import team_of
+from scratchae.execution.runner import team_of
 from scratchae.randomness import permutation
 
 X = np.random.default_rng(0).random((24, 6))

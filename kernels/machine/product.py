@@ -7,7 +7,7 @@ overlap those of other rows, as the patches of an image do.
 Source: Goto and van de Geijn, "Anatomy of high-performance matrix multiplication", 2008, section 5.
 """
 
-from .kernel import jit
+from .compile import jit
 from .tile import WIDTH, R, load, pick, step, store, zeros
 
 

@@ -8,7 +8,7 @@ cache between them.
 Source: none, a sum.
 """
 
-from .kernel import jit
+from .compile import jit
 
 PIECE = 2048  # parameters
 

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from .base import Array, Backend
-from .cupy import CupyBackend
+from .cuda.backend import CupyBackend
 from .numpy import NumpyBackend
 
 __all__ = ["Array", "Backend", "CupyBackend", "NumpyBackend", "floating", "get_backend"]

@@ -18,10 +18,10 @@ class Table:
         self.data = data
 
     def bring(self, rows: np.ndarray) -> None:
-        """See to it that the rows (N,), on the host, can be gathered in the next step. Source: staging.py."""
+        """See to it that the rows (N,), on the host, can be gathered in the next step. Source: cuda/staging.py."""
 
     def at(self, rows: Array) -> tuple[Array, Array]:
-        """The array to gather from and the rows (N,) in it. Source: staging.py."""
+        """The array to gather from and the rows (N,) in it. Source: cuda/staging.py."""
         return self.data, rows
 
 

@@ -2,8 +2,9 @@
 
 from collections.abc import Callable
 
-from . import beats, daily, ecg5000, fashion_mnist, mnist, strokes, surface
+from . import ecg5000, fashion_mnist, mnist
 from .files import DataUnavailable
+from .generated import beats, daily, strokes, surface
 from .idx import Split
 from .sources import Images, Values, as_source
 from .splits import scaled, split, take

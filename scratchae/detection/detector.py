@@ -22,8 +22,8 @@ import numpy as np
 
 from .. import checks
 from ..datasets import Images, Values
-from .report import Report, report
-from .terms import fitting_source
+from ..datasets.fitting import fitting_source
+from .reports import Report, report
 from .thresholds import MeanStd, Rule, as_scores, as_threshold, learn, require_rule, warn
 
 Score = Callable[[Any, Any], np.ndarray]  # model, data (N, ...) -> (N,)

@@ -23,9 +23,9 @@ from typing import Any
 import numpy as np
 
 from ..checks import real
+from ..datasets.fitting import fitting_source
 from ..kernels.errors import ABSOLUTE_ERROR
 from ..randomness import NOISE
-from .terms import fitting_source
 
 SHAPES = ("Flatten", "Reshape")  # layers that change no value
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .base import Array, Backend, Table
+from ..backend.base import Array, Backend, Table
 
 GRAIN = 512  # bytes: what CuPy's memory pool hands out multiples of
 

@@ -25,12 +25,12 @@ from typing import Any
 
 import numpy as np
 
-from .checks import positive
-from .kernels.batch import TAKE
-from .kernels.step import ADVANCE
-from .parallel import Team, Trainable, default_shards
-from .replay import RING, Pass
-from .room import require_room
+from ..checks import positive
+from ..kernels.batch import TAKE
+from ..kernels.step import ADVANCE
+from .memory import require_room
+from .recording import RING, Pass
+from .threads import Team, Trainable, default_shards
 
 
 class GraphTeam(Team):
@@ -174,12 +174,6 @@ class GraphTeam(Team):
         self._forward(feeds, N, batch_size, optimizer.now)
         self._backward(N)
         optimizer.update(self.values, self.grads[: self.active], slice(0, self.values.size))  # (5)
-
-
-def team_of(model: Trainable, batch_size: int, shards: int | None = None, threads: int | None = None) -> Team:
-    """The team for a model's backend, batches up to (N,). Raises as Team and GraphTeam. Source: the module."""
-    kind = GraphTeam if model.backend.name == "cupy" else Team
-    return kind(model, batch_size, shards, threads)
 
 
 def _counts(n: int, batch_size: int) -> list[int]:

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from .backend.ledger import Ledger
-from .backend.size import size
+from ..backend.size import size
+from .counting import Ledger
 
 FEED = 3  # arrays like a batch that a feed makes: x, its noise, and rows that are staged
 STATE = 2  # vectors like the parameters that an optimiser keeps
@@ -12,7 +12,7 @@ STATE = 2  # vectors like the parameters that an optimiser keeps
 def need(model: Any, batch_size: int, shards: int) -> int:
     """Bytes that training takes for batches (N,): gradients, an optimiser's state, each shard's buffers and feed.
 
-    Source: backend/ledger.py."""
+    Source: counting.py."""
     ledger = Ledger(model.backend)
     for _ in range(STATE):
         ledger.empty((model.parameters.size,))
@@ -30,7 +30,7 @@ def need(model: Any, batch_size: int, shards: int) -> int:
 def require_room(model: Any, batch_size: int, shards: int) -> None:
     """Raise MemoryError, with a batch size that fits, where batches (N,) of the model do not fit into free memory.
 
-    Source: backend/ledger.py."""
+    Source: counting.py."""
     free = model.backend.free()
     if need(model, batch_size, shards) <= free:
         return

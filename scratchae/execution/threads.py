@@ -19,9 +19,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from .backend import Array, Backend
-from .checks import positive
-from .crew import Crew
+from ..backend import Array, Backend
+from ..checks import positive
+from .pool import Crew
 
 GRAIN = 32  # parameters: parts of the flat vector start on multiples of 128 bytes
 BLOCK_BYTES = 6_000_000  # of activations and their gradients, for the rows that go through a model at once

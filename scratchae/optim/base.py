@@ -72,7 +72,7 @@ class Optimizer:
     def fixed(self) -> tuple[float, ...]:
         """The numbers that the kernel is handed as they are: all but the learning rate. Shapes: none.
 
-        Source: graph.py, which records a step anew where one of them has changed."""
+        Source: execution/graphs.py, which records a step anew where one of them has changed."""
         numbers = {name: value for name, value in vars(self).items() if isinstance(value, float)}
         return tuple(value for name, value in sorted(numbers.items()) if name != "lr")
 
@@ -90,7 +90,7 @@ class Optimizer:
     def schedule(self, counts: list[int]) -> np.ndarray:
         """now (j,) of the next steps, which have that many rows each: (steps, j).
 
-        Raises TypeError where ``tick`` is another than here, since no step calls it. Source: graph.py."""
+        Raises TypeError where ``tick`` is another than here, since no step calls it. Source: graphs.py."""
         if type(self).tick is not Optimizer.tick:
             raise TypeError(
                 f"{type(self).__name__} has a tick of its own, which a GPU's recorded steps do not call: say what "

@@ -8,7 +8,7 @@ from .frame import FAINT, HEADER, INK, TEST, TRAIN, framed, literal, name_axes, 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from ..training import History
+    from ..training.fit import History
 
 MARKED = 30  # epochs, at most, that are points as well as a line
 DUE = "epoch", "train_loss"  # what every record has

@@ -32,8 +32,8 @@ def score_histogram(
     thresholds).
     """
     from .. import checks
-    from ..evaluate.report import pair
-    from ..evaluate.thresholds import as_scores, as_threshold
+    from ..detection.reports import pair
+    from ..detection.thresholds import as_scores, as_threshold
 
     normal = as_scores(known, "the known scores")
     s, y = pair(scores, is_anomaly)
@@ -71,8 +71,8 @@ def roc_curve(scores: Any, is_anomaly: Any, threshold: float, title: str, note: 
     is_anomaly (N,) bool: the truth. The area under the curve is evaluate's ``roc_auc``. Raises as evaluate's
     ``report``, and ValueError where one of the classes is missing. Source: Hanley and McNeil 1982, figure 1.
     """
-    from ..evaluate.report import pair
-    from ..evaluate.thresholds import as_threshold
+    from ..detection.reports import pair
+    from ..detection.thresholds import as_threshold
 
     s, y = pair(scores, is_anomaly)
     threshold = as_threshold(threshold)

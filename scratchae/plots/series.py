@@ -33,7 +33,7 @@ def series_scores(
     other shapes, for events in other units, and for a threshold that is none. Source: Lavin and Ahmad 2015,
     figure 1.
     """
-    from ..evaluate.thresholds import as_threshold
+    from ..detection.thresholds import as_threshold
 
     if not t.shape == x.shape == scores.shape or t.ndim != 1 or t.size == 0:
         raise ValueError(f"t, x and scores have shapes {t.shape}, {x.shape}, {scores.shape}, but (T,) is expected")

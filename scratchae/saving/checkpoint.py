@@ -18,8 +18,8 @@ from typing import Any
 
 import numpy as np
 
-from . import models, optim
-from .backend import Backend, get_backend
+from .. import models, optim
+from ..backend import Backend, get_backend
 from .description import construct, describe
 
 FIRST, FORMAT = "scratchae 1", "scratchae 2"  # the first did not tell a class of the reader's from the library's

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from . import initializers, latents, layers, likelihoods, models, objectives, optim, schedules
+from .. import initializers, latents, layers, likelihoods, models, objectives, optim, schedules
 
 CLASSES = (
     *(layers.Dense, layers.Conv2d, layers.ConvTranspose2d, layers.Flatten, layers.Reshape, layers.Sequential),

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .checks import instance, positive, real, takes
+from ..checks import instance, positive, real, takes
 
 Callback = Callable[[Any, Any], Any]  # f(model, history)
 HELD_OUT = ("test_loss", "reconstruction", "kl", "penalty")  # columns of the validation data

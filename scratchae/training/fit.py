@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from . import checks, randomness
+from .. import checks, randomness
+from ..datasets.fitting import fitting_source
+from ..execution.runner import held_out, team_of
+from ..execution.threads import Team
+from ..optim import Optimizer
 from .callbacks import Callback, callables
-from .evaluate import fitting_source, held_out
-from .graph import team_of
-from .optim import Optimizer
-from .parallel import Team
 from .progress import Progress
 
 

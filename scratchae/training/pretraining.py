@@ -23,15 +23,15 @@ from functools import partial
 from itertools import pairwise
 from typing import Any
 
-from .backend import Array, Backend
-from .datasets import Images, Values
-from .evaluate import fitting_source
-from .layers import Layer, Sequential, Tied
-from .layers.sequential import leaves
-from .likelihoods import SquaredError
-from .models import Autoencoder
-from .optim import Optimizer
-from .training import History, fit
+from ..backend import Array, Backend
+from ..datasets import Images, Values
+from ..datasets.fitting import fitting_source
+from ..layers import Layer, Sequential, Tied
+from ..layers.sequential import leaves
+from ..likelihoods import SquaredError
+from ..models import Autoencoder
+from ..optim import Optimizer
+from .fit import History, fit
 
 Leaves = list[tuple[str, Layer]]  # the layers of a stage, with their names in the model
 Stage = tuple[Leaves, Leaves]  # f_i, g_i

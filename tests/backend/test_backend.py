@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from scratchae import get_backend
-from scratchae.backend import cublas, driver
+from scratchae.backend.cuda import cublas, driver
 from scratchae.kernels.kernel import Kernel
 from scratchae.kernels.sgd import SGD
 
@@ -148,7 +148,7 @@ def test_precision_is_that_of_the_products(gpu, options, kept):
 
 
 def test_graph_is_an_option(gpu):
-    """What it does is tested in test_graph.py."""
+    """What it does is tested in test_graphs.py."""
     assert get_backend(gpu).graph and not get_backend(gpu, graph=False).graph
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from scratchae.evaluate import MeanStd
+from scratchae.detection import MeanStd
 
 pytest.importorskip("torch", reason="needs PyTorch, which trains here: pip install torch")
 sys.path[:0] = [str(Path(__file__).resolve().parents[2] / "benchmarks")]

@@ -18,7 +18,8 @@ from scratchae import (
     get_backend,
     randomness,
 )
-from scratchae.datasets import as_source, strokes
+from scratchae.datasets import as_source
+from scratchae.datasets.generated import strokes
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (11, 4, 3, 1)).astype(np.uint8)
 PIXELS[0, 0, :, 0] = 0, 127, 128

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import scratchae as sa
-from scratchae.evaluate import (
+from scratchae.detection import (
     DetectionWarning,
     Detector,
     FalseAlarms,
@@ -20,7 +20,7 @@ from scratchae.evaluate import (
     negative_log_likelihood,
     squared_error,
 )
-from scratchae.evaluate.thresholds import learn
+from scratchae.detection.thresholds import learn
 
 X = np.random.default_rng(0).random((300, 6)).astype(np.float32)
 S = np.array([3.0, 1, 2, 5, 4, 8, 6, 7, 9])

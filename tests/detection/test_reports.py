@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scratchae.evaluate import DetectionWarning, average_precision, report, roc_auc
+from scratchae.detection import DetectionWarning, average_precision, report, roc_auc
 
 #          normal: 1 2 3 4 6        anomaly: 5 6 7
 SCORES = np.array([1, 2, 3, 4, 6, 5, 6, 7.0])

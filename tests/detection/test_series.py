@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scratchae.evaluate import DetectionWarning, points, windows
+from scratchae.detection import DetectionWarning, points, windows
 
 
 def quietly(*arguments, **options):

@@ -8,15 +8,15 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-import emulator
 import pytest
 
-from scratchae.backend import cuda
+import emulator
+from scratchae.backend.cuda import source as cuda
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 KERNELS = ["tests/kernels/test_spellings.py", "tests/kernels/test_many_rows.py"]
 EVERY_LINE = [*KERNELS, "-k", "definition or rows or zero"]
-EVERY_PART = [*KERNELS, "tests/test_graph.py", "-k", "definition or rows or zero or bits or finite"]
+EVERY_PART = [*KERNELS, "tests/execution/test_graphs.py", "-k", "definition or rows or zero or bits or finite"]
 SANITIZERS = ("libasan.so", "libubsan.so")
 
 

@@ -9,9 +9,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 
+import pytest
+
 import emulator
 import emulator.cupy
-import pytest
 from emulator import build
 from emulator.launching import COPY
 
@@ -76,7 +77,7 @@ with emulator.installed():
 
 def variant(name, index, folder, **environment):
     environment |= {"SCRATCHAE_EMULATOR": name, "SCRATCHAE_EMULATOR_CACHE": str(folder)}
-    environment = os.environ | environment | {"PYTHONPATH": str(Path(__file__).parent)}
+    environment = os.environ | environment | {"PYTHONPATH": str(Path(__file__).parents[1])}
     script = STORE_BEHIND.replace("INDEX", str(index))
     return subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True)
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import scratchae as sa
-from scratchae.evaluate import score
+from scratchae.evaluation import score
 from scratchae.schedules import Cosine
 
 N, STEPS, SIGMA = 2000, 300, 0.5

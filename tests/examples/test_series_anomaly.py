@@ -10,8 +10,8 @@ import pytest
 
 import scratchae
 from scratchae import plots
-from scratchae.datasets import daily
-from scratchae.evaluate import report
+from scratchae.datasets.generated import daily
+from scratchae.detection import report
 
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parents[1] / "examples")]

@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 
 import scratchae as sa
-from scratchae import graph, optim
-from scratchae import room as room_module
-from scratchae.backend import cupy as cupy_module
-from scratchae.backend import gpu as gpu_module
+from scratchae import optim
+from scratchae.backend.cuda import backend as cupy_module
+from scratchae.backend.cuda import launch as gpu_module
+from scratchae.execution import graphs as graph
+from scratchae.execution import memory as room_module
 from scratchae.parameters import Parameters
 
-spec = importlib.util.spec_from_file_location("graphs", Path(__file__).with_name("test_graph.py"))
+spec = importlib.util.spec_from_file_location("graphs", Path(__file__).with_name("test_graphs.py"))
 graphs = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(graphs)
 rows, small, values = graphs.rows, graphs.small, graphs.values

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 import scratchae as sa
-from scratchae import graph
-from scratchae.backend import cupy as cupy_module
-from scratchae.datasets import strokes
-from scratchae.parallel import Team
+from scratchae.backend.cuda import backend as cupy_module
+from scratchae.datasets.generated import strokes
+from scratchae.execution import graphs as graph
+from scratchae.execution.threads import Team
 
 N = 90  # with batches of 32: 32, 32, 26
 

@@ -5,8 +5,8 @@ import time
 
 import pytest
 
-from scratchae import crew
-from scratchae.crew import Crew
+from scratchae.execution import pool as crew
+from scratchae.execution.pool import Crew
 
 
 @pytest.fixture

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 import scratchae as sa
-from scratchae.graph import GraphTeam, team_of
-from scratchae.parallel import Team, default_shards
+from scratchae.execution.graphs import GraphTeam
+from scratchae.execution.runner import team_of
+from scratchae.execution.threads import Team, default_shards
 
 N = 21
 
@@ -16,7 +17,7 @@ N = 21
 @pytest.fixture(autouse=True)
 def threads_at_once(monkeypatch):
     """Tasks go to the other threads from the first step on, however short they are."""
-    monkeypatch.setattr("scratchae.crew.TRIALS", 0)
+    monkeypatch.setattr("scratchae.execution.pool.TRIALS", 0)
 
 
 def vae(backend="numpy", dtype="float64", beta=0.7):
@@ -64,7 +65,7 @@ def test_threads_never_change_a_bit_of_a_convolutional_model():
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(sa.Conv2d, "forward", noted)
-            patch.setattr("scratchae.parallel.BLOCK_BYTES", 5 * model.objective.numbers() * 4)
+            patch.setattr("scratchae.execution.threads.BLOCK_BYTES", 5 * model.objective.numbers() * 4)
             sa.fit(model, sa.Images(pixels), sa.Adam(), epochs=2, batch_size=24, shards=3, threads=threads)
         values.append(model.parameters.values.copy())
     assert len(names) > 1  # they did run on several threads
@@ -149,7 +150,7 @@ def test_blocks_change_nothing_but_roundings(monkeypatch, backend, tolerance):
     totals, grads = [], []
     for rows_at_once in (1, 3, 1000):
         model = vae(backend)
-        monkeypatch.setattr("scratchae.parallel.BLOCK_BYTES", rows_at_once * model.objective.numbers() * 8)
+        monkeypatch.setattr("scratchae.execution.threads.BLOCK_BYTES", rows_at_once * model.objective.numbers() * 8)
         with Team(model, 8, shards=2) as team:
             assert team.block == min(rows_at_once, 2 if rows_at_once == 3 else 4)  # 4 rows as 2 and 2
             totals.append(team.gradients(team.feeds(images()), np.arange(8, dtype=np.uint32)))
@@ -164,7 +165,7 @@ def test_a_block_that_assigns_where_it_should_add_is_seen(monkeypatch, tolerance
     with Team(model, 8, shards=1) as team:
         team.gradients(team.feeds(images()), np.arange(8, dtype=np.uint32))
         right = team.grads.copy()
-    monkeypatch.setattr("scratchae.parallel.BLOCK_BYTES", 1)
+    monkeypatch.setattr("scratchae.execution.threads.BLOCK_BYTES", 1)
     monkeypatch.setattr("scratchae.objectives.base.Objective.accumulate", lambda self, add: None)
     with Team(model, 8, shards=1) as team:
         team.gradients(team.feeds(images()), np.arange(8, dtype=np.uint32))
@@ -174,7 +175,7 @@ def test_a_block_that_assigns_where_it_should_add_is_seen(monkeypatch, tolerance
 def test_an_objective_that_reads_the_total_sees_all_rows_first(backend, monkeypatch):
     """It is handed the sums of the whole batch, and its rows are not cut into blocks."""
     model, seen = vae(backend), []
-    monkeypatch.setattr("scratchae.parallel.BLOCK_BYTES", 1)
+    monkeypatch.setattr("scratchae.execution.threads.BLOCK_BYTES", 1)
     monkeypatch.setattr("scratchae.objectives.ELBO.additive", False)
     monkeypatch.setattr("scratchae.objectives.ELBO.backward", lambda self, total: seen.append(total))
     with team_of(model, 8, shards=2) as team:

@@ -21,7 +21,7 @@ from scratchae.gradcheck import kernels as kernel_checks
 from scratchae.kernels.activation import ACTIVATION_GRADIENT, BIAS_ACTIVATION
 from scratchae.kernels.kernel import Kernel
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 OFF = 1.001  # the planted error, 0.1 %
 NO_GRADIENT = {"words", "uniform", "normal", "bernoulli"}  # and gather_*: kernels to train with
 NO_GRADIENT |= {"adadelta", "adagrad", "adam", "adamw", "rmsprop", "sgd"}

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import scratchae as sa
-from scratchae.backend import cuda
+from scratchae.backend.cuda import source as cuda
 from scratchae.gradcheck import check, check_layer, check_model
 from scratchae.gradcheck import kernels as kernel_checks
 from scratchae.kernels.activation import ACTIVATION_GRADIENT, BIAS_ACTIVATION

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from scratchae.backend import cuda
+from scratchae.backend.cuda import source as cuda
 
 GENERATIONS = (80, 90, 100)  # A100, H100 and H200, B200
 STRICT = ["-Werror=all-warnings", "-Xptxas=-v,--warn-on-spills,--warning-as-error"]

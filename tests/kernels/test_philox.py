@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scratchae import get_backend
-from scratchae.backend import cuda
+from scratchae.backend.cuda import source as cuda
 from scratchae.kernels import philox
 
 QUICK = settings(derandomize=True, max_examples=25, deadline=None, database=None)

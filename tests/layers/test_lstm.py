@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import scratchae as sa
-from scratchae.backend import cuda
+from scratchae.backend.cuda import source as cuda
 from scratchae.gradcheck import check_layer
 from scratchae.initializers import Normal
 from scratchae.kernels import lstm as kernels

@@ -7,8 +7,8 @@ import pytest
 
 import scratchae as sa
 from scratchae import get_backend, randomness
+from scratchae.execution.runner import team_of
 from scratchae.gradcheck import check_layer
-from scratchae.graph import team_of
 from scratchae.randomness import EVALUATION, NOISE, TRAINING
 
 D = 24

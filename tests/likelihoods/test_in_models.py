@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import scratchae as sa
-from scratchae.evaluate import Detector, Maximum, negative_log_likelihood
+from scratchae.detection import Detector, Maximum, negative_log_likelihood
 from scratchae.gradcheck import check_model, check_objective
 
 SHAPE = (4, 3, 2)
@@ -71,7 +71,7 @@ def test_shards_and_blocks_change_rounding_only(make, kind, backend, monkeypatch
     x, losses = data(likelihood), []
     for shards, rows in ((1, 60), (3, 60), (1, 7)):
         model = make(likelihood).build(SHAPE, backend=backend, dtype="float64")
-        monkeypatch.setattr("scratchae.parallel.BLOCK_BYTES", rows * model.objective.numbers() * 8)
+        monkeypatch.setattr("scratchae.execution.threads.BLOCK_BYTES", rows * model.objective.numbers() * 8)
         losses.append(sa.fit(model, x, sa.Adam(1e-2), epochs=3, batch_size=30, shards=shards)["train_loss"])
     np.testing.assert_allclose(losses, [losses[0]] * 3, rtol=tolerance("layer"))
 

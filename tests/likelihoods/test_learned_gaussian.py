@@ -20,8 +20,8 @@ LN_2PI = math.log(2 * math.pi)
 
 
 def planted():
-    """test_gradcheck_planted.py as a module, loaded by its place."""
-    path = Path(__file__).parents[1] / "test_gradcheck_planted.py"
+    """gradcheck/test_planted.py as a module, loaded by its place."""
+    path = Path(__file__).parents[1] / "gradcheck" / "test_planted.py"
     spec = importlib.util.spec_from_file_location("planted_for_likelihoods", path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 import scratchae as sa
+from scratchae.execution.runner import team_of
 from scratchae.gradcheck import check_model
-from scratchae.graph import team_of
 
 RNG = np.random.default_rng(0)
 X = RNG.random((24, 6))
@@ -55,7 +55,7 @@ def test_the_gradient_is_that_of_the_loss(name, backend):
 def test_shards_and_blocks_change_nothing_but_roundings(name, backend, shards, block, tolerance, monkeypatch):
     found = []
     for cut, size in ((1, 10**9), (shards, block)):
-        monkeypatch.setattr("scratchae.parallel.BLOCK_BYTES", size)
+        monkeypatch.setattr("scratchae.execution.threads.BLOCK_BYTES", size)
         m = model(name, backend)
         rows = np.arange(len(X), dtype=np.uint32)
         with team_of(m, len(X), cut) as team:

@@ -10,7 +10,7 @@ import pytest
 
 from scratchae import Images, plots
 from scratchae.plots import codes, curves, frame, latent
-from scratchae.training import History
+from scratchae.training.fit import History
 
 TITLE = "strokes (generated): test images, reconstructed"
 NOTE = "convolutional VAE, 20 latent dimensions, binarised pixels, beta = 0.25, interrupted after 10 epochs"

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from scratchae import plots
-from scratchae.evaluate import report
+from scratchae.detection import report
 
 TITLE = "beats (generated): scores of beats"
 NOTE = "autoencoder 140-32-16-8 of normal beats, interrupted after 20 epochs"

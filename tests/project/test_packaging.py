@@ -1,7 +1,6 @@
 """The name scratchae.kernels in every way it can be had, and nothing heavy at import."""
 
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -13,11 +12,10 @@ from pathlib import Path
 import numba
 import pytest
 
-from scratchae.kernels import kernel
 from scratchae.kernels.bernoulli import _bernoulli_nll
-from scratchae.kernels.kernel import jit
+from scratchae.kernels.machine.compile import EDITION, jit
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 HEAVY = ("matplotlib", "tqdm", "safetensors", "pooch", "torch", "cupy", "threadpoolctl", "requests", "PIL")
 
 
@@ -91,7 +89,7 @@ def test_a_wheel_holds_the_kernels_once_and_works(tmp_path):
         wheel.extractall(unzipped)
     modules = [path.relative_to(ROOT).as_posix() for path in (ROOT / "scratchae").rglob("*.py")]
     modules = [name for name in modules if not name.startswith("scratchae/kernels/")]
-    modules += [f"scratchae/kernels/{path.name}" for path in (ROOT / "kernels").glob("*.py")]
+    modules += [f"scratchae/{path.relative_to(ROOT).as_posix()}" for path in (ROOT / "kernels").rglob("*.py")]
     assert sorted(n for n in names if n.endswith(".py")) == sorted(modules)
     assert [n for n in names if n.endswith("philox.py")] == ["scratchae/kernels/philox.py"]
     assert "scratchae/py.typed" in names
@@ -122,10 +120,15 @@ def test_kernels_are_cached_where_that_is_possible(monkeypatch):
     assert asked == [True]
 
 
-def test_what_loops_share_is_part_of_their_name_in_the_cache():
-    """Numba looks at the age of a loop's own file only; the name changes with the content of the shared ones."""
-    used = set()
-    for path in Path(kernel.__file__).parent.glob("*.py"):
-        used |= {f"{name}.py" for name in re.findall(r"^from \.(\w+) import", path.read_text(), flags=re.MULTILINE)}
-    assert used == set(kernel.SHARED)
-    assert _bernoulli_nll.py_func.__qualname__ == f"_bernoulli_nll_{kernel.EDITION}"
+def test_every_file_of_the_kernels_is_part_of_a_loops_name_in_the_cache(tmp_path):
+    """Numba looks at the age of a loop's own file only; the name changes with the content of all of them."""
+    assert _bernoulli_nll.py_func.__qualname__ == f"_bernoulli_nll_{EDITION}"
+    tree = tmp_path / "scratchae"
+    shutil.copytree(ROOT / "kernels", tree / "kernels", ignore=shutil.ignore_patterns("__pycache__"))
+    (tree / "__init__.py").write_text("")
+    code = "from scratchae.kernels.machine.compile import EDITION; print(EDITION)"
+    same = python(code, tmp_path, tmp_path)
+    with (tree / "kernels" / "machine" / "elementary.py").open("a") as file:
+        file.write("# changed")
+    other = python(code, tmp_path, tmp_path)
+    assert same[1] == EDITION and other[0] == 0 and other[1] != EDITION

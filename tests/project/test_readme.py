@@ -6,10 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from scratchae.datasets import beats, ecg5000
+from scratchae.datasets import ecg5000
+from scratchae.datasets.generated import beats
 
-README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
-CONTRIBUTING = (Path(__file__).parents[1] / "CONTRIBUTING.md").read_text(encoding="utf-8")
+README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+CONTRIBUTING = (Path(__file__).parents[2] / "CONTRIBUTING.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
 
 
@@ -43,7 +44,7 @@ def test_every_folder_of_data_is_named():
 
 
 def test_every_picture_and_file_that_readme_names_is_there():
-    root = Path(__file__).parents[1]
+    root = Path(__file__).parents[2]
     named = re.findall(r"!\[.*?\]\((.*?)\)", README) + re.findall(
         r"`((?:kernels|scratchae|tests|docs)/[\w/]+\.\w+)`", README
     )

@@ -12,28 +12,28 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 # A room imports only from floors above it in this list, which is from the ground up.
 FLOORS = (
     {"kernels"},
-    {"backend", "checks", "crew", "progress", "randomness"},
+    {"backend", "checks", "randomness"},
     {"initializers"},
     {"parameters"},
     {"layers", "latents", "likelihoods"},
     {"objectives"},
     {"models"},
     {"schedules"},
-    {"datasets", "optim", "parallel", "replay", "room"},
-    {"callbacks", "description", "graph"},
-    {"checkpoint", "evaluate"},
-    {"training"},
-    {"plots", "pretraining"},
+    {"datasets", "optim", "execution"},
+    {"saving", "evaluation"},
+    {"training", "detection"},
+    {"plots"},
     {"gradcheck"},
     {"__init__"},
 )
-BY_PROTOCOL = {"datasets", "optim", "parallel", "graph", "evaluate", "training"}  # they know no model by name
-UNKNOWN_TO_THEM = set().union(*FLOORS[2:7], {"checkpoint", "description"})  # initial weights up to models, files
-LOOPS_ALONE = {"kernels/product.py", "kernels/taps.py"}  # parts of kernels that are defined elsewhere
+BY_PROTOCOL = {"datasets", "optim", "execution", "evaluation", "training"}  # they know no model by name
+UNKNOWN_TO_THEM = set().union(*FLOORS[2:7], {"saving"})  # initial weights up to models, files
+CUTS_MODELS = "scratchae/training/pretraining.py"  # into stages, so it knows what a model is made of
+LOOPS_ALONE = {"kernels/machine/product.py", "kernels/taps.py"}  # parts of kernels that are defined elsewhere
 OPEN = {"numpy", "numba", "llvmlite"}  # what a module may import as it is imported; llvmlite is Numba's own
 LAZY = {"matplotlib", "tqdm", "threadpoolctl", "safetensors", "pooch", "requests", "PIL", "cupy"}
 SHAPE = re.compile(
@@ -116,7 +116,7 @@ def wrong_directions(name, source):
             continue
         if floor(other) >= floor(mine):
             offences.append(f"{name} imports {module}, which is not below it")
-        elif mine in BY_PROTOCOL and other in UNKNOWN_TO_THEM:
+        elif mine in BY_PROTOCOL and other in UNKNOWN_TO_THEM and name != CUTS_MODELS:
             offences.append(f"{name} imports {module}, but is to know models by protocol only")
     return offences
 
@@ -256,7 +256,11 @@ def poor_docstrings(name, source):
     """Public names whose docstring lacks its shapes or its source; a kernel's source is its module's."""
     tree, offences = ast.parse(source), []
     in_kernels = name.startswith("kernels/")
-    if in_kernels and not name.endswith(("__init__.py", "kernel.py")) and "Source:" not in ast.get_docstring(tree):
+    if (
+        in_kernels
+        and not name.endswith(("__init__.py", "kernel.py", "compile.py"))
+        and "Source:" not in ast.get_docstring(tree)
+    ):
         offences.append(f"{name}: the module's docstring names no source")
     for who, node in public(tree):
         text = ast.get_docstring(node) or ""
@@ -279,28 +283,28 @@ def too_long(name, source):
     return offences
 
 
-@pytest.mark.parametrize("name", LIBRARY)
-def test_imports_point_one_way(name):
-    assert wrong_directions(name, read(name)) == []
+def offences(checker, names):
+    return [offence for name in names for offence in checker(name, read(name))]
 
 
-@pytest.mark.parametrize("name", LIBRARY)
-def test_nothing_foreign_is_imported(name):
-    assert foreign_imports(name, read(name)) == []
+def test_imports_point_one_way():
+    assert offences(wrong_directions, LIBRARY) == []
+
+
+def test_nothing_foreign_is_imported():
+    assert offences(foreign_imports, LIBRARY) == []
 
 
 def test_no_circle():
     assert circles({m: {i for i, _ in imports(name, read(name))} for m, name in MODULES.items()}) == []
 
 
-@pytest.mark.parametrize("name", LIBRARY)
-def test_every_equation_is_defined_and_used(name):
-    assert loose_equations(name, read(name)) == []
+def test_every_equation_is_defined_and_used():
+    assert offences(loose_equations, LIBRARY) == []
 
 
-@pytest.mark.parametrize("name", KERNELS)
-def test_spellings_implement_the_same_equations(name):
-    assert uneven_spellings(name, read(name)) == []
+def test_spellings_implement_the_same_equations():
+    assert offences(uneven_spellings, KERNELS) == []
 
 
 @pytest.mark.parametrize("name", CUDA)
@@ -313,14 +317,12 @@ def test_cuda_is_no_longer_than_an_idea(name):
     assert len(read(name).splitlines()) <= 300 and max(map(len, read(name).splitlines())) <= 116
 
 
-@pytest.mark.parametrize("name", LIBRARY)
-def test_docstrings_have_shapes_and_source(name):
-    assert poor_docstrings(name, read(name)) == []
+def test_docstrings_have_shapes_and_source():
+    assert offences(poor_docstrings, LIBRARY) == []
 
 
-@pytest.mark.parametrize("name", EVERYTHING)
-def test_one_idea_at_a_time(name):
-    assert too_long(name, read(name)) == []
+def test_one_idea_at_a_time():
+    assert offences(too_long, EVERYTHING) == []
 
 
 TWO_EQUATIONS = '"""Doc.\n\n    a = b    (1) (2)\n    c = d    (3)\n"""\n'
@@ -330,7 +332,7 @@ OFFENDERS = {
     "up, in a function": (wrong_directions, "kernels/x.py", "def f():\n    from scratchae import backend"),
     "sideways": (wrong_directions, "scratchae/latents/x.py", "from ..layers.base import Layer"),
     "to the roof": (wrong_directions, "scratchae/plots/curves.py", "from .. import VAE"),
-    "no protocol": (wrong_directions, "scratchae/parallel.py", "import scratchae.models.vae"),
+    "no protocol": (wrong_directions, "scratchae/execution/threads.py", "import scratchae.models.vae"),
     "no floor": (wrong_directions, "scratchae/cellar.py", ""),
     "torch": (foreign_imports, "scratchae/x.py", "def f():\n    import torch.nn"),
     "torch by name": (foreign_imports, "scratchae/x.py", "torch = import_module('torch')"),

@@ -14,10 +14,11 @@ import numpy as np
 import pytest
 
 import scratchae as sa
-from scratchae import checkpoint, randomness
-from scratchae.backend import cuda
+from scratchae import randomness
+from scratchae.backend.cuda import source as cuda
 from scratchae.kernels import gaussian
 from scratchae.kernels.kernel import Kernel
+from scratchae.saving import checkpoint
 
 
 def proofs_of(name):

@@ -1,7 +1,7 @@
 """Famous ways to get a GPU wrong, planted here one by one, each caught by a test with a name.
 
 As in the bug museum, a test runs on the code as it is, the bug is planted, and the same test must fail. The tests
-are those of test_graph.py, or stand here.
+are those of test_graphs.py, or stand here.
 """
 
 import importlib.util
@@ -15,11 +15,12 @@ import numpy as np
 import pytest
 
 import scratchae as sa
-from scratchae import graph
-from scratchae.backend import cublas, cuda
-from scratchae.backend import cupy as cupy_backend
-from scratchae.backend.gpu import Gpu
-from scratchae.backend.staging import StagedTable
+from scratchae.backend.cuda import backend as cupy_backend
+from scratchae.backend.cuda import cublas
+from scratchae.backend.cuda import source as cuda
+from scratchae.backend.cuda.launch import Gpu
+from scratchae.backend.cuda.staging import StagedTable
+from scratchae.execution import graphs as graph
 from scratchae.kernels.activation import ACTIVATION_GRADIENT
 from scratchae.kernels.bernoulli import BERNOULLI_NLL
 from scratchae.kernels.patches import COL2IM
@@ -28,13 +29,15 @@ from scratchae.kernels.philox import NORMAL, UNIFORM
 
 def module_of(name):
     """A test file as a module, loaded by its place."""
-    spec = importlib.util.spec_from_file_location(f"mutants_{name}", Path(__file__).with_name(f"{name}.py"))
+    spec = importlib.util.spec_from_file_location(
+        f"mutants_{name}", Path(__file__).parents[1] / "execution" / f"{name}.py"
+    )
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
 
 
-graphs, doors = module_of("test_graph"), module_of("test_graph_doors")
+graphs, doors = module_of("test_graphs"), module_of("test_graph_refusals")
 SEEN = (AssertionError, RuntimeError, TypeError, sa.NonFiniteLoss)  # comparisons, the emulator, the stand-in, NaN
 
 

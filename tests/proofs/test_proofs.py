@@ -16,7 +16,7 @@ import pytest
 
 import scratchae as sa
 from scratchae import randomness
-from scratchae.graph import team_of
+from scratchae.execution.runner import team_of
 from scratchae.initializers import Noise, torch_uniform
 
 STANDARD_ERRORS = 5.0  # how far a Monte-Carlo mean may lie from the exact value; what is wrong lies hundreds away

@@ -11,7 +11,7 @@ import pytest
 
 import scratchae as sa
 from scratchae import randomness
-from scratchae.graph import team_of
+from scratchae.execution.runner import team_of
 from scratchae.initializers import torch_uniform
 
 torch = pytest.importorskip("torch", reason="needs PyTorch, the outside view: pip install torch")
@@ -43,7 +43,7 @@ NLL = {
 @pytest.fixture(autouse=True)
 def whole_shards(monkeypatch):
     """Shards go through in one block, so that the noise of all their rows can be read back."""
-    monkeypatch.setattr("scratchae.parallel.BLOCK_BYTES", 1 << 40)
+    monkeypatch.setattr("scratchae.execution.threads.BLOCK_BYTES", 1 << 40)
 
 
 @pytest.fixture(autouse=True)

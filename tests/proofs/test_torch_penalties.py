@@ -9,7 +9,7 @@ from scratchae.initializers import Normal
 
 torch = pytest.importorskip("torch", reason="needs PyTorch, the outside view: pip install torch")
 
-from test_torch_parity import NLL, PHI, assert_one_step_agrees, one_thread  # noqa: E402, F401 (a fixture)
+from proofs.test_torch_parity import NLL, PHI, assert_one_step_agrees, one_thread  # noqa: E402, F401 (a fixture)
 
 DRAWN = {"init": Normal(0.5), "init_b": Normal(0.5)}
 DTYPES = pytest.mark.parametrize("dtype", ["float64", "float32"])

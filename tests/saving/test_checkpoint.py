@@ -10,10 +10,11 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 
 import scratchae as sa
-from scratchae import checkpoint, initializers
+from scratchae import initializers
 from scratchae.backend import NumpyBackend
 from scratchae.initializers import Normal
 from scratchae.layers import Layer
+from scratchae.saving import checkpoint
 
 SHAPE = (6, 6, 1)
 

@@ -5,11 +5,11 @@ import functools
 
 import numpy as np
 import pytest
-from test_checkpoint_edited import rewritten
+from saving.test_edited_files import rewritten
 
 import scratchae as sa
 from scratchae import initializers, layers, schedules
-from scratchae.description import LIBRARY, construct, describe
+from scratchae.saving.description import LIBRARY, construct, describe
 
 X = np.random.default_rng(0).random((12, 6)).astype(np.float32)
 

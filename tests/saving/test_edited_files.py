@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from safetensors import safe_open
 from safetensors.numpy import save_file
-from test_checkpoint import built, refused, train
+from saving.test_checkpoint import built, refused, train
 
 import scratchae as sa
-from scratchae import checkpoint
+from scratchae.saving import checkpoint
 
 
 def rewritten(path, change, signed):

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import scratchae as sa
-from scratchae import pretraining
-from scratchae.datasets import strokes
+from scratchae.datasets.generated import strokes
+from scratchae.training import pretraining
 
 N = 24
 OUTER = ["encoder.0.W", "encoder.0.b", "decoder.1.W", "decoder.1.b"]

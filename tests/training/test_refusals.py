@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import scratchae as sa
-from scratchae import checkpoint
+from scratchae.saving import checkpoint
 
 X = np.linspace(0, 1, 40 * 6, dtype=np.float32).reshape(40, 6)
 

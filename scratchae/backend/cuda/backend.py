@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from ..kernels.kernel import Kernel
-from .base import Array, Table, host_array
+from ...kernels.kernel import Kernel
+from ..base import Array, Table, host_array
 from .cublas import RECORDING
 from .driver import cause, require_cupy
-from .gpu import Gpu
+from .launch import Gpu
 from .staging import StagedTable
 
 PRECISIONS = ("float32", "tf32")
@@ -24,8 +24,8 @@ class CupyBackend:
 
     dtype: "float32" or "float64". precision: "float32", or "tf32", which rounds the operands of float32 products to
     10 bits of mantissa and is several times as fast there. graph: whether training records a step and replays it
-    (see graph.py) or launches each function itself; the bits are the same. Shapes: any. Two backends do not share
-    a stream: hand one to each model. Raises ImportError or RuntimeError where the GPU's parts are missing
+    (execution/graphs.py) or launches each function itself; the bits are the same. Shapes: any. Two backends do not
+    share a stream: hand one to each model. Raises ImportError or RuntimeError where the GPU's parts are missing
     (driver.py), ValueError for another precision. Source: CuPy's interoperability guide.
     """
 
@@ -157,7 +157,7 @@ class CupyBackend:
             yield
 
     def free(self) -> int:
-        """Bytes of device memory that an array can still have. Shapes: none. Source: gpu.py."""
+        """Bytes of device memory that an array can still have. Shapes: none. Source: launch.py."""
         return self.gpu.free()
 
     def _copy(self, to: int, source: int, count: int, way: str) -> None:

@@ -13,7 +13,7 @@ import threading
 from importlib import import_module
 from typing import Any
 
-from .base import Array
+from ..base import Array
 from .driver import INSTALL, OTHERWISE, cause
 
 HOPPER = 9  # the generation (compute capability) from which cuBLAS wants more workspace

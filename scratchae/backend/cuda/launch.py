@@ -15,11 +15,11 @@ from typing import Any
 
 import numpy as np
 
-from . import cuda
-from .base import Array
+from ..base import Array
+from ..size import size
+from . import source as cuda
 from .cublas import Cublas, workspace
 from .driver import INSTALL, OTHERWISE, cause
-from .size import size
 
 THREADS = 256  # in a block, as in device.cu
 COLUMNS = 8  # of a tile, at most: 8 float32 are the 32 bytes that a GPU's memory hands out at once

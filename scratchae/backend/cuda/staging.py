@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from .base import Array, Table
+from ..base import Array, Table
 
 BUFFERS = 2
 

@@ -18,11 +18,11 @@ and table 1 (waves as Gaussians); UCR's ECG5000 (classes, proportions, length, s
 
 import numpy as np
 
-from .. import randomness
-from .ecg5000 import CLASSES, NORMAL
+from ... import randomness
+from ..ecg5000 import CLASSES, NORMAL
+from ..sources import Values
+from ..splits import joined
 from .sizes import size
-from .sources import Values
-from .splits import joined
 
 __all__ = ["CLASSES", "NORMAL", "everything", "load"]
 

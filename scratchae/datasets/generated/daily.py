@@ -26,7 +26,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .. import randomness
+from ... import randomness
 from .sizes import size
 
 __all__ = ["KINDS", "POINTS", "Event", "Series", "load"]

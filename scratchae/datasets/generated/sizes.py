@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ..checks import positive
+from ...checks import positive
 
 MOST = 1 << 32  # a draw's counter has one word of 32 bits for the row of its example
 

@@ -18,9 +18,9 @@ import math
 
 import numpy as np
 
-from .. import randomness
-from ..kernels.kernel import jit
-from .idx import Split
+from ... import randomness
+from ...kernels.machine.compile import jit
+from ..idx import Split
 from .sizes import size
 
 # Two or three skeletons for each digit: knots "x,y" (y down), "|" lifts the pen or turns a sharp corner.

@@ -5,9 +5,10 @@ import time
 import numpy as np
 import pytest
 
-from scratchae.datasets import beats, scaled, split, take
-from scratchae.datasets.sizes import size
-from scratchae.evaluate import roc_auc
+from scratchae.datasets import scaled, split, take
+from scratchae.datasets.generated import beats
+from scratchae.datasets.generated.sizes import size
+from scratchae.detection import roc_auc
 
 
 @pytest.fixture(scope="module")

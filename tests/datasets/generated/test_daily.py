@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from scratchae.datasets import daily
+from scratchae.datasets.generated import daily
 
 
 @pytest.fixture(scope="module")

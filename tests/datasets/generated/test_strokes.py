@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from scratchae.datasets import strokes
+from scratchae.datasets.generated import strokes
 
 
 @pytest.fixture(scope="module")

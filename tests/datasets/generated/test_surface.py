@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from scratchae.datasets import surface
+from scratchae.datasets.generated import surface
 
 
 @pytest.fixture(scope="module")

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from scratchae.kernels import elementary
-from scratchae.kernels.kernel import jit
+from scratchae.kernels.machine import elementary
+from scratchae.kernels.machine.compile import jit
 
 
 @jit

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from scratchae.kernels import tile
-from scratchae.kernels.kernel import jit
+from scratchae.kernels.machine import tile
+from scratchae.kernels.machine.compile import jit
 
 ROOT = Path(__file__).resolve().parents[2]
 WIDTHS = {"AVX2": {"avx2": True, "fma": True}, "16 bytes": {}, "16 bytes, 32 registers": {"neon": True}}

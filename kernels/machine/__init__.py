@@ -1,0 +1,1 @@
+"""What makes loops fast and says nothing of the mathematics: compiling, tiles, products, exp and log, shards."""

@@ -1,0 +1,1 @@
+"""Models on disk: one safetensors file, described in JSON, without pickle."""

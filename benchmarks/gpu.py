@@ -5,7 +5,7 @@
     python benchmarks/gpu.py --sections recipes --only dense_vae tf_cvae --precision float32
 
 A step is: gather the shuffled batch from uint8 on the GPU, scale it, noise, forward, loss, backward, Adam. Ours is
-the team of fit(), a graph a step; PyTorch is a tight loop with fused Adam, in each mode of gpu_theirs.py and, for
+the runner of fit(), a graph a step; PyTorch is a tight loop with fused Adam, in each mode of gpu_theirs.py and, for
 images, in both layouts; the fastest of these counts. float32 runs against float32 without TF32, and TF32 against
 TF32. Before that the first step, with our weights and our noise, must give both the same loss and gradients.
 

@@ -14,7 +14,7 @@ from recipes import RECIPES, SEED, Recipe
 
 from scratchae import Adam, get_backend, randomness
 from scratchae.backend.cuda.driver import require_cupy
-from scratchae.execution.runner import team_of
+from scratchae.execution.runner import runner_for
 from scratchae.layers.sequential import leaves
 
 Contestant = Generator[dict[str, Any], dict[str, Any], None]
@@ -102,33 +102,33 @@ class Training:
         self.batch, self.steps, self.examples = spec["batch"], spec["steps"], spec["examples"]
         self.backend, self.epoch = backend, 0
         self.model, self.optimizer = build(recipe, backend), Adam(recipe.lr)
-        self.optimizer.own(self.model.parameters)
-        self.team = team_of(self.model, self.batch)
-        self.feeds = self.team.feeds(recipes.source(recipes.examples(recipe, self.examples)))
+        self.optimizer.start(self.model.parameters)
+        self.runner = runner_for(self.model, self.batch)
+        self.feeds = self.runner.feeds(recipes.source(recipes.examples(recipe, self.examples)))
         self.watch = Watch(backend)
 
     def block(self) -> tuple[float, list[float]]:
         """One block of steps in an order drawn before it -> milliseconds a step, the loss of each."""
         self.epoch += 1
         order = randomness.permutation(self.examples, SEED, self.epoch)[: self.steps * self.batch]
-        self.team.set_clock(randomness.clock(SEED, self.epoch))
+        self.runner.set_clock(randomness.clock(SEED, self.epoch))
         totals: list[np.ndarray] = []
-        steps = self.team.steps(self.feeds, order, self.batch, self.optimizer, lambda: False)
+        steps = self.runner.steps(self.feeds, order, self.batch, self.optimizer, lambda: False)
         ms = self.watch.time(lambda: totals.extend(steps)) / self.steps
-        return ms, [self.team.objective.loss(total)["loss"] for total in totals]
+        return ms, [self.runner.objective.loss(total)["loss"] for total in totals]
 
     def first_step(self) -> dict[str, Any]:
         """As recipes.first_step, of the rows 0 to N - 1: weights, noise (if any), loss, norms of the gradients."""
-        parameters, replica = self.model.parameters, self.team.replicas[0]
-        self.team.set_clock(randomness.clock(SEED, 1))
-        total = self.team.gradients(self.feeds, np.arange(self.batch, dtype=np.uint32))
-        gradients = self._on_host(parameters.views(self.team.grads[0])).values()
+        parameters, replica = self.model.parameters, self.runner.replicas[0]
+        self.runner.set_clock(randomness.clock(SEED, 1))
+        total = self.runner.gradients(self.feeds, np.arange(self.batch, dtype=np.uint32))
+        gradients = self._on_host(parameters.views(self.runner.grads[0])).values()
         parts: list[Any] = [getattr(replica, "latent", None), *(layer for _, layer in leaves("", replica.encoder))]
         drawn = [self.backend.to_host(part.eps[: self.batch]) for part in parts if hasattr(part, "eps")]
         return {
             **self._on_host(parameters.views()),
             **({"eps": drawn[0]} if drawn else {}),
-            "loss": self.team.objective.loss(total)["loss"],
+            "loss": self.runner.objective.loss(total)["loss"],
             "gradients": [float(np.linalg.norm(g.astype(np.float64))) / self.batch for g in gradients],
         }
 
@@ -141,7 +141,7 @@ def ours(spec: dict[str, Any]) -> Contestant:
     cupy = require_cupy()
     before = pooled(cupy)
     training = Training(spec, get_backend("cupy", precision=spec["precision"]))
-    with training.team:
+    with training.runner:
         first = training.first_step()
         np.savez(spec["first_step"], **first)
         training.block()
@@ -157,7 +157,7 @@ def graphs(spec: dict[str, Any]) -> Contestant:
     ms, losses = [], []
     for graph in (True, False):
         training = Training(spec, get_backend("cupy", graph=graph))
-        with training.team:
+        with training.runner:
             blocks = [training.block() for _ in range(spec["blocks"] + 1)]
         ms.append(median(spent for spent, _ in blocks[1:]))
         losses.append([loss for _, found in blocks for loss in found])

@@ -65,10 +65,10 @@ def activation_gradient(N: int, O: int) -> Maker:
     return make
 
 
-def optimizer(states: int, shards: int, now: tuple[float, ...], *constants: float) -> Maker:
+def optimizer(states: int, shards: int, row: tuple[float, ...], *constants: float) -> Maker:
     def make(key: str) -> Case:
         theta, *state = (np.abs(array(PARAMETERS)) for _ in range(1 + states))
-        G, changing = array(shards, PARAMETERS), np.array(now, np.float32)
+        G, changing = array(shards, PARAMETERS), np.array(row, np.float32)
         args = (theta, *state, G, changing, *constants, 0, PARAMETERS)
         words = f"{PARAMETERS:,}, {shards} shard{'s' * (shards > 1)}"
         return Case(words, [args], size(theta, *state) * 2 + G.nbytes)
@@ -163,7 +163,7 @@ def convolution(image: int, C: int, P: int, O: int, stride: int, before: int, na
     return make
 
 
-def turn(k: int, A: int, B: int) -> Maker:
+def rotate_kernel(k: int, A: int, B: int) -> Maker:
     def make(key: str) -> Case:
         out, W = array(k, k, B, A), array(k, k, A, B)
         return Case(f"{k}x{k}x{A}x{B}", [(out, W, False)], size(out, W))
@@ -242,7 +242,7 @@ CASES: dict[str, list[Maker]] = {
     "convolution.CONV_GRADIENT": [convolution(*layer, "CONV_GRADIENT") for layer in ENCODER],
     "convolution.CONV_TRANSPOSE": [convolution(*layer, "CONV_TRANSPOSE") for layer in DECODER],
     "convolution.CONV_TRANSPOSE_GRADIENT": [convolution(*layer, "CONV_TRANSPOSE_GRADIENT") for layer in DECODER],
-    "convolution.TURN": [turn(3, 32, 1)],
+    "convolution.ROTATE_KERNEL": [rotate_kernel(3, 32, 1)],
     "noise.GAUSSIAN_NOISE": [noise(128, 784, 0.2, 0.0, 1.0)],
     "noise.GAUSSIAN_NOISE_GRADIENT": [noise(128, 784, 0.2, 0.0, 1.0, backward=True)],
     "noise.MASK": [noise(128, 784, 0.3, 1.0)],

@@ -68,7 +68,7 @@ class Race:
             ready = take_turn(racing, {}, complain)
             for name in ready.keys() - {"ours", "sgemm"}:
                 require_same(ready["ours"], ready[name], f"{self.recipe}, batch {self.batch}, {name}")
-            steps = self.steps or length(max(answer.get("step", 0) for answer in ready.values()))
+            steps = self.steps or scratch_size(max(answer.get("step", 0) for answer in ready.values()))
             answers = take_turns(racing, steps, self.rounds, complain)
         return self.row(steps, ready["ours"]["flops"], answers)
 
@@ -93,7 +93,7 @@ class Race:
         return row | {"steps": steps, "rounds": self.rounds, "page_faults": faults, "interruptions": max(disturbed)}
 
 
-def length(step: float) -> int:
+def scratch_size(step: float) -> int:
     """Steps of a round from the seconds of the slowest step."""
     return min(max(round(ROUND / step), STEPS[0]), STEPS[1])
 

@@ -3,7 +3,7 @@
 import numpy as np
 from kernel_case import Case, Maker, array, size
 
-from scratchae.kernels.lstm import length
+from scratchae.kernels.lstm import scratch_size
 
 
 def lstm(T: int, N: int, U: int, backward: bool) -> Maker:
@@ -12,7 +12,7 @@ def lstm(T: int, N: int, U: int, backward: bool) -> Maker:
     def make(key: str) -> Case:
         gates, a, dh = array(T, 4, N, U), array(T, N, 4 * U), array(T, N, U)
         c, h, R = array(1 + T, N, U), array(1 + T, N, U), array(U, 4 * U)
-        b, flat = array(4 * U), array(length(N, U))
+        b, flat = array(4 * U), array(scratch_size(N, U))
         np.clip(gates, 0.1, 0.9, out=gates)
         R[:] = 0
         args = (a, dh, gates, c, R, flat) if backward else (gates, c, h, a, R, b, flat)

@@ -9,7 +9,7 @@ Shard s hands in the gradient G_s of its sum over examples; c = 1 / (count of al
     theta <- theta + alpha d                                                            (5)
 
 epsilon stands inside both roots: it alone starts the motion, since u starts at 0. The paper has no alpha, that is
-alpha = 1; u remembers d without it. now (2,) holds what changes between steps: c, alpha. c = 0 says that the loss
+alpha = 1; u remembers d without it. row (2,) holds what changes between steps: c, alpha. c = 0 says that the loss
 was not finite: no step is taken.
 
 Source: Zeiler, "ADADELTA: an adaptive learning rate method", 2012, Algorithm 1.
@@ -24,9 +24,9 @@ from .machine.compile import jit
 from .machine.shards import PIECE, sum_shards
 
 
-def adadelta(theta, v, u, G, now, rho, epsilon, start, stop):
-    """The part start:stop of theta (n,), v (n,), u (n,) is updated from G (S, n) and now (2,)."""
-    c, alpha = now
+def adadelta(theta, v, u, G, row, rho, epsilon, start, stop):
+    """The part start:stop of theta (n,), v (n,), u (n,) is updated from G (S, n) and row (2,)."""
+    c, alpha = row
     if c == 0:
         return
     theta, v, u, G = theta[start:stop], v[start:stop], u[start:stop], G[:, start:stop]
@@ -38,10 +38,10 @@ def adadelta(theta, v, u, G, now, rho, epsilon, start, stop):
 
 
 @jit
-def _adadelta(theta, v, u, G, now, rho, epsilon, start, stop):
+def _adadelta(theta, v, u, G, row, rho, epsilon, start, stop):
     real = theta.dtype.type
     r, r1, e = real(rho), real(1.0 - rho), real(epsilon)  # subtracted in double, as in adam.py
-    c, alpha = now[0], now[1]
+    c, alpha = row[0], row[1]
     if c == 0:
         return
     total = np.empty(PIECE, theta.dtype)
@@ -56,8 +56,8 @@ def _adadelta(theta, v, u, G, now, rho, epsilon, start, stop):
             theta_p[i] += alpha * d  # (5)
 
 
-def _adadelta_cuda(gpu, theta, v, u, G, now, rho, epsilon, start, stop):
-    gpu.each("adadelta", stop - start, theta, v, u, G, now, rho, epsilon, *G.shape, start, stop)
+def _adadelta_cuda(gpu, theta, v, u, G, row, rho, epsilon, start, stop):
+    gpu.each("adadelta", stop - start, theta, v, u, G, row, rho, epsilon, *G.shape, start, stop)
 
 
 ADADELTA = Kernel(adadelta, _adadelta, _adadelta_cuda)

@@ -1,9 +1,9 @@
 // The equations are those of adagrad.py. One thread for each parameter.
 
-extern "C" __global__ void adagrad(REAL* theta, REAL* h, const REAL* G, const REAL* now,
+extern "C" __global__ void adagrad(REAL* theta, REAL* h, const REAL* G, const REAL* row,
                                    double epsilon, int S, int n, int start, int stop)
 {
-    const REAL e = REAL(epsilon), c = now[0], alpha = now[1];
+    const REAL e = REAL(epsilon), c = row[0], alpha = row[1];
     if (c == 0)
         return;
     EACH(k, stop - start) {

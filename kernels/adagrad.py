@@ -8,7 +8,7 @@ Shard s hands in the gradient G_s of its sum over examples; c = 1 / (count of al
 
 h starts at 0 in the paper, and the first step is then about alpha wherever g is not 0, however small it is; a start
 above 0 damps the first steps. epsilon is the paper's delta and stands outside the root. h only grows, so that steps
-shrink and shrink, which rmsprop.py and adadelta.py mend. now (2,) holds what changes between steps: c, alpha. c = 0
+shrink and shrink, which rmsprop.py and adadelta.py mend. row (2,) holds what changes between steps: c, alpha. c = 0
 says that the loss was not finite: no step is taken.
 
 Source: Duchi, Hazan, Singer, "Adaptive subgradient methods for online learning and stochastic optimization",
@@ -24,9 +24,9 @@ from .machine.compile import jit
 from .machine.shards import PIECE, sum_shards
 
 
-def adagrad(theta, h, G, now, epsilon, start, stop):
-    """The part start:stop of theta (n,), h (n,) is updated from G (S, n) and now (2,)."""
-    c, alpha = now
+def adagrad(theta, h, G, row, epsilon, start, stop):
+    """The part start:stop of theta (n,), h (n,) is updated from G (S, n) and row (2,)."""
+    c, alpha = row
     if c == 0:
         return
     theta, h, G = theta[start:stop], h[start:stop], G[:, start:stop]
@@ -36,8 +36,8 @@ def adagrad(theta, h, G, now, epsilon, start, stop):
 
 
 @jit
-def _adagrad(theta, h, G, now, epsilon, start, stop):
-    e, c, alpha = theta.dtype.type(epsilon), now[0], now[1]
+def _adagrad(theta, h, G, row, epsilon, start, stop):
+    e, c, alpha = theta.dtype.type(epsilon), row[0], row[1]
     if c == 0:
         return
     total = np.empty(PIECE, theta.dtype)
@@ -50,8 +50,8 @@ def _adagrad(theta, h, G, now, epsilon, start, stop):
             theta_p[i] -= alpha * g / (math.sqrt(h_p[i]) + e)  # (3)
 
 
-def _adagrad_cuda(gpu, theta, h, G, now, epsilon, start, stop):
-    gpu.each("adagrad", stop - start, theta, h, G, now, epsilon, *G.shape, start, stop)
+def _adagrad_cuda(gpu, theta, h, G, row, epsilon, start, stop):
+    gpu.each("adagrad", stop - start, theta, h, G, row, epsilon, *G.shape, start, stop)
 
 
 ADAGRAD = Kernel(adagrad, _adagrad, _adagrad_cuda)

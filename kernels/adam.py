@@ -11,7 +11,7 @@ Shard s hands in the gradient G_s of its sum over examples; c = 1 / (count of al
 
 epsilon stands outside the root and is added after the bias correction, as Algorithm 1 has it (its
 section 2 also gives a form with another epsilon, which some libraries use; that is not this one).
-now (4,) holds what changes between steps: c, alpha, 1 - beta1^t, 1 - beta2^t. c = 0 says that the loss was not
+row (4,) holds what changes between steps: c, alpha, 1 - beta1^t, 1 - beta2^t. c = 0 says that the loss was not
 finite: no step is taken.
 
 Source: Kingma and Ba, "Adam: a method for stochastic optimization", 2015, Algorithm 1.
@@ -26,9 +26,9 @@ from .machine.compile import jit
 from .machine.shards import PIECE, sum_shards
 
 
-def adam(theta, m, v, G, now, beta1, beta2, epsilon, start, stop):
-    """The part start:stop of theta (n,), m (n,), v (n,) is updated from G (S, n) and now (4,)."""
-    c, alpha, correction1, correction2 = now
+def adam(theta, m, v, G, row, beta1, beta2, epsilon, start, stop):
+    """The part start:stop of theta (n,), m (n,), v (n,) is updated from G (S, n) and row (4,)."""
+    c, alpha, correction1, correction2 = row
     if c == 0:
         return
     theta, m, v, G = theta[start:stop], m[start:stop], v[start:stop], G[:, start:stop]
@@ -41,11 +41,11 @@ def adam(theta, m, v, G, now, beta1, beta2, epsilon, start, stop):
 
 
 @jit
-def _adam(theta, m, v, G, now, beta1, beta2, epsilon, start, stop):
+def _adam(theta, m, v, G, row, beta1, beta2, epsilon, start, stop):
     real = theta.dtype.type
     b1, b2, e = real(beta1), real(beta2), real(epsilon)
     r1, r2 = real(1.0 - beta1), real(1.0 - beta2)  # subtracted in double: 1 - float32(0.999) is 1.3e-5 off
-    c, alpha, correction1, correction2 = now[0], now[1], now[2], now[3]
+    c, alpha, correction1, correction2 = row[0], row[1], row[2], row[3]
     if c == 0:
         return
     total = np.empty(PIECE, theta.dtype)
@@ -61,9 +61,9 @@ def _adam(theta, m, v, G, now, beta1, beta2, epsilon, start, stop):
             theta_p[i] -= alpha * m_hat / (math.sqrt(v_hat) + e)  # (6)
 
 
-def _adam_cuda(gpu, theta, m, v, G, now, beta1, beta2, epsilon, start, stop):
+def _adam_cuda(gpu, theta, m, v, G, row, beta1, beta2, epsilon, start, stop):
     constants = (beta1, beta2, epsilon, *G.shape, start, stop)
-    gpu.each("adam", stop - start, theta, m, v, G, now, *constants)
+    gpu.each("adam", stop - start, theta, m, v, G, row, *constants)
 
 
 ADAM = Kernel(adam, _adam, _adam_cuda)

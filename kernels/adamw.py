@@ -15,7 +15,7 @@ shows beside this one). It acts on all of theta, biases too.
 
 Line 12 of Algorithm 2 reads eta_t (alpha m_hat / (sqrt(v_hat) + epsilon) + lambda theta). Here alpha is its eta_t
 alpha, all that a schedule changes, and lambda is its lambda / alpha: the same algorithm, its numbers as PyTorch
-has them. now (4,) holds what changes between steps: c, alpha, 1 - beta1^t, 1 - beta2^t. c = 0 says that the loss
+has them. row (4,) holds what changes between steps: c, alpha, 1 - beta1^t, 1 - beta2^t. c = 0 says that the loss
 was not finite: no step is taken, and nothing decays.
 
 Source: Loshchilov and Hutter, "Decoupled weight decay regularization", 2019, Algorithm 2.
@@ -30,9 +30,9 @@ from .machine.compile import jit
 from .machine.shards import PIECE, sum_shards
 
 
-def adamw(theta, m, v, G, now, beta1, beta2, epsilon, decay, start, stop):
-    """The part start:stop of theta (n,), m (n,), v (n,) is updated from G (S, n) and now (4,); decay is lambda."""
-    c, alpha, correction1, correction2 = now
+def adamw(theta, m, v, G, row, beta1, beta2, epsilon, decay, start, stop):
+    """The part start:stop of theta (n,), m (n,), v (n,) is updated from G (S, n) and row (4,); decay is lambda."""
+    c, alpha, correction1, correction2 = row
     if c == 0:
         return
     theta, m, v, G = theta[start:stop], m[start:stop], v[start:stop], G[:, start:stop]
@@ -45,11 +45,11 @@ def adamw(theta, m, v, G, now, beta1, beta2, epsilon, decay, start, stop):
 
 
 @jit
-def _adamw(theta, m, v, G, now, beta1, beta2, epsilon, decay, start, stop):
+def _adamw(theta, m, v, G, row, beta1, beta2, epsilon, decay, start, stop):
     real = theta.dtype.type
     b1, b2, e, w = real(beta1), real(beta2), real(epsilon), real(decay)
     r1, r2 = real(1.0 - beta1), real(1.0 - beta2)  # subtracted in double, as in adam.py
-    c, alpha, correction1, correction2 = now[0], now[1], now[2], now[3]
+    c, alpha, correction1, correction2 = row[0], row[1], row[2], row[3]
     if c == 0:
         return
     total = np.empty(PIECE, theta.dtype)
@@ -65,9 +65,9 @@ def _adamw(theta, m, v, G, now, beta1, beta2, epsilon, decay, start, stop):
             theta_p[i] -= alpha * (m_hat / (math.sqrt(v_hat) + e) + w * theta_p[i])  # (6)
 
 
-def _adamw_cuda(gpu, theta, m, v, G, now, beta1, beta2, epsilon, decay, start, stop):
+def _adamw_cuda(gpu, theta, m, v, G, row, beta1, beta2, epsilon, decay, start, stop):
     constants = (beta1, beta2, epsilon, decay, *G.shape, start, stop)
-    gpu.each("adamw", stop - start, theta, m, v, G, now, *constants)
+    gpu.each("adamw", stop - start, theta, m, v, G, row, *constants)
 
 
 ADAMW = Kernel(adamw, _adamw, _adamw_cuda)

@@ -2,11 +2,11 @@
 // number of out.
 
 // out (kh, kw, B, A) = or += W (kh, kw, A, B); taps: kh kw.
-extern "C" __global__ void turn(REAL* out, const REAL* W, bool add, int taps, int A, int B)
+extern "C" __global__ void rotate_kernel(REAL* out, const REAL* W, bool add, int taps, int A, int B)
 {
     EACH(m, taps * B * A) {
         const int a = m % A, b = m / A % B, tap = m / A / B;
-        const REAL turned = W[((taps - 1 - tap) * A + a) * B + b];  // (7)
-        out[m] = add ? out[m] + turned : turned;  // (7)
+        const REAL rotated = W[((taps - 1 - tap) * A + a) * B + b];  // (7)
+        out[m] = add ? out[m] + rotated : rotated;  // (7)
     }
 }

@@ -10,7 +10,7 @@ With the patches of patches.py as a matrix, cols (N P Q, kh kw C), and the weigh
     dcols = im2col(da), dW = dcols^T x                                                                   (5)
     dx = dcols W                                        the adjoint of (4)                               (6)
 
-    out[i, j, b, a] = W[kh - 1 - i, kw - 1 - j, a, b]   a kernel turned by half a turn                  (7)
+    out[i, j, b, a] = W[kh - 1 - i, kw - 1 - j, a, b]   a kernel rotated by half a turn                  (7)
 
 (4) is (3) as a forward pass, and (6) is (1): each is the other's gradient. The definitions say just that, with all
 patches at once, and so do the GPU's launches. The loops are made of the three sums of taps.py, which make no
@@ -31,7 +31,7 @@ import numpy as np
 from .kernel import Kernel
 from .machine.compile import jit
 from .patches import _col2im_cuda, _im2col_cuda, col2im, im2col
-from .taps import correlate, paint, scratch, weights
+from .taps import correlate, paint, scratch, weight_gradient
 
 
 def room(backend, image, grid, kernel, s_h, s_w, top, left):
@@ -88,10 +88,10 @@ def conv_transpose_gradient(dW, dx, da, x, W, s_h, s_w, top, left, add, flat):
         dx[...] = (patches @ _matrix(W)).reshape(dx.shape)  # (6)
 
 
-def turn(out, W, add):
+def rotate_kernel(out, W, add):
     """out (kh, kw, B, A) <- W (kh, kw, A, B)."""
-    turned = W[::-1, ::-1].transpose(0, 1, 3, 2)  # (7)
-    out[...] = out + turned if add else turned
+    rotated = W[::-1, ::-1].transpose(0, 1, 3, 2)  # (7)
+    out[...] = out + rotated if add else rotated
 
 
 @jit
@@ -101,7 +101,7 @@ def _conv(a, x, W, s_h, s_w, top, left, flat):
 
 @jit
 def _conv_gradient(dW, dx, da, x, W, s_h, s_w, top, left, add, flat, Wt):
-    weights(dW, x, da, s_h, s_w, top, left, add, flat)  # (2)
+    weight_gradient(dW, x, da, s_h, s_w, top, left, add, flat)  # (2)
     if len(dx) > 0:
         paint(dx, da, W, s_h, s_w, top, left, flat, Wt)  # (3)
 
@@ -113,20 +113,20 @@ def _conv_transpose(a, x, W, s_h, s_w, top, left, flat, Wt):
 
 @jit
 def _conv_transpose_gradient(dW, dx, da, x, W, s_h, s_w, top, left, add, flat):
-    weights(dW, da, x, s_h, s_w, top, left, add, flat)  # (5)
+    weight_gradient(dW, da, x, s_h, s_w, top, left, add, flat)  # (5)
     if len(dx) > 0:
         correlate(dx, da, W, s_h, s_w, top, left, flat)  # (6)
 
 
 @jit
-def _turn(out, W, add):
+def _rotate_kernel(out, W, add):
     kh, kw, A, B = W.shape
     for i in range(kh):
         for j in range(kw):
             for b in range(B):
                 for a in range(A):
-                    turned = W[kh - 1 - i, kw - 1 - j, a, b]  # (7)
-                    out[i, j, b, a] = out[i, j, b, a] + turned if add else turned
+                    rotated = W[kh - 1 - i, kw - 1 - j, a, b]  # (7)
+                    out[i, j, b, a] = out[i, j, b, a] + rotated if add else rotated
 
 
 def _patches_cuda(flat, grid, W):
@@ -165,13 +165,13 @@ def _conv_transpose_gradient_cuda(gpu, dW, dx, da, x, W, s_h, s_w, top, left, ad
         gpu.matmul(patches, _matrix(W), _matrix(dx))  # (6)
 
 
-def _turn_cuda(gpu, out, W, add):
+def _rotate_kernel_cuda(gpu, out, W, add):
     kh, kw, A, B = W.shape
-    gpu.each("turn", out.size, out, W, add, kh * kw, A, B)  # (7)
+    gpu.each("rotate_kernel", out.size, out, W, add, kh * kw, A, B)  # (7)
 
 
 CONV = Kernel(conv, _conv, _conv_cuda)
 CONV_GRADIENT = Kernel(conv_gradient, _conv_gradient, _conv_gradient_cuda)
 CONV_TRANSPOSE = Kernel(conv_transpose, _conv_transpose, _conv_transpose_cuda)
 CONV_TRANSPOSE_GRADIENT = Kernel(conv_transpose_gradient, _conv_transpose_gradient, _conv_transpose_gradient_cuda)
-TURN = Kernel(turn, _turn, _turn_cuda)
+ROTATE_KERNEL = Kernel(rotate_kernel, _rotate_kernel, _rotate_kernel_cuda)

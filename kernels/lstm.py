@@ -25,7 +25,7 @@ Where dy is that of the last step alone, dh is too, (1, N, U), and (5) has no dy
 tanh(c) is computed twice, which is cheaper than to keep it. No exponential overflows: as in activation.py they are
 of -|a|. The loops go through their numbers several times, since a compiler finds out for a few arrays at once only
 that they do not overlap. They multiply by R in tiles (product.py), since it is the same in all steps. Scratch comes
-last: flat, as long as ``length`` says.
+last: flat, as long as ``scratch_size`` says.
 
 Source: Hochreiter and Schmidhuber, "Long short-term memory", 1997 (3, 4); Gers, Schmidhuber, Cummins, "Learning to
 forget", 2000, for the forget gate f; Werbos, "Backpropagation through time", 1990 (5).
@@ -39,8 +39,8 @@ from .machine.elementary import exp, expm1
 from .machine.product import product, transpose
 
 
-def length(N, U):
-    """That of flat (length,) for N rows of U units: da_t and dc, and R in another order."""
+def scratch_size(N, U):
+    """That of flat (scratch_size,) for N rows of U units: da_t and dc, and R in another order."""
     return 5 * N * U + 4 * U * U
 
 
@@ -142,13 +142,13 @@ def _through_time(gates, c, h, a, R, b, flat):
             _copy(by_gate[gate, k * U : (k + 1) * U], R[k, gate * U : (gate + 1) * U])
     for t in range(T):
         _below(gates[t], a[t], b)  # (1)
-        now, before = gates[t].reshape(4, N * U), h[t].reshape(N * U)
+        at_t, before = gates[t].reshape(4, N * U), h[t].reshape(N * U)
         for gate in range(4):
-            product(now[gate], rows, before, rows, by_gate[gate], all_units, U, U, True)  # (1)
-        _sigmoid(now[:2].reshape(2 * N * U))  # (2)
-        _tanh(now[2])  # (2)
-        _sigmoid(now[3])  # (2)
-        _new_state(c[t + 1].reshape(N * U), h[t + 1].reshape(N * U), now, c[t].reshape(N * U))  # (3) (4)
+            product(at_t[gate], rows, before, rows, by_gate[gate], all_units, U, U, True)  # (1)
+        _sigmoid(at_t[:2].reshape(2 * N * U))  # (2)
+        _tanh(at_t[2])  # (2)
+        _sigmoid(at_t[3])  # (2)
+        _new_state(c[t + 1].reshape(N * U), h[t + 1].reshape(N * U), at_t, c[t].reshape(N * U))  # (3) (4)
 
 
 @jit
@@ -176,7 +176,7 @@ def _step_gradient(da, dc, dh, gates, c, before):
 def _through_time_gradient(da, dh, gates, c, R, flat):
     T, _, N, U = gates.shape
     every, rows = len(dh) == T, U * np.arange(N)
-    now, dc, Rt = flat[: 4 * N * U], flat[4 * N * U : 5 * N * U], flat[5 * N * U : 5 * N * U + 4 * U * U]
+    at_t, dc, Rt = flat[: 4 * N * U], flat[4 * N * U : 5 * N * U], flat[5 * N * U : 5 * N * U + 4 * U * U]
     transpose(Rt.reshape(4 * U, U), R)
     by_gate = np.empty((4, 2), np.int64)
     for gate in range(4):
@@ -185,12 +185,12 @@ def _through_time_gradient(da, dh, gates, c, R, flat):
     for t in range(T - 1, -1, -1):
         dh_t = dh[t if every else 0].reshape(N * U)
         if t < T - 1:
-            product(dh_t, rows, now, rows, Rt, by_gate, U, U, every)  # (5)
+            product(dh_t, rows, at_t, rows, Rt, by_gate, U, U, every)  # (5)
         past, state = c[t].reshape(N * U), c[t + 1].reshape(N * U)
         _step_gradient(
-            now.reshape(4, N * U), dc, dh_t, gates[t].reshape(4, N * U), state, past
+            at_t.reshape(4, N * U), dc, dh_t, gates[t].reshape(4, N * U), state, past
         )  # (6) (7) (8) (9) (10) (11)
-        _beside(da[t], now.reshape(4, N, U))
+        _beside(da[t], at_t.reshape(4, N, U))
 
 
 def _through_time_cuda(gpu, gates, c, h, a, R, b, flat):

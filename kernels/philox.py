@@ -27,7 +27,7 @@ import numpy as np
 
 from .kernel import Kernel
 from .machine.compile import jit
-from .machine.elementary import log, turn
+from .machine.elementary import cos_sin, log
 
 M0, M1 = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
 W0, W1 = np.uint64(0x9E3779B9), np.uint64(0xBB67AE85)
@@ -138,7 +138,7 @@ def _normal(out, rows, clock, stream):
             w0, w1, e0, e1 = w[j], w[j + 1], e[j], e[j + 1]
             for i in range(e.shape[1]):
                 v = real(np.int32(w0[i] >> DROP)) * unit + unit  # (5)
-                c, s = turn(real(np.int32(w1[i] >> DROP)) * unit)  # (4)
+                c, s = cos_sin(real(np.int32(w1[i] >> DROP)) * unit)  # (4)
                 radius = math.sqrt(real(-2.0) * log(v))
                 e0[i], e1[i] = radius * c, radius * s  # (6)
         for p in range(P):

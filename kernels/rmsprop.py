@@ -8,7 +8,7 @@ Shard s hands in the gradient G_s of its sum over examples; c = 1 / (count of al
 
 v starts at 0 and is not corrected for it: the first step is about alpha / sqrt(1 - rho) wherever g is not 0. The
 slide has rho = 0.9 and no epsilon; here it stands outside the root, as in Adam (some libraries put it inside).
-now (2,) holds what changes between steps: c, alpha. c = 0 says that the loss was not finite: no step is taken.
+row (2,) holds what changes between steps: c, alpha. c = 0 says that the loss was not finite: no step is taken.
 
 Source: Tieleman and Hinton, "Lecture 6.5: rmsprop", Neural networks for machine learning, 2012, slide 29.
 """
@@ -22,9 +22,9 @@ from .machine.compile import jit
 from .machine.shards import PIECE, sum_shards
 
 
-def rmsprop(theta, v, G, now, rho, epsilon, start, stop):
-    """The part start:stop of theta (n,), v (n,) is updated from G (S, n) and now (2,)."""
-    c, alpha = now
+def rmsprop(theta, v, G, row, rho, epsilon, start, stop):
+    """The part start:stop of theta (n,), v (n,) is updated from G (S, n) and row (2,)."""
+    c, alpha = row
     if c == 0:
         return
     theta, v, G = theta[start:stop], v[start:stop], G[:, start:stop]
@@ -34,10 +34,10 @@ def rmsprop(theta, v, G, now, rho, epsilon, start, stop):
 
 
 @jit
-def _rmsprop(theta, v, G, now, rho, epsilon, start, stop):
+def _rmsprop(theta, v, G, row, rho, epsilon, start, stop):
     real = theta.dtype.type
     r, r1, e = real(rho), real(1.0 - rho), real(epsilon)  # subtracted in double, as in adam.py
-    c, alpha = now[0], now[1]
+    c, alpha = row[0], row[1]
     if c == 0:
         return
     total = np.empty(PIECE, theta.dtype)
@@ -50,8 +50,8 @@ def _rmsprop(theta, v, G, now, rho, epsilon, start, stop):
             theta_p[i] -= alpha * g / (math.sqrt(v_p[i]) + e)  # (3)
 
 
-def _rmsprop_cuda(gpu, theta, v, G, now, rho, epsilon, start, stop):
-    gpu.each("rmsprop", stop - start, theta, v, G, now, rho, epsilon, *G.shape, start, stop)
+def _rmsprop_cuda(gpu, theta, v, G, row, rho, epsilon, start, stop):
+    gpu.each("rmsprop", stop - start, theta, v, G, row, rho, epsilon, *G.shape, start, stop)
 
 
 RMSPROP = Kernel(rmsprop, _rmsprop, _rmsprop_cuda)

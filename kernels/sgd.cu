@@ -1,9 +1,9 @@
 // The equations are those of sgd.py. One thread for each parameter.
 
-extern "C" __global__ void sgd(REAL* theta, REAL* v, const REAL* G, const REAL* now,
+extern "C" __global__ void sgd(REAL* theta, REAL* v, const REAL* G, const REAL* row,
                                double mu, int S, int n, int start, int stop)
 {
-    const REAL momentum = REAL(mu), c = now[0], alpha = now[1];
+    const REAL momentum = REAL(mu), c = row[0], alpha = row[1];
     if (c == 0)
         return;
     EACH(k, stop - start) {

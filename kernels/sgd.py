@@ -6,7 +6,7 @@ Shard s hands in the gradient G_s of its sum over examples; c = 1 / (count of al
     v <- mu v + g                              the velocity                             (2)
     theta <- theta - alpha v                                                            (3)
 
-now (2,) holds what changes between steps: c, alpha. With mu = 0 this is plain gradient descent. c = 0 says that
+row (2,) holds what changes between steps: c, alpha. With mu = 0 this is plain gradient descent. c = 0 says that
 the loss was not finite: no step is taken.
 
 Source: Polyak, "Some methods of speeding up the convergence of iteration methods", 1964; in the form of
@@ -21,9 +21,9 @@ from .machine.compile import jit
 from .machine.shards import PIECE, sum_shards
 
 
-def sgd(theta, v, G, now, mu, start, stop):
-    """The part start:stop of theta (n,), v (n,) is updated from G (S, n) and now (2,)."""
-    c, alpha = now
+def sgd(theta, v, G, row, mu, start, stop):
+    """The part start:stop of theta (n,), v (n,) is updated from G (S, n) and row (2,)."""
+    c, alpha = row
     if c == 0:
         return
     theta, v, G = theta[start:stop], v[start:stop], G[:, start:stop]
@@ -33,8 +33,8 @@ def sgd(theta, v, G, now, mu, start, stop):
 
 
 @jit
-def _sgd(theta, v, G, now, mu, start, stop):
-    momentum, c, alpha = theta.dtype.type(mu), now[0], now[1]
+def _sgd(theta, v, G, row, mu, start, stop):
+    momentum, c, alpha = theta.dtype.type(mu), row[0], row[1]
     if c == 0:
         return
     total = np.empty(PIECE, theta.dtype)
@@ -47,8 +47,8 @@ def _sgd(theta, v, G, now, mu, start, stop):
             theta_p[i] -= alpha * v_p[i]  # (3)
 
 
-def _sgd_cuda(gpu, theta, v, G, now, mu, start, stop):
-    gpu.each("sgd", stop - start, theta, v, G, now, mu, *G.shape, start, stop)
+def _sgd_cuda(gpu, theta, v, G, row, mu, start, stop):
+    gpu.each("sgd", stop - start, theta, v, G, row, mu, *G.shape, start, stop)
 
 
 SGD = Kernel(sgd, _sgd, _sgd_cuda)

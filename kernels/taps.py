@@ -21,7 +21,7 @@ import numpy as np
 
 from .machine.compile import jit
 from .machine.product import lanes, product, transpose
-from .machine.tile import R, load, pick, step, store, zeros
+from .machine.tile import R, load, multiply_add, pick, store, zeros
 from .patches import FEW, _col2im
 
 
@@ -86,7 +86,7 @@ def correlate(a, x, W, s_h, s_w, top, left, flat):
 
 
 @jit
-def weights(dW, x, a, s_h, s_w, top, left, add, flat):
+def weight_gradient(dW, x, a, s_h, s_w, top, left, add, flat):
     """dW (kh, kw, C, O) <- x (N, H, W, C), a (N, P, Q, O)."""
     N, P, Q, O = a.shape
     kh, kw, C, _ = dW.shape
@@ -104,14 +104,14 @@ def weights(dW, x, a, s_h, s_w, top, left, add, flat):
                     if add or n > 0:
                         wide = load(wide, dw, o, row, O, O - o)
                     for m in range(P * Q):
-                        wide = step(wide, flat, x_at[m], taps, grid, m * O + o, O - o)  # (2)
+                        wide = multiply_add(wide, flat, x_at[m], taps, grid, m * O + o, O - o)  # (2)
                     store(wide, dw, o, row, O, O - o)
                 else:
                     narrow = zeros(x, 1)
                     if add or n > 0:
                         narrow = load(narrow, dw, o, row, O, O - o)
                     for m in range(P * Q):
-                        narrow = step(narrow, flat, x_at[m], taps, grid, m * O + o, O - o)  # (2)
+                        narrow = multiply_add(narrow, flat, x_at[m], taps, grid, m * O + o, O - o)  # (2)
                     store(narrow, dw, o, row, O, O - o)
 
 

@@ -36,14 +36,14 @@ def nameable(what: str, thing: Any) -> None:
         )
 
 
-def instance(what: str, thing: Any) -> None:
+def not_a_class(what: str, thing: Any) -> None:
     """Raise TypeError for a class in the place of an object of it. Shapes: none. Source: none, a check."""
     if isinstance(thing, type):
         name = thing.__name__
         raise TypeError(f"the {what} is the class {name}, but an object of it is expected: {name}(...)")
 
 
-def takes(f: Any, count: int, *names: str) -> bool:
+def accepts(f: Any, count: int, *names: str) -> bool:
     """Whether f is to be called with that many arguments, and with these by name.
 
     Shapes: none. Source: inspect.Signature.bind."""
@@ -56,7 +56,7 @@ def takes(f: Any, count: int, *names: str) -> bool:
     return True
 
 
-def level() -> int:
+def stacklevel() -> int:
     """The stacklevel of a warning that is to point at the line that called this library.
 
     Shapes: none. Source: warnings.warn."""

@@ -30,7 +30,7 @@ from .checks import real32
 
 
 @dataclass(frozen=True)
-class Noise:
+class TensorDraws:
     """Draws on the host for one tensor: uniform(shape) in [0, 1) and normal(shape).
 
     seed: the run's; tensor: its number, in place of the epoch. Source: kernels/philox.py.
@@ -53,36 +53,36 @@ class Noise:
 class Initializer(Protocol):
     """Any function of this signature, a reader's own too: shape -> array of that shape. Source: the module."""
 
-    def __call__(self, shape: tuple[int, ...], fan_in: int, fan_out: int, noise: Noise) -> np.ndarray: ...
+    def __call__(self, shape: tuple[int, ...], fan_in: int, fan_out: int, noise: TensorDraws) -> np.ndarray: ...
 
 
-def _symmetric(shape: tuple[int, ...], r: float, noise: Noise) -> np.ndarray:
+def _symmetric(shape: tuple[int, ...], r: float, noise: TensorDraws) -> np.ndarray:
     return r * (2.0 * noise.uniform(shape) - 1.0)
 
 
-def glorot_uniform(shape: tuple[int, ...], fan_in: int, fan_out: int, noise: Noise) -> np.ndarray:
+def glorot_uniform(shape: tuple[int, ...], fan_in: int, fan_out: int, noise: TensorDraws) -> np.ndarray:
     """Uniform with variance 2 / (fan_in + fan_out), of that shape. Source: Glorot and Bengio 2010, eq. 16."""
     variance = 2.0 / (fan_in + fan_out)  # (1)
     return _symmetric(shape, np.sqrt(3.0 * variance), noise)  # (4)
 
 
-def glorot_normal(shape: tuple[int, ...], fan_in: int, fan_out: int, noise: Noise) -> np.ndarray:
+def glorot_normal(shape: tuple[int, ...], fan_in: int, fan_out: int, noise: TensorDraws) -> np.ndarray:
     """Normal with variance 2 / (fan_in + fan_out), of that shape. Source: Glorot and Bengio 2010, eq. 12."""
     return np.sqrt(2.0 / (fan_in + fan_out)) * noise.normal(shape)  # (1)
 
 
-def he_normal(shape: tuple[int, ...], fan_in: int, fan_out: int, noise: Noise) -> np.ndarray:
+def he_normal(shape: tuple[int, ...], fan_in: int, fan_out: int, noise: TensorDraws) -> np.ndarray:
     """Normal with variance 2 / fan_in, of that shape. Source: He et al. 2015, eq. 10."""
     return np.sqrt(2.0 / fan_in) * noise.normal(shape)  # (2)
 
 
-def he_uniform(shape: tuple[int, ...], fan_in: int, fan_out: int, noise: Noise) -> np.ndarray:
+def he_uniform(shape: tuple[int, ...], fan_in: int, fan_out: int, noise: TensorDraws) -> np.ndarray:
     """Uniform with variance 2 / fan_in, of that shape. Source: He et al. 2015, eq. 10."""
     variance = 2.0 / fan_in  # (2)
     return _symmetric(shape, np.sqrt(3.0 * variance), noise)  # (4)
 
 
-def torch_uniform(shape: tuple[int, ...], fan_in: int, fan_out: int, noise: Noise) -> np.ndarray:
+def torch_uniform(shape: tuple[int, ...], fan_in: int, fan_out: int, noise: TensorDraws) -> np.ndarray:
     """Uniform in +-1 / sqrt(fan_in), of that shape, weights and biases alike: PyTorch's default.
 
     That holds for Dense and Conv2d; PyTorch's ConvTranspose2d counts its outputs for inputs.
@@ -104,16 +104,16 @@ class Normal:
     def __post_init__(self) -> None:
         real32("Normal(sigma)", self.sigma, 0)
 
-    def __call__(self, shape: tuple[int, ...], fan_in: int, fan_out: int, noise: Noise) -> np.ndarray:
+    def __call__(self, shape: tuple[int, ...], fan_in: int, fan_out: int, noise: TensorDraws) -> np.ndarray:
         return self.sigma * noise.normal(shape)
 
 
-def zeros(shape: tuple[int, ...], fan_in: int, fan_out: int, noise: Noise) -> np.ndarray:
+def zeros(shape: tuple[int, ...], fan_in: int, fan_out: int, noise: TensorDraws) -> np.ndarray:
     """All zero, of that shape: the usual bias. Source: Glorot and Bengio 2010, section 2.3."""
     return np.zeros(shape)
 
 
-def orthogonal(shape: tuple[int, ...], fan_in: int, fan_out: int, noise: Noise) -> np.ndarray:
+def orthogonal(shape: tuple[int, ...], fan_in: int, fan_out: int, noise: TensorDraws) -> np.ndarray:
     """Orthonormal rows, or columns where there are fewer, of a matrix (I, O); any such matrix is as likely.
 
     With fewer rows |x W| = |x|, and going back |dy W^T| is at most |dy|. The signs make the factors of QR unique.
@@ -131,7 +131,7 @@ def orthogonal(shape: tuple[int, ...], fan_in: int, fan_out: int, noise: Noise) 
     return q.T if wide else q
 
 
-def lstm_bias(shape: tuple[int, ...], fan_in: int, fan_out: int, noise: Noise) -> np.ndarray:
+def lstm_bias(shape: tuple[int, ...], fan_in: int, fan_out: int, noise: TensorDraws) -> np.ndarray:
     """Zero, but 1 for the forget gates, the second quarter of (4U,). Source: Jozefowicz, Zaremba, Sutskever, "An
     empirical exploration of recurrent network architectures", 2015, section 4.2."""
     b = np.zeros(shape)

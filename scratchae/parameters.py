@@ -11,7 +11,7 @@ import numpy as np
 
 from .backend import Array, Backend
 from .checks import finite
-from .initializers import Noise
+from .initializers import TensorDraws
 
 Init = Callable[..., np.ndarray]  # called as init(noise=...)
 Declared = dict[str, tuple[tuple[int, ...], Init]]  # name: (shape, how it is drawn)
@@ -67,7 +67,7 @@ class Parameters:
         Source: initializers.py.
         """
         for number, (name, (shape, init)) in enumerate(self.declared.items()):
-            drawn: Any = np.asarray(init(noise=Noise(seed, number)), np.float64)
+            drawn: Any = np.asarray(init(noise=TensorDraws(seed, number)), np.float64)
             finite(drawn, f"the initial {name}")
             if drawn.shape != shape:
                 raise ValueError(f"the initialiser of {name} gave shape {drawn.shape}, but {name} is {shape}")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from scratchae import Conv2d, ConvTranspose2d, Dense, initializers
-from scratchae.initializers import Noise, Normal
+from scratchae.initializers import Normal, TensorDraws
 
 IN, OUT, SHAPE = 300, 100, (300, 400)
 
@@ -23,7 +23,7 @@ CASE = pytest.mark.parametrize("name", CASES)
 
 
 def draw(name, seed=1, tensor=0, shape=SHAPE):
-    return CASES[name][0](shape, IN, OUT, Noise(seed, tensor))
+    return CASES[name][0](shape, IN, OUT, TensorDraws(seed, tensor))
 
 
 def has_the_moments(x, variance, kurtosis, bound):
@@ -81,7 +81,7 @@ def test_fans(layer, shape, fans):
 
     layer.init = layer.init_b = record
     for shape_, init in layer.declare(shape)[1].values():
-        assert init(noise=Noise(0, 0)).shape == shape_
+        assert init(noise=TensorDraws(0, 0)).shape == shape_
     assert asked == [fans, fans]  # W and b
 
 
@@ -89,9 +89,9 @@ def test_signal_keeps_its_size(rng):
     """The argument itself: 20 layers of relu under He, forward; under Glorot, x and dx through one matrix."""
     x = rng.normal(size=(300, 300))
     for layer in range(20):
-        x = np.maximum(x @ initializers.he_normal((300, 300), 300, 300, Noise(0, layer)), 0)
+        x = np.maximum(x @ initializers.he_normal((300, 300), 300, 300, TensorDraws(0, layer)), 0)
     assert 1 / 3 < (x**2).mean() < 3  # 2^20 off, were half the variance lost in each
-    W = initializers.glorot_uniform((300, 100), 300, 100, Noise(0, 0))
+    W = initializers.glorot_uniform((300, 100), 300, 100, TensorDraws(0, 0))
     assert np.var(rng.normal(size=(500, 300)) @ W) == pytest.approx(1.5, rel=0.1)  # 2 I / (I + O)
     assert np.var(rng.normal(size=(500, 100)) @ W.T) == pytest.approx(0.5, rel=0.1)  # 2 O / (I + O)
 
@@ -104,7 +104,7 @@ def test_a_standard_deviation_must_be_one(sigma):
 
 @pytest.mark.parametrize("shape", [(4, 16), (16, 4), (5, 5), (1, 4), (1, 1)])
 def test_orthogonal_keeps_lengths(shape):
-    W = initializers.orthogonal(shape, *shape, Noise(3, 1))
+    W = initializers.orthogonal(shape, *shape, TensorDraws(3, 1))
     product = W @ W.T if shape[0] <= shape[1] else W.T @ W
     assert W.shape == shape
     np.testing.assert_allclose(product, np.eye(min(shape)), atol=1e-14)
@@ -112,15 +112,15 @@ def test_orthogonal_keeps_lengths(shape):
 
 def test_orthogonal_matrices_are_all_as_likely():
     """Without the signs of Mezzadri the diagonal would be negative far more often than not."""
-    drawn = np.array([initializers.orthogonal((3, 3), 3, 3, Noise(seed, 0)) for seed in range(2000)])
+    drawn = np.array([initializers.orthogonal((3, 3), 3, 3, TensorDraws(seed, 0)) for seed in range(2000)])
     assert np.abs(drawn.mean(axis=0)).max() < 5 / np.sqrt(3 * 2000)
     assert np.abs((drawn**2).mean(axis=0) - 1 / 3).max() < 0.04
 
 
 def test_orthogonal_draws_matrices():
     with pytest.raises(ValueError, match=r"\(3, 3, 1, 2\).*matrices"):
-        initializers.orthogonal((3, 3, 1, 2), 9, 18, Noise(0, 0))
+        initializers.orthogonal((3, 3, 1, 2), 9, 18, TensorDraws(0, 0))
 
 
 def test_the_forget_gate_starts_open():
-    np.testing.assert_array_equal(initializers.lstm_bias((8,), 3, 8, Noise(0, 0)), [0, 0, 1, 1, 0, 0, 0, 0])
+    np.testing.assert_array_equal(initializers.lstm_bias((8,), 3, 8, TensorDraws(0, 0)), [0, 0, 1, 1, 0, 0, 0, 0])

@@ -7,7 +7,7 @@ import pytest
 
 from scratchae import SGD, VAE, Adam, Dense, Gaussian, Sequential, fit, get_backend
 from scratchae.datasets import as_source
-from scratchae.execution.runner import team_of
+from scratchae.execution.runner import runner_for
 from scratchae.initializers import Normal
 from scratchae.parameters import Parameters, below, prefixed
 
@@ -93,8 +93,8 @@ def test_padding_stays_zero(backend, optimizer, rng):
     assert optimizer.t == 5
     for vector in map(model.backend.to_host, (model.parameters.values, *optimizer.vectors.values())):
         assert (vector[free] == 0).all() and (vector[~free] != 0).any()
-    with team_of(model, 8, shards=3) as team:
-        feeds = team.feeds(as_source(rng.random((8, 6))))
-        team.gradients(feeds, np.arange(8, dtype=np.uint32))
-        grads = model.backend.to_host(team.grads)
+    with runner_for(model, 8, shards=3) as runner:
+        feeds = runner.feeds(as_source(rng.random((8, 6))))
+        runner.gradients(feeds, np.arange(8, dtype=np.uint32))
+        grads = model.backend.to_host(runner.grads)
     assert (grads[:, free] == 0).all() and (grads[:, ~free] != 0).any(axis=1).all()

@@ -9,7 +9,7 @@ import pytest
 
 import scratchae as sa
 from scratchae import schedules
-from scratchae.execution.runner import team_of
+from scratchae.execution.runner import runner_for
 from scratchae.randomness import permutation
 
 X = np.random.default_rng(0).random((24, 6))
@@ -38,12 +38,12 @@ def test_each_step_has_its_own_rate(backend, tolerance):
     schedule = schedules.Steps(0.02, 0.5, (1, 3, 4))
     m, by_hand, t = model(backend), model(), 0
     sa.fit(m, X, sa.SGD(schedule), epochs=2, batch_size=8, shards=1)
-    with team_of(by_hand, 8, 1) as team:
-        feeds = team.feeds(sa.Values(X))
+    with runner_for(by_hand, 8, 1) as runner:
+        feeds = runner.feeds(sa.Values(X))
         for rows in [batch for epoch in (1, 2) for batch in np.split(permutation(24, 0, epoch), 3)]:
             t += 1
-            total = team.gradients(feeds, rows)
-            by_hand.parameters.values -= schedule(t) * team.grads[0] / total[0]
+            total = runner.gradients(feeds, rows)
+            by_hand.parameters.values -= schedule(t) * runner.grads[0] / total[0]
     found = [each.backend.to_host(each.parameters.values) for each in (m, by_hand)]
     np.testing.assert_allclose(*found, rtol=tolerance("layer"))
 

@@ -66,7 +66,7 @@ def log(v):
     return np.log(v)
 
 
-def turn(u):
+def cos_sin(u):
     """A scalar in [0, 1] -> cos(2 pi u) and sin(2 pi u)."""
     return np.cos(2 * np.pi * u), np.sin(2 * np.pi * u)
 
@@ -129,8 +129,8 @@ def _log(v):
     return float32 if v == types.float32 else lambda v: math.log(v)
 
 
-@overload(turn, jit_options=OPTIONS)
-def _turn(u):
+@overload(cos_sin, jit_options=OPTIONS)
+def _cos_sin(u):
     def float32(u):
         k = np.int32(u * FOUR + HALF)
         t = TAU * (u - QUARTER * np.float32(k))  # (7)

@@ -117,7 +117,7 @@ def pick(typing, offsets, first, last):
 
 
 @intrinsic
-def step(typing, t, x, base, at, w, start, count):
+def multiply_add(typing, t, x, base, at, w, start, count):
     """t[r, :] += x[base + at[r]] w[start : start + count]; at (R,), t (R, V LANES)."""
 
     def generate(context, builder, signature, arguments):

@@ -76,3 +76,10 @@ class Backend(Protocol):
 
     def matmul(self, a: Array, b: Array, out: Array, add: bool = False) -> None:
         """out (I, J) = or += a (I, K) b (K, J)."""
+
+
+def in_words(n: float) -> str:
+    """A number of bytes for messages: 1.5 GiB, 20.0 MiB, 0.1 KiB. Shapes: none. Source: none, a format."""
+    units = ((2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB"))
+    unit, word = next((pair for pair in units if n >= pair[0]), units[-1])
+    return f"{n / unit:,.1f} {word}"

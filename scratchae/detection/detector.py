@@ -72,7 +72,7 @@ class Detector:
     _learnt: tuple[Any, ...] | None = None  # the threshold, and what it goes with
 
     def __init__(self, model: Any, score: Score = absolute_error, rule: Rule = MeanStd(1)):  # noqa: B008, frozen
-        if not checks.takes(score, 2):
+        if not checks.accepts(score, 2):
             raise TypeError(
                 f"the score is {score!r}, but a function (model, data), such as absolute_error, is expected"
             )

@@ -122,7 +122,7 @@ def learn(rule: Rule, scores: Any) -> float:
 
 def require_rule(rule: Any) -> None:
     """Raise TypeError unless rule is a function of scores (n,). Source: none, a check."""
-    if isinstance(rule, type) or not checks.takes(rule, 1):
+    if isinstance(rule, type) or not checks.accepts(rule, 1):
         raise TypeError(f"the rule is {rule!r}, but one such as MeanStd(1), or a function of scores, is expected")
 
 
@@ -163,5 +163,5 @@ def as_threshold(value: Any, what: str = "the threshold") -> float:
 
 
 def warn(sentence: str) -> None:
-    """Give a DetectionWarning at the line that called this library. Shapes: none. Source: checks.level."""
-    warnings.warn(sentence, DetectionWarning, stacklevel=checks.level())
+    """Give a DetectionWarning at the line that called this library. Shapes: none. Source: checks.stacklevel."""
+    warnings.warn(sentence, DetectionWarning, stacklevel=checks.stacklevel())

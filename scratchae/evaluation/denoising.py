@@ -30,7 +30,7 @@ from ..randomness import NOISE
 SHAPES = ("Flatten", "Reshape")  # layers that change no value
 
 
-def score(model: Any, x: np.ndarray, sigma: float) -> np.ndarray:
+def denoising_score(model: Any, x: np.ndarray, sigma: float) -> np.ndarray:
     """x (N, *input_shape) -> the model's estimate of grad log p_sigma(x), same shape, in 1 / units of x.
 
     model: an Autoencoder with GaussianNoise(sigma) first in its encoder (Flatten and Reshape may stand before it)

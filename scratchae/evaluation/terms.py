@@ -4,7 +4,7 @@ from typing import Any
 
 from .. import checks
 from ..datasets.fitting import fitting_source
-from ..execution.runner import held_out, team_of
+from ..execution.runner import held_out, runner_for
 
 
 def evaluate(
@@ -23,5 +23,5 @@ def evaluate(
     """
     source = fitting_source(model, data, "data")
     batch_size = min(checks.positive("batch_size", batch_size), len(source))
-    with team_of(model, batch_size, shards, threads) as team:
-        return held_out(team, team.feeds(source), len(source), batch_size, seed)
+    with runner_for(model, batch_size, shards, threads) as runner:
+        return held_out(runner, runner.feeds(source), len(source), batch_size, seed)

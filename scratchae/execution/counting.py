@@ -11,7 +11,7 @@ from ..backend.base import Array, Backend, Table
 GRAIN = 512  # bytes: what CuPy's memory pool hands out multiples of
 
 
-class Ledger:
+class CountingBackend:
     """A backend whose arrays are one number seen in every place, and whose memory is a sum.
 
     like: the backend it stands for. Shapes: those asked for. Source: none, a count."""
@@ -46,8 +46,8 @@ class Ledger:
         """Nothing is kept, whatever the shape. Source: the class."""
 
     def to_host(self, a: Array) -> np.ndarray:
-        """There is nothing on a ledger to read, whatever the shape. Source: the class."""
-        raise TypeError("a ledger only counts memory: it holds no values")
+        """It holds no values to read, whatever the shape. Source: the class."""
+        raise TypeError("a CountingBackend only counts memory: it holds no values")
 
     def op(self, kernel: Any) -> Callable[..., None]:
         """A kernel that cannot be run, whatever its shapes. Source: the class."""
@@ -55,4 +55,4 @@ class Ledger:
 
     def matmul(self, *_: Any, **__: Any) -> None:
         """Nothing is computed, whatever the shapes. Source: the class."""
-        raise TypeError("a ledger only counts memory: it computes nothing")
+        raise TypeError("a CountingBackend only counts memory: it computes nothing")

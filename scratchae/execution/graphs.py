@@ -6,9 +6,9 @@ numbers, and a schedule with a row of constants (1 / count, learning rate, ...) 
 
     rows    = order[step * batch + n]                                                   (1)
     sums    = forward pass over the rows, shard by shard                                (2)
-    total   = sum over shards, into the ring; now = schedule[step]; step <- step + 1    (3)
+    total   = sum over shards, into the ring; row = schedule[step]; step <- step + 1    (3)
     G       = backward pass, given total                                                (4)
-    theta  <- optimiser(theta, G, now)                                                  (5)
+    theta  <- optimiser(theta, G, row)                                                  (5)
 
 reads nothing back. The sums of the last steps lie in a ring, which the host reads every RING steps: it hears so
 late of a loss that is not finite. From that step on (3) halts the optimiser, so the parameters are all the same
@@ -28,13 +28,13 @@ import numpy as np
 from ..checks import positive
 from ..kernels.batch import TAKE
 from ..kernels.step import ADVANCE
-from .memory import require_room
-from .recording import RING, Pass
-from .threads import Team, Trainable, default_shards
+from .memory import require_memory
+from .recording import RING, DeviceEpoch
+from .threads import ThreadRunner, Trainable, default_shards
 
 
-class GraphTeam(Team):
-    """A team whose shards take turns on one GPU, and whose steps are graphs.
+class GraphRunner(ThreadRunner):
+    """A runner whose shards take turns on one GPU, and whose steps are graphs.
 
     batch_size: the largest batch (N,). Shards default to one. Raises MemoryError, before anything is made,
     where the batch does not fit into the GPU's memory. Source: the module.
@@ -42,7 +42,7 @@ class GraphTeam(Team):
 
     def __init__(self, model: Trainable, batch_size: int, shards: int | None = None, threads: int | None = None):
         shards = positive("shards", default_shards(batch_size, "cupy") if shards is None else shards)
-        require_room(model, batch_size, min(shards, batch_size))
+        require_memory(model, batch_size, min(shards, batch_size))
         super().__init__(model, batch_size, shards, threads)
         self.threads = 1
         sums = self.backend.zeros((self.shards, self.replicas[0].sums.size), np.float64)
@@ -53,14 +53,14 @@ class GraphTeam(Team):
         self.nothing = self.backend.zeros((1,))
         self.take, self.advance = self.backend.op(TAKE), self.backend.op(ADVANCE)
 
-    def __enter__(self) -> "GraphTeam":
+    def __enter__(self) -> "GraphRunner":
         return self
 
     def __exit__(self, *_: Any) -> None:
         """Nothing to end: the stream stays the backend's."""
 
     def kept(self, total: np.ndarray) -> bool:
-        """As Team.kept: only a sum that is not finite halts the steps after it; total (k,). Source: the module."""
+        """As ThreadRunner.kept: only a sum that is not finite halts the steps after it; total (k,). Source: the module."""
         return not np.isfinite(total).all()
 
     def _block(self) -> int:
@@ -68,12 +68,12 @@ class GraphTeam(Team):
 
     def feeds(self, source: Any) -> Any:
         """A pass over that source. Shapes: none. Source: the module."""
-        return Pass(self, source)
+        return DeviceEpoch(self, source)
 
     def steps(
         self, feeds: Any, order: np.ndarray, batch_size: int, optimizer: Any, stop: Callable[[], bool]
     ) -> Generator[np.ndarray, None, None]:
-        """As Team.steps, the totals RING at a time; order (n,), totals (k,). Source: the module."""
+        """As ThreadRunner.steps, the totals RING at a time; order (n,), totals (k,). Source: the module."""
         feeds.begin(order, optimizer.schedule(_counts(len(order), batch_size)))
 
         def train(N: int) -> None:
@@ -81,7 +81,7 @@ class GraphTeam(Team):
 
         before = optimizer.t
         try:
-            for total in self._walk(("train", *optimizer.fixed()), feeds, order, batch_size, train, stop):
+            for total in self._walk(("train", *optimizer.constants()), feeds, order, batch_size, train, stop):
                 if np.isfinite(total).all():
                     optimizer.t += 1
                 yield total
@@ -91,7 +91,7 @@ class GraphTeam(Team):
                 optimizer.t = before + steps
 
     def measure(self, feeds: Any, n: int, batch_size: int) -> np.ndarray:
-        """As Team.measure: total (k,) over all n examples. Source: the module."""
+        """As ThreadRunner.measure: total (k,) over all n examples. Source: the module."""
         order = np.arange(n, dtype=np.uint32)
         feeds.begin(order, np.zeros((len(_counts(n, batch_size)), 1)))
 
@@ -101,18 +101,18 @@ class GraphTeam(Team):
         return np.sum(list(self._walk("measure", feeds, order, batch_size, measure, lambda: False)), axis=0)
 
     def forward(self, feeds: Any, rows: np.ndarray) -> np.ndarray:
-        """As Team.forward, one batch rows (N,) by itself -> total (k,). Source: the module."""
+        """As ThreadRunner.forward, one batch rows (N,) by itself -> total (k,). Source: the module."""
         self._alone(feeds, rows)
         return self.backend.to_host(self.total)
 
     def gradients(self, feeds: Any, rows: np.ndarray) -> np.ndarray:
-        """As Team.gradients, one batch rows (N,) by itself -> total (k,). Source: the module."""
+        """As ThreadRunner.gradients, one batch rows (N,) by itself -> total (k,). Source: the module."""
         self._alone(feeds, rows)
         self._backward(len(rows))
         return self.backend.to_host(self.total)
 
     def update(self, optimizer: Any, total: np.ndarray) -> None:
-        """As Team.update, for the gradients (S, n) of one batch. Source: the module, (5)."""
+        """As ThreadRunner.update, for the gradients (S, n) of one batch. Source: the module, (5)."""
         optimizer.tick(total)
         optimizer.update(self.values, self.grads[: self.active], slice(0, self.values.size))
 
@@ -139,7 +139,7 @@ class GraphTeam(Team):
         counts, unread = _counts(len(order), batch_size), 0
         for step, N in enumerate(counts, 1):
             self._bring(feeds, order[(step - 1) * batch_size :][:N])
-            feeds.replay.run((what, N), partial(body, N))
+            feeds.recorder.run((what, N), partial(body, N))
             unread += 1
             ended = stop() or step == len(counts)
             if unread == RING or ended:
@@ -153,7 +153,7 @@ class GraphTeam(Team):
         rows = -(-N // self.shards)
         return [(first, min(rows, N - first)) for first in range(0, N, rows)]
 
-    def _forward(self, feeds: Any, N: int, batch_size: int, now: Any) -> None:
+    def _forward(self, feeds: Any, N: int, batch_size: int, row: Any) -> None:
         spans = self._spans(N)
         for s, (first, count) in enumerate(spans):
             rows, replica = self.index[s][:count], self.replicas[s]
@@ -163,7 +163,7 @@ class GraphTeam(Team):
             if replica.forward(x, x) is not replica.sums:  # (2)
                 raise TypeError(f"{type(replica).__name__}.forward is to fill self.sums and to return it")
         active = self.sums[: len(spans)]
-        self.advance(feeds.ring, self.total, now, feeds.state, active, feeds.schedule)  # (3)
+        self.advance(feeds.ring, self.total, row, feeds.state, active, feeds.schedule)  # (3)
 
     def _backward(self, N: int) -> None:
         self.active = len(self._spans(N))
@@ -171,7 +171,7 @@ class GraphTeam(Team):
             replica.backward(self.total)  # (4)
 
     def _train(self, feeds: Any, N: int, batch_size: int, optimizer: Any) -> None:
-        self._forward(feeds, N, batch_size, optimizer.now)
+        self._forward(feeds, N, batch_size, optimizer.row)
         self._backward(N)
         optimizer.update(self.values, self.grads[: self.active], slice(0, self.values.size))  # (5)
 

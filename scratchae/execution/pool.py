@@ -19,7 +19,7 @@ TRIALS = 3  # calls of each kind that run alone, to be timed; the first ones com
 Task = Callable[[int], Any]
 
 
-class Crew:
+class ThreadPool:
     """The calling thread and size - 1 others. Use it as a context manager: leaving it ends them.
 
     Shapes: none. Source: the module."""
@@ -28,7 +28,7 @@ class Crew:
         self.size = size
         self._timed: dict[str, list[float]] = {}
 
-    def __enter__(self) -> "Crew":
+    def __enter__(self) -> "ThreadPool":
         self._work: SimpleQueue = SimpleQueue()
         self._others = [Thread(target=self._wait_for_work, daemon=True) for _ in range(self.size - 1)]
         for thread in self._others:

@@ -14,7 +14,7 @@ import numpy as np
 RING = 64  # steps between two looks at the sums
 
 
-class Replay:
+class Recorder:
     """Sequences of launches by key: run as they are, then recorded, then replayed. Shapes: none.
 
     Source: the module."""
@@ -35,26 +35,26 @@ class Replay:
         self.graphs[key].launch(self.backend.stream)
 
 
-class Pass:
-    """A data set's way through a team, over and over: what its steps read and write in device memory.
+class DeviceEpoch:
+    """A data set's way through a runner, over and over: what its steps read and write in device memory.
 
-    order (n,), state (2,) = (step, halted), ring (RING, k), schedule (steps, j), now (j,). Source: the module.
+    order (n,), state (2,) = (step, halted), ring (RING, k), schedule (steps, j), row (j,). Source: the module.
     """
 
-    def __init__(self, team: Any, source: Any):
-        self.backend: Any = team.backend
+    def __init__(self, runner: Any, source: Any):
+        self.backend: Any = runner.backend
         with self.backend.sharing():
-            self.feeds = [source.feed(self.backend, team.rows) for _ in team.replicas]
+            self.feeds = [source.feed(self.backend, runner.rows) for _ in runner.replicas]
         self.order = self.backend.empty((len(source),), np.uint32)
         self.state = self.backend.empty((2,), np.int32)
-        self.ring = self.backend.empty((RING, team.total.size), np.float64)
+        self.ring = self.backend.empty((RING, runner.total.size), np.float64)
         self.schedule: Any = None
 
     def begin(self, order: np.ndarray, schedule: np.ndarray) -> None:
         """Start again at step 0: order (n or fewer,), schedule (steps, j). Source: the module."""
         if self.schedule is None or self.schedule.shape != schedule.shape:
             self.schedule = self.backend.empty(schedule.shape)
-            self.replay = Replay(self.backend)  # graphs hold the address of the schedule
+            self.recorder = Recorder(self.backend)  # graphs hold the address of the schedule
         self.backend.write(self.schedule, schedule)
         self.backend.write(self.order[: len(order)], order)
         self.backend.write(self.state, 0)

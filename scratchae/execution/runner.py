@@ -3,17 +3,19 @@
 from typing import Any
 
 from .. import randomness
-from .graphs import GraphTeam
-from .threads import Team, Trainable
+from .graphs import GraphRunner
+from .threads import ThreadRunner, Trainable
 
 
-def team_of(model: Trainable, batch_size: int, shards: int | None = None, threads: int | None = None) -> Team:
-    """The team for a model's backend, batches up to (N,). Raises as Team and GraphTeam. Source: the module."""
-    kind = GraphTeam if model.backend.name == "cupy" else Team
+def runner_for(
+    model: Trainable, batch_size: int, shards: int | None = None, threads: int | None = None
+) -> ThreadRunner:
+    """The runner for a model's backend, batches up to (N,). Raises as ThreadRunner and GraphRunner. Source: the module."""
+    kind = GraphRunner if model.backend.name == "cupy" else ThreadRunner
     return kind(model, batch_size, shards, threads)
 
 
-def held_out(team: Team, feeds: Any, n: int, batch_size: int, seed: int) -> dict[str, float]:
-    """The terms over all n examples of the feeds, by a team that exists. Shapes: none. Source: ``evaluate``."""
-    team.set_clock(randomness.clock(seed, purpose=randomness.EVALUATION))
-    return team.objective.loss(team.measure(feeds, n, batch_size))
+def held_out(runner: ThreadRunner, feeds: Any, n: int, batch_size: int, seed: int) -> dict[str, float]:
+    """The terms over all n examples of the feeds, by a runner that exists. Shapes: none. Source: ``evaluate``."""
+    runner.set_clock(randomness.clock(seed, purpose=randomness.EVALUATION))
+    return runner.objective.loss(runner.measure(feeds, n, batch_size))

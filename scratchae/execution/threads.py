@@ -21,14 +21,14 @@ import numpy as np
 
 from ..backend import Array, Backend
 from ..checks import positive
-from .pool import Crew
+from .pool import ThreadPool
 
 GRAIN = 32  # parameters: parts of the flat vector start on multiples of 128 bytes
 BLOCK_BYTES = 6_000_000  # of activations and their gradients, for the rows that go through a model at once
 
 
 class Trainable(Protocol):
-    """What a team asks of a model: parameters (n,), and replicas of its objective. Source: none, a protocol."""
+    """What a runner asks of a model: parameters (n,), and replicas of its objective. Source: none, a protocol."""
 
     parameters: Any
     backend: Backend
@@ -49,7 +49,7 @@ def default_shards(batch_size: int, backend: str = "numpy") -> int:
     return 1 if batch_size < 32 else 2 if batch_size < 1024 else 4
 
 
-class Team:
+class ThreadRunner:
     """Replicas of a model, one for each shard, and the threads that run them.
 
     batch_size: the largest batch (N,). Gradients are (S, n). Use it as a context manager: leaving it ends
@@ -74,12 +74,12 @@ class Team:
         self.parts = [slice(i, min(i + step, n)) for i in range(0, n, step)]
         self.active = self.shards
 
-    def __enter__(self) -> "Team":
+    def __enter__(self) -> "ThreadRunner":
         from threadpoolctl import threadpool_limits
 
         with ExitStack() as stack:
             stack.enter_context(threadpool_limits(1, "blas"))
-            self._each = stack.enter_context(Crew(self.threads)).each
+            self._each = stack.enter_context(ThreadPool(self.threads)).each
             self._stack = stack.pop_all()
         return self
 

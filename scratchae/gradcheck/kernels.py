@@ -19,7 +19,7 @@ from ..kernels.errors import ABSOLUTE_ERROR, SQUARED_ERROR
 from ..kernels.gaussian import GAUSSIAN_GRADIENT, GAUSSIAN_SAMPLE
 from ..kernels.kernel import Kernel
 from ..kernels.learned_gaussian import LEARNED_GAUSSIAN_NLL
-from ..kernels.lstm import THROUGH_TIME, THROUGH_TIME_GRADIENT, length
+from ..kernels.lstm import THROUGH_TIME, THROUGH_TIME_GRADIENT, scratch_size
 from ..kernels.noise import GAUSSIAN_NOISE, GAUSSIAN_NOISE_GRADIENT, MASK, SALT_AND_PEPPER
 from ..kernels.patches import COL2IM, IM2COL
 from ..kernels.penalties import RATE_GRADIENT, SUM_UNITS
@@ -224,7 +224,7 @@ def _lstm(backend: Backend) -> Report:
     T, N, U = 3, 4, 5
     start = {"a": probe((T, N, 4 * U), 60), "R": probe((U, 4 * U), 61), "b": probe((4 * U,), 62)}
     c, h = (np.concatenate([probe((1, N, U), seed), np.full((T, N, U), np.nan)]) for seed in (63, 65))
-    flat = backend.empty((length(N, U),))
+    flat = backend.empty((scratch_size(N, U),))
 
     def states(given: dict[str, np.ndarray]) -> list[np.ndarray]:
         outs = [backend.asarray(value) for value in (np.full((T, 4, N, U), np.nan), c, h)]

@@ -1,7 +1,7 @@
 """The protocol of a layer."""
 
 from ..backend import Array, Backend
-from ..checks import nameable, takes
+from ..checks import accepts, nameable
 from ..initializers import Initializer
 from ..kernels.activation import BIAS_ACTIVATION
 from ..parameters import Declared, Views
@@ -94,7 +94,7 @@ def known_initializer(init: Initializer) -> Initializer:
     if not callable(init) or isinstance(init, type):
         raise TypeError(f"an initialiser is {init!r}, but a function such as initializers.he_normal is expected")
     nameable("initialiser", init)
-    if not takes(init, 3, "noise"):
+    if not accepts(init, 3, "noise"):
         raise TypeError(
             f"the initialiser is {init!r}, but a function (shape, fan_in, fan_out, noise) is expected, such as "
             "initializers.he_normal"

@@ -10,7 +10,7 @@ from ..kernels.activation import ACTIVATION_GRADIENT, BIAS_ACTIVATION
 from ..parameters import Declared
 from .base import Layer, Shape, known_activation, known_initializer
 from .geometry import Axis, Pair, from_image, from_patches, known_padding, pair
-from .products import Convolution, TransposedConvolution, convolution
+from .products import ConvProduct, TransposedConvProduct, convolution
 
 
 class _Convolution(Layer):
@@ -27,7 +27,7 @@ class _Convolution(Layer):
     dW: Array
     db: Array
     axes: tuple[Axis, Axis]
-    product: Convolution
+    product: ConvProduct
 
     def __init__(
         self,
@@ -152,5 +152,5 @@ class ConvTranspose2d(_Convolution):
 
     def bind(self, backend: Backend, rows: int, need_dx: bool) -> None:
         """Buffers y, da, dx (rows, ...) and the scratch of the product. Source: the class docstring."""
-        self.product = TransposedConvolution(backend, self.axes, self.outputs, self.inputs, rows)
+        self.product = TransposedConvProduct(backend, self.axes, self.outputs, self.inputs, rows)
         self._bind(backend, rows, need_dx)

@@ -33,7 +33,7 @@ class Axis:
     before: int
 
     @property
-    def step(self) -> int:
+    def bounded_stride(self) -> int:
         """The stride, or one that goes beyond the image just as well: loops run over the pixels of a stride.
 
         Shapes: none. Source: none, a bound."""

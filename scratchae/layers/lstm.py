@@ -6,7 +6,7 @@ from ..backend import Array, Backend
 from ..checks import positive
 from ..initializers import Initializer, glorot_uniform, lstm_bias, orthogonal
 from ..kernels.activation import ACTIVATION_GRADIENT
-from ..kernels.lstm import THROUGH_TIME, THROUGH_TIME_GRADIENT, length
+from ..kernels.lstm import THROUGH_TIME, THROUGH_TIME_GRADIENT, scratch_size
 from ..kernels.swap import SWAP
 from ..parameters import Declared
 from .base import Layer, Shape, known_initializer
@@ -108,7 +108,7 @@ class LSTM(Layer):
         self.y = empty((rows, *self.output))
         self.dx_t = empty((T * rows, I)) if need_dx else None
         self.dx = empty((rows, T, I)) if need_dx else None
-        self.flat = empty((length(rows, U),))
+        self.flat = empty((scratch_size(rows, U),))
 
     def forward(self, x: Array) -> Array:
         """x (N, T, I) -> y (N, T, U) or (N, U). Source: the class docstring."""

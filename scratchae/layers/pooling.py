@@ -54,7 +54,7 @@ class MaxPool2d(Layer):
         self.shape = _image(self, shape)
         axes = zip(shape[:2], self.size, self.stride or self.size, strict=True)
         r, c = (from_image(n, k, s, self.padding, axis) for axis, (n, k, s) in enumerate(axes))
-        self.geometry = (*self.size, r.step, c.step, r.before, c.before)
+        self.geometry = (*self.size, r.bounded_stride, c.bounded_stride, r.before, c.before)
         self.output = (r.patches, c.patches, shape[2])
         return self.output, {}
 

@@ -1,14 +1,14 @@
 """The products that convolutional layers are made of, bound to a backend: kernels, geometry, scratch."""
 
 from ..backend import Array, Backend
-from ..kernels.convolution import CONV, CONV_GRADIENT, CONV_TRANSPOSE, CONV_TRANSPOSE_GRADIENT, TURN, room
+from ..kernels.convolution import CONV, CONV_GRADIENT, CONV_TRANSPOSE, CONV_TRANSPOSE_GRADIENT, ROTATE_KERNEL, room
 from ..kernels.patches import FEW
 from .geometry import Axis
 
 Axes = tuple[Axis, Axis]
 
 
-class Convolution:
+class ConvProduct:
     """a = im2col(x) W and its gradients: every output is the product of one patch of x with W.
 
     Shapes: x, dx (N, H, W, C), W, dW (kh, kw, C, O), a, da (N, P, Q, O). channels: C, others: O, rows: the
@@ -17,7 +17,7 @@ class Convolution:
 
     def __init__(self, backend: Backend, axes: Axes, channels: int, others: int, rows: int):
         vertical, horizontal = axes
-        self.geometry = (vertical.step, horizontal.step, vertical.before, horizontal.before)
+        self.geometry = (vertical.bounded_stride, horizontal.bounded_stride, vertical.before, horizontal.before)
         kernel = (vertical.kernel, horizontal.kernel)
         image = rows, vertical.pixels, horizontal.pixels, channels
         grid = rows, vertical.patches, horizontal.patches, others
@@ -35,7 +35,7 @@ class Convolution:
         self.conv_gradient(dW, dx, da, x, W, *self.geometry, add, self.flat, self.Wt)
 
 
-class TransposedConvolution(Convolution):
+class TransposedConvProduct(ConvProduct):
     """a = col2im(x W^T) and its gradients: every input paints its multiple of W as one patch of a.
 
     Shapes: x, dx (N, P, Q, O), W, dW (kh, kw, C, O), a, da (N, H, W, C), where C is the layer's number of
@@ -51,8 +51,8 @@ class TransposedConvolution(Convolution):
         self.transpose_gradient(dW, dx, da, x, W, *self.geometry, add, self.flat)
 
 
-class TurnedConvolution(TransposedConvolution):
-    """A convolution of stride 1 to few channels, as the transposed one with the kernel turned by half a turn.
+class RotatedConvProduct(TransposedConvProduct):
+    """A convolution of stride 1 to few channels, as the transposed one with the kernel rotated by half a turn.
 
     A patch of x has kh kw C numbers, one of the output kh kw O: with 32 channels in and 1 out, a 32nd. Along one
     axis, with x padded by ``before`` zeros,
@@ -71,24 +71,24 @@ class TurnedConvolution(TransposedConvolution):
         )
         super().__init__(backend, (vertical, horizontal), others, channels, rows)
         shape = (vertical.kernel, horizontal.kernel, others, channels)
-        self.turn = backend.op(TURN)
-        self.turned, self.dturned = backend.empty(shape), backend.empty(shape)
+        self.rotate = backend.op(ROTATE_KERNEL)
+        self.rotated, self.drotated = backend.empty(shape), backend.empty(shape)
 
     def forward(self, a: Array, x: Array, W: Array) -> None:
         """a (N, P, Q, O) <- x (N, H, W, C), W. Source: the class docstring."""
-        self.turn(self.turned, W, False)  # (1)
-        super().forward(a, x, self.turned)
+        self.rotate(self.rotated, W, False)  # (1)
+        super().forward(a, x, self.rotated)
 
     def backward(self, dW: Array, dx: Array, da: Array, x: Array, W: Array, add: bool) -> None:
         """dW, dx (N or 0, H, W, C) <- da (N, P, Q, O), x, W. Source: the class docstring."""
-        self.turn(self.turned, W, False)  # (1)
-        super().backward(self.dturned, dx, da, x, self.turned, False)
-        self.turn(dW, self.dturned, add)  # (1)
+        self.rotate(self.rotated, W, False)  # (1)
+        super().backward(self.drotated, dx, da, x, self.rotated, False)
+        self.rotate(dW, self.drotated, add)  # (1)
 
 
-def convolution(backend: Backend, axes: Axes, inputs: int, outputs: int, rows: int) -> Convolution:
+def convolution(backend: Backend, axes: Axes, inputs: int, outputs: int, rows: int) -> ConvProduct:
     """The convolution of x (N, H, W, inputs) to (N, P, Q, outputs), by whichever patches are smaller.
 
     Source: the classes."""
     turns = outputs <= FEW < inputs and all(axis.stride == 1 and axis.before < axis.kernel for axis in axes)
-    return (TurnedConvolution if turns else Convolution)(backend, axes, inputs, outputs, rows)
+    return (RotatedConvProduct if turns else ConvProduct)(backend, axes, inputs, outputs, rows)

@@ -7,7 +7,7 @@ from typing import Any, Self
 import numpy as np
 
 from ..backend import Backend
-from ..checks import level
+from ..checks import stacklevel
 from ..layers import GaussianNoise, Layer, Masking
 from ..layers.sequential import leaves
 from ..likelihoods import Likelihood, SquaredError
@@ -60,7 +60,7 @@ class Autoencoder(Model):
                 f"the code has {code} units for {numbers} numbers of x, so the model can learn to copy: make it "
                 "smaller, give it a penalty, or put noise before it",
                 WideCode,
-                stacklevel=level(),
+                stacklevel=stacklevel(),
             )
         return self
 

@@ -99,7 +99,7 @@ class Model:
         self.require_built()
         return copy.deepcopy(self.objective)
 
-    def outputs(self, h: np.ndarray) -> np.ndarray:
+    def decoder_output(self, h: np.ndarray) -> np.ndarray:
         """A code h, or z, (N, *code) -> what the decoder gives, (N, ...): the parameters a of p(x | h).
 
         Logits, means, or mu and logvar, for the methods of model.likelihood: LearnedGaussian.sigma(a) says how sure
@@ -109,19 +109,19 @@ class Model:
         return self._map(lambda f, rows: f.decoder.forward(rows), self._rows(h, *self._code()))
 
     def decode(self, h: np.ndarray) -> np.ndarray:
-        """A code h, or z, (N, *code) -> the mean of p(x | h), (N, *input_shape). Raises as ``outputs``.
+        """A code h, or z, (N, *code) -> the mean of p(x | h), (N, *input_shape). Raises as ``decoder_output``.
 
         Source: objectives/reconstruction.py (2), objectives/elbo.py (3).
         """
-        return self.objective.likelihood.mean(self.outputs(h))
+        return self.objective.likelihood.mean(self.decoder_output(h))
 
-    def draw(self, h: np.ndarray, seed: int = 0) -> np.ndarray:
+    def sample_x(self, h: np.ndarray, seed: int = 0) -> np.ndarray:
         """A code h, or z, (N, *code) -> x ~ p(x | h), (N, *input_shape), and not its mean.
 
         The same seed, the same draws. Raises TypeError for a likelihood that is no distribution, and what
-        ``outputs`` raises. Source: likelihoods/base.py.
+        ``decoder_output`` raises. Source: likelihoods/base.py.
         """
-        return self.objective.likelihood.sample(self.outputs(h), Draws(seed, OUTPUTS))
+        return self.objective.likelihood.sample(self.decoder_output(h), Draws(seed, OUTPUTS))
 
     def _code(self) -> tuple[tuple[int, ...], str]:
         """The shape of a row of the code, and its name."""

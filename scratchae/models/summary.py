@@ -24,13 +24,13 @@ def table(model: Any) -> str:
                 if key.startswith(name + ".")
             ]
             output = str(layer.output) if built else "not built"
-            rows.append((f"{name}  {describe(layer)}", output, f"{sum(counts):,}" if counts else ""))
+            rows.append((f"{name}  {as_call(layer)}", output, f"{sum(counts):,}" if counts else ""))
     widths = [max(len(row[i]) for row in rows) for i in range(3)]
     body = ["  ".join((a.ljust(widths[0]), b.ljust(widths[1]), c.rjust(widths[2]))).rstrip() for a, b, c in rows]
     return "\n".join([_title(model, built), body[0], "-" * (sum(widths) + 4), *body[1:]])
 
 
-def describe(layer: Any) -> str:
+def as_call(layer: Any) -> str:
     """The call that made it, with what differs from the default: Dense(784, 400, activation='relu').
 
     An argument that is no attribute of that name, as in a class of the reader's own, is left out.
@@ -44,7 +44,7 @@ def describe(layer: Any) -> str:
         if p.kind is p.VAR_POSITIONAL:
             words += [str(v) for v in value]
         elif p.default is p.empty:
-            words.append(describe(value) if isinstance(value, Layer) else str(_single(value)))
+            words.append(as_call(value) if isinstance(value, Layer) else str(_single(value)))
         elif _single(value) != p.default and not callable(value):
             words.append(f"{p.name}={_single(value)!r}")
     return f"{type(layer).__name__}({', '.join(words)})"
@@ -56,7 +56,7 @@ def _single(value: Any) -> Any:
 
 
 def _title(model: Any, built: bool) -> str:
-    parts = [describe(getattr(model, name)) for name in ("latent", "likelihood") if hasattr(model, name)]
+    parts = [as_call(getattr(model, name)) for name in ("latent", "likelihood") if hasattr(model, name)]
     beta = getattr(model, "beta", 1.0)
     parts += [f"beta={beta}"] if beta != 1.0 else []
     total = sum(int(np.prod(shape)) for shape, _ in model.parameters.declared.values()) if built else 0

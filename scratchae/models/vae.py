@@ -61,7 +61,7 @@ class VAE(Model):
     def sample(self, n: int, seed: int = 0) -> np.ndarray:
         """n draws z ~ N(0, I), decoded: means of p(x|z), (n, *input_shape). The same seed, the same draws.
 
-        For x ~ p(x|z) itself, ``draw`` takes z. Raises ValueError for n < 1. Source: Kingma and Welling 2014,
+        For x ~ p(x|z) itself, ``sample_x`` takes z. Raises ValueError for n < 1. Source: Kingma and Welling 2014,
         section 2.1, p(z) p(x|z).
         """
         z = randomness.normal((positive("n", n), self.latent.dimensions), seed, randomness.PRIOR)

@@ -21,7 +21,7 @@ class Contractive(Penalty):
     """weight ||dh/dx||^2, the squared Frobenius norm of the encoder's Jacobian, in closed form.
 
     Shapes: h (N, O), W (I, O) of the encoder's one Dense layer, a sigmoid or tanh; Flatten and Reshape may stand
-    beside it. The penalty depends on W twice, through h and by itself: ``own`` adds the second part to dW.
+    beside it. The penalty depends on W twice, through h and by itself: ``direct_gradient`` adds the second part to dW.
 
         penalty = weight sum_j s_nj^2 sum_i W_ij^2,   s the slope of the activation     (1)
 
@@ -32,7 +32,7 @@ class Contractive(Penalty):
 
     layer: Dense
 
-    def see(self, encoder: Layer) -> None:
+    def inspect(self, encoder: Layer) -> None:
         """Keep the encoder's Dense layer. Shapes: none. Raises ValueError for another. Source: the class."""
         parts = [layer for _, layer in leaves("encoder", encoder) if not isinstance(layer, (Flatten, Reshape))]
         if len(parts) != 1 or not isinstance(parts[0], Dense) or parts[0].activation not in B:
@@ -65,7 +65,7 @@ class Contractive(Penalty):
         self.gradient(out, dh, h, self.q, self.weight, self.b)
         return out
 
-    def own(self, h: Array) -> None:
+    def direct_gradient(self, h: Array) -> None:
         """Add to dW (I, O) what W does by itself; h (N, O). Source: kernels/contraction.py (5) (6)."""
         self.squared_slopes(self.c, h, self.b)
         self.weights_gradient(self.layer.dW, self.layer.W, self.c, self.weight)

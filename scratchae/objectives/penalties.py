@@ -38,10 +38,10 @@ class Penalty:
     def __init__(self, weight: float):
         self.weight = real32("weight", weight, 0)
 
-    def see(self, encoder: Layer) -> None:
+    def inspect(self, encoder: Layer) -> None:
         """Look at the encoder (N, ...) -> (N, code) once it is declared. Source: the penalty's own."""
 
-    def count(self, units: int) -> int:
+    def sums_needed(self, units: int) -> int:
         """How many sums it has for a code of that many units. Shapes: none. Source: ``forward``."""
         return 1
 
@@ -62,7 +62,7 @@ class Penalty:
         """dh, h (N, ...) -> dh with the gradient added, in a buffer of its own. Source: as ``forward``."""
         raise NotImplementedError(f"{type(self).__name__} does not say backward(dh, h, total)")
 
-    def own(self, h: Array) -> None:
+    def direct_gradient(self, h: Array) -> None:
         """Add to the encoder's gradients what does not go through h (N, ...), if anything does not.
 
         Called when the encoder has written its own. Source: as ``forward``."""
@@ -135,7 +135,7 @@ class KLRate(Penalty):
         super().__init__(weight)
         self.rate = real("rate", rate, 0, 1, strict=True)
 
-    def see(self, encoder: Layer) -> None:
+    def inspect(self, encoder: Layer) -> None:
         """Refuse an encoder (N, ...) -> (N, code) that is known to leave [0, 1]. Source: the class docstring."""
         for _, layer in reversed(leaves("", encoder)):
             how = _leads_out(layer)
@@ -147,7 +147,7 @@ class KLRate(Penalty):
             if how is not None:
                 return
 
-    def count(self, units: int) -> int:
+    def sums_needed(self, units: int) -> int:
         """A sum for each unit, or none at weight 0. Shapes: none. Source: the class docstring."""
         return units if self.weight else 0
 

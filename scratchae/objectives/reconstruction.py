@@ -39,14 +39,14 @@ class Reconstruction(Objective):
         """As Objective.declare, shapes too; the penalty sees the encoder. Source: objectives/base.py."""
         declared = super().declare(shape)
         if self.penalty:
-            self.penalty.see(self.encoder)
+            self.penalty.inspect(self.encoder)
         return declared
 
     def bind(self, backend: Backend, rows: int) -> None:
         """Bind every part for (rows, ...). Source: layers/base.py."""
         super().bind(backend, rows)
         units, self.sum_terms = math.prod(self.code), backend.op(SUMS)
-        own = self.penalty.count(units) if self.penalty else 0
+        own = self.penalty.sums_needed(units) if self.penalty else 0
         self.sums = backend.empty((2 + own,), np.float64)
         if self.penalty:
             self.penalty.bind(backend, rows, units)
@@ -78,4 +78,4 @@ class Reconstruction(Objective):
             dh = self.penalty.backward(dh, self.h, total)  # (4)
         self.encoder.backward(dh)  # (1)
         if self.penalty:
-            self.penalty.own(self.h)  # (4)
+            self.penalty.direct_gradient(self.h)  # (4)

@@ -26,23 +26,23 @@ class Adagrad(Optimizer):
         self.adagrad = backend.op(ADAGRAD)
         self.vectors = {"h": backend.empty((n,))}
         backend.write(self.vectors["h"], self.initial)
-        self.now = backend.zeros((2,))
+        self.row = backend.zeros((2,))
         self.t = 0
 
-    def constants(self, t: int, count: float) -> tuple[float, ...]:
-        """now (2,): 1 / count, alpha. Source: as the class."""
+    def per_step(self, t: int, count: float) -> tuple[float, ...]:
+        """row (2,): 1 / count, alpha. Source: as the class."""
         return 1.0 / count, self.rate(t)
 
     def update(self, values: Array, grads: Array, part: slice) -> None:
         """One step on values[part]; grads (S, n). Source: kernels/adagrad.py."""
-        self.adagrad(values, self.vectors["h"], grads, self.now, self.eps, part.start, part.stop)
+        self.adagrad(values, self.vectors["h"], grads, self.row, self.eps, part.start, part.stop)
 
 
 class Adadelta(Optimizer):
     """Steps in the units of the parameters, from running means of squares. Equations in kernels/adadelta.py.
 
     lr multiplies the step: 1 in the paper, which has none. Keras' default went from 1 to 0.001 with TensorFlow 2,
-    which is why older recipes that name Adadelta and no learning rate hardly train there now. Shapes: v, u (n,), n
+    which is why older recipes that name Adadelta and no learning rate hardly train there. Shapes: v, u (n,), n
     all parameters. Raises ValueError for lr or eps <= 0, or rho outside [0, 1).
     Source: Zeiler 2012, Algorithm 1; rho and eps are those of its runs on MNIST.
     """
@@ -56,17 +56,17 @@ class Adadelta(Optimizer):
         """v = u = 0 (n,), t = 0. Source: Zeiler 2012, Algorithm 1, initialisation."""
         self.adadelta = backend.op(ADADELTA)
         self.vectors = {"v": backend.zeros((n,)), "u": backend.zeros((n,))}
-        self.now = backend.zeros((2,))
+        self.row = backend.zeros((2,))
         self.t = 0
 
-    def constants(self, t: int, count: float) -> tuple[float, ...]:
-        """now (2,): 1 / count, alpha. Source: as the class."""
+    def per_step(self, t: int, count: float) -> tuple[float, ...]:
+        """row (2,): 1 / count, alpha. Source: as the class."""
         return 1.0 / count, self.rate(t)
 
     def update(self, values: Array, grads: Array, part: slice) -> None:
         """Algorithm 1 on values[part]; grads (S, n). Source: kernels/adadelta.py."""
         v, u = self.vectors["v"], self.vectors["u"]
-        self.adadelta(values, v, u, grads, self.now, self.rho, self.eps, part.start, part.stop)
+        self.adadelta(values, v, u, grads, self.row, self.rho, self.eps, part.start, part.stop)
 
 
 class RMSProp(Optimizer):
@@ -86,13 +86,13 @@ class RMSProp(Optimizer):
         """v = 0 (n,), t = 0. Source: as the class."""
         self.rmsprop = backend.op(RMSPROP)
         self.vectors = {"v": backend.zeros((n,))}
-        self.now = backend.zeros((2,))
+        self.row = backend.zeros((2,))
         self.t = 0
 
-    def constants(self, t: int, count: float) -> tuple[float, ...]:
-        """now (2,): 1 / count, alpha. Source: as the class."""
+    def per_step(self, t: int, count: float) -> tuple[float, ...]:
+        """row (2,): 1 / count, alpha. Source: as the class."""
         return 1.0 / count, self.rate(t)
 
     def update(self, values: Array, grads: Array, part: slice) -> None:
         """One step on values[part]; grads (S, n). Source: kernels/rmsprop.py."""
-        self.rmsprop(values, self.vectors["v"], grads, self.now, self.rho, self.eps, part.start, part.stop)
+        self.rmsprop(values, self.vectors["v"], grads, self.row, self.rho, self.eps, part.start, part.stop)

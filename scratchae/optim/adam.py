@@ -24,18 +24,18 @@ class Adam(Optimizer):
         """m = v = 0 (n,), t = 0. Source: Kingma and Ba 2015, Algorithm 1, initialisation."""
         self.adam = backend.op(ADAM)
         self.vectors = {"m": backend.zeros((n,)), "v": backend.zeros((n,))}
-        self.now = backend.zeros((4,))
+        self.row = backend.zeros((4,))
         self.t = 0
 
-    def constants(self, t: int, count: float) -> tuple[float, ...]:
-        """now (4,): 1 / count, alpha, 1 - beta1^t, 1 - beta2^t. Source: Kingma and Ba 2015, Algorithm 1."""
+    def per_step(self, t: int, count: float) -> tuple[float, ...]:
+        """row (4,): 1 / count, alpha, 1 - beta1^t, 1 - beta2^t. Source: Kingma and Ba 2015, Algorithm 1."""
         return 1.0 / count, self.rate(t), 1.0 - self.beta1**t, 1.0 - self.beta2**t
 
     def update(self, values: Array, grads: Array, part: slice) -> None:
         """Algorithm 1 on values[part]; grads (S, n). Source: kernels/adam.py."""
         m, v = self.vectors["m"], self.vectors["v"]
         constants = (self.beta1, self.beta2, self.eps, part.start, part.stop)
-        self.adam(values, m, v, grads, self.now, *constants)
+        self.adam(values, m, v, grads, self.row, *constants)
 
 
 class AdamW(Adam):
@@ -67,4 +67,4 @@ class AdamW(Adam):
         """Algorithm 2 on values[part]; grads (S, n). Source: kernels/adamw.py."""
         m, v = self.vectors["m"], self.vectors["v"]
         constants = (self.beta1, self.beta2, self.eps, self.weight_decay, part.start, part.stop)
-        self.adamw(values, m, v, grads, self.now, *constants)
+        self.adamw(values, m, v, grads, self.row, *constants)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from ..backend import Array, Backend
-from ..checks import MOST32, instance, nameable, real, real32, takes
+from ..checks import MOST32, accepts, nameable, not_a_class, real, real32
 
 Rate = float | Callable[[int], float]
 
@@ -16,11 +16,11 @@ def learning_rate(lr: Any) -> Rate:
 
     Raises ValueError for another number, TypeError for a class, for a function that does not take a step, and for
     what no file could name, such as a lambda. Shapes: none. Source: schedules.py."""
-    instance("learning rate", lr)
+    not_a_class("learning rate", lr)
     nameable("learning rate", lr)
     if not callable(lr):
         return real32("lr", lr, 0, strict=True)
-    if not takes(lr, 1):
+    if not accepts(lr, 1):
         raise TypeError(f"the learning rate is {lr!r}, but a number, or a function of the step t, is expected")
     return lr
 
@@ -28,9 +28,9 @@ def learning_rate(lr: Any) -> Rate:
 class Optimizer:
     """One update of one flat vector.
 
-    ``bind`` makes the state vectors (n,), once; ``constants`` says what changes with the step (t, learning
+    ``bind`` makes the state vectors (n,), once; ``per_step`` says what changes with the step (t, learning
     rate, 1 / count), which ``tick`` puts into a small array; ``update`` runs the kernel over one part of the
-    vector, so that several threads may share it. Where now[0] is 0 the loss was not finite, and the kernel
+    vector, so that several threads may share it. Where row[0] is 0 the loss was not finite, and the kernel
     changes nothing. An optimiser holds the state of one model and goes on with it when ``fit`` is called again.
     Source: autograd's optimisers on one flat vector.
     """
@@ -40,14 +40,14 @@ class Optimizer:
     epoch: int = 0  # whole epochs done, by all calls of fit
     backend: Backend
     vectors: dict[str, Array]  # name: (n,), saved with the model
-    now: Array  # (j,), what changes between steps
+    row: Array  # (j,), what changes between steps
     owner: Any = None
 
     def bind(self, backend: Backend, n: int) -> None:
         """Make the state vectors (n,) for n parameters, zero. Source: the optimiser's own paper."""
         raise NotImplementedError
 
-    def own(self, parameters: Any) -> None:
+    def start(self, parameters: Any) -> None:
         """Take on a model's parameters, values (n,), or go on with them.
 
         Raises ValueError where this optimiser already holds another model's state. Source: none, a check."""
@@ -62,14 +62,14 @@ class Optimizer:
         self.bind(parameters.backend, parameters.size)
         self.owner = parameters
 
-    def constants(self, t: int, count: float) -> tuple[float, ...]:
-        """What the kernel reads at step t of count rows: now (j,), 1 / count first. Source: as ``bind``."""
+    def per_step(self, t: int, count: float) -> tuple[float, ...]:
+        """What the kernel reads at step t of count rows: row (j,), 1 / count first. Source: as ``bind``."""
         raise NotImplementedError(
-            f"{type(self).__name__} does not say constants(t, count): the numbers that its kernel reads at step t, "
+            f"{type(self).__name__} does not say per_step(t, count): the numbers that its kernel reads at step t, "
             "1 / count first"
         )
 
-    def fixed(self) -> tuple[float, ...]:
+    def constants(self) -> tuple[float, ...]:
         """The numbers that the kernel is handed as they are: all but the learning rate. Shapes: none.
 
         Source: execution/graphs.py, which records a step anew where one of them has changed."""
@@ -83,20 +83,20 @@ class Optimizer:
         return real(f"the learning rate of step {t}", lr, 0, MOST32)
 
     def tick(self, total: np.ndarray) -> None:
-        """Advance t and fill now (j,); total (k,): sums, the count first. Source: as ``bind``."""
-        self.backend.write(self.now, self.constants(self.t + 1, total[0]))
+        """Advance t and fill row (j,); total (k,): sums, the count first. Source: as ``bind``."""
+        self.backend.write(self.row, self.per_step(self.t + 1, total[0]))
         self.t += 1
 
     def schedule(self, counts: list[int]) -> np.ndarray:
-        """now (j,) of the next steps, which have that many rows each: (steps, j).
+        """row (j,) of the next steps, which have that many rows each: (steps, j).
 
         Raises TypeError where ``tick`` is another than here, since no step calls it. Source: graphs.py."""
         if type(self).tick is not Optimizer.tick:
             raise TypeError(
                 f"{type(self).__name__} has a tick of its own, which a GPU's recorded steps do not call: say what "
-                "changes in constants(t, count)"
+                "changes in per_step(t, count)"
             )
-        return np.array([self.constants(self.t + i, count) for i, count in enumerate(counts, 1)])
+        return np.array([self.per_step(self.t + i, count) for i, count in enumerate(counts, 1)])
 
     def update(self, values: Array, grads: Array, part: slice) -> None:
         """values[part] <- one step along grads (S, n)[:, part]. Source: as ``bind``."""

@@ -21,13 +21,13 @@ class SGD(Optimizer):
         """v = 0 (n,), t = 0. Source: Sutskever et al. 2013."""
         self.sgd = backend.op(SGD_KERNEL)
         self.vectors = {"v": backend.zeros((n,))}
-        self.now = backend.zeros((2,))
+        self.row = backend.zeros((2,))
         self.t = 0
 
-    def constants(self, t: int, count: float) -> tuple[float, ...]:
-        """now (2,): 1 / count, alpha. Source: as the class."""
+    def per_step(self, t: int, count: float) -> tuple[float, ...]:
+        """row (2,): 1 / count, alpha. Source: as the class."""
         return 1.0 / count, self.rate(t)
 
     def update(self, values: Array, grads: Array, part: slice) -> None:
         """One step on values[part]; grads (S, n). Source: kernels/sgd.py."""
-        self.sgd(values, self.vectors["v"], grads, self.now, self.momentum, part.start, part.stop)
+        self.sgd(values, self.vectors["v"], grads, self.row, self.momentum, part.start, part.stop)

@@ -62,12 +62,12 @@ def load(path: str | os.PathLike[str], *, backend: str | Backend = "numpy", clas
     for other ``classes``, FileNotFoundError, and ValueError for two of one name, and for a file that is damaged, of
     another kind, describes what cannot be, or names a class that is not allowed. Source: the safetensors format.
     """
-    own = _by_name(classes)
+    custom = _by_name(classes)
     if not isinstance(backend, Backend):
         get_backend(backend)  # refused before the file is read, and not as a fault of the file
     metadata, tensors = _read(Path(path))
     try:
-        return _restore(metadata, tensors, own, backend)
+        return _restore(metadata, tensors, custom, backend)
     except (KeyError, TypeError, AttributeError, RecursionError, json.JSONDecodeError) as error:
         raise ValueError(
             f"{path} does not describe a model of this library ({type(error).__name__}: {error}): save it again"
@@ -77,21 +77,21 @@ def load(path: str | os.PathLike[str], *, backend: str | Backend = "numpy", clas
 
 
 def _by_name(classes: Any) -> dict[str, Any]:
-    own = tuple(classes) if isinstance(classes, Iterable) and not isinstance(classes, str) else (None,)
-    if not all(inspect.isclass(c) or inspect.isfunction(c) for c in own):
+    custom = tuple(classes) if isinstance(classes, Iterable) and not isinstance(classes, str) else (None,)
+    if not all(inspect.isclass(c) or inspect.isfunction(c) for c in custom):
         raise TypeError(f"classes is {classes!r}, but a list of classes is expected, such as [Mine]")
-    named = {c.__name__: c for c in own}
-    if len(named) < len(set(own)):
-        raise ValueError(f"classes is {own}, but two have one name: hand in the one that the file means")
+    named = {c.__name__: c for c in custom}
+    if len(named) < len(set(custom)):
+        raise ValueError(f"classes is {custom}, but two have one name: hand in the one that the file means")
     return named
 
 
-def _made(what: str, metadata: Any, own: dict[str, Any]) -> Any:
-    return construct(json.loads(metadata[what]), own, metadata["format"] == FIRST)
+def _made(what: str, metadata: Any, custom: dict[str, Any]) -> Any:
+    return construct(json.loads(metadata[what]), custom, metadata["format"] == FIRST)
 
 
-def _restore(metadata: Any, tensors: Any, own: dict[str, Any], backend: str | Backend) -> Any:
-    model = _made("model", metadata, own)
+def _restore(metadata: Any, tensors: Any, custom: dict[str, Any], backend: str | Backend) -> Any:
+    model = _made("model", metadata, custom)
     if not isinstance(model, models.Model):
         raise TypeError(f"{type(model).__name__} is no model")
     shape, dtype = tuple(json.loads(metadata["input_shape"])), metadata["dtype"]
@@ -107,15 +107,15 @@ def _restore(metadata: Any, tensors: Any, own: dict[str, Any], backend: str | Ba
     for name, view in model.parameters.views().items():
         model.backend.write(view, tensors[name])
     if "optimizer" in metadata:
-        model.optimizer = _restore_optimizer(metadata, tensors, own, model)
+        model.optimizer = _restore_optimizer(metadata, tensors, custom, model)
     return model
 
 
-def _restore_optimizer(metadata: Any, tensors: Any, own: dict[str, Any], model: Any) -> Any:
-    optimizer = _made("optimizer", metadata, own)
+def _restore_optimizer(metadata: Any, tensors: Any, custom: dict[str, Any], model: Any) -> Any:
+    optimizer = _made("optimizer", metadata, custom)
     if not isinstance(optimizer, optim.Optimizer):
         raise TypeError(f"{type(optimizer).__name__} is no optimiser")
-    optimizer.own(model.parameters)
+    optimizer.start(model.parameters)
     expected = {f"optimizer.{name}": (a.shape, a.dtype.name) for name, a in optimizer.vectors.items()}
     found = {name: (a.shape, a.dtype.name) for name, a in tensors.items() if name.startswith("optimizer.")}
     counters = json.loads(metadata["counters"])

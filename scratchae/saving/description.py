@@ -2,9 +2,9 @@
 
     Dense(784, 64, "relu")     {"class": "Dense", "arguments": {"inputs": 784, "outputs": 64, ...}}
     glorot_uniform             {"function": "glorot_uniform"}
-    a class of the user's      {"class": "Mine", "own": true, "arguments": {...}}
+    a class of the user's      {"class": "Mine", "custom": true, "arguments": {...}}
 
-Only what is on the allow-list is built, or, where it is "own", what the reader hands in: a class of the user's may
+Only what is on the allow-list is built, or, where it is "custom", what the reader hands in: a class of the user's may
 be called like one of the library's, and neither stands for the other. (Files of the first format name both kinds
 alike.) An object that stands in two places, such as a layer and what is tied to it, is described once; the second
 place holds its number.
@@ -46,10 +46,10 @@ def describe(thing: Any) -> Any:
     What is written is constructed once, so that it can be read again. Raises TypeError for what has no such form,
     such as a lambda. Source: scikit-learn's ``get_params``.
     """
-    own: dict[str, Any] = {}
+    custom: dict[str, Any] = {}
     try:
-        description = _describe(thing, [], own)
-        again = _describe(construct(description, own), [], {})
+        description = _describe(thing, [], custom)
+        again = _describe(construct(description, custom), [], {})
     except Unspeakable:
         raise
     except Exception as error:  # a constructor of the reader's own may raise anything
@@ -60,33 +60,33 @@ def describe(thing: Any) -> Any:
     return description
 
 
-def _describe(thing: Any, done: list[Any], own: dict[str, Any]) -> Any:
+def _describe(thing: Any, done: list[Any], custom: dict[str, Any]) -> Any:
     if isinstance(thing, np.generic):
         thing = thing.item()
     if thing is None or isinstance(thing, (bool, int, float, str)):
         return thing
     if isinstance(thing, (list, tuple)):
-        return [_describe(part, done, own) for part in thing]
+        return [_describe(part, done, custom) for part in thing]
     if inspect.isfunction(thing) and "<" not in thing.__qualname__:
-        return _named("function", thing, own)
+        return _named("function", thing, custom)
     if inspect.isroutine(thing) or inspect.isfunction(thing) or type(thing).__module__ in FOREIGN:
         raise Unspeakable(thing)
     for n, one in enumerate(done):
         if one is thing:
             return {"same": n}
-    arguments = {key: _describe(value, done, own) for key, value in _arguments(thing).items()}
+    arguments = {key: _describe(value, done, custom) for key, value in _arguments(thing).items()}
     done.append(thing)
-    return _named("class", type(thing), own) | {"arguments": arguments}
+    return _named("class", type(thing), custom) | {"arguments": arguments}
 
 
-def _named(kind: str, thing: Any, own: dict[str, Any]) -> dict[str, Any]:
-    """A class or function by its name; one that is not the library's is marked, and put into own."""
+def _named(kind: str, thing: Any, custom: dict[str, Any]) -> dict[str, Any]:
+    """A class or function by its name; one that is not the library's is marked, and put into custom."""
     name = thing.__name__
     if LIBRARY.get(name) is thing:
         return {kind: name}
-    if own.setdefault(name, thing) is not thing:
+    if custom.setdefault(name, thing) is not thing:
         raise Unspeakable(thing, f": it is {name}, and another of the reader's own is called so too")
-    return {kind: name, "own": True}
+    return {kind: name, "custom": True}
 
 
 def _arguments(thing: Any) -> dict[str, Any]:
@@ -122,25 +122,25 @@ class Unspeakable(TypeError):
         )
 
 
-def construct(description: Any, own: dict[str, Any], first_format: bool = False) -> Any:
-    """The object of that description; own: the reader's classes and functions by their names. Shapes: none.
+def construct(description: Any, custom: dict[str, Any], first_format: bool = False) -> Any:
+    """The object of that description; custom: the reader's classes and functions by their names. Shapes: none.
 
     In files of the first format nothing is marked as the reader's own: what was handed in goes before the rest.
     Raises ValueError for a name that is not allowed, KeyError and TypeError for what is no description, and what
     the constructors raise. Source: ``describe``.
     """
-    return _construct(description, own, LIBRARY | own if first_format else LIBRARY, [])
+    return _construct(description, custom, LIBRARY | custom if first_format else LIBRARY, [])
 
 
-def _construct(description: Any, own: dict[str, Any], unmarked: dict[str, Any], done: list[Any]) -> Any:
+def _construct(description: Any, custom: dict[str, Any], unmarked: dict[str, Any], done: list[Any]) -> Any:
     if isinstance(description, list):
-        return [_construct(part, own, unmarked, done) for part in description]
+        return [_construct(part, custom, unmarked, done) for part in description]
     if not isinstance(description, dict):
         return description
     if "same" in description:
         return _again(description["same"], done)
     name = description.get("function") or description.get("class")
-    allowed = own if "own" in description else unmarked
+    allowed = custom if "custom" in description else unmarked
     if name not in allowed:
         raise ValueError(
             f"it names {name!r}, which is not one of this library's classes: if it is yours, hand it in as "
@@ -150,7 +150,7 @@ def _construct(description: Any, own: dict[str, Any], unmarked: dict[str, Any], 
         raise TypeError(f"{name} is not what the file says it is")
     if "function" in description:
         return allowed[name]
-    arguments = {key: _construct(part, own, unmarked, done) for key, part in description["arguments"].items()}
+    arguments = {key: _construct(part, custom, unmarked, done) for key, part in description["arguments"].items()}
     done.append(allowed[name](*arguments.pop("*", ()), **arguments))
     return done[-1]
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..checks import instance, positive, real, takes
+from ..checks import accepts, not_a_class, positive, real
 
 Callback = Callable[[Any, Any], Any]  # f(model, history)
 HELD_OUT = ("test_loss", "reconstruction", "kl", "penalty")  # columns of the validation data
@@ -22,12 +22,12 @@ def callables(callbacks: Iterable[Callback] | Callback | None) -> tuple[Callback
         raise TypeError(f"callbacks is {callbacks!r}, but a function f(model, history), or several, is expected")
     callbacks = tuple(callbacks)
     for callback in callbacks:
-        instance("callback", callback)
-        if not (callable(callback) and takes(callback, 2)):
+        not_a_class("callback", callback)
+        if not (callable(callback) and accepts(callback, 2)):
             raise TypeError(f"a callback is {callback!r}, but a function f(model, history) is expected")
         for name, second in {"begin": "validated", "finish": "history"}.items():
             part = getattr(callback, name, None)
-            if hasattr(callback, name) and not (callable(part) and takes(part, 2)):
+            if hasattr(callback, name) and not (callable(part) and accepts(part, 2)):
                 raise TypeError(
                     f"a callback's {name} is {part!r}, but a function (model, {second}) is expected: fit calls it"
                 )

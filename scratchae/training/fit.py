@@ -13,8 +13,8 @@ import numpy as np
 
 from .. import checks, randomness
 from ..datasets.fitting import fitting_source
-from ..execution.runner import held_out, team_of
-from ..execution.threads import Team
+from ..execution.runner import held_out, runner_for
+from ..execution.threads import ThreadRunner
 from ..optim import Optimizer
 from .callbacks import Callback, callables
 from .progress import Progress
@@ -85,23 +85,23 @@ def fit(
     optimizer.rate(optimizer.t + 1)
     if model.parameters.size == 0:
         raise ValueError(f"this {type(model).__name__} has no parameters to train: give it a layer such as Dense")
-    team = team_of(model, batch_size, shards, threads)
+    runner = runner_for(model, batch_size, shards, threads)
     for callback in callbacks:
         if hasattr(callback, "begin"):
             callback.begin(model, held is not None)
-    optimizer.own(model.parameters)
+    optimizer.start(model.parameters)
     model.optimizer = optimizer
     history, first = History(), optimizer.epoch + 1
-    with team, _interrupts() as stop, Progress(epochs, -(-len(source) // batch_size)) as progress:
-        run = _Run(team, optimizer, batch_size, seed, stop, progress)
-        feeds = team.feeds(source)
-        held_feeds = None if held is None else team.feeds(held)
+    with runner, _interrupts() as stop, Progress(epochs, -(-len(source) // batch_size)) as progress:
+        run = _Run(runner, optimizer, batch_size, seed, stop, progress)
+        feeds = runner.feeds(source)
+        held_feeds = None if held is None else runner.feeds(held)
         for epoch in range(first, first + epochs):
             record = run.epoch(feeds, len(source), epoch)
             if optimizer.epoch != epoch:  # interrupted
                 break
             if held is not None:
-                terms = held_out(team, held_feeds, len(held), batch_size, seed)
+                terms = held_out(runner, held_feeds, len(held), batch_size, seed)
                 run.require_finite(terms, f"on the validation data, after epoch {epoch}", "that epoch left")
                 record |= {"test_loss": terms.pop("loss"), **terms}
             history.records.append(record)
@@ -123,7 +123,7 @@ def fit(
 class _Run:
     """What stays the same from epoch to epoch."""
 
-    team: Team
+    runner: ThreadRunner
     optimizer: Any
     batch_size: int
     seed: int
@@ -134,15 +134,15 @@ class _Run:
         """Every one of n examples once -> the epoch's record, its terms averaged over the epoch.
 
         A loss that is no sum over examples is averaged as it was at each step, by its examples."""
-        began, objective = time.perf_counter(), self.team.objective
+        began, objective = time.perf_counter(), self.runner.objective
         seen, sums = np.zeros(0), dict[str, float]()
         order = randomness.permutation(n, self.seed, epoch)
-        self.team.set_clock(randomness.clock(self.seed, epoch))
+        self.runner.set_clock(randomness.clock(self.seed, epoch))
         first = self.optimizer.t + 1
-        with closing(self.team.steps(feeds, order, self.batch_size, self.optimizer, self.stop.is_set)) as totals:
+        with closing(self.runner.steps(feeds, order, self.batch_size, self.optimizer, self.stop.is_set)) as totals:
             for step, total in enumerate(totals, first):
                 terms = objective.loss(total)
-                who = "the step before left" if self.team.kept(total) else "some steps more have left"
+                who = "the step before left" if self.runner.kept(total) else "some steps more have left"
                 self.require_finite(terms, f"at step {step} (epoch {epoch})", who)
                 self.progress.step(terms["loss"])
                 seen = total + seen if len(seen) else total
@@ -158,7 +158,10 @@ class _Run:
 
     def _advice(self, bad: tuple[str, ...] = ()) -> str:
         """What to try where those terms blew up; the rate is the last step's, as a later one need not exist."""
-        penalty, rate = getattr(self.team.objective, "penalty", None), self.optimizer.rate(max(self.optimizer.t, 1))
+        penalty, rate = (
+            getattr(self.runner.objective, "penalty", None),
+            self.optimizer.rate(max(self.optimizer.t, 1)),
+        )
         if penalty is not None and penalty.advice and bad == ("penalty",):
             return penalty.advice
         lighter = "a lighter penalty, " * (getattr(penalty, "weight", 0) > 0)
@@ -169,9 +172,9 @@ class _Run:
 
     def _require_finite_state(self, epoch: int) -> None:
         """Raise NonFiniteLoss where a step since the last loss has spoiled the parameters or the optimiser."""
-        for name, vector in {"parameters": self.team.values, **self.optimizer.vectors}.items():
+        for name, vector in {"parameters": self.runner.values, **self.optimizer.vectors}.items():
             with np.errstate(invalid="ignore"):  # inf - inf
-                total = self.team.backend.to_host(vector).sum(dtype=np.float64)
+                total = self.runner.backend.to_host(vector).sum(dtype=np.float64)
             if not math.isfinite(total):
                 raise NonFiniteLoss(
                     f"the vector of {name} is no longer finite after epoch {epoch}: {self._advice()}"

@@ -70,7 +70,9 @@ def test_bytes_and_flops():
     assert first("adam.ADAM").moved == 4 * 652_896 * (2 * 3 + 1)
     assert first("batch.GATHER_GREY").moved == 128 * 784 * (4 + 1) + 4 * 128
     assert first("batch.GATHER_GREY").flops == 0
-    assert first("batch.TAKE").moved == 2 * 4 * 128 + 8 and first("convolution.TURN").moved == 2 * 4 * 9 * 32
+    assert (
+        first("batch.TAKE").moved == 2 * 4 * 128 + 8 and first("convolution.ROTATE_KERNEL").moved == 2 * 4 * 9 * 32
+    )
     small, large = (make("CONV") for make in kernel_cases.makers("convolution.CONV"))
     assert small.flops == 2 * 16 * 13 * 13 * 9 * 32 and large.flops == 2 * 16 * 6 * 6 * 9 * 32 * 64
     small, large = (make("") for make in kernel_cases.makers("convolution.CONV_GRADIENT"))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import scratchae as sa
-from scratchae.evaluation import score
+from scratchae.evaluation import denoising_score
 from scratchae.schedules import Cosine
 
 N, STEPS, SIGMA = 2000, 300, 0.5
@@ -45,7 +45,7 @@ def exact(x, sample, sigma=SIGMA):
 def test_the_score_of_normal_data(model):
     x = data()[:300]
     expected, error = exact(x, data())
-    found = score(model, x, SIGMA)
+    found = denoising_score(model, x, SIGMA)
     assert (np.abs(found - expected) <= STANDARD_ERRORS * error).all()
 
 
@@ -54,12 +54,12 @@ def test_another_sigma_is_seen(model, wrong):
     """sigma in the place of its square, and one that is off by a tenth: the numbers show it, and it is refused."""
     x = data()[:300]
     expected, error = exact(x, data())
-    found = score(model, x, SIGMA) * (SIGMA / wrong) ** 2
+    found = denoising_score(model, x, SIGMA) * (SIGMA / wrong) ** 2
     assert (np.abs(found - expected) > STANDARD_ERRORS * error).any()
     with pytest.raises(
         ValueError, match=rf"sigma is {wrong:g}, but the model was trained with GaussianNoise\(0\.5\)"
     ):
-        score(model, x, wrong)
+        denoising_score(model, x, wrong)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -69,7 +69,7 @@ def test_by_hand(backend, dtype, tolerance):
     decoder = sa.Sequential(sa.Dense(4, 6), sa.Reshape(2, 3, 1))
     model = sa.Autoencoder(encoder, decoder).build((2, 3, 1), backend=backend, dtype=dtype)
     x = np.random.default_rng(1).normal(size=(300, 2, 3, 1))
-    found = score(model, x, 0.3)
+    found = denoising_score(model, x, 0.3)
     assert found.shape == x.shape and found.dtype == dtype
     r = model.reconstruct(x).astype(float) - x
     np.testing.assert_allclose(0.09 * found, r, rtol=0, atol=tolerance("layer", dtype))
@@ -80,9 +80,9 @@ def test_nothing_is_drawn(backend):
     model = sa.Autoencoder(sa.Sequential(sa.GaussianNoise(0.5, in_evaluation=True), sa.Dense(3, 2)), sa.Dense(2, 3))
     model.build(3, backend=backend)
     x = data()[:9].astype(np.float32)
-    before = score(model, x, 0.5)
+    before = denoising_score(model, x, 0.5)
     sa.evaluate(model, x)
-    np.testing.assert_array_equal(score(model, x, 0.5), before)
+    np.testing.assert_array_equal(denoising_score(model, x, 0.5), before)
     quiet = sa.Autoencoder(sa.Sequential(sa.GaussianNoise(0.0), sa.Dense(3, 2)), sa.Dense(2, 3))
     r = quiet.build(3, backend=backend).reconstruct(x)
     np.testing.assert_array_equal((r - x) / 0.25, before)
@@ -92,17 +92,17 @@ def test_which_noise_is_taken():
     """The same sigma in another dtype, within another Sequential, cut to a range."""
     noise = sa.Sequential(sa.GaussianNoise(0.1, clip=(0.0, 1.0)))
     model = sa.Autoencoder(sa.Sequential(noise, sa.Dense(3, 3)), sa.Dense(3, 3)).build(3)
-    assert score(model, X, np.float32(0.1)).shape == X.shape
+    assert denoising_score(model, X, np.float32(0.1)).shape == X.shape
     for idle in ((sa.GaussianNoise(0.0), sa.GaussianNoise(0.1)), (sa.GaussianNoise(0.1), sa.Dropout(0.0))):
-        assert score(narrow(*idle), X, 0.1).shape == X.shape
+        assert denoising_score(narrow(*idle), X, 0.1).shape == X.shape
     quiet = sa.Sequential(sa.Dropout(0.0), sa.Dense(2, 3))
     encoder = sa.Sequential(sa.GaussianNoise(0.1), Scaled(0.0), sa.Dense(3, 2))
-    assert score(sa.Autoencoder(encoder, quiet).build(3), X, 0.1).shape == X.shape
+    assert denoising_score(sa.Autoencoder(encoder, quiet).build(3), X, 0.1).shape == X.shape
     encoder = sa.Sequential(sa.GaussianNoise(0.1), Scaled(0.0), sa.Dropout(0.3), sa.Dense(3, 2))
     with pytest.raises(ValueError, match="has 2 layers of noise"):
-        score(sa.Autoencoder(encoder, sa.Dense(2, 3)).build(3), X, 0.1)
+        denoising_score(sa.Autoencoder(encoder, sa.Dense(2, 3)).build(3), X, 0.1)
     behind = sa.Sequential(sa.Flatten(), sa.Reshape(3), sa.GaussianNoise(0.1), sa.Dense(3, 3))
-    assert score(sa.Autoencoder(behind, sa.Dense(3, 3)).build(3), X, 0.1).shape == X.shape
+    assert denoising_score(sa.Autoencoder(behind, sa.Dense(3, 3)).build(3), X, 0.1).shape == X.shape
 
 
 class Scaled(sa.Flatten):
@@ -128,24 +128,41 @@ X = data()[:9]
 VAE = sa.VAE(sa.Dense(3, 4), sa.Dense(2, 3), sa.Gaussian(2), sa.GaussianLikelihood()).build(3)
 DOUBLE = narrow(sa.GaussianNoise(SIGMA), outputs=6, likelihood=NoMean())
 BAD = [
-    *((lambda s=s: score(linear(), X, s), ValueError, "sigma is .* above 0") for s in (0, -1, np.nan, None, "1")),
-    (lambda: score("model", X, 1), TypeError, "the model is a str, but a VAE or an Autoencoder"),
-    (lambda: score(sa.Autoencoder(sa.Dense(3, 2), sa.Dense(2, 3)), X, 1), RuntimeError, "no parameters yet"),
-    (lambda: score(narrow(), X, 1), ValueError, r"begins with Dense, but .*: train .* GaussianNoise\(1\)"),
-    (lambda: score(narrow(sa.Masking(0.5), sa.GaussianNoise(1.0)), X, 1), ValueError, "begins with Masking, but"),
-    (lambda: score(narrow(sa.GaussianNoise(0.0)), X, 1), ValueError, "begins with Dense, but"),
+    *(
+        (lambda s=s: denoising_score(linear(), X, s), ValueError, "sigma is .* above 0")
+        for s in (0, -1, np.nan, None, "1")
+    ),
+    (lambda: denoising_score("model", X, 1), TypeError, "the model is a str, but a VAE or an Autoencoder"),
     (
-        lambda: score(narrow(sa.GaussianNoise(0.0, (0.0, 1.0)), sa.GaussianNoise(1.0)), X, 1),
+        lambda: denoising_score(sa.Autoencoder(sa.Dense(3, 2), sa.Dense(2, 3)), X, 1),
+        RuntimeError,
+        "no parameters yet",
+    ),
+    (
+        lambda: denoising_score(narrow(), X, 1),
+        ValueError,
+        r"begins with Dense, but .*: train .* GaussianNoise\(1\)",
+    ),
+    (
+        lambda: denoising_score(narrow(sa.Masking(0.5), sa.GaussianNoise(1.0)), X, 1),
+        ValueError,
+        "begins with Masking, but",
+    ),
+    (lambda: denoising_score(narrow(sa.GaussianNoise(0.0)), X, 1), ValueError, "begins with Dense, but"),
+    (
+        lambda: denoising_score(narrow(sa.GaussianNoise(0.0, (0.0, 1.0)), sa.GaussianNoise(1.0)), X, 1),
         ValueError,
         "sigma is 1",
     ),
     (
-        lambda: score(sa.Autoencoder(sa.Flatten(), sa.Sequential(sa.Dense(3, 2), sa.Dense(2, 3))).build(3), X, 1),
+        lambda: denoising_score(
+            sa.Autoencoder(sa.Flatten(), sa.Sequential(sa.Dense(3, 2), sa.Dense(2, 3))).build(3), X, 1
+        ),
         ValueError,
         "begins with Flatten",
     ),
     (
-        lambda: score(
+        lambda: denoising_score(
             sa.Autoencoder(
                 sa.Sequential(sa.GaussianNoise(1.0), sa.Dense(3, 2)), sa.Sequential(sa.Dropout(0.1), sa.Dense(2, 3))
             ).build(3),
@@ -155,27 +172,31 @@ BAD = [
         ValueError,
         "has 2 layers of noise, but",
     ),
-    (lambda: score(narrow(sa.GaussianNoise(1.0)), X, 1.001), ValueError, r"sigma is 1\.001, but"),
+    (lambda: denoising_score(narrow(sa.GaussianNoise(1.0)), X, 1.001), ValueError, r"sigma is 1\.001, but"),
     *(
         (
-            lambda more=more: score(narrow(sa.GaussianNoise(1.0), more), X, 1),
+            lambda more=more: denoising_score(narrow(sa.GaussianNoise(1.0), more), X, 1),
             ValueError,
             "has 2 layers of noise, but",
         )
         for more in (sa.GaussianNoise(0.5), sa.Masking(0.5), sa.Dropout(0.5))
     ),
-    (lambda: score(VAE, X, 1), TypeError, "the model is a VAE, but .*: give an Autoencoder"),
+    (lambda: denoising_score(VAE, X, 1), TypeError, "the model is a VAE, but .*: give an Autoencoder"),
     (
-        lambda: score(linear(likelihood=sa.AbsoluteError()), X, 1),
+        lambda: denoising_score(linear(likelihood=sa.AbsoluteError()), X, 1),
         TypeError,
         "a median, .*: train it with SquaredEr",
     ),
-    (lambda: score(linear(likelihood=sa.Bernoulli()), X, 1), ValueError, r"takes values in \[0, 1\]"),
-    (lambda: score(DOUBLE, X, SIGMA), ValueError, r"has shape \(9, 6\), but x has \(9, 3\): choose a likelihood"),
-    (lambda: score(linear(), X[:, :2], 1), ValueError, r"x has shape \(9, 2\), but \(N, 3\)"),
-    (lambda: score(linear(), X * np.nan, 1), ValueError, "x is nan at index"),
-    (lambda: score(linear(), X.tolist(), 1), TypeError, "the data is a list"),
-    (lambda: score(linear(), sa.Values(X), SIGMA), TypeError, "x is a .*Values, but a NumPy array"),
+    (lambda: denoising_score(linear(likelihood=sa.Bernoulli()), X, 1), ValueError, r"takes values in \[0, 1\]"),
+    (
+        lambda: denoising_score(DOUBLE, X, SIGMA),
+        ValueError,
+        r"has shape \(9, 6\), but x has \(9, 3\): choose a likelihood",
+    ),
+    (lambda: denoising_score(linear(), X[:, :2], 1), ValueError, r"x has shape \(9, 2\), but \(N, 3\)"),
+    (lambda: denoising_score(linear(), X * np.nan, 1), ValueError, "x is nan at index"),
+    (lambda: denoising_score(linear(), X.tolist(), 1), TypeError, "the data is a list"),
+    (lambda: denoising_score(linear(), sa.Values(X), SIGMA), TypeError, "x is a .*Values, but a NumPy array"),
 ]
 
 

@@ -34,13 +34,13 @@ def test_a_batch_that_does_not_fit_says_which_would(gpu, monkeypatch):
     with pytest.raises(MemoryError, match=r"needs .* for it, and 97\.7 KiB are free; a batch of") as caught:
         sa.fit(model, np.zeros((100_000, 6), np.float32), sa.Adam(), epochs=1, batch_size=100_000)
     fits = int(str(caught.value).split("a batch of ")[-1].split()[0].replace(",", ""))
-    room_module.require_room(model, fits, 1)
+    room_module.require_memory(model, fits, 1)
     with pytest.raises(MemoryError):
-        room_module.require_room(model, fits + 1, 1)
+        room_module.require_memory(model, fits + 1, 1)
     assert model.optimizer is None
     with_free(monkeypatch, 100)
     with pytest.raises(MemoryError, match="not even a batch of 1 would: make the model smaller"):
-        room_module.require_room(model, 2, 1)
+        room_module.require_memory(model, 2, 1)
 
 
 def test_the_batch_that_is_named_does_fit(gpu, monkeypatch):
@@ -56,7 +56,7 @@ def test_the_batch_that_is_named_does_fit(gpu, monkeypatch):
     monkeypatch.setattr(cupy_module.CupyBackend, "empty", counted)
     monkeypatch.setattr(cupy_module, "RESIDENT", 0.0)
     sa.fit(model, graphs.pixels(), sa.Adam(), epochs=1, batch_size=16, shards=2)
-    assert abs(room_module.need(model, 16, 2) - sum(taken)) < 64 * 1024 < model.parameters.values.nbytes
+    assert abs(room_module.bytes_needed(model, 16, 2) - sum(taken)) < 64 * 1024 < model.parameters.values.nbytes
 
 
 def test_out_of_memory_is_a_sentence(gpu):
@@ -108,17 +108,19 @@ def test_an_optimiser_with_a_tick_of_its_own_is_refused(gpu):
 
     with pytest.raises(TypeError, match="Warm has a tick of its own, which a GPU's recorded steps do not call"):
         sa.fit(small(gpu), rows(), Warm(), epochs=1)
-    with pytest.raises(NotImplementedError, match=r"Optimizer does not say constants\(t, count\)"):
-        optim.Optimizer().constants(1, 1.0)
+    with pytest.raises(NotImplementedError, match=r"Optimizer does not say per_step\(t, count\)"):
+        optim.Optimizer().per_step(1, 1.0)
 
 
 def test_steps_count_whose_losses_nobody_has_read(gpu):
     """An exception in the middle of a ring: t is the number of steps that the parameters have seen."""
     model = small(gpu)
-    with graph.GraphTeam(model, 1) as team:
+    with graph.GraphRunner(model, 1) as runner:
         optimizer = sa.Adam()
-        optimizer.own(model.parameters)
-        steps = team.steps(team.feeds(sa.Values(rows(100))), np.arange(100, dtype=np.uint32), 1, optimizer, bool)
+        optimizer.start(model.parameters)
+        steps = runner.steps(
+            runner.feeds(sa.Values(rows(100))), np.arange(100, dtype=np.uint32), 1, optimizer, bool
+        )
         for _ in range(10):
             next(steps)
         steps.close()

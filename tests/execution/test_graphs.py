@@ -11,7 +11,7 @@ import scratchae as sa
 from scratchae.backend.cuda import backend as cupy_module
 from scratchae.datasets.generated import strokes
 from scratchae.execution import graphs as graph
-from scratchae.execution.threads import Team
+from scratchae.execution.threads import ThreadRunner
 
 N = 90  # with batches of 32: 32, 32, 26
 
@@ -63,7 +63,7 @@ def values(model):
 
 def per_step(monkeypatch, model, data, batch_size, epochs):
     """The loss of each step."""
-    losses, kind = [], graph.GraphTeam if model.backend.name == "cupy" else Team
+    losses, kind = [], graph.GraphRunner if model.backend.name == "cupy" else ThreadRunner
     steps = kind.steps
 
     def watched(self, *arguments):
@@ -163,11 +163,11 @@ def test_an_interrupt_ends_after_the_step_under_way(gpu):
 
 def test_a_stop_within_an_epoch_counts_what_was_done(gpu):
     model, data = small(gpu), rows(300)
-    with graph.GraphTeam(model, 1) as team:
+    with graph.GraphRunner(model, 1) as runner:
         optimizer, stopped = sa.Adam(), iter([False] * 99 + [True])
-        optimizer.own(model.parameters)
-        feeds = team.feeds(sa.Values(data))
-        totals = list(team.steps(feeds, np.arange(300, dtype=np.uint32), 1, optimizer, lambda: next(stopped)))
+        optimizer.start(model.parameters)
+        feeds = runner.feeds(sa.Values(data))
+        totals = list(runner.steps(feeds, np.arange(300, dtype=np.uint32), 1, optimizer, lambda: next(stopped)))
     assert len(totals) == optimizer.t == 100
     assert all(total[0] == 1 for total in totals)
 

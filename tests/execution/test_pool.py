@@ -1,24 +1,24 @@
-"""The crew: every task once, results in order, errors after all have ended, short tasks alone."""
+"""The pool: every task once, results in order, errors after all have ended, short tasks alone."""
 
 import threading
 import time
 
 import pytest
 
-from scratchae.execution import pool as crew
-from scratchae.execution.pool import Crew
+from scratchae.execution import pool
+from scratchae.execution.pool import ThreadPool
 
 
 @pytest.fixture
 def at_once(monkeypatch):
     """Tasks are handed out from the first call on, however short they are."""
-    monkeypatch.setattr(crew, "TRIALS", 0)
+    monkeypatch.setattr(pool, "TRIALS", 0)
 
 
 @pytest.mark.parametrize("size", [1, 2, 4])
 @pytest.mark.parametrize("n", [1, 2, 7])
 def test_every_task_once_and_results_in_order(size, n, at_once):
-    with Crew(size) as hands:
+    with ThreadPool(size) as hands:
         for _ in range(20):
             ran = []
             assert hands.each("work", lambda i, ran=ran: ran.append(i) or i * i, n) == [i * i for i in range(n)]
@@ -28,12 +28,12 @@ def test_every_task_once_and_results_in_order(size, n, at_once):
 def test_tasks_run_at_the_same_time(at_once):
     """Each waits for the other, which one thread could never do."""
     both = threading.Barrier(2)
-    with Crew(2) as hands:
+    with ThreadPool(2) as hands:
         assert len(hands.each("meet", lambda i: both.wait(timeout=10), 2)) == 2
 
 
 def test_an_error_comes_out_after_all_have_ended(at_once):
-    with Crew(4) as hands:
+    with ThreadPool(4) as hands:
         for bad in range(4):
             ended = []
 
@@ -51,7 +51,7 @@ def test_an_error_comes_out_after_all_have_ended(at_once):
 
 @pytest.mark.parametrize("kind", [SystemExit, KeyboardInterrupt])
 def test_what_would_end_a_thread_comes_out_too(kind, at_once):
-    """Whichever thread it struck; the crew goes on afterwards."""
+    """Whichever thread it struck; the pool goes on afterwards."""
     both = threading.Barrier(2)
 
     def task(i):
@@ -59,7 +59,7 @@ def test_what_would_end_a_thread_comes_out_too(kind, at_once):
         if threading.current_thread() is not threading.main_thread():
             raise kind
 
-    with Crew(2) as hands:
+    with ThreadPool(2) as hands:
         with pytest.raises(kind):
             hands.each("work", task, 2)
         assert hands.each("work", lambda i: i, 4) == [0, 1, 2, 3]
@@ -73,8 +73,8 @@ def test_only_tasks_that_are_long_enough_are_handed_out(seconds, together):
         names.add(threading.current_thread().name)
         time.sleep(seconds)
 
-    with Crew(2) as hands:
-        for _ in range(crew.TRIALS):
+    with ThreadPool(2) as hands:
+        for _ in range(pool.TRIALS):
             hands.each("work", task, 2)
         assert len(names) == 1  # the trials run alone
         for _ in range(20):
@@ -84,6 +84,6 @@ def test_only_tasks_that_are_long_enough_are_handed_out(seconds, together):
 
 def test_threads_end_also_after_an_error():
     before = threading.active_count()
-    with pytest.raises(ZeroDivisionError), Crew(3) as hands:
+    with pytest.raises(ZeroDivisionError), ThreadPool(3) as hands:
         hands.each("work", lambda i: 1 / 0, 3)
     assert threading.active_count() == before

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 import scratchae as sa
-from scratchae.execution.graphs import GraphTeam
-from scratchae.execution.runner import team_of
-from scratchae.execution.threads import Team, default_shards
+from scratchae.execution.graphs import GraphRunner
+from scratchae.execution.runner import runner_for
+from scratchae.execution.threads import ThreadRunner, default_shards
 
 N = 21
 
@@ -88,7 +88,7 @@ def test_backends_give_the_same_losses(backend, dtype, claim, tolerance):
     np.testing.assert_allclose(found, reference, rtol=tolerance(claim, dtype))
 
 
-FILLS_GRADIENTS = (Team, "gradients"), (GraphTeam, "_backward")
+FILLS_GRADIENTS = (ThreadRunner, "gradients"), (GraphRunner, "_backward")
 
 
 @pytest.mark.parametrize("wrong", [lambda active: 2, lambda active: 3], ids=["one left out", "a stale one kept"])
@@ -97,9 +97,9 @@ def test_a_wrong_sum_over_shards_is_seen(backend, monkeypatch, wrong, tolerance)
     right, (kind, name) = trained(backend, shards=3, n=17)[0], FILLS_GRADIENTS[backend == "cupy"]
     fill = getattr(kind, name)
 
-    def mutant(team, *args):
-        total = fill(team, *args)
-        team.active = wrong(team.active)
+    def mutant(runner, *args):
+        total = fill(runner, *args)
+        runner.active = wrong(runner.active)
         return total
 
     monkeypatch.setattr(kind, name, mutant)
@@ -111,9 +111,9 @@ def test_the_sums_of_the_shards_add_to_those_of_the_batch(backend, tolerance):
     rows = np.arange(8, dtype=np.uint32)
     totals, sums = [], []
     for shards in (1, 3):
-        with team_of(model, 8, shards) as team:
-            totals.append(team.gradients(team.feeds(source), rows))
-            sums.append(model.backend.to_host(team.grads).sum(axis=0))
+        with runner_for(model, 8, shards) as runner:
+            totals.append(runner.gradients(runner.feeds(source), rows))
+            sums.append(model.backend.to_host(runner.grads).sum(axis=0))
     assert totals[0].dtype == np.float64 and totals[0][0] == totals[1][0] == 8  # the count first
     np.testing.assert_allclose(totals[1], totals[0], rtol=tolerance("layer"))
     np.testing.assert_allclose(sums[1], sums[0], atol=tolerance("layer"))
@@ -122,22 +122,22 @@ def test_the_sums_of_the_shards_add_to_those_of_the_batch(backend, tolerance):
 def test_shards_come_from_the_batch_alone():
     assert [default_shards(n) for n in (1, 31, 32, 128, 1023, 1024, 10_000)] == [1, 1, 2, 2, 2, 4, 4]
     for shards, threads, expected in ((None, None, 1), (3, 8, 3), (100, 100, 8)):
-        team = Team(vae(), 8, shards, threads)
-        assert team.shards == expected and 1 <= team.threads <= expected
+        runner = ThreadRunner(vae(), 8, shards, threads)
+        assert runner.shards == expected and 1 <= runner.threads <= expected
 
 
 def test_on_a_gpu_a_batch_stays_whole(gpu):
     assert [default_shards(n, gpu) for n in (1, 32, 10_000)] == [1, 1, 1]
     for shards, expected in ((None, 1), (3, 3), (100, 8)):
-        team = team_of(vae(gpu), 8, shards, threads=4)
-        assert (type(team), team.shards, team.threads) == (GraphTeam, expected, 1)
+        runner = runner_for(vae(gpu), 8, shards, threads=4)
+        assert (type(runner), runner.shards, runner.threads) == (GraphRunner, expected, 1)
 
 
 def test_parts_cover_the_vector_once():
     for shards in (1, 2, 3, 7):
-        team = Team(vae(), 8, shards)
-        covered = np.zeros(team.values.size, int)
-        for part in team.parts:
+        runner = ThreadRunner(vae(), 8, shards)
+        covered = np.zeros(runner.values.size, int)
+        for part in runner.parts:
             covered[part] += 1
             assert part.start % 32 == 0  # 128 bytes of float32
         assert (covered == 1).all()
@@ -151,10 +151,10 @@ def test_blocks_change_nothing_but_roundings(monkeypatch, backend, tolerance):
     for rows_at_once in (1, 3, 1000):
         model = vae(backend)
         monkeypatch.setattr("scratchae.execution.threads.BLOCK_BYTES", rows_at_once * model.objective.numbers() * 8)
-        with Team(model, 8, shards=2) as team:
-            assert team.block == min(rows_at_once, 2 if rows_at_once == 3 else 4)  # 4 rows as 2 and 2
-            totals.append(team.gradients(team.feeds(images()), np.arange(8, dtype=np.uint32)))
-            grads.append(team.grads.copy())
+        with ThreadRunner(model, 8, shards=2) as runner:
+            assert runner.block == min(rows_at_once, 2 if rows_at_once == 3 else 4)  # 4 rows as 2 and 2
+            totals.append(runner.gradients(runner.feeds(images()), np.arange(8, dtype=np.uint32)))
+            grads.append(runner.grads.copy())
     for total, grad in zip(totals[1:], grads[1:], strict=True):
         np.testing.assert_allclose(total, totals[0], rtol=tolerance("layer"))
         np.testing.assert_allclose(grad, grads[0], atol=tolerance("layer"))
@@ -162,14 +162,14 @@ def test_blocks_change_nothing_but_roundings(monkeypatch, backend, tolerance):
 
 def test_a_block_that_assigns_where_it_should_add_is_seen(monkeypatch, tolerance):
     model = vae()
-    with Team(model, 8, shards=1) as team:
-        team.gradients(team.feeds(images()), np.arange(8, dtype=np.uint32))
-        right = team.grads.copy()
+    with ThreadRunner(model, 8, shards=1) as runner:
+        runner.gradients(runner.feeds(images()), np.arange(8, dtype=np.uint32))
+        right = runner.grads.copy()
     monkeypatch.setattr("scratchae.execution.threads.BLOCK_BYTES", 1)
     monkeypatch.setattr("scratchae.objectives.base.Objective.accumulate", lambda self, add: None)
-    with Team(model, 8, shards=1) as team:
-        team.gradients(team.feeds(images()), np.arange(8, dtype=np.uint32))
-        assert np.abs(team.grads - right).max() > 1000 * tolerance("layer")
+    with ThreadRunner(model, 8, shards=1) as runner:
+        runner.gradients(runner.feeds(images()), np.arange(8, dtype=np.uint32))
+        assert np.abs(runner.grads - right).max() > 1000 * tolerance("layer")
 
 
 def test_an_objective_that_reads_the_total_sees_all_rows_first(backend, monkeypatch):
@@ -178,9 +178,9 @@ def test_an_objective_that_reads_the_total_sees_all_rows_first(backend, monkeypa
     monkeypatch.setattr("scratchae.execution.threads.BLOCK_BYTES", 1)
     monkeypatch.setattr("scratchae.objectives.ELBO.additive", False)
     monkeypatch.setattr("scratchae.objectives.ELBO.backward", lambda self, total: seen.append(total))
-    with team_of(model, 8, shards=2) as team:
-        total = team.gradients(team.feeds(images()), np.arange(8, dtype=np.uint32))
-    assert team.block == 4 and len(seen) == 2 and total[0] == 8
+    with runner_for(model, 8, shards=2) as runner:
+        total = runner.gradients(runner.feeds(images()), np.arange(8, dtype=np.uint32))
+    assert runner.block == 4 and len(seen) == 2 and total[0] == 8
     assert all((model.backend.to_host(one) == total).all() for one in seen)
 
 
@@ -188,9 +188,9 @@ def test_threads_end_and_blas_is_given_back():
     from threadpoolctl import threadpool_info
 
     before, threads = [pool["num_threads"] for pool in threadpool_info()], threading.active_count()
-    with Team(vae(), 8, shards=4, threads=4) as team:
+    with ThreadRunner(vae(), 8, shards=4, threads=4) as runner:
         assert {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"} <= {1}
-        team.gradients(team.feeds(images()), np.arange(8, dtype=np.uint32))
+        runner.gradients(runner.feeds(images()), np.arange(8, dtype=np.uint32))
         assert threading.active_count() == threads + 3
     assert threading.active_count() == threads
     assert [pool["num_threads"] for pool in threadpool_info()] == before
@@ -201,15 +201,15 @@ def bytes_of_a_step(threads):
     encoder = sa.Sequential(sa.Flatten(), sa.Dense(784, 160, "relu"), sa.Dense(160, 32))
     decoder = sa.Sequential(sa.Dense(16, 160, "relu"), sa.Dense(160, 784), sa.Reshape(28, 28, 1))
     model, optimizer = sa.VAE(encoder, decoder, sa.Gaussian(16)).build((28, 28, 1)), sa.Adam()
-    optimizer.own(model.parameters)
+    optimizer.start(model.parameters)
     source = sa.Images(np.zeros((256, 28, 28, 1), np.uint8), binarize="dynamic")
     rows = np.arange(128, dtype=np.uint32)
 
     def step():
-        team.update(optimizer, team.gradients(feeds, rows))
+        runner.update(optimizer, runner.gradients(feeds, rows))
 
-    with Team(model, 128, shards=2, threads=threads) as team:
-        feeds = team.feeds(source)
+    with ThreadRunner(model, 128, shards=2, threads=threads) as runner:
+        feeds = runner.feeds(source)
         for _ in range(2):
             step()
         tracemalloc.start()
@@ -235,18 +235,18 @@ def made_in_an_epoch(backend):
     """How many arrays an epoch makes on the GPU, after the first, with batches of two sizes."""
     model, optimizer, made = vae(backend, None), sa.Adam(), []
     empty, order = backend.cupy.empty, np.arange(N, dtype=np.uint32)
-    optimizer.own(model.parameters)
+    optimizer.start(model.parameters)
 
     def counted(*args):
         made.append(args)
         return empty(*args)
 
-    with team_of(model, 8, shards=3) as team, pytest.MonkeyPatch.context() as patch:
-        feeds = team.feeds(images())
+    with runner_for(model, 8, shards=3) as runner, pytest.MonkeyPatch.context() as patch:
+        feeds = runner.feeds(images())
         patch.setattr(backend.cupy, "empty", counted)
         for _ in range(2):
             made.clear()
-            assert len(list(team.steps(feeds, order, 8, optimizer, lambda: False))) == 3
+            assert len(list(runner.steps(feeds, order, 8, optimizer, lambda: False))) == 3
     return len(made)
 
 

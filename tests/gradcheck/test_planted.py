@@ -215,7 +215,7 @@ def test_an_error_in_one_tensor_of_a_layer_is_seen(layer, shape, tensor, backend
     assert list(found) == [tensor] and found[tensor] > tolerance("planted")
 
 
-def test_an_error_in_a_turned_kernel_is_seen(backend, monkeypatch, tolerance):
+def test_an_error_in_a_rotated_kernel_is_seen(backend, monkeypatch, tolerance):
     """A convolution to few channels is a transposed one with its kernel turned, and so is its gradient."""
     layer, shape = sa.Conv2d(6, 1, 3, 1, "same"), (4, 5, 6)
     assert check_layer(layer, shape, backend=backend).ok
@@ -223,7 +223,7 @@ def test_an_error_in_a_turned_kernel_is_seen(backend, monkeypatch, tolerance):
     def spoil(out, *_):
         out[0, 0] *= OFF  # one tap: all of them would be a gradient that is right for another layer
 
-    monkeypatch.setattr(products, "TURN", spoiled(products.TURN, spoil))
+    monkeypatch.setattr(products, "ROTATE_KERNEL", spoiled(products.ROTATE_KERNEL, spoil))
     found = wrong(check_layer(layer, shape, backend=backend))
     assert "W" in found and min(found.values()) > tolerance("planted")
 

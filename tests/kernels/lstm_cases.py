@@ -6,7 +6,7 @@ must overwrite is 77 on entry.
 
 import numpy as np
 
-from scratchae.kernels.lstm import length
+from scratchae.kernels.lstm import scratch_size
 
 HARD = (0.0, 50.0, -50.0, 100.0, -100.0)
 
@@ -28,7 +28,7 @@ def through_time(rng, dtype, N, D, K, key):
     """K steps from a state that is not 0."""
     c, h = (np.concatenate([easy(rng, dtype, 1, N, D), garbage(dtype, K, N, D)]) for _ in range(2))
     ins = [hard(rng, dtype, K, N, 4 * D), easy(rng, dtype, D, 4 * D) / 4, easy(rng, dtype, 4 * D)]
-    return [garbage(dtype, K, 4, N, D), c, h], ins, [garbage(dtype, length(N, D))]
+    return [garbage(dtype, K, 4, N, D), c, h], ins, [garbage(dtype, scratch_size(N, D))]
 
 
 def through_time_gradient(rng, dtype, N, D, K, key):
@@ -37,7 +37,7 @@ def through_time_gradient(rng, dtype, N, D, K, key):
     gates[:, [0, 1, 3]] = (1 + gates[:, [0, 1, 3]]) / 2
     outs = [garbage(dtype, K, N, 4 * D), easy(rng, dtype, K if rng.random() < 0.5 else 1, N, D)]
     ins = [gates.astype(dtype), easy(rng, dtype, 1 + K, N, D), easy(rng, dtype, D, 4 * D) / 4]
-    return outs, ins, [garbage(dtype, length(N, D))]
+    return outs, ins, [garbage(dtype, scratch_size(N, D))]
 
 
 def swap(rng, dtype, N, D, K, key):

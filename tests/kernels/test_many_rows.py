@@ -29,7 +29,7 @@ def test_a_bias_gradient_over_many_rows(backend, name, N, O, add, dtype, rng, to
 
 
 @pytest.mark.parametrize(
-    "kernel, vectors, now, constants",
+    "kernel, vectors, row, constants",
     [
         (ADAM, 3, [0, 1, 0.1, 0.001], (0.9, 0.999, 1e-8)),
         (ADAMW, 3, [0, 1, 0.1, 0.001], (0.9, 0.999, 1e-8, 0.01)),
@@ -40,11 +40,11 @@ def test_a_bias_gradient_over_many_rows(backend, name, N, O, add, dtype, rng, to
     ],
     ids=["adam", "adamw", "adagrad", "adadelta", "rmsprop", "sgd"],
 )
-def test_no_step_is_taken_where_c_is_zero(backend, kernel, vectors, now, constants, rng):
+def test_no_step_is_taken_where_c_is_zero(backend, kernel, vectors, row, constants, rng):
     """Not even of the state, and not even where the gradient is NaN."""
     b, n = get_backend(backend, "float64"), 7
     before = [rng.random(n) for _ in range(vectors)]
     state, G = [b.asarray(a) for a in before], b.asarray(np.full((2, n), np.nan))
-    b.op(kernel)(*state, G, b.asarray(np.array(now)), *constants, 0, n)
+    b.op(kernel)(*state, G, b.asarray(np.array(row)), *constants, 0, n)
     for a, same in zip(state, before, strict=True):
         np.testing.assert_array_equal(b.to_host(a), same)

@@ -69,9 +69,9 @@ def activation_gradient(rng, dtype, N, D, K, key):
 def optimizer(vectors, changing, constants):
     def case(rng, dtype, N, D, K, key):
         state = [np.abs(easy(rng, dtype, N * D)) for _ in range(vectors)]  # a second moment is positive
-        now = rng.uniform(0.1, 0.9, changing).astype(dtype)
+        row = rng.uniform(0.1, 0.9, changing).astype(dtype)
         part = [1, N * D - 1] if N * D > 2 else [0, N * D]
-        return state, [easy(rng, dtype, (K, N * D)), now], [*rng.uniform(0.1, 0.9, constants).tolist(), *part]
+        return state, [easy(rng, dtype, (K, N * D)), row], [*rng.uniform(0.1, 0.9, constants).tolist(), *part]
 
     return case
 
@@ -192,7 +192,7 @@ def philox(kind):
     return case
 
 
-def turn(rng, dtype, N, D, K, key):
+def rotate_kernel(rng, dtype, N, D, K, key):
     kh, kw = rng.integers(1, 5, 2).tolist()
     return [easy(rng, dtype, (kh, kw, D, N))], [easy(rng, dtype, (kh, kw, N, D))], [bool(K % 2)]
 
@@ -241,7 +241,7 @@ CASES = {
     "convolution.CONV_GRADIENT": convolution(transposed=False, backward=True),
     "convolution.CONV_TRANSPOSE": convolution(transposed=True, backward=False),
     "convolution.CONV_TRANSPOSE_GRADIENT": convolution(transposed=True, backward=True),
-    "convolution.TURN": turn,
+    "convolution.ROTATE_KERNEL": rotate_kernel,
     "pooling.MAX_POOL": max_pool(backward=False),
     "pooling.MAX_POOL_GRADIENT": max_pool(backward=True),
     "pooling.UPSAMPLE": upsample(backward=False),

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scratchae import Conv2d, ConvTranspose2d, get_backend
 from scratchae.kernels.patches import COL2IM, IM2COL
 from scratchae.layers.geometry import from_image, from_patches
-from scratchae.layers.products import Convolution, TurnedConvolution
+from scratchae.layers.products import ConvProduct, RotatedConvProduct
 
 QUICK = settings(derandomize=True, max_examples=25, deadline=None, database=None)
 CHANNELS = st.sampled_from((1, 2, 3, 6))  # few and, of 6, many: a convolution from 6 to few is computed turned
@@ -149,12 +149,12 @@ def test_the_transposed_conv_is_the_adjoint(backend, tolerance):
 @pytest.mark.parametrize(
     "layer, product",
     [
-        (Conv2d(6, 1, 3, padding="same"), TurnedConvolution),
-        (Conv2d(6, 4, (2, 4), padding=(1, 5, 3, 0)), TurnedConvolution),
-        (Conv2d(6, 5, 3), Convolution),  # too many outputs
-        (Conv2d(4, 1, 3), Convolution),  # few inputs too: nothing to win
-        (Conv2d(6, 1, 3, (1, 2)), Convolution),  # a stride
-        (Conv2d(6, 1, 3, padding=3), Convolution),  # padding beyond the kernel
+        (Conv2d(6, 1, 3, padding="same"), RotatedConvProduct),
+        (Conv2d(6, 4, (2, 4), padding=(1, 5, 3, 0)), RotatedConvProduct),
+        (Conv2d(6, 5, 3), ConvProduct),  # too many outputs
+        (Conv2d(4, 1, 3), ConvProduct),  # few inputs too: nothing to win
+        (Conv2d(6, 1, 3, (1, 2)), ConvProduct),  # a stride
+        (Conv2d(6, 1, 3, padding=3), ConvProduct),  # padding beyond the kernel
     ],
 )
 def test_the_smaller_patches_are_taken(layer, product, backend, tolerance):

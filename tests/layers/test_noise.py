@@ -7,7 +7,7 @@ import pytest
 
 import scratchae as sa
 from scratchae import get_backend, randomness
-from scratchae.execution.runner import team_of
+from scratchae.execution.runner import runner_for
 from scratchae.gradcheck import check_layer
 from scratchae.randomness import EVALUATION, NOISE, TRAINING
 
@@ -242,12 +242,12 @@ def test_the_target_is_clean(kind, rng):
 def gradients(m, x, batch, shards):
     """The gradient of count times loss over all of x, in batches of that size."""
     found = 0
-    with team_of(m, batch, shards, 1) as team:
-        team.set_clock(randomness.clock(5, 2))
-        feeds = team.feeds(sa.Values(x))
+    with runner_for(m, batch, shards, 1) as runner:
+        runner.set_clock(randomness.clock(5, 2))
+        feeds = runner.feeds(sa.Values(x))
         for i in range(0, len(x), batch):
-            team.gradients(feeds, np.arange(i, min(i + batch, len(x)), dtype=np.uint32))
-            found = found + team.backend.to_host(team.grads[: team.active]).sum(axis=0)
+            runner.gradients(feeds, np.arange(i, min(i + batch, len(x)), dtype=np.uint32))
+            found = found + runner.backend.to_host(runner.grads[: runner.active]).sum(axis=0)
     return found
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import scratchae as sa
-from scratchae.execution.runner import team_of
+from scratchae.execution.runner import runner_for
 from scratchae.gradcheck import check_layer, check_model
 from scratchae.initializers import Normal
 from scratchae.layers import Dense, Tied
@@ -29,10 +29,10 @@ def model(back="tied", penalty="none", activation="sigmoid", backend="numpy", dt
 
 def gradients(m, shards=1):
     """The loss of X, and all gradients of count times loss by name, on the host."""
-    with team_of(m, N, shards=shards, threads=1) as team:
-        total = team.gradients(team.feeds(sa.Values(X)), np.arange(N, dtype=np.uint32))
-        flat = team.backend.to_host(team.grads).sum(axis=0)
-        return team.objective.loss(total)["loss"], m.parameters.views(flat)
+    with runner_for(m, N, shards=shards, threads=1) as runner:
+        total = runner.gradients(runner.feeds(sa.Values(X)), np.arange(N, dtype=np.uint32))
+        flat = runner.backend.to_host(runner.grads).sum(axis=0)
+        return runner.objective.loss(total)["loss"], m.parameters.views(flat)
 
 
 @EACH

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import scratchae as sa
-from scratchae.initializers import Noise
+from scratchae.initializers import TensorDraws
 
 DTYPES = pytest.mark.parametrize("dtype", ["float32", "float64"])
 
@@ -96,7 +96,7 @@ def test_draws_come_as_often_as_they_are_likely():
     n, p = 20_000, np.array([0.5, 0.0, 0.2, 0.3, 0.0])
     with np.errstate(divide="ignore"):
         a = np.tile(np.maximum(np.log(p), -100), (n, 2, 1))
-    x = sa.Categorical().sample(a, Noise(0, 0))
+    x = sa.Categorical().sample(a, TensorDraws(0, 0))
     assert x.shape == a.shape and set(np.unique(x)) == {0, 1}
     np.testing.assert_array_equal(x.sum(axis=-1), 1)
     assert (np.abs(x.mean(axis=0) - p) <= 5 * np.sqrt(p * (1 - p) / n)).all()  # what cannot be is never drawn

@@ -10,7 +10,7 @@ import pytest
 import scratchae as sa
 from scratchae.gradcheck import check
 from scratchae.gradcheck import kernels as kernel_checks
-from scratchae.initializers import Noise
+from scratchae.initializers import TensorDraws
 from scratchae.kernels.learned_gaussian import LEARNED_GAUSSIAN_NLL
 from scratchae.schedules import Cosine
 
@@ -148,7 +148,7 @@ def test_draws_have_their_moments():
     n, mu, logvar, floor = 20_000, np.array([0.5, -2.0]), np.array([-1.0, 1.0]), 0.5
     a = np.tile(np.concatenate([mu, logvar]), (n, 1))
     likelihood = sa.LearnedGaussian(floor)
-    x, sigma = likelihood.sample(a, Noise(0, 0)), np.sqrt(floor**2 + np.exp(logvar))
+    x, sigma = likelihood.sample(a, TensorDraws(0, 0)), np.sqrt(floor**2 + np.exp(logvar))
     np.testing.assert_allclose(likelihood.sigma(a)[0], sigma)
     assert (np.abs(x.mean(axis=0) - mu) < 5 * sigma / math.sqrt(n)).all()
     assert (np.abs(x.std(axis=0) / sigma - 1) < 5 / math.sqrt(2 * n)).all()
@@ -158,7 +158,7 @@ def test_draws_have_their_moments():
 @DTYPES
 def test_shapes_on_the_host(dtype, rng):
     a, likelihood = rng.normal(size=(4, 3, 2, 6)).astype(dtype), sa.LearnedGaussian()
-    mean, sigma, x = likelihood.mean(a), likelihood.sigma(a), likelihood.sample(a, Noise(0, 0))
+    mean, sigma, x = likelihood.mean(a), likelihood.sigma(a), likelihood.sample(a, TensorDraws(0, 0))
     np.testing.assert_array_equal(mean, a[..., :3])
     assert mean.shape == sigma.shape == x.shape == (4, 3, 2, 3) and mean.flags.c_contiguous
     assert mean.dtype == sigma.dtype == x.dtype == dtype

@@ -38,7 +38,7 @@ def test_mean_and_spread_of_draws_are_those_of_the_outputs(kind, backend):
     likelihood = LIKELIHOODS[kind]()
     for model in models(likelihood, backend=backend):
         h = np.tile(np.float32([[0.4, -1.2]]), (N, 1))
-        a, x, mean = model.outputs(h), model.draw(h, seed=3), model.decode(h)
+        a, x, mean = model.decoder_output(h), model.sample_x(h, seed=3), model.decode(h)
         assert a.shape == (N, *likelihood.parameters(SHAPE)) and x.shape == mean.shape == (N, *SHAPE)
         assert x.dtype == np.float32
         np.testing.assert_array_equal(model.likelihood.mean(a), mean)
@@ -53,10 +53,10 @@ def test_mean_and_spread_of_draws_are_those_of_the_outputs(kind, backend):
 def test_draws_depend_on_the_seed_and_on_the_row_alone():
     model, _ = models(sa.LearnedGaussian(0.1))
     h = np.zeros((5, 2), np.float32)
-    x = model.draw(h)
-    np.testing.assert_array_equal(x, model.draw(h, seed=0))
-    np.testing.assert_array_equal(x[:2], model.draw(h[:2]))
-    assert not np.array_equal(x, model.draw(h, seed=1)) and not np.array_equal(x[0], x[1])
+    x = model.sample_x(h)
+    np.testing.assert_array_equal(x, model.sample_x(h, seed=0))
+    np.testing.assert_array_equal(x[:2], model.sample_x(h[:2]))
+    assert not np.array_equal(x, model.sample_x(h, seed=1)) and not np.array_equal(x[0], x[1])
 
 
 def test_the_noise_is_a_stream_of_its_own():
@@ -64,20 +64,20 @@ def test_the_noise_is_a_stream_of_its_own():
     model, _ = models(sa.GaussianLikelihood(0.5), dtype="float64")
     h = np.zeros((4, 2))
     noise = randomness.normal((4, *SHAPE), 7, randomness.OUTPUTS)
-    np.testing.assert_array_equal(model.draw(h, seed=7), model.decode(h) + 0.5 * noise)
+    np.testing.assert_array_equal(model.sample_x(h, seed=7), model.decode(h) + 0.5 * noise)
     assert len({float(randomness.normal((4, 6), 7, stream)[0, 0]) for stream in range(8)}) == 8
     assert randomness.OUTPUTS == 7
 
 
-def test_doors():
+def test_wrong_calls_are_sentences():
     error, _ = models(sa.SquaredError())
     with pytest.raises(TypeError, match=r"SquaredError is an error and no distribution.*GaussianLikelihood"):
-        error.draw(np.zeros((1, 2), np.float32))
+        error.sample_x(np.zeros((1, 2), np.float32))
     learned, vae = models(sa.LearnedGaussian())
-    for call in (learned.outputs, learned.draw, learned.decode):
+    for call in (learned.decoder_output, learned.sample_x, learned.decode):
         with pytest.raises(ValueError, match=r"the code has shape \(1, 3\)"):
             call(np.zeros((1, 3), np.float32))
     with pytest.raises(ValueError, match=r"z has shape \(1, 3\)"):
-        vae.outputs(np.zeros((1, 3), np.float32))
+        vae.decoder_output(np.zeros((1, 3), np.float32))
     with pytest.raises(RuntimeError, match=r"model\.build"):
-        sa.Autoencoder(sa.Dense(3, 2), sa.Dense(2, 3)).outputs(np.zeros((1, 2), np.float32))
+        sa.Autoencoder(sa.Dense(3, 2), sa.Dense(2, 3)).decoder_output(np.zeros((1, 2), np.float32))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import scratchae as sa
-from scratchae.execution.runner import team_of
+from scratchae.execution.runner import runner_for
 from scratchae.gradcheck import check_model
 
 RNG = np.random.default_rng(0)
@@ -58,9 +58,9 @@ def test_shards_and_blocks_change_nothing_but_roundings(name, backend, shards, b
         monkeypatch.setattr("scratchae.execution.threads.BLOCK_BYTES", size)
         m = model(name, backend)
         rows = np.arange(len(X), dtype=np.uint32)
-        with team_of(m, len(X), cut) as team:
-            total = team.gradients(team.feeds(sa.Values(X)), rows)
-            grads = m.backend.to_host(team.grads).sum(axis=0)
+        with runner_for(m, len(X), cut) as runner:
+            total = runner.gradients(runner.feeds(sa.Values(X)), rows)
+            grads = m.backend.to_host(runner.grads).sum(axis=0)
         found.append(np.concatenate([total, grads]))
     np.testing.assert_allclose(*found, rtol=tolerance("layer"), atol=tolerance("layer"))
 

@@ -22,7 +22,7 @@ def stepped(optimizer, backend="numpy", grads=GRADS, shards=1, dtype="float64", 
     b = sa.get_backend(backend, dtype)
     parameters = Parameters(b, declared)
     parameters.initialise(seed=0)
-    optimizer.own(parameters)
+    optimizer.start(parameters)
     thetas, G = [], b.zeros((shards, parameters.size))
     weights = np.arange(1, shards + 1) / np.arange(1, shards + 1).sum()
     for sums in grads:
@@ -208,12 +208,12 @@ def test_an_optimiser_belongs_to_one_model():
         return Parameters(sa.get_backend(), {"theta": ((3,), lambda noise: np.zeros(3))})
 
     optimizer, mine = Adam(), parameters()
-    optimizer.own(mine)
+    optimizer.start(mine)
     m = optimizer.vectors["m"]
-    optimizer.own(mine)  # going on keeps the state
+    optimizer.start(mine)  # going on keeps the state
     assert optimizer.vectors["m"] is m
     with pytest.raises(ValueError, match=r"this Adam already holds the state of another model.*make a new one"):
-        optimizer.own(parameters())
+        optimizer.start(parameters())
 
 
 @pytest.mark.parametrize(

@@ -179,32 +179,32 @@ def learning_rate_of_the_first_epoch(monkeypatch):
 
 
 def clock_of_the_first_epoch(monkeypatch):
-    set_clock, seen = graph.GraphTeam.set_clock, []
+    set_clock, seen = graph.GraphRunner.set_clock, []
 
     def frozen(self, clock):
         set_clock(self, (seen.append(clock) or seen)[0])
 
-    monkeypatch.setattr(graph.GraphTeam, "set_clock", frozen)
+    monkeypatch.setattr(graph.GraphRunner, "set_clock", frozen)
 
 
 def host_read_inside_the_step(monkeypatch):
-    backward = graph.GraphTeam._backward
+    backward = graph.GraphRunner._backward
 
     def reading(self, N):
         self.backend.to_host(self.total)
         backward(self, N)
 
-    monkeypatch.setattr(graph.GraphTeam, "_backward", reading)
+    monkeypatch.setattr(graph.GraphRunner, "_backward", reading)
 
 
 def memory_taken_inside_the_step(monkeypatch):
-    backward = graph.GraphTeam._backward
+    backward = graph.GraphRunner._backward
 
     def taking(self, N):
         self.kept = self.backend.empty((N,))
         backward(self, N)
 
-    monkeypatch.setattr(graph.GraphTeam, "_backward", taking)
+    monkeypatch.setattr(graph.GraphRunner, "_backward", taking)
 
 
 def garbage_collected_while_recording(monkeypatch):

@@ -16,8 +16,8 @@ import pytest
 
 import scratchae as sa
 from scratchae import randomness
-from scratchae.execution.runner import team_of
-from scratchae.initializers import Noise, torch_uniform
+from scratchae.execution.runner import runner_for
+from scratchae.initializers import TensorDraws, torch_uniform
 
 STANDARD_ERRORS = 5.0  # how far a Monte-Carlo mean may lie from the exact value; what is wrong lies hundreds away
 DRAWS = 20_000
@@ -204,9 +204,9 @@ def dense_vae(backend="numpy"):
 def first_terms(images, backend="numpy"):
     """The terms of the first minibatch before any step, in nats per example."""
     model = dense_vae(backend)
-    with team_of(model, 128, threads=1) as team:
+    with runner_for(model, 128, threads=1) as runner:
         rows = randomness.permutation(len(images), 0, 1)[:128]
-        return team.objective.loss(team.forward(team.feeds(images), rows))
+        return runner.objective.loss(runner.forward(runner.feeds(images), rows))
 
 
 def test_an_untrained_model_knows_nothing_on_strokes(backend):
@@ -272,7 +272,7 @@ def test_bernoulli_is_exact_at_large_logits(backend, dtype, tolerance):
 
 def test_bernoulli_samples_have_the_mean_and_no_other_values():
     a = np.repeat(np.array([[-3.0, -0.5, 0.0, 2.0]]), DRAWS, axis=0)
-    x = sa.Bernoulli().sample(a, Noise(0, 0))
+    x = sa.Bernoulli().sample(a, TensorDraws(0, 0))
     assert set(np.unique(x)) == {0.0, 1.0}
     expect(x, 1 / (1 + np.exp(-a[0])))
     expect((x[:, 0] - sa.Bernoulli().mean(a[0])[0]) * (x[:, 1] - sa.Bernoulli().mean(a[0])[1]), 0.0)
@@ -280,7 +280,7 @@ def test_bernoulli_samples_have_the_mean_and_no_other_values():
 
 def test_gaussian_samples_have_mean_and_sigma():
     a = np.repeat(np.array([[-3.0, 0.0, 2.0]]), DRAWS, axis=0)
-    x = sa.GaussianLikelihood(0.3).sample(a, Noise(0, 0))
+    x = sa.GaussianLikelihood(0.3).sample(a, TensorDraws(0, 0))
     expect(x, a[0])
     expect((x - a) ** 2, 0.3**2)
     expect((x - a) ** 4, 3 * 0.3**4)

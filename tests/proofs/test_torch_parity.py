@@ -11,7 +11,7 @@ import pytest
 
 import scratchae as sa
 from scratchae import randomness
-from scratchae.execution.runner import team_of
+from scratchae.execution.runner import runner_for
 from scratchae.initializers import torch_uniform
 
 torch = pytest.importorskip("torch", reason="needs PyTorch, the outside view: pip install torch")
@@ -116,14 +116,14 @@ def leaves(model):
     return {name: torch.tensor(model.backend.to_host(v)).requires_grad_() for name, v in views.items()}
 
 
-def noise(team, n):
-    """The eps (N, D) that the team's replicas drew for the last n rows, or None without a latent."""
-    if not hasattr(team.objective, "latent"):
+def noise(runner, n):
+    """The eps (N, D) that the runner's replicas drew for the last n rows, or None without a latent."""
+    if not hasattr(runner.objective, "latent"):
         return None
     eps, rows = [], n
-    for replica in team.replicas[: team.active]:
-        take = min(-(-n // team.shards), rows)
-        eps.append(torch.tensor(team.backend.to_host(replica.latent.eps[:take])))
+    for replica in runner.replicas[: runner.active]:
+        take = min(-(-n // runner.shards), rows)
+        eps.append(torch.tensor(runner.backend.to_host(replica.latent.eps[:take])))
         rows -= take
     return torch.cat(eps)
 
@@ -139,12 +139,12 @@ def assert_one_step_agrees(model, x, tolerance, shards=2, torch_loss=torch_loss)
     """Loss and every named gradient of one batch x (N, ...), over two shards."""
     x = x.astype(model.backend.dtype)
     allowed, p = tolerance("layer", model.backend.dtype), leaves(model)
-    with team_of(model, len(x), shards=shards, threads=1) as team:
-        total = team.gradients(team.feeds(sa.Values(x)), np.arange(len(x), dtype=np.uint32))
-        loss = torch_loss(model, p, torch.tensor(x), noise(team, len(x)))
+    with runner_for(model, len(x), shards=shards, threads=1) as runner:
+        total = runner.gradients(runner.feeds(sa.Values(x)), np.arange(len(x), dtype=np.uint32))
+        loss = torch_loss(model, p, torch.tensor(x), noise(runner, len(x)))
         loss.backward()
-        same(team.objective.loss(total)["loss"], loss.item(), allowed, "loss")
-        grads = team.backend.to_host(team.grads).sum(axis=0) / len(x)
+        same(runner.objective.loss(total)["loss"], loss.item(), allowed, "loss")
+        grads = runner.backend.to_host(runner.grads).sum(axis=0) / len(x)
         for name, ours in model.parameters.views(grads).items():
             same(ours, p[name].grad, allowed, name)
 
@@ -313,18 +313,18 @@ def trajectories(model, x, ours, theirs, steps=100, batch=16):
     p, losses = leaves(model), []
     ours.own(model.parameters)
     optimizer = theirs(list(p.values()))
-    with team_of(model, batch, shards=1, threads=1) as team:
-        feeds = team.feeds(sa.Values(x))
+    with runner_for(model, batch, shards=1, threads=1) as runner:
+        feeds = runner.feeds(sa.Values(x))
         for step in range(steps):
             rows = randomness.permutation(len(x), 0, step)[:batch]
-            team.set_clock(randomness.clock(0, step))
-            total = team.gradients(feeds, rows)
-            team.update(ours, total)
+            runner.set_clock(randomness.clock(0, step))
+            total = runner.gradients(feeds, rows)
+            runner.update(ours, total)
             optimizer.zero_grad()
-            loss = torch_loss(model, p, torch.tensor(x[rows]), noise(team, batch))
+            loss = torch_loss(model, p, torch.tensor(x[rows]), noise(runner, batch))
             loss.backward()
             optimizer.step()
-            losses.append((team.objective.loss(total)["loss"], loss.item()))
+            losses.append((runner.objective.loss(total)["loss"], loss.item()))
     return np.array(losses).T
 
 

@@ -19,7 +19,7 @@ def owned():
     """A model with an optimiser, as in a run."""
     model = made()
     model.optimizer = sa.SGD(0.1)
-    model.optimizer.own(model.parameters)
+    model.optimizer.start(model.parameters)
     return model
 
 

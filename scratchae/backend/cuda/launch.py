@@ -15,8 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from ..base import Array
-from ..size import size
+from ..base import Array, in_words
 from . import source as cuda
 from .cublas import Cublas, workspace
 from .driver import INSTALL, OTHERWISE, cause
@@ -70,7 +69,7 @@ class Gpu:
             with self.stream:
                 return self.cupy.empty(shape, dtype)
         except self.cupy.cuda.memory.OutOfMemoryError:
-            need, free = size(math.prod(shape) * dtype.itemsize), size(self.free())
+            need, free = in_words(math.prod(shape) * dtype.itemsize), in_words(self.free())
             raise MemoryError(
                 f"an array of shape {tuple(shape)} takes {need} of GPU memory, and {free} are free: make the model "
                 "or the batch smaller, or end what else runs on the GPU (nvidia-smi shows it)"

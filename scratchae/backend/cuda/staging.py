@@ -29,18 +29,18 @@ class StagedTable(Table):
         memory = [cuda.alloc_pinned_memory(self.data.nbytes) for _ in range(BUFFERS)]
         self.pinned = [np.frombuffer(m, data.dtype, self.data.size).reshape(self.data.shape) for m in memory]
         self.copied = [cuda.Event(disable_timing=True) for _ in range(BUFFERS)]
-        self.turn = 0
+        self.buffer = 0
 
     def bring(self, rows: np.ndarray) -> None:
         """Start the copy of rows (N,) of the data set. Source: the module."""
-        pinned, copied, N = self.pinned[self.turn], self.copied[self.turn], len(rows)
+        pinned, copied, N = self.pinned[self.buffer], self.copied[self.buffer], len(rows)
         copied.synchronize()
         np.take(self.host, rows, axis=0, out=pinned[:N], mode="clip")  # the other mode makes a copy first
         runtime, stream = self.backend.cupy.cuda.runtime, self.backend.stream
         count = pinned[:N].nbytes
         runtime.memcpyAsync(self.data.data.ptr, pinned.ctypes.data, count, runtime.memcpyHostToDevice, stream.ptr)
         copied.record(stream)
-        self.turn = (self.turn + 1) % BUFFERS
+        self.buffer = (self.buffer + 1) % BUFFERS
 
     def at(self, rows: Array) -> tuple[Array, Array]:
         """Where the rows (N,) brought last are: the buffer, and 0 ... N - 1. Source: the module."""

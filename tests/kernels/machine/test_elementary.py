@@ -85,9 +85,9 @@ def log(y, x):
 
 
 @jit
-def turn(c, s, u):
+def cosines(c, s, u):
     for i in range(u.shape[0]):
-        c[i], s[i] = elementary.turn(u[i])
+        c[i], s[i] = elementary.cos_sin(u[i])
 
 
 def test_log_of_every_float32_that_a_normal_may_ask_for():
@@ -100,6 +100,6 @@ def test_log_of_every_float32_that_a_normal_may_ask_for():
 def test_cosine_and_sine_of_a_turn(dtype, bound):
     u = np.linspace(0, 1, 2_000_001).astype(dtype)
     c, s = np.empty_like(u), np.empty_like(u)
-    turn(c, s, u)
+    cosines(c, s, u)
     angle = 2 * np.pi * u.astype(np.float64)
     assert np.abs(c - np.cos(angle)).max() <= bound and np.abs(s - np.sin(angle)).max() <= bound

@@ -11,7 +11,7 @@ import pytest
 from scratchae.kernels.machine import tile
 from scratchae.kernels.machine.compile import jit
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 WIDTHS = {"AVX2": {"avx2": True, "fma": True}, "16 bytes": {}, "16 bytes, 32 registers": {"neon": True}}
 PROGRAM = """
 import numpy as np
@@ -22,7 +22,8 @@ class Features(dict):  # what the tile reads; Numba compiles for the machine as 
         return real.flatten()
 if FEATURES is not None:
     binding.get_host_cpu_features = lambda: Features(FEATURES)
-from scratchae.kernels import taps, tile
+from scratchae.kernels import taps
+from scratchae.kernels.machine import tile
 rng, out = np.random.default_rng(0), []
 for C, O in ((3, 5), (6, 37)):
     x, a, W = (rng.normal(size=s).astype("f") for s in ((2, 6, 5, C), (2, 3, 4, O), (3, 2, C, O)))
@@ -57,7 +58,7 @@ def product(y, x, w, x_at, y_at, count, last):
     for m in range(0, len(x_at), tile.R):
         t, rows, to = tile.zeros(x, 2), tile.pick(x_at, m, last), tile.pick(y_at, m, last)
         for k in range(w.shape[0]):
-            t = tile.step(t, x.reshape(x.size), k, rows, w.reshape(w.size), k * w.shape[1], count)
+            t = tile.multiply_add(t, x.reshape(x.size), k, rows, w.reshape(w.size), k * w.shape[1], count)
         tile.store(t, y.reshape(y.size), 0, to, 1, count)
 
 

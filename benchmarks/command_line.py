@@ -10,12 +10,16 @@ class Parser(argparse.ArgumentParser):
     """name, and the script's docstring as its help; errors are one sentence and end with status 2."""
 
     def __init__(self, name: str, words: str | None):
-        super().__init__(name, description=words, formatter_class=argparse.RawDescriptionHelpFormatter)
+        super().__init__(
+            name, description=words, formatter_class=argparse.RawDescriptionHelpFormatter
+        )
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: {message}\n")
 
-    def carry_out(self, work: Callable[[], Any], *errors: type[Exception], file: Path | None = None) -> Any:
+    def carry_out(
+        self, work: Callable[[], Any], *errors: type[Exception], file: Path | None = None
+    ) -> Any:
         """work(), with those errors and Ctrl-C as sentences; file: tried first, before anything is measured."""
         if file:
             self._try(file)
@@ -34,11 +38,15 @@ class Parser(argparse.ArgumentParser):
             if not there:
                 file.resolve().unlink()
         except OSError as error:
-            self.error(f"--json is {str(file)!r}, which cannot be written to ({error.strerror}): give another file")
+            self.error(
+                f"--json is {str(file)!r}, which cannot be written to ({error.strerror}): give another file"
+            )
 
 
 def count(text: str) -> int:
     """An option's text as a whole number of at least 1."""
     if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is given, but it must be a whole number of at least 1")
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is given, but it must be a whole number of at least 1"
+        )
     return int(text)

@@ -27,23 +27,46 @@ from recipes import RECIPES
 
 SMOKE = {"dense_vae": (16,), "tf_cvae": (32,)}
 COLUMNS = "{:14} {:>5} {:>7} {:>9} {:>10} {:>8} {:>13} {:>9} {:>10}  {}"
-HEADINGS = ("recipe", "batch", "threads", "ours ms", "PyTorch ms", "faster", "min-max", "floor ms", "ours/floor")
+HEADINGS = (
+    "recipe",
+    "batch",
+    "threads",
+    "ours ms",
+    "PyTorch ms",
+    "faster",
+    "min-max",
+    "floor ms",
+    "ours/floor",
+)
 
 
 def parser() -> Parser:
     p = Parser("compare_torch", __doc__)
-    p.add_argument("--compile", action="store_true", help="PyTorch also with torch.compile (minutes)")
-    p.add_argument("--json", type=Path, metavar="FILE", help="also write the table there, with every setting")
-    p.add_argument("--only", nargs="+", choices=sorted(RECIPES), metavar="RECIPE", help=", ".join(RECIPES))
-    p.add_argument("--threads", nargs="+", type=count, metavar="N", help="default: 1 and all cores")
+    p.add_argument(
+        "--compile", action="store_true", help="PyTorch also with torch.compile (minutes)"
+    )
+    p.add_argument(
+        "--json", type=Path, metavar="FILE", help="also write the table there, with every setting"
+    )
+    p.add_argument(
+        "--only", nargs="+", choices=sorted(RECIPES), metavar="RECIPE", help=", ".join(RECIPES)
+    )
+    p.add_argument(
+        "--threads", nargs="+", type=count, metavar="N", help="default: 1 and all cores"
+    )
     p.add_argument("--rounds", type=count, metavar="R", help="default 7")
-    p.add_argument("--smoke", action="store_true", help="a tiny run: 2 recipes, 1 thread, 2 rounds of 2 steps")
+    p.add_argument(
+        "--smoke", action="store_true", help="a tiny run: 2 recipes, 1 thread, 2 rounds of 2 steps"
+    )
     return p
 
 
 def races(options: argparse.Namespace, torch: bool) -> list[Race]:
     """All that the options ask for."""
-    batches = {name: RECIPES[name].batches for name in options.only or (SMOKE if options.smoke else RECIPES)}
+    batches = {
+        name: RECIPES[name].batches
+        for name in options.only or (SMOKE if options.smoke else RECIPES)
+    }
     if options.smoke:
         batches |= {name: SMOKE[name] for name in batches if name in SMOKE}
     threads = options.threads or ([1] if options.smoke else sorted({1, os.cpu_count() or 1}))
@@ -76,7 +99,13 @@ def run(options: argparse.Namespace, p: Parser) -> int:
         if not options.smoke:
             p.error(INSTALL)
         print(f"{INSTALL}; ours alone is measured")
-    print(described(about), "", COLUMNS.format(*HEADINGS, "PyTorch's best setting").rstrip(), sep="\n", flush=True)
+    print(
+        described(about),
+        "",
+        COLUMNS.format(*HEADINGS, "PyTorch's best setting").rstrip(),
+        sep="\n",
+        flush=True,
+    )
     rows: list[dict[str, Any]] = []
     complaints: list[str] = []
 

@@ -11,7 +11,9 @@ import resource
 import sys
 from typing import Any
 
-WARM_UP = 4  # steps of the epochs before the first turn; the second of them gives the length of a round
+WARM_UP = (
+    4  # steps of the epochs before the first turn; the second of them gives the length of a round
+)
 
 
 def words(error: Exception) -> str:
@@ -45,7 +47,10 @@ class Usage:
 
     def since(self) -> dict[str, int]:
         now, before = resource.getrusage(resource.RUSAGE_SELF), self.before
-        return {"faults": now.ru_minflt - before.ru_minflt, "interruptions": now.ru_nivcsw - before.ru_nivcsw}
+        return {
+            "faults": now.ru_minflt - before.ru_minflt,
+            "interruptions": now.ru_nivcsw - before.ru_nivcsw,
+        }
 
 
 def ours(spec: dict[str, Any], turns: Turns) -> None:
@@ -63,7 +68,9 @@ def ours(spec: dict[str, Any], turns: Turns) -> None:
     model, sizes = recipes.build(recipe), {"batch_size": batch, "threads": spec["threads"]}
     warm = fit(model, data, Adam(recipe.lr), epochs=2, **sizes)
     answer = {name: first[name] for name in ("loss", "gradients")}
-    turns.say(**answer, step=warm.records[-1]["seconds"] / WARM_UP, flops=recipes.flops(model, batch))
+    turns.say(
+        **answer, step=warm.records[-1]["seconds"] / WARM_UP, flops=recipes.flops(model, batch)
+    )
 
     order = turns.listen()
     data = recipes.source(recipes.examples(recipe, order["steps"] * batch))
@@ -76,7 +83,14 @@ def ours(spec: dict[str, Any], turns: Turns) -> None:
             turns.listen()
         usage = Usage()
 
-    fit(recipes.build(recipe), data, Adam(recipe.lr), epochs=order["epochs"], callbacks=[turn], **sizes)
+    fit(
+        recipes.build(recipe),
+        data,
+        Adam(recipe.lr),
+        epochs=order["epochs"],
+        callbacks=[turn],
+        **sizes,
+    )
 
 
 def theirs(spec: dict[str, Any], turns: Turns) -> None:
@@ -93,7 +107,9 @@ def theirs(spec: dict[str, Any], turns: Turns) -> None:
         first = dict(file)
     model = torch_recipes.build(spec["recipe"], first, last)
     examples = recipes.examples(recipe, batch)
-    answer = torch_recipes.first_step(model, torch_recipes.tensor(examples, last), first.get("eps"), last)
+    answer = torch_recipes.first_step(
+        model, torch_recipes.tensor(examples, last), first.get("eps"), last
+    )
     optimizer = torch.optim.Adam(model.parameters(), recipe.lr, fused=True)
     loss = torch.compile(model) if spec["compile"] else model
 
@@ -133,8 +149,16 @@ def about(spec: dict[str, Any], turns: Turns) -> None:
     import numpy as np
     from threadpoolctl import threadpool_info
 
-    blas = [f"{p['internal_api']} {p['version']} {p.get('architecture', '')}" for p in threadpool_info()]
-    found = {"numpy": np.__version__, "numba": numba.__version__, "blas": ", ".join(blas), "torch": None}
+    blas = [
+        f"{p['internal_api']} {p['version']} {p.get('architecture', '')}"
+        for p in threadpool_info()
+    ]
+    found = {
+        "numpy": np.__version__,
+        "numba": numba.__version__,
+        "blas": ", ".join(blas),
+        "torch": None,
+    }
     try:
         import torch
     except ImportError:

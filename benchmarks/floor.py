@@ -15,7 +15,9 @@ def rate(threads: int, shape: tuple[int, int, int], seconds: float = SECONDS) ->
     m, k, n = shape
     rates, start = [0.0] * threads, threading.Barrier(threads)
     rng = np.random.default_rng(0)
-    operands = [(rng.random((m, k), np.float32), rng.random((k, n), np.float32)) for _ in range(threads)]
+    operands = [
+        (rng.random((m, k), np.float32), rng.random((k, n), np.float32)) for _ in range(threads)
+    ]
 
     def run(thread: int) -> None:
         (a, b), out, done = operands[thread], np.empty((m, n), np.float32), 0

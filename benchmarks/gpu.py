@@ -35,7 +35,12 @@ from scratchae.backend.cuda.backend import PRECISIONS
 from scratchae.backend.cuda.driver import require_cupy
 
 SECTIONS = tuple(gpu_tables.TITLES)
-LAUNCHES, STEPS, BLOCKS, RUNS = 200, 100, 20, 3  # of a chain; of a block; of a measurement; of the job
+LAUNCHES, STEPS, BLOCKS, RUNS = (
+    200,
+    100,
+    20,
+    3,
+)  # of a chain; of a block; of a measurement; of the job
 ROUNDS, TURN = 7, 3  # of a race; blocks of a turn
 EXAMPLES = 60_000  # on the GPU, or as many as a block needs
 SMOKE = ("dense_vae", "tf_denoiser")
@@ -46,16 +51,34 @@ PATIENCE = 600  # seconds that a part may take for an answer
 def parser() -> Parser:
     p = Parser("gpu", __doc__)
     p.add_argument("--json", type=Path, metavar="FILE", help="also write everything there")
-    p.add_argument("--only", nargs="+", choices=sorted(RECIPES), metavar="RECIPE", help=", ".join(RECIPES))
     p.add_argument(
-        "--sections", nargs="+", choices=SECTIONS, default=SECTIONS, metavar="S", help=", ".join(SECTIONS)
+        "--only", nargs="+", choices=sorted(RECIPES), metavar="RECIPE", help=", ".join(RECIPES)
     )
     p.add_argument(
-        "--precision", nargs="+", choices=PRECISIONS, default=PRECISIONS, metavar="P", help="default: both"
+        "--sections",
+        nargs="+",
+        choices=SECTIONS,
+        default=SECTIONS,
+        metavar="S",
+        help=", ".join(SECTIONS),
     )
-    p.add_argument("--modes", nargs="+", choices=MODES, metavar="M", help=f"of PyTorch: {', '.join(MODES)}")
+    p.add_argument(
+        "--precision",
+        nargs="+",
+        choices=PRECISIONS,
+        default=PRECISIONS,
+        metavar="P",
+        help="default: both",
+    )
+    p.add_argument(
+        "--modes", nargs="+", choices=MODES, metavar="M", help=f"of PyTorch: {', '.join(MODES)}"
+    )
     p.add_argument("--rounds", type=count, metavar="R", help=f"of a race (default {ROUNDS})")
-    p.add_argument("--smoke", action="store_true", help="a tiny run: 2 recipes, 2 rounds of 3 steps, eager PyTorch")
+    p.add_argument(
+        "--smoke",
+        action="store_true",
+        help="a tiny run: 2 recipes, 2 rounds of 3 steps, eager PyTorch",
+    )
     return p
 
 
@@ -74,7 +97,10 @@ def size(batch: int, smoke: bool) -> dict[str, Any]:
 def races(options: argparse.Namespace, torch: bool) -> list[Race]:
     """All that the options ask for."""
     modes = tuple(options.modes or (MODES[:1] if options.smoke else MODES)) if torch else ()
-    rounds, blocks = options.rounds or (2 if options.smoke else ROUNDS), 1 if options.smoke else TURN
+    rounds, blocks = (
+        options.rounds or (2 if options.smoke else ROUNDS),
+        1 if options.smoke else TURN,
+    )
     return [
         Race(name, batch, precision, rounds, blocks, **size(batch, options.smoke), modes=modes)
         for name, batches in recipes(options).items()
@@ -90,13 +116,20 @@ def parts(section: str, options: argparse.Namespace) -> list[dict[str, Any]]:
         return [about | {"launches": LAUNCHES}]
     if section == "graphs":
         firsts = {name: batches[0] for name, batches in recipes(options).items()}
-        return [about | {"recipe": name, "batch": b} | size(b, options.smoke) for name, b in firsts.items()]
+        return [
+            about | {"recipe": name, "batch": b} | size(b, options.smoke)
+            for name, b in firsts.items()
+        ]
     runs = 1 if options.smoke else RUNS
     return [about | {"precision": precision, "runs": runs} for precision in options.precision]
 
 
 def rows(
-    section: str, options: argparse.Namespace, torch: bool, place: Place, complain: Callable[[str], None]
+    section: str,
+    options: argparse.Namespace,
+    torch: bool,
+    place: Place,
+    complain: Callable[[str], None],
 ) -> Iterator[dict[str, Any]]:
     """The rows of a section; what fails is told, and the others go on."""
     for race in races(options, torch) if section == "recipes" else ():
@@ -115,7 +148,9 @@ def rows(
 
 def run(options: argparse.Namespace, p: Parser, place: Place) -> int:
     """Section after section, a line a row; returns the exit status."""
-    with place.start("the first child", {"who": "about", "device": place.device}, PATIENCE) as part:
+    with place.start(
+        "the first child", {"who": "about", "device": place.device}, PATIENCE
+    ) as part:
         about = turn(part)
     print(gpu_tables.header(about, INSTALL), flush=True)
     result: dict[str, Any] = {"machine": about}

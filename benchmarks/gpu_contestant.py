@@ -24,7 +24,12 @@ def about(spec: dict[str, Any]) -> Any:
     runtime, device = cupy.cuda.runtime, cupy.cuda.Device().id
     named = hasattr(runtime, "getDeviceProperties")  # the emulator has no properties
     name = runtime.getDeviceProperties(device)["name"].decode() if named else "an emulated GPU"
-    found = {"gpu": name, "memory": runtime.memGetInfo()[1], "driver": driver(), "device": spec["device"]}
+    found = {
+        "gpu": name,
+        "memory": runtime.memGetInfo()[1],
+        "driver": driver(),
+        "device": spec["device"],
+    }
     found |= {"cupy": getattr(cupy, "__version__", "emulated"), "torch": None, "torch_sees": False}
     found |= {"runtime": runtime.runtimeGetVersion(), "driver_cuda": runtime.driverGetVersion()}
     try:

@@ -44,7 +44,9 @@ def launches(spec: dict[str, Any]) -> Contestant:
     chain()
     graph = backend.capture(chain)
     for how, work in (("one by one", chain), ("graph", lambda: graph.launch(backend.stream))):
-        host, device = (median(times) for times in zip(*_repeat(backend, work, spec["blocks"]), strict=True))
+        host, device = (
+            median(times) for times in zip(*_repeat(backend, work, spec["blocks"]), strict=True)
+        )
         yield {"how": how, "launches": n, "host_us": 1e6 * host / n, "device_us": 1e3 * device / n}
 
 
@@ -89,7 +91,12 @@ def _product(backend: Any, shape: tuple[int, int, int, str], blocks: int) -> dic
     us = 1e3 * median(ms[1:]) / nodes
     exact = a[:CHECKED].astype(np.float64) @ b
     off = np.abs(backend.to_host(out)[:CHECKED] - exact).max() / np.abs(exact).max()
-    row = {"product": _name(I, K, J, transposed), "us": us, "flops": flops, "tflops": flops / us / 1e6}
+    row = {
+        "product": _name(I, K, J, transposed),
+        "us": us,
+        "flops": flops,
+        "tflops": flops / us / 1e6,
+    }
     return row | {"off": float(off), "nodes": nodes}
 
 

@@ -20,9 +20,12 @@ def digits(smoke: bool) -> tuple[Images, Images]:
     if os.environ.get("SCRATCHAE_DATA"):
         found = [(images.pixels, images.name) for images in datasets.load("mnist")]
     else:
-        found = [(pixels, datasets.TITLES["strokes"]) for pixels, _ in datasets.strokes.load(*sizes)]
+        found = [
+            (pixels, datasets.TITLES["strokes"]) for pixels, _ in datasets.strokes.load(*sizes)
+        ]
     train, test = (
-        Images(pixels[:n].reshape(n, -1), name=name) for (pixels, name), n in zip(found, sizes, strict=True)
+        Images(pixels[:n].reshape(n, -1), name=name)
+        for (pixels, name), n in zip(found, sizes, strict=True)
     )
     return train, test
 
@@ -52,8 +55,17 @@ def job(spec: dict[str, Any]) -> Contestant:
             callbacks=[stamp],
         )
         total = time.perf_counter() - began
-        row = {"data": train.name, "images": len(train), "precision": spec["precision"], "run": number}
-        yield row | seconds(history["seconds"], moments, total) | {"test_loss": history["test_loss"][-1]}
+        row = {
+            "data": train.name,
+            "images": len(train),
+            "precision": spec["precision"],
+            "run": number,
+        }
+        yield (
+            row
+            | seconds(history["seconds"], moments, total)
+            | {"test_loss": history["test_loss"][-1]}
+        )
 
 
 def seconds(trained: list[float], moments: list[float], total: float) -> dict[str, float]:

@@ -52,7 +52,11 @@ class Corrupt(recipes.Corrupt):
         y = self.y[: len(x)]
         grid = (min(-(-y.size // THREADS), BLOCKS),)
         with self.backend.stream:
-            self.corrupt(grid, (THREADS,), (y, x, self.eps[: len(x)], np.float32(self.sigma), np.int32(y.size)))
+            self.corrupt(
+                grid,
+                (THREADS,),
+                (y, x, self.eps[: len(x)], np.float32(self.sigma), np.int32(y.size)),
+            )
         return y
 
 
@@ -123,13 +127,20 @@ class Training:
         self.runner.set_clock(randomness.clock(SEED, 1))
         total = self.runner.gradients(self.feeds, np.arange(self.batch, dtype=np.uint32))
         gradients = self._on_host(parameters.views(self.runner.grads[0])).values()
-        parts: list[Any] = [getattr(replica, "latent", None), *(layer for _, layer in leaves("", replica.encoder))]
-        drawn = [self.backend.to_host(part.eps[: self.batch]) for part in parts if hasattr(part, "eps")]
+        parts: list[Any] = [
+            getattr(replica, "latent", None),
+            *(layer for _, layer in leaves("", replica.encoder)),
+        ]
+        drawn = [
+            self.backend.to_host(part.eps[: self.batch]) for part in parts if hasattr(part, "eps")
+        ]
         return {
             **self._on_host(parameters.views()),
             **({"eps": drawn[0]} if drawn else {}),
             "loss": self.runner.objective.loss(total)["loss"],
-            "gradients": [float(np.linalg.norm(g.astype(np.float64))) / self.batch for g in gradients],
+            "gradients": [
+                float(np.linalg.norm(g.astype(np.float64))) / self.batch for g in gradients
+            ],
         }
 
     def _on_host(self, views: dict[str, Any]) -> dict[str, np.ndarray]:
@@ -146,7 +157,10 @@ def ours(spec: dict[str, Any]) -> Contestant:
         np.savez(spec["first_step"], **first)
         training.block()
         answer = {name: first[name] for name in ("loss", "gradients")}
-        answer |= {"mib": (pooled(cupy) - before) / MIB, "flops": recipes.flops(training.model, training.batch)}
+        answer |= {
+            "mib": (pooled(cupy) - before) / MIB,
+            "flops": recipes.flops(training.model, training.batch),
+        }
         while True:
             order = yield answer
             answer = {"ms": [training.block()[0] for _ in range(order["blocks"] + 1)][1:]}

@@ -13,7 +13,13 @@ from gpu_turns import Place, turn
 from processes import Failed
 from recipes import RECIPES
 
-MODES = ("eager", "graph", "compile", "reduce-overhead", "compile+graph")  # see gpu_theirs.py; the riskiest last
+MODES = (
+    "eager",
+    "graph",
+    "compile",
+    "reduce-overhead",
+    "compile+graph",
+)  # see gpu_theirs.py; the riskiest last
 PATIENCE = 900  # seconds that torch.compile may take
 TOLERANCES = {  # of the first step, relative; cuDNN and cuBLAS round to TF32 in their own ways
     "float32": {"loss": 1e-4, "gradients": 1e-3},
@@ -48,7 +54,9 @@ def settings(recipe: str, modes: tuple[str, ...]) -> list[Setting]:
 def difference(ours: dict[str, Any], theirs: dict[str, Any], precision: str) -> str | None:
     """What tells the two models apart, or None: the first step's loss, or the norm of a tensor's gradient."""
     for name, allowed in TOLERANCES[precision].items():
-        for a, b in zip(*([x[name]] if name == "loss" else x[name] for x in (ours, theirs)), strict=True):
+        for a, b in zip(
+            *([x[name]] if name == "loss" else x[name] for x in (ours, theirs)), strict=True
+        ):
             if not abs(b - a) <= allowed * abs(a):
                 return (
                     f"not the same model: of the {name} of the first step one is {b:.9g} in PyTorch and {a:.9g} "
@@ -79,12 +87,20 @@ class Race:
 
     def run(self, place: Place, complain: Callable[[str], None]) -> dict[str, Any]:
         """The row of the table. Raises Failed where ours fails; what of PyTorch's fails is told in sentences."""
-        about = {name: getattr(self, name) for name in ("recipe", "batch", "precision", "steps", "examples")}
+        about = {
+            name: getattr(self, name)
+            for name in ("recipe", "batch", "precision", "steps", "examples")
+        }
         with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
-            spec = about | {"device": place.device, "first_step": str(Path(folder, "first_step.npz"))}
+            spec = about | {
+                "device": place.device,
+                "first_step": str(Path(folder, "first_step.npz")),
+            }
 
             def start(who: str, name: str) -> Any:
-                return stack.enter_context(place.start(f"{self.name}, {name}", spec | {"who": who}, PATIENCE))
+                return stack.enter_context(
+                    place.start(f"{self.name}, {name}", spec | {"who": who}, PATIENCE)
+                )
 
             ours = start("ours", "ours")
             mine, ready = turn(ours), {}
@@ -94,9 +110,17 @@ class Race:
                 ready = self.prepare(theirs, mine, complain)
                 turns += [(one.name, theirs, one.order) for one in ready]
             times = self.take_turns(turns)
-        row = about | {"rounds": self.rounds, "blocks": self.blocks} | summary(times.pop("ours"), times)
+        row = (
+            about
+            | {"rounds": self.rounds, "blocks": self.blocks}
+            | summary(times.pop("ours"), times)
+        )
         mib = {one.name: answer["mib"] for one, answer in ready.items()}
-        row |= {"ours_mib": mine["mib"], "torch_mib": mib.get(row["torch_best"]), "torch_mib_of": mib}
+        row |= {
+            "ours_mib": mine["mib"],
+            "torch_mib": mib.get(row["torch_best"]),
+            "torch_mib_of": mib,
+        }
         return row | {"flops": mine["flops"], "first_loss": mine["loss"]}
 
     def prepare(
@@ -119,7 +143,9 @@ class Race:
             return {}
         return ready
 
-    def take_turns(self, turns: list[tuple[str, Any, dict[str, Any]]]) -> dict[str, list[list[float]]]:
+    def take_turns(
+        self, turns: list[tuple[str, Any, dict[str, Any]]]
+    ) -> dict[str, list[list[float]]]:
         """Name -> milliseconds a step, a list a round; every other round backwards, a first one thrown away."""
         times: dict[str, list[list[float]]] = {name: [] for name, _, _ in turns}
         for _ in range(self.rounds + 1):
@@ -135,9 +161,16 @@ class Race:
 def summary(ours: list[list[float]], theirs: dict[str, list[list[float]]]) -> dict[str, Any]:
     """Medians over all blocks of all rounds, and PyTorch / ours of its fastest setting: overall, and the least and
     the most of a round."""
-    medians = {name: median(ms for blocks in rounds for ms in blocks) for name, rounds in theirs.items()}
+    medians = {
+        name: median(ms for blocks in rounds for ms in blocks) for name, rounds in theirs.items()
+    }
     mine = median(ms for blocks in ours for ms in blocks)
-    row: dict[str, Any] = {"ours_ms": mine, "torch_ms": medians, "ours_rounds": ours, "torch_rounds": theirs}
+    row: dict[str, Any] = {
+        "ours_ms": mine,
+        "torch_ms": medians,
+        "ours_rounds": ours,
+        "torch_rounds": theirs,
+    }
     if not medians:
         return row | {"torch_best": None, "torch_best_ms": None, "ratio": None, "spread": None}
     best = min(medians, key=lambda name: medians[name])

@@ -26,7 +26,16 @@ HEADINGS = {
         *("ours MiB", "PyTorch MiB", "PyTorch's fastest"),
     ),
     "job": (
-        *("data", "precision", "run", "training", "first epoch", "evaluation", "rest", "test loss"),
+        *(
+            "data",
+            "precision",
+            "run",
+            "training",
+            "first epoch",
+            "evaluation",
+            "rest",
+            "test loss",
+        ),
         f"training in {BAR:g} s",
     ),
 }
@@ -74,7 +83,11 @@ def products(row: dict[str, Any]) -> list[Any]:
 
 
 def graphs(row: dict[str, Any]) -> list[Any]:
-    words = f"{row['losses']} with the same bits" if row["equal"] else f"DIFFERENT BITS among {row['losses']}"
+    words = (
+        f"{row['losses']} with the same bits"
+        if row["equal"]
+        else f"DIFFERENT BITS among {row['losses']}"
+    )
     times = f"{row['graph_ms']:.4f}", f"{row['eager_ms']:.4f}", f"{row['ratio']:.2f}x"
     return [row["recipe"], row["batch"], *times, words]
 

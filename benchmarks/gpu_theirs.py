@@ -57,7 +57,9 @@ class Loss(nn.Module):
         return self.model(torch_recipes.batch_of(self.data, rows, self.last))
 
 
-def first_step(model: nn.Module, data: Tensor, eps: np.ndarray | None, last: bool) -> dict[str, Any]:
+def first_step(
+    model: nn.Module, data: Tensor, eps: np.ndarray | None, last: bool
+) -> dict[str, Any]:
     """As torch_recipes.first_step, of rows that lie on any device: loss and norms of the gradients."""
     rows, noise = torch.arange(len(data), device=data.device), None
     if eps is not None and eps.shape[1] == data[0].numel():
@@ -101,10 +103,14 @@ class Contender:
         before = torch.cuda.memory_allocated() if on_gpu else 0
         torch.manual_seed(SEED)
         model = torch_recipes.build(spec["recipe"], first, last).to(self.device)
-        data = torch_recipes.tensor(recipes.examples(recipe, spec["examples"]), last).to(self.device)
+        data = torch_recipes.tensor(recipes.examples(recipe, spec["examples"]), last).to(
+            self.device
+        )
         self.answer = first_step(model, data[: self.batch], first.get("eps"), last)
         graph = mode.endswith("graph")
-        self.optimizer = torch.optim.Adam(model.parameters(), recipe.lr, fused=True, capturable=graph)
+        self.optimizer = torch.optim.Adam(
+            model.parameters(), recipe.lr, fused=True, capturable=graph
+        )
         self.loss: Callable[[Tensor], Tensor] = Loss(model, data, last)
         if mode.startswith("compile") or mode == "reduce-overhead":
             compiled = None if mode.startswith("compile") else mode

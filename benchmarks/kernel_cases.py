@@ -32,9 +32,13 @@ def collected() -> dict[str, Kernel]:
         module = importlib.import_module(f"scratchae.kernels.{entry.name}")
         for name, value in vars(module).items():
             family = value.items() if isinstance(value, dict) else [("", value)]
-            loops = [(key, k) for key, k in family if isinstance(k, Kernel) and k.numba is not None]
+            loops = [
+                (key, k) for key, k in family if isinstance(k, Kernel) and k.numba is not None
+            ]
             named = {f"{entry.name}.{name}.{key}".rstrip("."): k for key, k in loops}
-            found |= {name: kernel for name, kernel in named.items() if kernel not in found.values()}
+            found |= {
+                name: kernel for name, kernel in named.items() if kernel not in found.values()
+            }
     return found
 
 
@@ -42,13 +46,18 @@ def makers(name: str) -> list[Maker]:
     """The makers of a kernel's cases. Raises LookupError, naming it, where there are none."""
     family = ".".join(name.split(".")[:2])
     if not CASES.get(family):
-        raise LookupError(f"the kernel {family} has no case: give it one in CASES of benchmarks/kernel_cases.py")
+        raise LookupError(
+            f"the kernel {family} has no case: give it one in CASES of benchmarks/kernel_cases.py"
+        )
     return CASES[family]
 
 
 def bias_activation(N: int, O: int) -> Maker:
     def make(key: str) -> Case:
-        y, b = array(N, O), -1 - np.abs(array(O))  # below 0: phi(phi(... + b) + b) does not run away to inf
+        y, b = (
+            array(N, O),
+            -1 - np.abs(array(O)),
+        )  # below 0: phi(phi(... + b) + b) does not run away to inf
         return Case(f"{N}x{O}", [(y, b)], size(y, y, b))
 
     return make
@@ -102,7 +111,11 @@ def take(N: int, M: int) -> Maker:
     def make(key: str) -> Case:
         rows, order = np.empty(N, np.uint32), RNG.permutation(M).astype(np.uint32)
         states = [np.array([t, 0], np.int32) for t in range(M // N)]
-        return Case(f"{N} of {M:,}", [(rows, order, state, 0, N) for state in states], size(rows, rows, states[0]))
+        return Case(
+            f"{N} of {M:,}",
+            [(rows, order, state, 0, N) for state in states],
+            size(rows, rows, states[0]),
+        )
 
     return make
 
@@ -117,7 +130,14 @@ def likelihood(N: int, D: int, *constants: float) -> Maker:
 
 def gaussian(N: int, D: int, backward: bool) -> Maker:
     def make(key: str) -> Case:
-        z, eps, kl, h, dh, w = array(N, D), array(N, D), array(N, D), array(N, 2 * D), array(N, 2 * D), array(D)
+        z, eps, kl, h, dh, w = (
+            array(N, D),
+            array(N, D),
+            array(N, D),
+            array(N, 2 * D),
+            array(N, 2 * D),
+            array(D),
+        )
         args = (dh, z, h, eps, w) if backward else (z, kl, h, eps)
         return Case(f"{N}x{D}", [args], size(*args))
 
@@ -137,7 +157,9 @@ def patches(N: int, H: int, C: int, stride: int, before: int, to_cols: bool) -> 
     return make
 
 
-def convolution(image: int, C: int, P: int, O: int, stride: int, before: int, name: str, N: int = 16) -> Maker:
+def convolution(
+    image: int, C: int, P: int, O: int, stride: int, before: int, name: str, N: int = 16
+) -> Maker:
     """Of 3 x 3 pixels: N images (image, image, C) and as many grids (P, P, O), either way.
 
     name: of the kernel, whose arguments are given by name; scratch is that of the layers' own product. A
@@ -152,12 +174,22 @@ def convolution(image: int, C: int, P: int, O: int, stride: int, before: int, na
         images, grids, W = array(N, image, image, C), array(N, P, P, O), array(3, 3, C, O)
         x, a = (grids, images) if transposed else (images, grids)
         dx = array(N if transposed or C > 1 else 0, *x.shape[1:])
-        named = vars(product) | {"a": a, "x": x, "W": W, "dW": array(*W.shape), "dx": dx, "da": a, "add": False}
+        named = vars(product) | {
+            "a": a,
+            "x": x,
+            "W": W,
+            "dW": array(*W.shape),
+            "dx": dx,
+            "da": a,
+            "add": False,
+        }
         named |= {"s_h": stride, "s_w": stride, "top": before, "left": before}
         definition = collected()[f"convolution.{name}"].definition
         args = tuple(named[parameter] for parameter in inspect.signature(definition).parameters)
         words = f"{N}x" + "->".join("x".join(map(str, end.shape[1:])) for end in (x, a))
-        moved, products = (size(W, W, dx, a, x), 1 + bool(len(dx))) if backward else (size(W, a, x), 1)
+        moved, products = (
+            (size(W, W, dx, a, x), 1 + bool(len(dx))) if backward else (size(W, a, x), 1)
+        )
         return Case(words, [args], moved, 2 * N * P * P * 9 * C * O * products)
 
     return make
@@ -195,7 +227,11 @@ def upsample(N: int, H: int, C: int, backward: bool) -> Maker:
 
 def philox(N: int, D: int, dtype: str = "float32", chance: bool = False) -> Maker:
     def make(key: str) -> Case:
-        out, rows, clock = array(N, D), np.arange(N, dtype=np.uint32), np.array([7, 0, 1, 0], np.uint32)
+        out, rows, clock = (
+            array(N, D),
+            np.arange(N, dtype=np.uint32),
+            np.array([7, 0, 1, 0], np.uint32),
+        )
         p = (RNG.random((N, D), np.float32),) * chance
         return Case(f"{N}x{D}", [(out.view(dtype), *p, rows, clock, 3)], size(out, *p, rows))
 
@@ -206,7 +242,12 @@ def noise(N: int, D: int, *constants: float, backward: bool = False) -> Maker:
     """eps or u, and on = 1."""
 
     def make(key: str) -> Case:
-        out, x, draws, on = array(N * D), array(N * D), RNG.random(N * D, np.float32), np.ones(1, np.float32)
+        out, x, draws, on = (
+            array(N * D),
+            array(N * D),
+            RNG.random(N * D, np.float32),
+            np.ones(1, np.float32),
+        )
         dy = (array(N * D),) * backward
         return Case(f"{N}x{D}", [(out, *dy, x, draws, on, *constants)], size(out, *dy, x, draws))
 
@@ -241,7 +282,9 @@ CASES: dict[str, list[Maker]] = {
     "convolution.CONV": [convolution(*layer, "CONV") for layer in ENCODER],
     "convolution.CONV_GRADIENT": [convolution(*layer, "CONV_GRADIENT") for layer in ENCODER],
     "convolution.CONV_TRANSPOSE": [convolution(*layer, "CONV_TRANSPOSE") for layer in DECODER],
-    "convolution.CONV_TRANSPOSE_GRADIENT": [convolution(*layer, "CONV_TRANSPOSE_GRADIENT") for layer in DECODER],
+    "convolution.CONV_TRANSPOSE_GRADIENT": [
+        convolution(*layer, "CONV_TRANSPOSE_GRADIENT") for layer in DECODER
+    ],
     "convolution.ROTATE_KERNEL": [rotate_kernel(3, 32, 1)],
     "noise.GAUSSIAN_NOISE": [noise(128, 784, 0.2, 0.0, 1.0)],
     "noise.GAUSSIAN_NOISE_GRADIENT": [noise(128, 784, 0.2, 0.0, 1.0, backward=True)],

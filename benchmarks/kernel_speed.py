@@ -19,7 +19,10 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 MIB = 1 << 20
-MIDDLE, LARGE = 16 * MIB, 512 * MIB  # bytes that a copy reads and writes: in a last cache, and in none
+MIDDLE, LARGE = (
+    16 * MIB,
+    512 * MIB,
+)  # bytes that a copy reads and writes: in a last cache, and in none
 REPETITIONS, SECONDS = 9, 0.01  # of each measurement: how many, and how long at least
 SMOKE = 3, 0.001
 
@@ -33,7 +36,9 @@ def second_cache() -> int:
     return int(text.rstrip("KM")) * (MIB if text.endswith("M") else 1024)
 
 
-def repeat(f: Callable[..., Any], calls: list[tuple[Any, ...]], repetitions: int, seconds: float) -> list[float]:
+def repeat(
+    f: Callable[..., Any], calls: list[tuple[Any, ...]], repetitions: int, seconds: float
+) -> list[float]:
     """Seconds of a call f(*args), the mean of each repetition; args are those of calls in turn.
 
     The first call compiles, the second is timed and gives the number of calls in a repetition.
@@ -55,13 +60,21 @@ def repeat(f: Callable[..., Any], calls: list[tuple[Any, ...]], repetitions: int
 def copy_rate(moved: int, smoke: bool) -> float:
     """GB/s of the best copy that reads and writes that many bytes together."""
     a, b = np.ones(moved // 8, np.float32), np.zeros(moved // 8, np.float32)
-    return moved / min(repeat(np.copyto, [(b, a)], *(SMOKE if smoke else (REPETITIONS, SECONDS)))) / 1e9
+    return (
+        moved
+        / min(repeat(np.copyto, [(b, a)], *(SMOKE if smoke else (REPETITIONS, SECONDS))))
+        / 1e9
+    )
 
 
 def limits(smoke: bool) -> dict[str, Any]:
     """GFLOP/s of sgemm; for each copy its name, the bytes up to which it counts, and its GB/s."""
     cache = second_cache()
-    sizes = {"L2": (cache // 2, cache), "middle": (MIDDLE, 2 * MIDDLE), "memory": (LARGE, sys.maxsize)}
+    sizes = {
+        "L2": (cache // 2, cache),
+        "middle": (MIDDLE, 2 * MIDDLE),
+        "memory": (LARGE, sys.maxsize),
+    }
     if smoke:
         sizes["memory"] = (4 * MIDDLE, sys.maxsize)
     copies = {
@@ -85,7 +98,13 @@ def rows(name: str, kernel: Any, bounds: dict[str, Any], smoke: bool) -> Iterato
             spent = median(repeat(f, case.calls, *(SMOKE if smoke else (REPETITIONS, SECONDS))))
             first, rate = first or spent, work / spent / 1e9
             row = {"kernel": name, "size": case.size, "spelling": spelling, "us": 1e6 * spent}
-            row |= {"bytes": case.moved, "flops": case.flops, "rate": rate, "limit": limit, "limit_rate": most}
+            row |= {
+                "bytes": case.moved,
+                "flops": case.flops,
+                "rate": rate,
+                "limit": limit,
+                "limit_rate": most,
+            }
             yield row | {"share": rate / most, "faster": first / spent}
 
 
@@ -106,7 +125,9 @@ def main() -> None:
                 for row in rows(name, kernels[name], bounds, spec["smoke"]):
                     print(json.dumps(row), flush=True)
             except Exception as error:
-                words = f"{name} failed: {type(error).__name__}: {' '.join(str(error).split())[:300]}"
+                words = (
+                    f"{name} failed: {type(error).__name__}: {' '.join(str(error).split())[:300]}"
+                )
                 print(json.dumps({"error": words}), flush=True)
 
 

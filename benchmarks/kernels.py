@@ -33,9 +33,20 @@ HEADINGS = ("kernel", "size", "spelling", "us", "work", "rate", "limit", "share"
 
 def parser() -> Parser:
     p = Parser("kernels", __doc__)
-    p.add_argument("--json", type=Path, metavar="FILE", help="also write the table there, with the limits")
-    p.add_argument("--only", nargs="+", metavar="NAME", help="kernels, by their whole names or the first parts")
-    p.add_argument("--smoke", action="store_true", help="a tiny run: repetitions of 1 ms, whose times mean little")
+    p.add_argument(
+        "--json", type=Path, metavar="FILE", help="also write the table there, with the limits"
+    )
+    p.add_argument(
+        "--only",
+        nargs="+",
+        metavar="NAME",
+        help="kernels, by their whole names or the first parts",
+    )
+    p.add_argument(
+        "--smoke",
+        action="store_true",
+        help="a tiny run: repetitions of 1 ms, whose times mean little",
+    )
     return p
 
 
@@ -50,8 +61,14 @@ def chosen(only: list[str] | None) -> list[str]:
     for part in only or ():
         if not any(f"{name}.".startswith(f"{part}.") for name in names):
             rooms = ", ".join(sorted({name.split(".")[0] for name in names}))
-            raise LookupError(f"no kernel's name begins with {part!r}: choose from {rooms}, or see the table")
-    return [name for name in names if not only or any(f"{name}.".startswith(f"{part}.") for part in only)]
+            raise LookupError(
+                f"no kernel's name begins with {part!r}: choose from {rooms}, or see the table"
+            )
+    return [
+        name
+        for name in names
+        if not only or any(f"{name}.".startswith(f"{part}.") for part in only)
+    ]
 
 
 def measured(names: list[str], smoke: bool) -> Iterator[dict[str, Any]]:
@@ -71,17 +88,30 @@ def measured(names: list[str], smoke: bool) -> Iterator[dict[str, Any]]:
 
 def header(about: dict[str, Any], limits: dict[str, Any]) -> str:
     """The machine, what it can do at most on one thread, the headings."""
-    copies = [f"{c['rate']:.1f} {name} ({c['bytes'] / 1e6:.1f} MB)" for name, c in limits["copies"].items()]
-    lines = [f"limits, one thread: sgemm {limits['sgemm']:.1f} GFLOP/s; copy, GB/s: {', '.join(copies)}"]
+    copies = [
+        f"{c['rate']:.1f} {name} ({c['bytes'] / 1e6:.1f} MB)"
+        for name, c in limits["copies"].items()
+    ]
+    lines = [
+        f"limits, one thread: sgemm {limits['sgemm']:.1f} GFLOP/s; copy, GB/s: {', '.join(copies)}"
+    ]
     return "\n".join([described(about), *lines, "", COLUMNS.format(*HEADINGS)])
 
 
 def line(row: dict[str, Any]) -> str:
     """A row of the table."""
     work, unit = (row["flops"], "FLOP") if row["flops"] else (row["bytes"], "B")
-    cells = [row["kernel"], row["size"], row["spelling"], f"{row['us']:.1f}", f"{work / 1e6:.2f} M{unit}"]
+    cells = [
+        row["kernel"],
+        row["size"],
+        row["spelling"],
+        f"{row['us']:.1f}",
+        f"{work / 1e6:.2f} M{unit}",
+    ]
     cells += [f"{row['rate']:.1f} G{unit}/s", row["limit"], f"{row['share']:.0%}"]
-    return COLUMNS.format(*cells, f"{row['faster']:.1f}x" if row["spelling"] != "definition" else "").rstrip()
+    return COLUMNS.format(
+        *cells, f"{row['faster']:.1f}x" if row["spelling"] != "definition" else ""
+    ).rstrip()
 
 
 def run(options: argparse.Namespace, p: Parser) -> int:

@@ -24,6 +24,9 @@ def categorical(N: int, P: int, C: int) -> Maker:
 
 
 CASES = {
-    "learned_gaussian.LEARNED_GAUSSIAN_NLL": [learned_gaussian(128, 784, 1), learned_gaussian(128, 1, 140)],
+    "learned_gaussian.LEARNED_GAUSSIAN_NLL": [
+        learned_gaussian(128, 784, 1),
+        learned_gaussian(128, 1, 140),
+    ],
     "categorical.CATEGORICAL_NLL": [categorical(128, 1, 10), categorical(128, 20, 256)],
 }

@@ -37,7 +37,11 @@ from processes import Failed, environment
 from scratchae import datasets
 
 HERE = Path(__file__).resolve().parent
-EXAMPLE, START, THEIRS = HERE.parent / "examples/vae_mnist.py", HERE / "first_step.py", HERE / "torch_main_job.py"
+EXAMPLE, START, THEIRS = (
+    HERE.parent / "examples/vae_mnist.py",
+    HERE / "first_step.py",
+    HERE / "torch_main_job.py",
+)
 MODELS = {"dense": "dense VAE", "conv": "convolutional VAE"}
 EPOCHS, TRIAL = 10, 2  # of the job, of a trial of PyTorch's settings
 SMOKE_IMAGES, SMOKE_EPOCHS = (512, 256), 2  # as --smoke of the example
@@ -51,7 +55,9 @@ def parser() -> Parser:
     p = Parser("main_job", __doc__)
     p.add_argument("--rounds", type=count, metavar="R", help="default 3")
     p.add_argument("--json", type=Path, metavar="FILE", help="also write everything there")
-    p.add_argument("--smoke", action="store_true", help="a tiny run: few images, 1 round, the dense VAE only")
+    p.add_argument(
+        "--smoke", action="store_true", help="a tiny run: few images, 1 round, the dense VAE only"
+    )
     return p
 
 
@@ -60,13 +66,19 @@ def wait(name: str, command: list[Any], env: dict[str, str]) -> float:
     began = time.perf_counter()
     try:
         done = subprocess.run(
-            [sys.executable, *map(str, command)], env=env, capture_output=True, text=True, timeout=PATIENCE
+            [sys.executable, *map(str, command)],
+            env=env,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
         )
     except subprocess.TimeoutExpired:
         raise Failed(f"{name} was not done in {PATIENCE} s") from None
     if done.returncode:
         words = [line for line in done.stderr.splitlines() if line.strip()]
-        raise Failed(f"{name} ended with status {done.returncode}: {words[-1] if words else 'no word'}")
+        raise Failed(
+            f"{name} ended with status {done.returncode}: {words[-1] if words else 'no word'}"
+        )
     return time.perf_counter() - began
 
 
@@ -79,7 +91,9 @@ class Work:
 
     def __post_init__(self) -> None:
         real = bool(os.environ.get("SCRATCHAE_DATA"))
-        self.options = ["--dataset", "mnist", "--strict-data"] if real else ["--dataset", "strokes"]
+        self.options = (
+            ["--dataset", "mnist", "--strict-data"] if real else ["--dataset", "strokes"]
+        )
         self.options += ["--smoke"] * self.smoke
         splits = datasets.load(self.options[1])
         self.name = splits[0].name
@@ -94,7 +108,11 @@ class Work:
     def start(self, arch: str, cache: Path, until: str) -> dict[str, float]:
         """Seconds from the start of a process until its first step is done, and its first epoch if asked."""
         began = time.time()
-        wait(arch, [START, until, "--arch", arch, "--out", self.folder / "start", *self.options], self.ours(cache))
+        wait(
+            arch,
+            [START, until, "--arch", arch, "--out", self.folder / "start", *self.options],
+            self.ours(cache),
+        )
         moments = json.loads((self.folder / "start" / "moments.json").read_text())
         return {name: moment - began for name, moment in moments.items()}
 
@@ -103,7 +121,12 @@ class Work:
         cache = self.folder / f"cache_{arch}"
         cold = self.start(arch, cache, "epoch")
         warm = [self.start(arch, cache, "step")["step"] for _ in range(rounds)]
-        return {"cold_step": cold["step"], "cold_epoch": cold["epoch"], "warm": warm, "warm_step": median(warm)}
+        return {
+            "cold_step": cold["step"],
+            "cold_epoch": cold["epoch"],
+            "warm": warm,
+            "warm_step": median(warm),
+        }
 
     def our_job(self, *more: str) -> float:
         """Wall seconds of the example, with more options."""
@@ -127,7 +150,9 @@ class Work:
 
     def test_loss(self, who: str) -> float:
         """Of the last epoch, in nats per example."""
-        return json.loads((self.folder / who / "metrics.jsonl").read_text().splitlines()[-1])["test_loss"]
+        return json.loads((self.folder / who / "metrics.jsonl").read_text().splitlines()[-1])[
+            "test_loss"
+        ]
 
 
 def words(setting: tuple[int, bool]) -> str:
@@ -153,7 +178,10 @@ def race(work: Work, rounds: int, torch: bool) -> dict[str, Any]:
         for who, times in spent.items()
     }
     if best:
-        jobs["theirs"] |= {"setting": words(best), "trials": {words(s): t for s, t in settings.items()}}
+        jobs["theirs"] |= {
+            "setting": words(best),
+            "trials": {words(s): t for s, t in settings.items()},
+        }
         jobs["ratio"] = jobs["ours"]["median"] / jobs["theirs"]["median"]
     return jobs
 
@@ -165,7 +193,11 @@ def job_lines(jobs: dict[str, Any]) -> list[str]:
     for who, name in (("ours", "ours"), ("theirs", "PyTorch")):
         if job := jobs.get(who):
             span = f"{min(job['seconds']):.2f}-{max(job['seconds']):.2f}"
-            lines += [JOBS.format(name, how[who], f"{job['median']:.2f}", span, f"{job['test_loss']:.2f}")]
+            lines += [
+                JOBS.format(
+                    name, how[who], f"{job['median']:.2f}", span, f"{job['test_loss']:.2f}"
+                )
+            ]
     if "ratio" in jobs:
         lines += [JOBS.format("", "ours / PyTorch", f"{jobs['ratio']:.2f}", "", "").rstrip()]
     return lines
@@ -173,7 +205,9 @@ def job_lines(jobs: dict[str, Any]) -> list[str]:
 
 def start_line(arch: str, start: dict[str, Any]) -> str:
     """A row of the table of starts."""
-    return STARTS.format(MODELS[arch], *(f"{start[k]:.2f}" for k in ("cold_step", "cold_epoch", "warm_step")))
+    return STARTS.format(
+        MODELS[arch], *(f"{start[k]:.2f}" for k in ("cold_step", "cold_epoch", "warm_step"))
+    )
 
 
 def run(options: argparse.Namespace, p: Parser) -> int:
@@ -188,7 +222,12 @@ def run(options: argparse.Namespace, p: Parser) -> int:
     with tempfile.TemporaryDirectory() as folder:
         work = Work(Path(folder), options.smoke)
         print(f"data: {work.name}; rounds: {rounds}\n\n{STARTS.format(*HEADINGS)}", flush=True)
-        result: dict[str, Any] = {"machine": about, "data": work.name, "rounds": rounds, "starts": {}}
+        result: dict[str, Any] = {
+            "machine": about,
+            "data": work.name,
+            "rounds": rounds,
+            "starts": {},
+        }
         for arch in ("dense",) if options.smoke else MODELS:
             result["starts"][arch] = work.starts(arch, rounds)
             print(start_line(arch, result["starts"][arch]), flush=True)

@@ -32,7 +32,13 @@ def rates(N: int, D: int, backward: bool) -> Maker:
 
 def contraction(name: str, N: int, D: int) -> Maker:
     def make(key: str) -> Case:
-        q, v, h, out, dh = array(D, dtype="float64"), array(N), array(N, D), array(N, D), array(N, D)
+        q, v, h, out, dh = (
+            array(D, dtype="float64"),
+            array(N),
+            array(N, D),
+            array(N, D),
+            array(N, D),
+        )
         arguments: dict[str, tuple] = {
             "SQUARED_COLUMNS": (q, h),
             "CONTRACTION": (v, h, q, 1.0),
@@ -41,7 +47,11 @@ def contraction(name: str, N: int, D: int) -> Maker:
             "CONTRACTION_WEIGHTS": (out, h, q, 1e-3),
         }
         arrays = [a for a in arguments[name] if not isinstance(a, float)]
-        return Case(f"{N}x{D}", [arguments[name]], size(*arrays) + (name == "CONTRACTION_WEIGHTS") * out.nbytes)
+        return Case(
+            f"{N}x{D}",
+            [arguments[name]],
+            size(*arrays) + (name == "CONTRACTION_WEIGHTS") * out.nbytes,
+        )
 
     return make
 

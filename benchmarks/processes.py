@@ -34,7 +34,11 @@ class Failed(RuntimeError):
 
 def environment(threads: int | None = None, malloc: bool = False) -> dict[str, str]:
     """The parent's variables without those above; threads for OpenMP and MKL; malloc: keep the memory."""
-    env = {name: value for name, value in os.environ.items() if name not in REMOVED and name not in MALLOC}
+    env = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in REMOVED and name not in MALLOC
+    }
     env["PYTHONPATH"] = os.pathsep.join([str(LIBRARY), *filter(None, [env.get("PYTHONPATH")])])
     if threads is not None:
         env |= {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
@@ -50,7 +54,12 @@ class Contestant:
     """
 
     def __init__(
-        self, name: str, spec: dict[str, Any], env: dict[str, str], patience: float = 120, script: Path = CONTESTANT
+        self,
+        name: str,
+        spec: dict[str, Any],
+        env: dict[str, str],
+        patience: float = 120,
+        script: Path = CONTESTANT,
     ):
         self.name, self.patience = name, patience
         self.errors = tempfile.TemporaryFile("w+", errors="replace")  # noqa: SIM115 (close() closes it)
@@ -97,9 +106,7 @@ class Contestant:
         status = self.process.wait()
         self.errors.seek(0)
         words = self.errors.read().split("\n")
-        return (
-            f"{self.name} ended with status {status}: {next((w for w in reversed(words) if w.strip()), 'no word')}"
-        )
+        return f"{self.name} ended with status {status}: {next((w for w in reversed(words) if w.strip()), 'no word')}"
 
     def close(self) -> None:
         """End the process, whatever it does."""

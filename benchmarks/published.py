@@ -68,7 +68,9 @@ def per_pixel(folder: Path) -> float:
 
 def beats(*bars: tuple[str, str, float | None, float]) -> tuple[Metric, ...]:
     """Columns of the detector that are to be high: (words, column, published, bar)."""
-    return tuple(Metric(words, last(column), published, bar, True) for words, column, published, bar in bars)
+    return tuple(
+        Metric(words, last(column), published, bar, True) for words, column, published, bar in bars
+    )
 
 
 TUTORIAL = beats(
@@ -87,7 +89,15 @@ RECIPES = {
         "TensorFlow, tutorial 'cvae'",
         "vae_mnist.py --arch conv",
         "convolutional VAE, binarised MNIST, D = 2, batch 32, 10 epochs",
-        (Metric("test ELBO, nats per image", lambda folder: -last("test_loss")(folder), -156.56, None, True),),
+        (
+            Metric(
+                "test ELBO, nats per image",
+                lambda folder: -last("test_loss")(folder),
+                -156.56,
+                None,
+                True,
+            ),
+        ),
     ),
     "fashion": Recipe(
         f"{TF}, first example",

@@ -223,7 +223,9 @@ def first_step(recipe: Recipe, data: np.ndarray, threads: int = 1) -> dict[str, 
     """
     model, optimizer = build(recipe), sa.SGD(STRIDE)
     before = {name: np.array(value) for name, value in model.parameters.views().items()}
-    history = sa.fit(model, source(data), optimizer, epochs=1, batch_size=len(data), threads=threads, seed=SEED)
+    history = sa.fit(
+        model, source(data), optimizer, epochs=1, batch_size=len(data), threads=threads, seed=SEED
+    )
     steps = [before[name] - value for name, value in model.parameters.views().items()]
     return {
         **before,
@@ -237,7 +239,10 @@ def noise(model: Any, N: int) -> dict[str, np.ndarray]:
     """What the examples 0 to N - 1 are given in the first epoch: eps (N, D), where there is any."""
     replica = model.replica(N)
     replica.draw(np.arange(N, dtype=np.uint32), randomness.clock(SEED, 1))
-    parts: list[Any] = [getattr(replica, "latent", None), *(layer for _, layer in leaves("", replica.encoder))]
+    parts: list[Any] = [
+        getattr(replica, "latent", None),
+        *(layer for _, layer in leaves("", replica.encoder)),
+    ]
     drawn = [part.eps for part in parts if hasattr(part, "eps")]
     return {"eps": drawn[0]} if drawn else {}
 
@@ -255,5 +260,8 @@ def flops(model: Any, batch: int) -> int:
                 continue
             grid = layer.shape if isinstance(layer, (ConvTranspose2d, LSTM)) else layer.output
             uses = 2 * batch * int(np.prod(grid[:-1]))
-            total, passes = total + uses * (passes * sizes[f"{where}.W"] + 3 * sizes.get(f"{where}.R", 0)), 3
+            total, passes = (
+                total + uses * (passes * sizes[f"{where}.W"] + 3 * sizes.get(f"{where}.R", 0)),
+                3,
+            )
     return total

@@ -16,7 +16,9 @@ def lstm(T: int, N: int, U: int, backward: bool) -> Maker:
         np.clip(gates, 0.1, 0.9, out=gates)
         R[:] = 0
         args = (a, dh, gates, c, R, flat) if backward else (gates, c, h, a, R, b, flat)
-        return Case(f"{T}x{N}x{U}", [args], size(*args[:-1], *[dh] * backward), flops=8 * T * N * U * U)
+        return Case(
+            f"{T}x{N}x{U}", [args], size(*args[:-1], *[dh] * backward), flops=8 * T * N * U * U
+        )
 
     return make
 
@@ -31,6 +33,9 @@ def swap(N: int, T: int, D: int) -> Maker:
 
 CASES: dict[str, list[Maker]] = {
     "lstm.THROUGH_TIME": [lstm(48, 32, 16, backward=False), lstm(140, 128, 64, backward=False)],
-    "lstm.THROUGH_TIME_GRADIENT": [lstm(48, 32, 16, backward=True), lstm(140, 128, 64, backward=True)],
+    "lstm.THROUGH_TIME_GRADIENT": [
+        lstm(48, 32, 16, backward=True),
+        lstm(140, 128, 64, backward=True),
+    ],
     "swap.SWAP": [swap(128, 140, 1), swap(128, 140, 64)],
 }

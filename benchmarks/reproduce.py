@@ -35,15 +35,30 @@ from results_page import RUNS, judged, page
 FULL, QUICK = (RUNS, "docs"), ("runs/reproduce_quick", "runs/reproduce_quick")
 KEYS = ("command", "start", "seeds")  # of an object: what decides its number
 WRITTEN = (
-    *("name", "source", "recipe", "command", "start", "metric", "published", "ours", "each", "seeds"),
+    *(
+        "name",
+        "source",
+        "recipe",
+        "command",
+        "start",
+        "metric",
+        "published",
+        "ours",
+        "each",
+        "seeds",
+    ),
     *("seconds", "commit", "bar", "higher", "reached"),
 )
 
 
 def parser() -> Parser:
     p = Parser("reproduce", __doc__)
-    p.add_argument("--only", nargs="+", choices=sorted(RECIPES), metavar="NAME", help=", ".join(RECIPES))
-    p.add_argument("--quick", action="store_true", help="a tiny run of each, one seed, generated data")
+    p.add_argument(
+        "--only", nargs="+", choices=sorted(RECIPES), metavar="NAME", help=", ".join(RECIPES)
+    )
+    p.add_argument(
+        "--quick", action="store_true", help="a tiny run of each, one seed, generated data"
+    )
     return p
 
 
@@ -53,7 +68,9 @@ class Bench:
     def __init__(self, runs: Path, results: Path, quick: bool):
         self.runs, self.results, self.quick = runs, results, quick
         self.commit = None if quick else commit()
-        self.trained: dict[tuple[str, int], float] = {}  # by this command, for the recipes that start from it
+        self.trained: dict[
+            tuple[str, int], float
+        ] = {}  # by this command, for the recipes that start from it
 
     def seeds(self, recipe: Recipe) -> tuple[int, ...]:
         """One is enough where it is quick."""
@@ -86,7 +103,9 @@ class Bench:
             done = subprocess.run(command, env=env, stdout=log, stderr=subprocess.STDOUT)
         if done.returncode:
             words = [line for line in (out / "log.txt").read_text().splitlines() if line.strip()]
-            raise Failed(f"{name}, seed {seed}, ended with status {done.returncode}: {(words or ['no word'])[-1]}")
+            raise Failed(
+                f"{name}, seed {seed}, ended with status {done.returncode}: {(words or ['no word'])[-1]}"
+            )
         self.trained[name, seed] = mark.set(time.perf_counter() - began)
         return self.trained[name, seed]
 
@@ -96,7 +115,9 @@ class Bench:
             value = metric.read(self.folder(name, seed))
         except (OSError, ValueError, LookupError, TypeError) as error:
             Mark(self.folder(name, seed), {}).forget()
-            raise Failed(f"{name}, seed {seed}, left no {metric.words} ({type(error).__name__}: {error})") from None
+            raise Failed(
+                f"{name}, seed {seed}, left no {metric.words} ({type(error).__name__}: {error})"
+            ) from None
         if not math.isfinite(value):
             raise Failed(f"{name}, seed {seed}, gave {value} as {metric.words}")
         return value
@@ -108,7 +129,9 @@ class Bench:
         for seed in seeds:
             seconds += self.run(name, seed)
             each.append([self.number(name, seed, metric) for metric in recipe.metrics])
-            words = (f"{m.words} {value:.5g}" for m, value in zip(recipe.metrics, each[-1], strict=True))
+            words = (
+                f"{m.words} {value:.5g}" for m, value in zip(recipe.metrics, each[-1], strict=True)
+            )
             print(f"{name}, seed {seed}: {'; '.join(words)}", flush=True)
         spent = {"seconds": round(seconds, 1), "commit": self.commit}
         return [
@@ -119,8 +142,17 @@ class Bench:
     def asked(self, name: str, recipe: Recipe, metric: Metric) -> dict[str, Any]:
         """The part of an object that is known before it is run."""
         return {
-            **{"name": name, "source": recipe.source, "recipe": recipe.words, "command": recipe.command},
-            **{"metric": metric.words, "published": metric.published, "seeds": list(self.seeds(recipe))},
+            **{
+                "name": name,
+                "source": recipe.source,
+                "recipe": recipe.words,
+                "command": recipe.command,
+            },
+            **{
+                "metric": metric.words,
+                "published": metric.published,
+                "seeds": list(self.seeds(recipe)),
+            },
             **{"bar": metric.bar, "higher": metric.higher, "start": recipe.start},
         }
 
@@ -144,13 +176,19 @@ class Bench:
                 f"{path} holds no results of this command ({type(error).__name__}: {error}): mend it, or delete it "
                 "to run everything"
             ) from error
-        return {name: self.renewed(name, rows) if self.fresh(name, rows) else rows for name, rows in old.items()}
+        return {
+            name: self.renewed(name, rows) if self.fresh(name, rows) else rows
+            for name, rows in old.items()
+        }
 
     def fresh(self, name: str, rows: list[dict[str, Any]]) -> bool:
         """Whether all numbers of a recipe are there as they would be asked for today."""
         found = {row["metric"]: {key: row[key] for key in KEYS} for row in rows}
         recipe = RECIPES[name]
-        return found == {m.words: {key: self.asked(name, recipe, m)[key] for key in KEYS} for m in recipe.metrics}
+        return found == {
+            m.words: {key: self.asked(name, recipe, m)[key] for key in KEYS}
+            for m in recipe.metrics
+        }
 
     def renewed(self, name: str, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Those numbers in the words of today, judged by the bars of today."""
@@ -178,7 +216,9 @@ def whole(row: dict[str, Any]) -> dict[str, Any]:
     missing = [key for key in WRITTEN if key not in row]
     if missing:
         raise KeyError(", ".join(missing))
-    if len(row["each"]) != len(row["seeds"]) or not all(map(math.isfinite, [row["seconds"], *row["each"]])):
+    if len(row["each"]) != len(row["seeds"]) or not all(
+        map(math.isfinite, [row["seconds"], *row["each"]])
+    ):
         raise ValueError(f"{row['name']} has other numbers than one for each seed, and seconds")
     return row
 
@@ -201,7 +241,12 @@ def reproduce(bench: Bench, names: list[str]) -> int:
         bench.write(found)
     rows = [row for name in names for row in found.get(name, [])]
     missed = [f"{row['name']}, {row['metric']}" for row in rows if row["reached"] is False]
-    print(f"{bench.results / 'results.md'}: {len(rows)} numbers", *failed, *missed, sep="; not reached: ")
+    print(
+        f"{bench.results / 'results.md'}: {len(rows)} numbers",
+        *failed,
+        *missed,
+        sep="; not reached: ",
+    )
     return 1 if failed or missed else 0
 
 
@@ -211,7 +256,9 @@ def main(argv: list[str] | None = None) -> int:
     options = p.parse_args(argv)
     runs, results = (HERE / part for part in (QUICK if options.quick else FULL))
     bench = Bench(runs, results, options.quick)
-    return p.carry_out(lambda: reproduce(bench, options.only or list(RECIPES)), ValueError, OSError)
+    return p.carry_out(
+        lambda: reproduce(bench, options.only or list(RECIPES)), ValueError, OSError
+    )
 
 
 if __name__ == "__main__":

@@ -60,7 +60,9 @@ def epoch(model: Any, optimizer: Any, data: Tensor) -> Tensor:
 def held_out(model: Any, data: Tensor) -> Tensor:
     """The terms per example of data (n, 784)."""
     batches = torch.arange(len(data)).split(EVALUATED)
-    return torch.stack([terms(model, batch_of(data, rows, False)) for rows in batches]).sum(0) / len(data)
+    return torch.stack([terms(model, batch_of(data, rows, False)) for rows in batches]).sum(
+        0
+    ) / len(data)
 
 
 def record(number: int, train: Tensor, test: Tensor, seconds: float) -> dict[str, Any]:
@@ -82,12 +84,16 @@ def draw(model: Any, test: Tensor, records: list[dict[str, Any]], name: str, out
     pairs = figures.image_pairs(*images[:2], f"{name}: test images, reconstructed", note)
     figures.save(pairs, out / "reconstructions.png")
     figures.save(figures.loss_curves(records, f"{name}: learning curves", note), out / "loss.png")
-    figures.save(figures.image_grid(images[2], f"{name}: samples from the prior", note), out / "samples.png")
+    figures.save(
+        figures.image_grid(images[2], f"{name}: samples from the prior", note), out / "samples.png"
+    )
 
 
 def main() -> None:
     """Train, test, write."""
-    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     p.add_argument("data", type=Path)
     p.add_argument("--out", type=Path, required=True)
     p.add_argument("--epochs", type=int, default=10)
@@ -96,7 +102,9 @@ def main() -> None:
     options = p.parse_args()
     torch.set_num_threads(options.threads)
     torch.manual_seed(0)
-    train, test = (torch.from_numpy(np.load(options.data / f"{name}.npy")) for name in ("train", "test"))
+    train, test = (
+        torch.from_numpy(np.load(options.data / f"{name}.npy")) for name in ("train", "test")
+    )
     model = dense_vae(False)
     optimizer = torch.optim.Adam(model.parameters(), LR, fused=True)
     options.out.mkdir(parents=True, exist_ok=True)

@@ -69,13 +69,20 @@ def ecg(data_dir: str | None, smoke: bool) -> None:
                 layers += [glorot(nn.Linear(I, O)), nn.ReLU()]
             layers[-1] = nn.Sigmoid()
             order = (rows for _ in range(20) for rows in torch.randperm(len(x)).split(512))
-            model = trained(nn.Sequential(*layers), ((x[r], x[r]) for r in order), nn.functional.l1_loss)
+            model = trained(
+                nn.Sequential(*layers), ((x[r], x[r]) for r in order), nn.functional.l1_loss
+            )
             with torch.no_grad():
                 known, scores = ((model(v) - v).abs().mean(1).numpy() for v in (x, others))
             said = scores <= threshold(known)
             found = (said & normal).sum()
             rows.append((np.mean(said == normal), found / said.sum(), found / normal.sum()))
-            print("split {}: accuracy {:.4f}, precision {:.4f}, recall {:.4f}".format(seed, *rows[-1]), flush=True)
+            print(
+                "split {}: accuracy {:.4f}, precision {:.4f}, recall {:.4f}".format(
+                    seed, *rows[-1]
+                ),
+                flush=True,
+            )
     print("mean: accuracy {:.4f}, precision {:.4f}, recall {:.4f}".format(*np.mean(rows, axis=0)))
 
 
@@ -97,7 +104,9 @@ def denoiser(data_dir: str | None, smoke: bool) -> None:
     """Print the error on the first 1,000 test images after one epoch, and the darkest pixel that came out."""
     images = datasets.load("strokes" if smoke else "mnist", data_dir=data_dir)
     rows = (slice(None), slice(SHOWN))
-    x, test = (torch.tensor(i.values(r)).permute(0, 3, 1, 2) for i, r in zip(images, rows, strict=True))
+    x, test = (
+        torch.tensor(i.values(r)).permute(0, 3, 1, 2) for i, r in zip(images, rows, strict=True)
+    )
 
     def noisy(v: torch.Tensor) -> torch.Tensor:
         return (v + SIGMA * torch.randn_like(v)).clamp(0, 1)
@@ -108,17 +117,24 @@ def denoiser(data_dir: str | None, smoke: bool) -> None:
         up = [Padded(8, 8, 2, up=True), nn.ReLU(), Padded(8, 16, 2, up=True), nn.ReLU()]
         order = torch.randperm(len(x))[: BATCH * (20 if smoke else STEPS)].split(BATCH)
         pairs = ((noisy(x[r]), x[r]) for r in order)
-        model = trained(nn.Sequential(*down, *up, Padded(16, 1), nn.Sigmoid()), pairs, nn.functional.mse_loss)
+        model = trained(
+            nn.Sequential(*down, *up, Padded(16, 1), nn.Sigmoid()), pairs, nn.functional.mse_loss
+        )
         with torch.no_grad():
             y = model(noisy(test))
-        print(f"weights {seed}: test MSE {((y - test) ** 2).mean():.5f}, largest output {y.max():.3f}", flush=True)
+        print(
+            f"weights {seed}: test MSE {((y - test) ** 2).mean():.5f}, largest output {y.max():.3f}",
+            flush=True,
+        )
 
 
 def main(argv: list[str] | None = None) -> int:
     """Train and print; returns the exit status."""
     p = Parser("torch_published", __doc__)
     p.add_argument("recipe", choices=("ecg", "denoiser"))
-    p.add_argument("--data-dir", metavar="DIR", help="searched before $SCRATCHAE_DATA and the cache")
+    p.add_argument(
+        "--data-dir", metavar="DIR", help="searched before $SCRATCHAE_DATA and the cache"
+    )
     p.add_argument("--smoke", action="store_true", help="a tiny run on generated data")
     o = p.parse_args(argv)
     work = {"ecg": ecg, "denoiser": denoiser}[o.recipe]

@@ -72,14 +72,22 @@ class VAE(nn.Module):
 class Autoencoder(nn.Module):
     """The reconstruction error per example, of x that may have been corrupted."""
 
-    def __init__(self, encoder: nn.Module, decoder: nn.Module, error: Callable[..., Tensor], sigma: float = 0.0):
+    def __init__(
+        self,
+        encoder: nn.Module,
+        decoder: nn.Module,
+        error: Callable[..., Tensor],
+        sigma: float = 0.0,
+    ):
         super().__init__()
         self.encoder, self.decoder, self.error, self.sigma = encoder, decoder, error, sigma
 
     def forward(self, x: Tensor, eps: Tensor | None = None) -> Tensor:
         seen = x
         if self.sigma:
-            seen = torch.add(x, torch.randn_like(x) if eps is None else eps, alpha=self.sigma).clamp_(0, 1)
+            seen = torch.add(
+                x, torch.randn_like(x) if eps is None else eps, alpha=self.sigma
+            ).clamp_(0, 1)
         return self.error(self.decoder(self.encoder(seen)), x, reduction="sum") / len(x)
 
 
@@ -130,7 +138,9 @@ def keras_vae(last: bool) -> nn.Module:
 
 def tf_denoiser(last: bool) -> nn.Module:
     encoder = nn.Sequential(down(1, 16), relu(), down(16, 8), relu())
-    decoder = nn.Sequential(up(8, 8), relu(), up(8, 16), relu(), nn.Conv2d(16, 1, 3, padding=1), nn.Sigmoid())
+    decoder = nn.Sequential(
+        up(8, 8), relu(), up(8, 16), relu(), nn.Conv2d(16, 1, 3, padding=1), nn.Sigmoid()
+    )
     return Autoencoder(encoder, decoder, F.mse_loss, sigma=0.2)
 
 
@@ -148,7 +158,9 @@ def ecg(last: bool) -> nn.Module:
         return [m for I, O in pairwise(sizes) for m in (nn.Linear(I, O), relu())]
 
     encoder, decoder = network(140, 32, 16, 8), network(8, 16, 32, 140)
-    return Autoencoder(nn.Sequential(*encoder), nn.Sequential(*decoder[:-1], nn.Sigmoid()), F.l1_loss)
+    return Autoencoder(
+        nn.Sequential(*encoder), nn.Sequential(*decoder[:-1], nn.Sigmoid()), F.l1_loss
+    )
 
 
 class Day(nn.Module):
@@ -176,7 +188,9 @@ def lstm(last: bool) -> nn.Module:
     return Autoencoder(nn.Identity(), Day(16), F.mse_loss)
 
 
-MODELS = {f.__name__: f for f in (dense_vae, tf_cvae, keras_vae, tf_denoiser, keras_conv_ae, ecg, lstm)}
+MODELS = {
+    f.__name__: f for f in (dense_vae, tf_cvae, keras_vae, tf_denoiser, keras_conv_ae, ecg, lstm)
+}
 
 
 def build(recipe: str, weights: dict[str, np.ndarray], last: bool) -> nn.Module:
@@ -215,7 +229,9 @@ def hand_over(model: nn.Module, ours: list[np.ndarray]) -> None:
                 W, b = W[:, order], b[order]
             W = W.T
         else:
-            W = W[::-1, ::-1].transpose(3, 2, 0, 1)  # (O, C, kh, kw); of the transposed one (C, O, kh, kw)
+            W = W[::-1, ::-1].transpose(
+                3, 2, 0, 1
+            )  # (O, C, kh, kw); of the transposed one (C, O, kh, kw)
         with torch.no_grad():
             module.weight.copy_(torch.tensor(W.copy()))
             module.bias.copy_(torch.tensor(b))
@@ -241,7 +257,9 @@ def trained(model: nn.Module) -> list[Tensor]:
     return [p for p in model.parameters() if p.requires_grad]
 
 
-def first_step(model: nn.Module, data: Tensor, eps: np.ndarray | None, last: bool) -> dict[str, Any]:
+def first_step(
+    model: nn.Module, data: Tensor, eps: np.ndarray | None, last: bool
+) -> dict[str, Any]:
     """As ours: loss and the norms of the gradients of one batch, with our noise (N, D) or none."""
     x, noise = batch_of(data, torch.arange(len(data)), last), None
     if eps is not None and eps.size == x.numel():
@@ -253,7 +271,9 @@ def first_step(model: nn.Module, data: Tensor, eps: np.ndarray | None, last: boo
     return {"loss": loss.item(), "gradients": [g.norm().item() for g in gradients]}
 
 
-def epoch(loss: Callable[[Tensor], Tensor], optimizer: Any, data: Tensor, batch: int, last: bool) -> float:
+def epoch(
+    loss: Callable[[Tensor], Tensor], optimizer: Any, data: Tensor, batch: int, last: bool
+) -> float:
     """One epoch of whole steps over data (n, ...) -> seconds."""
     began = time.perf_counter()
     for rows in torch.randperm(len(data)).split(batch):

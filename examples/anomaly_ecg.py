@@ -28,17 +28,30 @@ from scratchae import (
     plots,
 )
 from scratchae.datasets import ecg5000, scaled, split, take
-from scratchae.detection import DetectionWarning, Detector, FalseAlarms, MeanStd, absolute_error, squared_error
+from scratchae.detection import (
+    DetectionWarning,
+    Detector,
+    FalseAlarms,
+    MeanStd,
+    absolute_error,
+    squared_error,
+)
 
 EXAMPLE = Path(__file__).stem
 RECIPES = {
     "tutorial": {"dataset": "ecg5000", "epochs": 20, "batch_size": 512, "lr": 1e-3},
     "better": {"dataset": "ecg5000", "epochs": 100, "batch_size": 32, "lr": 1e-3},
 }
-WORDS = {"tutorial": "autoencoder 140-32-16-8 of normal beats", "better": "denoising 140-64-8 of normal beats"}
+WORDS = {
+    "tutorial": "autoencoder 140-32-16-8 of normal beats",
+    "better": "denoising 140-64-8 of normal beats",
+}
 UNITS = {"tutorial": "absolute error", "better": "squared error"}
 JUDGED = ("accuracy", "precision", "recall", "anomaly_precision", "anomaly_recall", "auc")
-EPS = {"tutorial": 140 * 1e-7, "better": 1e-8}  # Keras' 1e-7 is for gradients of a mean over 140 samples
+EPS = {
+    "tutorial": 140 * 1e-7,
+    "better": 1e-8,
+}  # Keras' 1e-7 is for gradients of a mean over 140 samples
 
 
 def tutorial() -> Detector:
@@ -52,7 +65,9 @@ def better() -> Detector:
     """140-64-8 and back, noise in training, 2.5 % false alarms: x (N, 140), code (N, 8). Source: the module."""
     encoder = Sequential(GaussianNoise(0.2), Dense(140, 64, "relu"), Dense(64, 8))
     decoder = Sequential(Dense(8, 64, "relu"), Dense(64, 140, "sigmoid"))
-    return Detector(Autoencoder(encoder, decoder, SquaredError()), squared_error, FalseAlarms(0.025))
+    return Detector(
+        Autoencoder(encoder, decoder, SquaredError()), squared_error, FalseAlarms(0.025)
+    )
 
 
 DETECTORS = {"tutorial": tutorial, "better": better}
@@ -70,7 +85,9 @@ class Judge:
 
     def __call__(self, model: Any, history: Any) -> None:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DetectionWarning)  # in the first epochs it may well flag nothing yet
+            warnings.simplefilter(
+                "ignore", DetectionWarning
+            )  # in the first epochs it may well flag nothing yet
             report = self.detector.fit(self.known).report(self.test, self.is_anomaly)
         numbers = {
             "accuracy": report.accuracy,
@@ -81,7 +98,9 @@ class Judge:
             "auc": report.auc,
             "threshold": report.threshold,
         }
-        history.records[-1] |= {name: None if math.isnan(value) else value for name, value in numbers.items()}
+        history.records[-1] |= {
+            name: None if math.isnan(value) else value for name, value in numbers.items()
+        }
 
 
 def parts(every: Values, seed: int, hold: bool) -> tuple[Values, Values, Values]:
@@ -107,13 +126,23 @@ def prepare(options: argparse.Namespace) -> tuple[common.Run, Judge]:
     model = detector.model.build(140, backend=options.backend, seed=options.seed)
     optimizer = Adam(options.lr, eps=EPS[name])
     train, known, test = parts(common.load_beats(options), options.seed, hold=name == "better")
-    return common.Run(options, model, optimizer, (train, test), WORDS[name]), Judge(detector, known, test)
+    return common.Run(options, model, optimizer, (train, test), WORDS[name]), Judge(
+        detector, known, test
+    )
 
 
 def draw(run: common.Run, judge: Judge) -> None:
     """The typical beats, the scores, the ROC curve and the learning curves."""
-    detector, y, unit = judge.detector.fit(judge.known), judge.is_anomaly, UNITS[run.options.detector]
-    known, scores, threshold = detector.scores(judge.known), detector.scores(run.test), detector.threshold
+    detector, y, unit = (
+        judge.detector.fit(judge.known),
+        judge.is_anomaly,
+        UNITS[run.options.detector],
+    )
+    known, scores, threshold = (
+        detector.scores(judge.known),
+        detector.scores(run.test),
+        detector.threshold,
+    )
     rows = [typical(scores, y == k) for k in (False, True)]
     names = [
         f"{'abnormal' if y[i] else 'normal'} beat, {'flagged' if scores[i] > threshold else 'not flagged'}\n"
@@ -123,12 +152,16 @@ def draw(run: common.Run, judge: Judge) -> None:
     x = run.test.x[rows]
     pairs = dict(zip(names, zip(x, run.model.reconstruct(x), strict=True), strict=True))
     labels = run.labels("two beats of median score")
-    figure = plots.window_pairs(pairs, np.arange(140), *labels, ("sample", "scaled by the training beats"))
+    figure = plots.window_pairs(
+        pairs, np.arange(140), *labels, ("sample", "scaled by the training beats")
+    )
     plots.save(figure, run.out / "beats.png")
     labels = run.labels("scores of beats")
     figure = plots.score_histogram(known, scores, y, threshold, *labels, f"{unit} per sample")
     plots.save(figure, run.out / "scores.png")
-    plots.save(plots.roc_curve(scores, y, threshold, *run.labels("ROC curve")), run.out / "roc.png")
+    plots.save(
+        plots.roc_curve(scores, y, threshold, *run.labels("ROC curve")), run.out / "roc.png"
+    )
     run.loss(f"{unit} per beat", ("training, normal beats", "test, both classes"))
 
 
@@ -152,7 +185,9 @@ def result(record: dict[str, Any]) -> str:
 def parser() -> common.Parser:
     """The common options and this example's own."""
     p = common.Parser(EXAMPLE, __doc__ or "", common.BEATS)
-    p.add_argument("--detector", choices=sorted(DETECTORS), default="tutorial", help="default %(default)s")
+    p.add_argument(
+        "--detector", choices=sorted(DETECTORS), default="tutorial", help="default %(default)s"
+    )
     return p
 
 

@@ -14,7 +14,16 @@ from typing import Any
 
 import common
 
-from scratchae import Adam, Autoencoder, Bernoulli, Dense, Flatten, Reshape, Sequential, SquaredError
+from scratchae import (
+    Adam,
+    Autoencoder,
+    Bernoulli,
+    Dense,
+    Flatten,
+    Reshape,
+    Sequential,
+    SquaredError,
+)
 
 EXAMPLE = Path(__file__).stem
 KERAS = {"dataset": "mnist", "batch_size": 256, "lr": 1e-3}
@@ -36,7 +45,9 @@ def autoencoder(arch: str) -> Autoencoder:
     The last layer is a sigmoid's for the squared error, else it gives logits. Source: the module.
     """
     sizes = SIZES[arch]
-    last, likelihood = ("sigmoid", SquaredError()) if arch == "basic" else ("identity", Bernoulli())
+    last, likelihood = (
+        ("sigmoid", SquaredError()) if arch == "basic" else ("identity", Bernoulli())
+    )
     down = [Dense(I, O, "relu") for I, O in pairwise(sizes)]
     up = [Dense(I, O, "relu") for I, O in pairwise(sizes[:0:-1])]
     decoder = Sequential(*up, Dense(sizes[1], sizes[0], last), Reshape(*SHAPE))
@@ -46,7 +57,9 @@ def autoencoder(arch: str) -> Autoencoder:
 def parser() -> common.Parser:
     """The common options and this example's own."""
     p = common.Parser(EXAMPLE, __doc__ or "")
-    p.add_argument("--arch", choices=sorted(RECIPES), default="basic", help="the recipe (default basic)")
+    p.add_argument(
+        "--arch", choices=sorted(RECIPES), default="basic", help="the recipe (default basic)"
+    )
     return p
 
 
@@ -62,7 +75,9 @@ def result(record: dict[str, Any]) -> str:
     """The last epoch's record in words."""
     if "test_mse" in record:
         return f"test MSE {record['test_mse']:.5f} per pixel ({record['test_loss']:.3f} per image)"
-    return f"test BCE {record['test_bce']:.5f} per pixel ({record['test_loss']:.2f} nats per image)"
+    return (
+        f"test BCE {record['test_bce']:.5f} per pixel ({record['test_loss']:.2f} nats per image)"
+    )
 
 
 def train(run: common.Run) -> int:

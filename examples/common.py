@@ -20,12 +20,41 @@ from scratchae import Images, Values, datasets, plots
 from scratchae.checks import real32
 from scratchae.execution.threads import default_shards
 
-USER_ERRORS = (ValueError, OSError, ImportError, RuntimeError, MemoryError)  # what the library's checks raise
+USER_ERRORS = (
+    ValueError,
+    OSError,
+    ImportError,
+    RuntimeError,
+    MemoryError,
+)  # what the library's checks raise
 RUN_ERRORS = (scratchae.NonFiniteLoss, OSError, MemoryError)
 OUTPUTS = (
-    *("metrics.jsonl", "weights.safetensors", "loss.png", "reconstructions.png", "samples.png", "latent.png"),
-    *("manifold.png", "samples.gif", "beats.png", "scores.png", "roc.png", "components.png", "denoised.png"),
-    *("codes.png", "weights.png", "series.png", "windows.png", "tangents.png", "moved.png", "spectrum.png"),
+    *(
+        "metrics.jsonl",
+        "weights.safetensors",
+        "loss.png",
+        "reconstructions.png",
+        "samples.png",
+        "latent.png",
+    ),
+    *(
+        "manifold.png",
+        "samples.gif",
+        "beats.png",
+        "scores.png",
+        "roc.png",
+        "components.png",
+        "denoised.png",
+    ),
+    *(
+        "codes.png",
+        "weights.png",
+        "series.png",
+        "windows.png",
+        "tangents.png",
+        "moved.png",
+        "spectrum.png",
+    ),
 )
 IMAGES = tuple(sorted(datasets.LOADERS))
 BEATS = ("beats", "ecg5000")
@@ -39,25 +68,48 @@ class Parser(argparse.ArgumentParser):
     """The options that every example has; errors are one sentence and end with status 2."""
 
     def __init__(self, example: str, doc: str, choices: tuple[str, ...] = IMAGES):
-        super().__init__(prog=example, description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+        super().__init__(
+            prog=example, description=doc, formatter_class=argparse.RawDescriptionHelpFormatter
+        )
         self.add_argument("--backend", default="numpy", help="numpy (default), reference, or cupy")
         self.add_argument("--dataset", choices=choices, help="default: the recipe's")
-        self.add_argument("--data-dir", metavar="DIR", help="searched before $SCRATCHAE_DATA and the cache")
         self.add_argument(
-            "--strict-data", action="store_true", help="no stand-in: data that is missing is an error"
+            "--data-dir", metavar="DIR", help="searched before $SCRATCHAE_DATA and the cache"
         )
-        self.add_argument("--epochs", type=count, help="default: the recipe's, as for the next two")
+        self.add_argument(
+            "--strict-data",
+            action="store_true",
+            help="no stand-in: data that is missing is an error",
+        )
+        self.add_argument(
+            "--epochs", type=count, help="default: the recipe's, as for the next two"
+        )
         self.add_argument("--batch-size", type=count)
         self.add_argument("--lr", type=float, help="learning rate")
-        self.add_argument("--seed", type=int, default=0, help="of weights, order and noise (default 0)")
         self.add_argument(
-            "--shards", type=count, help="parts of a batch; they decide the bits (default: by its size)"
+            "--seed", type=int, default=0, help="of weights, order and noise (default 0)"
         )
-        self.add_argument("--threads", type=count, help="they do not (default: the machine's cores)")
-        self.add_argument("--out", type=folder, default=Path("runs", example), help="folder (default %(default)s)")
-        self.add_argument("--smoke", action="store_true", help="a tiny run: a few hundred examples, 2 epochs")
+        self.add_argument(
+            "--shards",
+            type=count,
+            help="parts of a batch; they decide the bits (default: by its size)",
+        )
+        self.add_argument(
+            "--threads", type=count, help="they do not (default: the machine's cores)"
+        )
+        self.add_argument(
+            "--out",
+            type=folder,
+            default=Path("runs", example),
+            help="folder (default %(default)s)",
+        )
+        self.add_argument(
+            "--smoke", action="store_true", help="a tiny run: a few hundred examples, 2 epochs"
+        )
 
-    def carry_out(self, argv: list[str] | None, prepare: Callable[[Any], Any], work: Callable[[Any], int]) -> int:
+    def carry_out(
+        self, argv: list[str] | None, prepare: Callable[[Any], Any], work: Callable[[Any], int]
+    ) -> int:
         """prepare(options), which checks everything, then work(what that made) -> the exit status."""
         options = self.parse_args(argv)
         with _sentences(self, USER_ERRORS):
@@ -72,14 +124,18 @@ class Parser(argparse.ArgumentParser):
 def count(text: str) -> int:
     """An option's text as a whole number of at least 1."""
     if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is given, but it must be a whole number of at least 1")
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is given, but it must be a whole number of at least 1"
+        )
     return int(text)
 
 
 def folder(text: str) -> Path:
     """An option's text as the path of a folder."""
     if not text.strip():  # an unset variable, which is not meant to be the current folder
-        raise argparse.ArgumentTypeError(f"{text!r} is given, but it must name a folder: give one, or leave it out")
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is given, but it must name a folder: give one, or leave it out"
+        )
     return Path(text)
 
 
@@ -115,7 +171,9 @@ def load(options: argparse.Namespace, binarize: str = "none") -> tuple[Images, I
 
     train, test = _found(options, images, "strokes")
     if options.smoke:
-        train, test = (_first(images, n) for images, n in zip((train, test), SMOKE_IMAGES, strict=True))
+        train, test = (
+            _first(images, n) for images, n in zip((train, test), SMOKE_IMAGES, strict=True)
+        )
     print(f"{train.name}: {len(train):,} training and {len(test):,} test images")
     return train, test
 
@@ -124,12 +182,18 @@ def load_beats(options: argparse.Namespace) -> Values:
     """All beats (5000, 140), labels 1 to 5, of which 1 is normal; options.dataset as after ``load``."""
 
     def beats(name: str) -> Values:
-        return datasets.beats.everything() if name == "beats" else datasets.ecg5000.everything(options.data_dir)
+        return (
+            datasets.beats.everything()
+            if name == "beats"
+            else datasets.ecg5000.everything(options.data_dir)
+        )
 
     every = _found(options, beats, "beats")
     if options.smoke:
         every = datasets.take(every, slice(SMOKE_BEATS))
-    print(f"{every.name}: {len(every):,} beats, {(every.labels == datasets.ecg5000.NORMAL).mean():.0%} normal")
+    print(
+        f"{every.name}: {len(every):,} beats, {(every.labels == datasets.ecg5000.NORMAL).mean():.0%} normal"
+    )
     return every
 
 
@@ -157,7 +221,9 @@ def per_pixel(name: str) -> Callable[[Any, Any], None]:
     """A callback that adds that name to the epoch's record: the test reconstruction divided by the pixels."""
 
     def add(model: Any, history: Any) -> None:
-        history.records[-1][name] = history.records[-1]["reconstruction"] / math.prod(model.input_shape)
+        history.records[-1][name] = history.records[-1]["reconstruction"] / math.prod(
+            model.input_shape
+        )
 
     return add
 
@@ -213,7 +279,12 @@ class Run:
 
         Raises NonFiniteLoss, and KeyboardInterrupt for a second Ctrl-C; after an epoch, with the weights saved."""
         o = self.options
-        how = {"epochs": o.epochs, "batch_size": o.batch_size, "shards": o.shards, "threads": o.threads}
+        how = {
+            "epochs": o.epochs,
+            "batch_size": o.batch_size,
+            "shards": o.shards,
+            "threads": o.threads,
+        }
         how |= {"seed": o.seed, "validation": self.test, "callbacks": (*callbacks, self._record)}
         save = partial(scratchae.save, self.model, self.out / "weights.safetensors")
         print(self.model)
@@ -232,7 +303,10 @@ class Run:
             print(f"interrupted: {len(self.history)} of {o.epochs} epochs were finished")
 
     def _record(self, model: Any, history: Any) -> None:
-        line = history.records[-1] | {"dataset": self.options.dataset, "backend": self.options.backend}
+        line = history.records[-1] | {
+            "dataset": self.options.dataset,
+            "backend": self.options.backend,
+        }
         with (self.out / "metrics.jsonl").open("a") as file:
             file.write(json.dumps(line) + "\n")
 
@@ -247,13 +321,19 @@ class Run:
     def reconstructions(self) -> None:
         """Write reconstructions.png: the first 30 test images, (30, 28, 28, 1)."""
         x = self.test.values(slice(30))
-        figure = plots.image_pairs(x, self.model.reconstruct(x), *self.labels("test images, reconstructed"))
+        figure = plots.image_pairs(
+            x, self.model.reconstruct(x), *self.labels("test images, reconstructed")
+        )
         plots.save(figure, self.out / "reconstructions.png")
 
-    def loss(self, unit: str = "nats per example", lines: tuple[str, str] = ("training", "test")) -> None:
+    def loss(
+        self, unit: str = "nats per example", lines: tuple[str, str] = ("training", "test")
+    ) -> None:
         """Write loss.png, if there was an epoch; lines: the names of its curves."""
         if len(self.history):
-            figure = plots.loss_curves(self.history.records, *self.labels("learning curves"), unit, lines)
+            figure = plots.loss_curves(
+                self.history.records, *self.labels("learning curves"), unit, lines
+            )
             plots.save(figure, self.out / "loss.png")
 
     def codes(self, encode: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
@@ -267,7 +347,9 @@ class Run:
             words = result(self.history.records[-1])
             print(f"{self.test.name}, {self._epochs()}: {words}; pictures in {self.out}")
         else:
-            print(f"{self.test.name}: no epoch was finished, so there is no result; pictures in {self.out}")
+            print(
+                f"{self.test.name}: no epoch was finished, so there is no result; pictures in {self.out}"
+            )
         self.release()
         return 130 if self.history.interrupted else 0
 
@@ -276,11 +358,19 @@ def _claimed(out: Path) -> IO[str]:
     """config.json of a run's folder, open, and locked until it is closed. Raises as Run does, with nothing lost."""
     config = out / "config.json"
     ours = False
-    with suppress(OSError, ValueError, LookupError, TypeError):  # no config.json, or another program's
+    with suppress(
+        OSError, ValueError, LookupError, TypeError
+    ):  # no config.json, or another program's
         ours = bool(json.loads(config.read_text())["versions"]["scratchae"])
-    full = [path for path in (config, *(out / name for name in OUTPUTS)) if path.is_file() and path.stat().st_size]
+    full = [
+        path
+        for path in (config, *(out / name for name in OUTPUTS))
+        if path.is_file() and path.stat().st_size
+    ]
     if full and not ours:
-        raise ValueError(f"--out is {str(out)!r}, whose {full[0].name} no earlier run left: give another folder")
+        raise ValueError(
+            f"--out is {str(out)!r}, whose {full[0].name} no earlier run left: give another folder"
+        )
     file = config.open("a")
     try:
         from fcntl import LOCK_EX, LOCK_NB, flock
@@ -288,8 +378,13 @@ def _claimed(out: Path) -> IO[str]:
         flock(file, LOCK_EX | LOCK_NB)
     except BlockingIOError:
         file.close()
-        raise ValueError(f"--out is {str(out)!r}, which another run is writing to: give another folder") from None
-    except (ImportError, OSError):  # Windows, or a file system without locks: two runs are not told apart
+        raise ValueError(
+            f"--out is {str(out)!r}, which another run is writing to: give another folder"
+        ) from None
+    except (
+        ImportError,
+        OSError,
+    ):  # Windows, or a file system without locks: two runs are not told apart
         pass
     return file
 

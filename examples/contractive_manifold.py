@@ -64,14 +64,18 @@ STEPS = -4, -2, 0, 2, 4  # along a direction of length 1; an image of MNIST has 
 DIRECTIONS = 3  # of each model, in the picture
 
 
-def autoencoder(shape: tuple[int, ...], units: int, tied: bool, weight: float | None) -> Autoencoder:
+def autoencoder(
+    shape: tuple[int, ...], units: int, tied: bool, weight: float | None
+) -> Autoencoder:
     """I-H-I: x (N, *shape), code (N, H), W^T or a matrix of its own; weight None: the same without the penalty."""
     I = math.prod(shape)
     code = Dense(I, units, "sigmoid")
     back = Tied(code) if tied else Dense(units, I)
     price = None if weight is None else Contractive(weight)
     likelihood = SquaredError() if len(shape) == 1 else Bernoulli()
-    return Autoencoder(Sequential(Flatten(), code), Sequential(back, Reshape(*shape)), likelihood, price)
+    return Autoencoder(
+        Sequential(Flatten(), code), Sequential(back, Reshape(*shape)), likelihood, price
+    )
 
 
 def slopes(model: Any, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -95,7 +99,9 @@ def local_pca(x: np.ndarray, pool: np.ndarray, k: int) -> np.ndarray:
     """x (N, I) and other examples (M, I) -> the leading directions of the nearest of these, V (N, k, I)."""
     distance = np.square(pool).sum(axis=1) - 2 * x @ pool.T  # (N, M), less |x|^2
     near = pool[np.argpartition(distance, NEIGHBOURS)[:, :NEIGHBOURS]]  # (N, n, I)
-    return pointed(np.linalg.svd(near - near.mean(axis=1, keepdims=True), full_matrices=False)[2][:, :k])
+    return pointed(
+        np.linalg.svd(near - near.mean(axis=1, keepdims=True), full_matrices=False)[2][:, :k]
+    )
 
 
 def pointed(V: np.ndarray) -> np.ndarray:
@@ -148,7 +154,12 @@ def parser() -> common.Parser:
     """The common options and this example's own."""
     p = common.Parser(EXAMPLE, __doc__ or "", ("surface", *common.IMAGES))
     p.add_argument("--weight", type=float, help="of the penalty (default: surface 0.3, images 1)")
-    p.add_argument("--tied", action=argparse.BooleanOptionalAction, default=True, help="W^T leads back (default)")
+    p.add_argument(
+        "--tied",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="W^T leads back (default)",
+    )
     return p
 
 
@@ -158,10 +169,14 @@ def load(options: argparse.Namespace, kind: str) -> tuple[tuple[Any, Any], Probe
         both = surface.load(*SMOKE_POINTS) if options.smoke else surface.load()
         print(f"{both[0].name}: {len(both[0].x):,} training and {len(both[1].x):,} test points")
         train, test = (Values(part.x, name=part.name) for part in both)
-        return (train, test), Probe(test.x, both[1].tangents, train.x.astype(np.float64), LEADING[kind])
+        return (train, test), Probe(
+            test.x, both[1].tangents, train.x.astype(np.float64), LEADING[kind]
+        )
     images = common.load(options)
     x, pool = images[1].values(slice(SEEN)), images[0].values(slice(POOL))
-    return images, Probe(x, shifts(x), pool.reshape(len(pool), -1).astype(np.float64), LEADING[kind])
+    return images, Probe(
+        x, shifts(x), pool.reshape(len(pool), -1).astype(np.float64), LEADING[kind]
+    )
 
 
 def prepare(options: argparse.Namespace) -> tuple[common.Run, common.Run, Probe]:
@@ -170,9 +185,13 @@ def prepare(options: argparse.Namespace) -> tuple[common.Run, common.Run, Probe]
     common.fill(options, SURFACE if kind == "surface" else IMAGES)
     shape, H = (3,) if kind == "surface" else (28, 28, 1), UNITS[kind]
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", WideCode)  # a code that can copy is what the penalty is compared with
+        warnings.simplefilter(
+            "ignore", WideCode
+        )  # a code that can copy is what the penalty is compared with
         models = [
-            autoencoder(shape, H, options.tied, weight).build(shape, backend=options.backend, seed=options.seed)
+            autoencoder(shape, H, options.tied, weight).build(
+                shape, backend=options.backend, seed=options.seed
+            )
             for weight in (options.weight, None)
         ]
     data, probe = load(options, kind)
@@ -180,7 +199,11 @@ def prepare(options: argparse.Namespace) -> tuple[common.Run, common.Run, Probe]
     optimizers = [Adam(Cosine(options.lr, steps)) for _ in models]
     what = f"{math.prod(shape)}-{H}-{math.prod(shape)}, {'tied' if options.tied else 'untied'} weights"
     run = common.Run(
-        options, models[0], optimizers[0], data, f"contractive autoencoder {what}, weight {options.weight:g}"
+        options,
+        models[0],
+        optimizers[0],
+        data,
+        f"contractive autoencoder {what}, weight {options.weight:g}",
     )
     return run, run.beside("plain", models[1], optimizers[1], f"plain autoencoder {what}"), probe
 
@@ -203,12 +226,17 @@ def draw_images(run: common.Run, x: np.ndarray, V: dict[str, np.ndarray]) -> Non
     figure = plots.image_rows(rows, *labels(run, "the strongest tangent directions, grey is zero"))
     plots.save(figure, run.out / "tangents.png")
     v = V["contractive"][:, 0]
-    rows = {f"{a:+g}".replace("-", "\N{MINUS SIGN}") if a else "image": np.clip(x + a * v, 0, 1) for a in STEPS}
+    rows = {
+        f"{a:+g}".replace("-", "\N{MINUS SIGN}") if a else "image": np.clip(x + a * v, 0, 1)
+        for a in STEPS
+    }
     figure = plots.image_rows(rows, *run.labels("images, moved along the strongest direction"))
     plots.save(figure, run.out / "moved.png")
 
 
-def draw(run: common.Run, probe: Probe, V: dict[str, np.ndarray], s: dict[str, np.ndarray]) -> None:
+def draw(
+    run: common.Run, probe: Probe, V: dict[str, np.ndarray], s: dict[str, np.ndarray]
+) -> None:
     """The directions of each word, V (N, k, I), and the singular values s (N, r) of the two models."""
     if probe.x.ndim == 2:
         planes = {word: (v, angles(probe.T, v)) for word, v in V.items()}
@@ -230,7 +258,9 @@ def train(made: tuple[common.Run, common.Run, Probe]) -> int:
         if one.history.interrupted:
             return one.close(lambda record: f"test loss {record['test_loss']:.4g}")
     V, s = {}, {}
-    with threadpool_limits(1, "blas"):  # so many small matrices: threads would only wait for each other
+    with threadpool_limits(
+        1, "blas"
+    ):  # so many small matrices: threads would only wait for each other
         for word, one in (("contractive", run), ("plain", plain)):
             s[word], V[word] = directions(one.model, probe.x, probe.k)
         V["local PCA"] = local_pca(probe.x.reshape(len(probe.x), -1), probe.pool, probe.k)

@@ -64,7 +64,9 @@ def autoencoder(noise: GaussianNoise | None) -> Autoencoder:
 def warm_start(model: Autoencoder, path: Path, out: Path) -> None:
     """Copy the weights of a saved run, with noise or without: ValueError for those of another architecture."""
     if path.resolve() == (out / "weights.safetensors").resolve():
-        raise ValueError(f"--start is {str(path)!r}, which this run would overwrite: give another --out")
+        raise ValueError(
+            f"--start is {str(path)!r}, which this run would overwrite: give another --out"
+        )
     other = scratchae.load(path)
     ours, theirs = ([shape for shape, _ in m.parameters.declared.values()] for m in (model, other))
     if ours != theirs:
@@ -78,8 +80,12 @@ def warm_start(model: Autoencoder, path: Path, out: Path) -> None:
 def parser() -> common.Parser:
     """The common options and this example's own."""
     p = common.Parser(EXAMPLE, __doc__ or "")
-    p.add_argument("--noise", type=float, help="standard deviation of Gaussian noise (default: none)")
-    p.add_argument("--start", type=Path, metavar="PATH", help="weights.safetensors of a run to go on from")
+    p.add_argument(
+        "--noise", type=float, help="standard deviation of Gaussian noise (default: none)"
+    )
+    p.add_argument(
+        "--start", type=Path, metavar="PATH", help="weights.safetensors of a run to go on from"
+    )
     return p
 
 
@@ -100,7 +106,9 @@ def prepare(options: argparse.Namespace) -> tuple[common.Run, GaussianNoise | No
 
 def result(record: dict[str, Any]) -> str:
     """The last epoch's record in words."""
-    return f"test BCE {record['test_bce']:.5f} per pixel ({record['test_loss']:.2f} nats per image)"
+    return (
+        f"test BCE {record['test_bce']:.5f} per pixel ({record['test_loss']:.2f} nats per image)"
+    )
 
 
 def train(made: tuple[common.Run, GaussianNoise | None]) -> int:

@@ -41,7 +41,10 @@ RECIPE = {"dataset": "fashion_mnist", "epochs": 10, "batch_size": 32, "lr": 1e-3
 SHAPE = (28, 28, 1)
 SHOWN = 30
 CORRUPTIONS: dict[str, tuple[Any, str]] = {
-    "gaussian": (lambda sigma: GaussianNoise(sigma, (0.0, 1.0), in_evaluation=True), "Gaussian noise, sigma"),
+    "gaussian": (
+        lambda sigma: GaussianNoise(sigma, (0.0, 1.0), in_evaluation=True),
+        "Gaussian noise, sigma",
+    ),
     "masking": (lambda p: Masking(p, in_evaluation=True), "masking, p"),
     "salt-and-pepper": (lambda p: SaltAndPepper(p, in_evaluation=True), "salt and pepper, p"),
 }
@@ -98,7 +101,11 @@ def noisy_mse(noise: Layer, images: Images, seed: int) -> float:
 def draw_denoised(run: common.Run, noise: Layer) -> None:
     """Write denoised.png: the first 30 test images, clean, spoilt and mended."""
     noisy = corrupted(noise, run.test, run.options.seed, 0, SHOWN)
-    rows = {"original": run.test.values(slice(SHOWN)), "noisy": noisy, "denoised": run.model.reconstruct(noisy)}
+    rows = {
+        "original": run.test.values(slice(SHOWN)),
+        "noisy": noisy,
+        "denoised": run.model.reconstruct(noisy),
+    }
     figure = plots.image_rows(rows, *run.labels("test images, denoised"))
     plots.save(figure, run.out / "denoised.png")
 
@@ -106,9 +113,16 @@ def draw_denoised(run: common.Run, noise: Layer) -> None:
 def parser() -> common.Parser:
     """The common options and this example's own."""
     p = common.Parser(EXAMPLE, __doc__ or "")
-    p.add_argument("--corruption", choices=sorted(CORRUPTIONS), default="gaussian", help="default gaussian")
+    p.add_argument(
+        "--corruption", choices=sorted(CORRUPTIONS), default="gaussian", help="default gaussian"
+    )
     p.add_argument("--noise", type=float, help="standard deviation, or probability (default 0.2)")
-    p.add_argument("--last-bias", choices=("mean", "zero"), default="mean", help="where it starts (default mean)")
+    p.add_argument(
+        "--last-bias",
+        choices=("mean", "zero"),
+        default="mean",
+        help="where it starts (default mean)",
+    )
     return p
 
 
@@ -132,7 +146,9 @@ def train(made: tuple[common.Run, Layer]) -> int:
     draw_denoised(run, noise)
     run.loss(unit="squared error per image")
     before = noisy_mse(noise, run.test, run.options.seed)
-    return run.close(lambda r: f"test MSE {r['test_mse']:.5f} per pixel, from {before:.5f} of the noisy images")
+    return run.close(
+        lambda r: f"test MSE {r['test_mse']:.5f} per pixel, from {before:.5f} of the noisy images"
+    )
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -82,7 +82,9 @@ def draw(run: common.Run, judge: Judge) -> None:
     within = Q @ (Q.T @ judge.P)  # (140, 4)
     pairs = {f"principal component {k + 1}": (judge.P[:, k], within[:, k]) for k in range(CODE)}
     labels = run.labels("principal components, projected on the code's span")
-    figure = plots.window_pairs(pairs, np.arange(LENGTH), *labels, ("sample", "a unit vector"), LINES)
+    figure = plots.window_pairs(
+        pairs, np.arange(LENGTH), *labels, ("sample", "a unit vector"), LINES
+    )
     plots.save(figure, run.out / "components.png")
     run.loss(unit="squared error per beat")
 

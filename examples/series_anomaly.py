@@ -112,7 +112,9 @@ class Watch:
 def parser() -> common.Parser:
     """The options of all examples, and this one's."""
     p = common.Parser(EXAMPLE, __doc__ or "", ("daily",))
-    p.add_argument("--arch", choices=sorted(RECIPES), default="conv", help="the recipe (default conv)")
+    p.add_argument(
+        "--arch", choices=sorted(RECIPES), default="conv", help="the recipe (default conv)"
+    )
     return p
 
 
@@ -128,9 +130,16 @@ def prepare(options: argparse.Namespace) -> tuple[common.Run, Watch]:
     x, y = (learnt - mean) / std, (test.x[::every] - mean) / std
     cut = len(x) - held * day
     events = [daily.Event(e.kind, -(-e.start // every), -(-e.stop // every)) for e in test.events]
-    watch = Watch(x[cut:], y, test.is_anomaly[::every], events, mean, std, day, APART[options.arch])
-    data = Values(windows(x[:cut], day), name=normal.name), Values(windows(x[cut:], day), name=normal.name)
-    print(f"{normal.name}: {len(data[0]):,} windows of a normal day; {days[1]} other days, {len(events)} anomalies")
+    watch = Watch(
+        x[cut:], y, test.is_anomaly[::every], events, mean, std, day, APART[options.arch]
+    )
+    data = (
+        Values(windows(x[:cut], day), name=normal.name),
+        Values(windows(x[cut:], day), name=normal.name),
+    )
+    print(
+        f"{normal.name}: {len(data[0]):,} windows of a normal day; {days[1]} other days, {len(events)} anomalies"
+    )
     model = autoencoder(options.arch).build((day, 1), backend=options.backend, seed=options.seed)
     optimizer = Adam(Cosine(options.lr, options.epochs * -(-len(data[0]) // options.batch_size)))
     return common.Run(options, model, optimizer, data, WORDS[options.arch]), watch
@@ -151,16 +160,28 @@ def draw(run: common.Run, watch: Watch, scores: np.ndarray, threshold: float) ->
     units = "day", "value", "error, in deviations"
     seen = watch.values(watch.test)
     labels = run.labels("what goes wrong, and what is found")
-    plots.save(plots.series_scores(days, seen, scores, threshold, events, *labels, units), run.out / "series.png")
+    plots.save(
+        plots.series_scores(days, seen, scores, threshold, events, *labels, units),
+        run.out / "series.png",
+    )
     firsts = {e.kind: e for e in reversed(watch.events)}
-    starts = {kind: (firsts[kind].start + firsts[kind].stop) // 2 for kind in daily.KINDS if kind in firsts}
-    starts = {kind: int(np.clip(m - watch.day // 2, 0, len(seen) - watch.day)) for kind, m in starts.items()}
+    starts = {
+        kind: (firsts[kind].start + firsts[kind].stop) // 2
+        for kind in daily.KINDS
+        if kind in firsts
+    }
+    starts = {
+        kind: int(np.clip(m - watch.day // 2, 0, len(seen) - watch.day))
+        for kind, m in starts.items()
+    }
     w = np.stack([watch.test[s : s + watch.day, None] for s in [0, *starts.values()]])
     x, again = (watch.values(a[:, :, 0]) for a in (w, run.model.reconstruct(w)))
     kinds = zip(["normal", *starts], x, again, strict=True)
     pairs = {f"{kind} (mean error {np.abs(a - b).mean():.1f})": (a, b) for kind, a, b in kinds}
     labels = run.labels("a normal day and others, reconstructed")
-    figure = plots.window_pairs(pairs, np.arange(watch.day) * 24 / watch.day, *labels, ("hours", "value"))
+    figure = plots.window_pairs(
+        pairs, np.arange(watch.day) * 24 / watch.day, *labels, ("hours", "value")
+    )
     plots.save(figure, run.out / "windows.png")
     run.loss("squared error per window", ("training", "held-out week"))
 

@@ -98,17 +98,25 @@ def draw(run: common.Run, plain: common.Run) -> None:
     figure = plots.image_rows(rows, *run.labels("test images, reconstructed"))
     plots.save(figure, run.out / "reconstructions.png")
     both = {"plain": codes(plain), "sparse": codes(run)}
-    plots.save(plots.code_activity(both, *run.labels("codes of the test images")), run.out / "codes.png")
+    plots.save(
+        plots.code_activity(both, *run.labels("codes of the test images")), run.out / "codes.png"
+    )
     for one, h in zip((plain, run), both.values(), strict=True):
-        figure = plots.image_grid(dictionary(one.model, h), *one.labels("the decoder's weights, grey is zero"))
+        figure = plots.image_grid(
+            dictionary(one.model, h), *one.labels("the decoder's weights, grey is zero")
+        )
         plots.save(figure, one.out / "weights.png")
 
 
 def parser() -> common.Parser:
     """The common options and this example's own."""
     p = common.Parser(EXAMPLE, __doc__ or "")
-    p.add_argument("--penalty", choices=sorted(RECIPES), default="l1", help="on the code (default l1)")
-    p.add_argument("--weight", type=float, help="of the penalty (default: l1 0.5, student 2, kl 10)")
+    p.add_argument(
+        "--penalty", choices=sorted(RECIPES), default="l1", help="on the code (default l1)"
+    )
+    p.add_argument(
+        "--weight", type=float, help="of the penalty (default: l1 0.5, student 2, kl 10)"
+    )
     return p
 
 
@@ -120,7 +128,9 @@ def prepare(options: argparse.Namespace) -> tuple[common.Run, common.Run]:
     what = f"sparse autoencoder, code of {UNITS} numbers, {WORDS[options.penalty]}, weight {options.weight:g}"
     run = common.Run(options, sparse, Adam(options.lr), common.load(options), what)
     plain = autoencoder(options.penalty, None).build(SHAPE, **how)
-    return run, run.beside("plain", plain, Adam(options.lr), f"plain autoencoder, code of {UNITS} numbers")
+    return run, run.beside(
+        "plain", plain, Adam(options.lr), f"plain autoencoder, code of {UNITS} numbers"
+    )
 
 
 def result(record: dict[str, Any]) -> str:
@@ -140,7 +150,9 @@ def train(made: tuple[common.Run, common.Run]) -> int:
         if one.history.interrupted:
             return one.close(result)
     draw(run, plain)
-    return run.close(lambda record: f"{result(record)}; plain: {result(plain.history.records[-1])}")
+    return run.close(
+        lambda record: f"{result(record)}; plain: {result(plain.history.records[-1])}"
+    )
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -13,7 +13,18 @@ from typing import Any
 import common
 import numpy as np
 
-from scratchae import VAE, Adam, Conv2d, ConvTranspose2d, Dense, Flatten, Gaussian, Reshape, Sequential, plots
+from scratchae import (
+    VAE,
+    Adam,
+    Conv2d,
+    ConvTranspose2d,
+    Dense,
+    Flatten,
+    Gaussian,
+    Reshape,
+    Sequential,
+    plots,
+)
 from scratchae.initializers import torch_uniform
 
 EXAMPLE = Path(__file__).stem
@@ -70,7 +81,9 @@ class Film:
 
     def write(self, run: common.Run) -> None:
         """samples.gif, a frame an epoch, all codes (60, D) the same in each."""
-        titles = [f"{run.test.name}: samples from the prior, epoch {n}" for n in range(len(self.frames))]
+        titles = [
+            f"{run.test.name}: samples from the prior, epoch {n}" for n in range(len(self.frames))
+        ]
         pairs = zip(self.frames, titles, strict=True)
         figures = (plots.image_grid(frame / 255, title, run.what) for frame, title in pairs)
         plots.write_gif(figures, run.out / "samples.gif")
@@ -79,11 +92,21 @@ class Film:
 def parser() -> common.Parser:
     """The common options and this example's own."""
     p = common.Parser(EXAMPLE, __doc__ or "")
-    p.add_argument("--arch", choices=sorted(RECIPES), default="dense", help="the recipe (default dense)")
-    p.add_argument("--latent-dim", type=common.count, metavar="D", help="latent dimensions (dense 20, conv 2)")
-    p.add_argument("--binarize", choices=sorted(PIXELS), help="of the pixels (dense none, conv threshold)")
-    p.add_argument("--beta", type=float, default=1.0, help="weight of the KL (default 1, the ELBO)")
-    p.add_argument("--gif", action="store_true", help="also samples.gif: the same codes over the epochs")
+    p.add_argument(
+        "--arch", choices=sorted(RECIPES), default="dense", help="the recipe (default dense)"
+    )
+    p.add_argument(
+        "--latent-dim", type=common.count, metavar="D", help="latent dimensions (dense 20, conv 2)"
+    )
+    p.add_argument(
+        "--binarize", choices=sorted(PIXELS), help="of the pixels (dense none, conv threshold)"
+    )
+    p.add_argument(
+        "--beta", type=float, default=1.0, help="weight of the KL (default 1, the ELBO)"
+    )
+    p.add_argument(
+        "--gif", action="store_true", help="also samples.gif: the same codes over the epochs"
+    )
     return p
 
 
@@ -95,7 +118,9 @@ def prepare(options: argparse.Namespace) -> common.Run:
     model.build((28, 28, 1), backend=options.backend, seed=options.seed)
     optimizer = Adam(options.lr)
     train, test = common.load(options, options.binarize)
-    what = f"{WORDS[options.arch]}, {D} latent dimension{'s' * (D > 1)}, {PIXELS[options.binarize]}"
+    what = (
+        f"{WORDS[options.arch]}, {D} latent dimension{'s' * (D > 1)}, {PIXELS[options.binarize]}"
+    )
     what += f", beta = {options.beta:g}" if options.beta != 1 else ""
     return common.Run(options, model, optimizer, (train, test), what)
 
@@ -110,11 +135,16 @@ def draw(run: common.Run) -> None:
     if run.options.latent_dim == 2:
         names = common.class_names(run.options.dataset)
         figure = plots.latent_scatter(
-            run.codes(lambda x: model.encode(x)[0]), run.test.labels, names, *run.labels("latent plane")
+            run.codes(lambda x: model.encode(x)[0]),
+            run.test.labels,
+            names,
+            *run.labels("latent plane"),
         )
         plots.save(figure, run.out / "latent.png")
         decoded = model.decode(plots.quantile_plane(PLANE))
-        plots.save(plots.manifold(decoded, *run.labels("decoded manifold")), run.out / "manifold.png")
+        plots.save(
+            plots.manifold(decoded, *run.labels("decoded manifold")), run.out / "manifold.png"
+        )
 
 
 def result(record: dict[str, Any]) -> str:

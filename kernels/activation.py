@@ -43,10 +43,16 @@ def _sigmoid_numpy(a):
 DEFINITIONS: dict[str, Any] = {
     "identity": (lambda a: a, lambda y: np.ones_like(y)),  # (4)
     "relu": (lambda a: np.maximum(a, 0.0), lambda y: np.where(y > 0, 1.0, 0.0)),  # (5)
-    "leaky_relu": (lambda a: np.where(a > 0, a, LEAK * a), lambda y: np.where(y > 0, 1.0, LEAK)),  # (6)
+    "leaky_relu": (
+        lambda a: np.where(a > 0, a, LEAK * a),
+        lambda y: np.where(y > 0, 1.0, LEAK),
+    ),  # (6)
     "tanh": (np.tanh, lambda y: 1.0 - y * y),  # (7)
     "sigmoid": (_sigmoid_numpy, lambda y: y * (1.0 - y)),  # (8)
-    "softplus": (lambda a: np.maximum(a, 0.0) + np.log1p(np.exp(-np.abs(a))), lambda y: -np.expm1(-y)),  # (9)
+    "softplus": (
+        lambda a: np.maximum(a, 0.0) + np.log1p(np.exp(-np.abs(a))),
+        lambda y: -np.expm1(-y),
+    ),  # (9)
 }
 
 
@@ -228,7 +234,9 @@ def _launches(name):
 
 
 def _kernels(i):
-    return {name: Kernel(_definitions(name)[i], LOOPS[name][i], _launches(name)[i]) for name in LOOPS}
+    return {
+        name: Kernel(_definitions(name)[i], LOOPS[name][i], _launches(name)[i]) for name in LOOPS
+    }
 
 
 BIAS_ACTIVATION, ACTIVATION_GRADIENT = _kernels(0), _kernels(1)

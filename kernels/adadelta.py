@@ -47,7 +47,12 @@ def _adadelta(theta, v, u, G, row, rho, epsilon, start, stop):
     total = np.empty(PIECE, theta.dtype)
     for first in range(start, stop, PIECE):
         last = min(first + PIECE, stop)
-        theta_p, v_p, u_p, G_p = theta[first:last], v[first:last], u[first:last], sum_shards(total, G, first, last)
+        theta_p, v_p, u_p, G_p = (
+            theta[first:last],
+            v[first:last],
+            u[first:last],
+            sum_shards(total, G, first, last),
+        )
         for i in range(theta_p.shape[0]):
             g = c * G_p[i]  # (1)
             v_p[i] = r * v_p[i] + r1 * g * g  # (2)

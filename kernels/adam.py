@@ -44,14 +44,22 @@ def adam(theta, m, v, G, row, beta1, beta2, epsilon, start, stop):
 def _adam(theta, m, v, G, row, beta1, beta2, epsilon, start, stop):
     real = theta.dtype.type
     b1, b2, e = real(beta1), real(beta2), real(epsilon)
-    r1, r2 = real(1.0 - beta1), real(1.0 - beta2)  # subtracted in double: 1 - float32(0.999) is 1.3e-5 off
+    r1, r2 = (
+        real(1.0 - beta1),
+        real(1.0 - beta2),
+    )  # subtracted in double: 1 - float32(0.999) is 1.3e-5 off
     c, alpha, correction1, correction2 = row[0], row[1], row[2], row[3]
     if c == 0:
         return
     total = np.empty(PIECE, theta.dtype)
     for first in range(start, stop, PIECE):
         last = min(first + PIECE, stop)
-        theta_p, m_p, v_p, G_p = theta[first:last], m[first:last], v[first:last], sum_shards(total, G, first, last)
+        theta_p, m_p, v_p, G_p = (
+            theta[first:last],
+            m[first:last],
+            v[first:last],
+            sum_shards(total, G, first, last),
+        )
         for i in range(theta_p.shape[0]):
             g = c * G_p[i]  # (1)
             m_p[i] = b1 * m_p[i] + r1 * g  # (2)

@@ -55,7 +55,12 @@ def _adamw(theta, m, v, G, row, beta1, beta2, epsilon, decay, start, stop):
     total = np.empty(PIECE, theta.dtype)
     for first in range(start, stop, PIECE):
         last = min(first + PIECE, stop)
-        theta_p, m_p, v_p, G_p = theta[first:last], m[first:last], v[first:last], sum_shards(total, G, first, last)
+        theta_p, m_p, v_p, G_p = (
+            theta[first:last],
+            m[first:last],
+            v[first:last],
+            sum_shards(total, G, first, last),
+        )
         for i in range(theta_p.shape[0]):
             g = c * G_p[i]  # (1)
             m_p[i] = b1 * m_p[i] + r1 * g  # (2)

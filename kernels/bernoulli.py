@@ -26,7 +26,9 @@ def bernoulli_nll(nll, da, a, x):
     """nll (N K,), da (N K, D) <- a (N K, D) logits, x (N, D) in [0, 1]."""
     x = np.repeat(x, a.shape[0] // max(x.shape[0], 1), axis=0)
     e = np.exp(-np.abs(a))
-    nll[...] = (np.maximum(a, 0.0) - x * a + np.log1p(e)).sum(axis=1, dtype=np.float64)  # (1) (2) (3)
+    nll[...] = (np.maximum(a, 0.0) - x * a + np.log1p(e)).sum(
+        axis=1, dtype=np.float64
+    )  # (1) (2) (3)
     da[...] = np.where(a >= 0, 1.0, e) / (1.0 + e) - x  # (4)
 
 

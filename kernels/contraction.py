@@ -128,6 +128,8 @@ def _contraction_weights_cuda(gpu, dW, W, c, w):
 
 SQUARED_COLUMNS = Kernel(squared_columns, _squared_columns, _squared_columns_cuda)
 CONTRACTION = Kernel(contraction, _contraction, _contraction_cuda)
-CONTRACTION_GRADIENT = Kernel(contraction_gradient, _contraction_gradient, _contraction_gradient_cuda)
+CONTRACTION_GRADIENT = Kernel(
+    contraction_gradient, _contraction_gradient, _contraction_gradient_cuda
+)
 SQUARED_SLOPES = Kernel(squared_slopes, _squared_slopes, _squared_slopes_cuda)
 CONTRACTION_WEIGHTS = Kernel(contraction_weights, _contraction_weights, _contraction_weights_cuda)

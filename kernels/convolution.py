@@ -173,5 +173,7 @@ def _rotate_kernel_cuda(gpu, out, W, add):
 CONV = Kernel(conv, _conv, _conv_cuda)
 CONV_GRADIENT = Kernel(conv_gradient, _conv_gradient, _conv_gradient_cuda)
 CONV_TRANSPOSE = Kernel(conv_transpose, _conv_transpose, _conv_transpose_cuda)
-CONV_TRANSPOSE_GRADIENT = Kernel(conv_transpose_gradient, _conv_transpose_gradient, _conv_transpose_gradient_cuda)
+CONV_TRANSPOSE_GRADIENT = Kernel(
+    conv_transpose_gradient, _conv_transpose_gradient, _conv_transpose_gradient_cuda
+)
 ROTATE_KERNEL = Kernel(rotate_kernel, _rotate_kernel, _rotate_kernel_cuda)

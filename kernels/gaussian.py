@@ -42,7 +42,9 @@ def gaussian_gradient(dh, dz, h, eps, w):
     sigma = np.exp(logvar / 2)  # (1)
     dz = dz.reshape(N, -1, D)
     dh[:, :D] = dz.sum(axis=1) + w * mu  # (4)
-    dh[:, D:] = (dz * eps.reshape(N, -1, D)).sum(axis=1) * sigma / 2 + w * np.expm1(logvar) / 2  # (5)
+    dh[:, D:] = (dz * eps.reshape(N, -1, D)).sum(axis=1) * sigma / 2 + w * np.expm1(
+        logvar
+    ) / 2  # (5)
 
 
 @jit

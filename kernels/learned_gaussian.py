@@ -106,4 +106,6 @@ def _learned_gaussian_nll_cuda(gpu, nll, da, a, x, L):
     gpu.blocks("learned_gaussian_nll", M, nll, da, a, x, L, LOG_2PI, M, P, C, M // max(N, 1))
 
 
-LEARNED_GAUSSIAN_NLL = Kernel(learned_gaussian_nll, _learned_gaussian_nll, _learned_gaussian_nll_cuda)
+LEARNED_GAUSSIAN_NLL = Kernel(
+    learned_gaussian_nll, _learned_gaussian_nll, _learned_gaussian_nll_cuda
+)

@@ -54,7 +54,12 @@ def through_time(gates, c, h, a, R, b, flat):
     for t in range(len(a)):
         total = a[t] + h[t] @ R + b  # (1)
         a_i, a_f, a_g, a_o = np.split(total, 4, axis=1)
-        i, f, o, g = _sigmoid_numpy(a_i), _sigmoid_numpy(a_f), _sigmoid_numpy(a_o), np.tanh(a_g)  # (2)
+        i, f, o, g = (
+            _sigmoid_numpy(a_i),
+            _sigmoid_numpy(a_f),
+            _sigmoid_numpy(a_o),
+            np.tanh(a_g),
+        )  # (2)
         gates[t] = i, f, g, o
         c[t + 1] = f * c[t] + i * g  # (3)
         h[t + 1] = o * np.tanh(c[t + 1])  # (4)
@@ -106,7 +111,11 @@ def _below(gates, a, b):
     _, N, U = gates.shape
     for n in range(N):
         for gate in range(4):
-            out, a_n, b_gate = gates[gate, n], a[n, gate * U : (gate + 1) * U], b[gate * U : (gate + 1) * U]
+            out, a_n, b_gate = (
+                gates[gate, n],
+                a[n, gate * U : (gate + 1) * U],
+                b[gate * U : (gate + 1) * U],
+            )
             for u in range(U):
                 out[u] = a_n[u] + b_gate[u]  # (1)
 
@@ -148,7 +157,9 @@ def _through_time(gates, c, h, a, R, b, flat):
         _sigmoid(at_t[:2].reshape(2 * N * U))  # (2)
         _tanh(at_t[2])  # (2)
         _sigmoid(at_t[3])  # (2)
-        _new_state(c[t + 1].reshape(N * U), h[t + 1].reshape(N * U), at_t, c[t].reshape(N * U))  # (3) (4)
+        _new_state(
+            c[t + 1].reshape(N * U), h[t + 1].reshape(N * U), at_t, c[t].reshape(N * U)
+        )  # (3) (4)
 
 
 @jit
@@ -176,7 +187,11 @@ def _step_gradient(da, dc, dh, gates, c, before):
 def _through_time_gradient(da, dh, gates, c, R, flat):
     T, _, N, U = gates.shape
     every, rows = len(dh) == T, U * np.arange(N)
-    at_t, dc, Rt = flat[: 4 * N * U], flat[4 * N * U : 5 * N * U], flat[5 * N * U : 5 * N * U + 4 * U * U]
+    at_t, dc, Rt = (
+        flat[: 4 * N * U],
+        flat[4 * N * U : 5 * N * U],
+        flat[5 * N * U : 5 * N * U + 4 * U * U],
+    )
     transpose(Rt.reshape(4 * U, U), R)
     by_gate = np.empty((4, 2), np.int64)
     for gate in range(4):
@@ -208,8 +223,12 @@ def _through_time_gradient_cuda(gpu, da, dh, gates, c, R, flat):
         dh_t = dh[t if every else 0]
         if t < T - 1:
             gpu.matmul(da[t + 1], R.T, dh_t, add=every)  # (5)
-        gpu.each("lstm_gradient", N * U, da[t], dc, dh_t, gates[t], c[t + 1], c[t], t == T - 1, N, U)
+        gpu.each(
+            "lstm_gradient", N * U, da[t], dc, dh_t, gates[t], c[t + 1], c[t], t == T - 1, N, U
+        )
 
 
 THROUGH_TIME = Kernel(through_time, _through_time, _through_time_cuda)
-THROUGH_TIME_GRADIENT = Kernel(through_time_gradient, _through_time_gradient, _through_time_gradient_cuda)
+THROUGH_TIME_GRADIENT = Kernel(
+    through_time_gradient, _through_time_gradient, _through_time_gradient_cuda
+)

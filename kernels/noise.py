@@ -128,6 +128,8 @@ def _salt_and_pepper_cuda(gpu, y, x, u, on, p):
 
 GATE = Kernel(gate, None, _gate_cuda)
 GAUSSIAN_NOISE = Kernel(gaussian_noise, _gaussian_noise, _gaussian_noise_cuda)
-GAUSSIAN_NOISE_GRADIENT = Kernel(gaussian_noise_gradient, _gaussian_noise_gradient, _gaussian_noise_gradient_cuda)
+GAUSSIAN_NOISE_GRADIENT = Kernel(
+    gaussian_noise_gradient, _gaussian_noise_gradient, _gaussian_noise_gradient_cuda
+)
 MASK = Kernel(mask, _mask, _mask_cuda)
 SALT_AND_PEPPER = Kernel(salt_and_pepper, _salt_and_pepper, _salt_and_pepper_cuda)

@@ -103,7 +103,10 @@ def _col2im(x, cols, s_h, s_w, top, left):
                                 pixel[c] += patch[c]  # (2)
                     elif first < last:
                         for c in range(C):
-                            taps, row = cols[n, p, first:last, i, j, c], x[n, h, first * s_w + j - left :, c]
+                            taps, row = (
+                                cols[n, p, first:last, i, j, c],
+                                x[n, h, first * s_w + j - left :, c],
+                            )
                             for q in range(last - first):
                                 row[q * s_w] += taps[q]  # (2)
 

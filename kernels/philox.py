@@ -97,7 +97,12 @@ def philox(c0, c1, c2, c3, k0, k1):
 @jit
 def _row_words(w, row, clock, stream):
     """w (4, blocks) uint32 <- word j of block i of one row at w[j, i]: a loop over blocks can be vectorised."""
-    k0, k1, epoch, last = clock[0], clock[1], clock[2], np.uint32(np.uint32(clock[3]) + np.uint32(stream))
+    k0, k1, epoch, last = (
+        clock[0],
+        clock[1],
+        clock[2],
+        np.uint32(np.uint32(clock[3]) + np.uint32(stream)),
+    )
     for i in range(w.shape[1]):
         w[0, i], w[1, i], w[2, i], w[3, i] = philox(np.uint32(i), row, epoch, last, k0, k1)
 
@@ -131,7 +136,11 @@ def _uniform(out, rows, clock, stream):
 def _normal(out, rows, clock, stream):
     N, P = out.shape
     real = out.dtype.type
-    w, e, unit = np.empty((4, _blocks(P)), np.uint32), np.empty((4, _blocks(P)), out.dtype), real(SCALE)
+    w, e, unit = (
+        np.empty((4, _blocks(P)), np.uint32),
+        np.empty((4, _blocks(P)), out.dtype),
+        real(SCALE),
+    )
     for n in range(N):
         _row_words(w, rows[n], clock, stream)
         for j in range(0, 4, 2):

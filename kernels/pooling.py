@@ -74,7 +74,9 @@ def upsample(y, x):
 def upsample_gradient(dx, dy):
     """dx (N, H, W, C) <- dy (N, H f_h, W f_w, C)."""
     N, H, W, C = dx.shape
-    dx[...] = dy.reshape(N, H, dy.shape[1] // H, W, dy.shape[2] // W, C).sum(axis=(2, 4), dtype=np.float64)  # (5)
+    dx[...] = dy.reshape(N, H, dy.shape[1] // H, W, dy.shape[2] // W, C).sum(
+        axis=(2, 4), dtype=np.float64
+    )  # (5)
 
 
 @jit
@@ -148,7 +150,9 @@ def _upsample_gradient(dx, dy):
 
 
 def _max_pool_cuda(gpu, y, winner, x, kh, kw, s_h, s_w, top, left):
-    gpu.each("max_pool", y.size, y, winner, x, *x.shape, *y.shape[1:3], kh, kw, s_h, s_w, top, left)
+    gpu.each(
+        "max_pool", y.size, y, winner, x, *x.shape, *y.shape[1:3], kh, kw, s_h, s_w, top, left
+    )
 
 
 def _max_pool_gradient_cuda(gpu, dx, dy, winner, kh, kw, s_h, s_w, top, left):

@@ -35,7 +35,9 @@ def advance(ring, total, row, state, sums, schedule):
 
 def _advance_cuda(gpu, ring, total, row, state, sums, schedule):
     sizes = (*ring.shape, row.shape[0], sums.shape[0])
-    gpu.blocks("advance_step", 1, ring, total, row, state, sums, schedule, *sizes)  # (1) (2) (3) (4) (5)
+    gpu.blocks(
+        "advance_step", 1, ring, total, row, state, sums, schedule, *sizes
+    )  # (1) (2) (3) (4) (5)
 
 
 ADVANCE = Kernel(advance, None, _advance_cuda)

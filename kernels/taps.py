@@ -40,7 +40,11 @@ def scratch(image, grid, kernel, s_h, s_w, top, left):
     (H, W, C), (P, Q, O), (kh, kw) = image, grid, kernel
     gathered = max(top + H, (P - 1) * s_h + kh) * max(left + W, (Q - 1) * s_w + kw) * C
     above, before = (kh - 1) // s_h, (kw - 1) // s_w
-    painted = (above + max(P, (H - 1 + top) // s_h + 1)) * (before + max(Q, (W - 1 + left) // s_w + 1)) * O
+    painted = (
+        (above + max(P, (H - 1 + top) // s_h + 1))
+        * (before + max(Q, (W - 1 + left) // s_w + 1))
+        * O
+    )
     return max(gathered, painted, P * Q * kh * kw * C if C <= FEW else 0)
 
 
@@ -77,9 +81,16 @@ def correlate(a, x, W, s_h, s_w, top, left, flat):
     kh, kw, C, _ = W.shape
     border = _bordered(flat, x, a, kh, kw, s_h, s_w, top, left)
     line, w = border.shape[1] * C, W.reshape(W.size)
-    taps, x_at, a_at = np.empty((kh, 2), np.int64), _places(P, Q, s_h * line, s_w * C), O * np.arange(P * Q)
+    taps, x_at, a_at = (
+        np.empty((kh, 2), np.int64),
+        _places(P, Q, s_h * line, s_w * C),
+        O * np.arange(P * Q),
+    )
     for i in range(kh):
-        taps[i, 0], taps[i, 1] = i * line, i * kw * C  # a row of the kernel is one run, of x as of W
+        taps[i, 0], taps[i, 1] = (
+            i * line,
+            i * kw * C,
+        )  # a row of the kernel is one run, of x as of W
     for n in range(N):
         _fill(border, x[n], top, left)
         product(a[n].reshape(P * Q * O), a_at, flat, x_at, w, taps, kw * C, O, False)  # (1)
@@ -92,7 +103,11 @@ def weight_gradient(dW, x, a, s_h, s_w, top, left, add, flat):
     kh, kw, C, _ = dW.shape
     border = _bordered(flat, x, a, kh, kw, s_h, s_w, top, left)
     line, dw, K = border.shape[1] * C, dW.reshape(dW.size), kh * kw * C
-    x_at, away, rows = _places(P, Q, s_h * line, s_w * C), _places(kh, kw * C, line, 1), np.arange(K)
+    x_at, away, rows = (
+        _places(P, Q, s_h * line, s_w * C),
+        _places(kh, kw * C, line, 1),
+        np.arange(K),
+    )
     for n in range(N):
         _fill(border, x[n], top, left)
         grid = a[n].reshape(P * Q * O)
@@ -104,14 +119,18 @@ def weight_gradient(dW, x, a, s_h, s_w, top, left, add, flat):
                     if add or n > 0:
                         wide = load(wide, dw, o, row, O, O - o)
                     for m in range(P * Q):
-                        wide = multiply_add(wide, flat, x_at[m], taps, grid, m * O + o, O - o)  # (2)
+                        wide = multiply_add(
+                            wide, flat, x_at[m], taps, grid, m * O + o, O - o
+                        )  # (2)
                     store(wide, dw, o, row, O, O - o)
                 else:
                     narrow = zeros(x, 1)
                     if add or n > 0:
                         narrow = load(narrow, dw, o, row, O, O - o)
                     for m in range(P * Q):
-                        narrow = multiply_add(narrow, flat, x_at[m], taps, grid, m * O + o, O - o)  # (2)
+                        narrow = multiply_add(
+                            narrow, flat, x_at[m], taps, grid, m * O + o, O - o
+                        )  # (2)
                     store(narrow, dw, o, row, O, O - o)
 
 
@@ -125,8 +144,15 @@ def _paint_many(x, a, W, s_h, s_w, top, left, flat, Wt):
         for j in range(kw):
             transpose(Wt[i, j], W[i, j])
     above, before = (kh - 1) // s_h, (kw - 1) // s_w  # how far up and left the taps of one r reach
-    rows, columns = above + max(P, (H - 1 + top) // s_h + 1), before + max(Q, (width - 1 + left) // s_w + 1)
-    border, w, first = _border(flat, rows, columns, O), Wt.reshape(Wt.size), (above * columns + before) * O
+    rows, columns = (
+        above + max(P, (H - 1 + top) // s_h + 1),
+        before + max(Q, (width - 1 + left) // s_w + 1),
+    )
+    border, w, first = (
+        _border(flat, rows, columns, O),
+        Wt.reshape(Wt.size),
+        (above * columns + before) * O,
+    )
     x_at, a_at, pixels = _pixels(H, width, C, O, columns, first, s_h, s_w, top, left)
     taps, reach = _taps(kh, kw, O, columns, s_h, s_w)
     for n in range(N):
@@ -142,7 +168,11 @@ def _pixels(H, W, C, O, columns, first, s_h, s_w, top, left):
     """Where the pixels begin in x (H, W, C), and in a with its border (any, columns, O), ordered by r.
 
     first: where a itself begins. Those of the r-th pair (r_h, r_w) are at ends[r]:ends[r + 1]."""
-    x_at, a_at, ends = np.empty(H * W, np.int64), np.empty(H * W, np.int64), np.zeros(s_h * s_w + 1, np.int64)
+    x_at, a_at, ends = (
+        np.empty(H * W, np.int64),
+        np.empty(H * W, np.int64),
+        np.zeros(s_h * s_w + 1, np.int64),
+    )
     m = 0
     for r_h in range(s_h):
         for r_w in range(s_w):

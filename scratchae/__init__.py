@@ -25,7 +25,14 @@ from .layers import (
     Tied,
     Upsample2d,
 )
-from .likelihoods import AbsoluteError, Bernoulli, Categorical, GaussianLikelihood, LearnedGaussian, SquaredError
+from .likelihoods import (
+    AbsoluteError,
+    Bernoulli,
+    Categorical,
+    GaussianLikelihood,
+    LearnedGaussian,
+    SquaredError,
+)
 from .models import VAE, Autoencoder, WideCode
 from .objectives import L1, Contractive, KLRate, StudentT
 from .optim import SGD, Adadelta, Adagrad, Adam, AdamW, RMSProp

@@ -9,7 +9,9 @@ import numpy as np
 
 LIBRARY = __name__.partition(".")[0]
 MOST64 = float(np.finfo(np.float64).max)
-LEAST32, MOST32 = (float(v) for v in (np.finfo(np.float32).smallest_subnormal, np.finfo(np.float32).max))
+LEAST32, MOST32 = (
+    float(v) for v in (np.finfo(np.float32).smallest_subnormal, np.finfo(np.float32).max)
+)
 
 
 def positive(name: str, value: Any) -> int:
@@ -29,7 +31,9 @@ def flag(name: str, value: Any) -> bool:
 def nameable(what: str, thing: Any) -> None:
     """Raise TypeError for a function that ``save`` could not name. Shapes: none. Source: none, a check."""
     named = inspect.isfunction(thing) and "<" not in thing.__qualname__
-    if (inspect.isroutine(thing) and not named) or isinstance(thing, (functools.partial, np.ufunc)):
+    if (inspect.isroutine(thing) and not named) or isinstance(
+        thing, (functools.partial, np.ufunc)
+    ):
         raise TypeError(
             f"the {what} is {thing!r}, which has no name by which a saved model could find it again: define the "
             "function in a module"
@@ -40,7 +44,9 @@ def not_a_class(what: str, thing: Any) -> None:
     """Raise TypeError for a class in the place of an object of it. Shapes: none. Source: none, a check."""
     if isinstance(thing, type):
         name = thing.__name__
-        raise TypeError(f"the {what} is the class {name}, but an object of it is expected: {name}(...)")
+        raise TypeError(
+            f"the {what} is the class {name}, but an object of it is expected: {name}(...)"
+        )
 
 
 def accepts(f: Any, count: int, *names: str) -> bool:
@@ -72,7 +78,9 @@ def as_array(values: Any, what: str) -> np.ndarray:
     Source: none, a check.
     """
     if isinstance(values, np.ma.MaskedArray):
-        raise TypeError(f"{what} are a masked array, but nothing here reads a mask: leave out what it hides first")
+        raise TypeError(
+            f"{what} are a masked array, but nothing here reads a mask: leave out what it hides first"
+        )
     try:
         return np.asarray(values)
     except ValueError as error:
@@ -88,17 +96,23 @@ def host_rows(x: Any, shape: tuple[int, ...], what: str) -> np.ndarray:
     shape, no rows, and NaN or inf (naming the first bad index). Source: none, a check.
     """
     if isinstance(x, np.ma.MaskedArray):
-        raise TypeError(f"{what} is a masked array, but a model has no use for a mask: fill it (x.filled(0)) first")
+        raise TypeError(
+            f"{what} is a masked array, but a model has no use for a mask: fill it (x.filled(0)) first"
+        )
     if not isinstance(x, np.ndarray):
         kind = f"{type(x).__module__}.{type(x).__qualname__}"
-        raise TypeError(f"{what} is a {kind}, but a NumPy array (N, {_inner(shape)}) on the host is expected")
+        raise TypeError(
+            f"{what} is a {kind}, but a NumPy array (N, {_inner(shape)}) on the host is expected"
+        )
     if x.dtype == np.uint8:
         raise TypeError(
             f"{what} holds raw uint8 pixels, but a model computes on values: divide by 255 "
             "(x.astype('float32') / 255), or wrap them as scratchae.Images(x), which scales batch by batch"
         )
     if x.dtype.kind not in "fiub":
-        raise TypeError(f"{what} has dtype {x.dtype}, but numbers are expected: convert it to float32")
+        raise TypeError(
+            f"{what} has dtype {x.dtype}, but numbers are expected: convert it to float32"
+        )
     if x.shape[1:] != tuple(shape) or x.ndim != len(shape) + 1:
         raise ValueError(f"{what} has shape {x.shape}, but (N, {_inner(shape)}) is expected")
     if len(x) == 0:
@@ -111,13 +125,17 @@ def finite(x: np.ndarray, what: str) -> None:
     """Raise ValueError at the first NaN or inf of x, any shape, by its index. Source: none, a check."""
     if x.dtype.kind != "f":
         return
-    with np.errstate(invalid="ignore", over="ignore"):  # one pass without a mask of x's size: bad values show in it
+    with np.errstate(
+        invalid="ignore", over="ignore"
+    ):  # one pass without a mask of x's size: bad values show in it
         total = x.sum(dtype=np.float64)
     if not np.isfinite(total):
         bad = np.argwhere(~np.isfinite(x))
         if len(bad):
             at = tuple(int(i) for i in bad[0])
-            raise ValueError(f"{what} is {x[at]} at index {at} ({len(bad)} such values): clean it first")
+            raise ValueError(
+                f"{what} is {x[at]} at index {at} ({len(bad)} such values): clean it first"
+            )
 
 
 def representable(x: np.ndarray, dtype: np.dtype, what: str) -> None:
@@ -134,7 +152,9 @@ def real(name: str, value: Any, low: float, high: float = np.inf, strict: bool =
     """A number low <= value < high (strictly above low if asked) as float. Raises ValueError otherwise.
 
     Shapes: none. Source: none, a check."""
-    number = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
+    number = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(
+        value, bool
+    )
     if (
         not number
         or not low <= value < high
@@ -151,7 +171,9 @@ def real32(name: str, value: Any, low: float, strict: bool = False) -> float:
     """As ``real``, low >= 0, and 0 or a number that float32 can hold. Shapes: none. Source: none, a check."""
     number = real(name, value, low, strict=strict)
     if number and not LEAST32 <= number <= MOST32:
-        raise ValueError(f"{name} is {value!r}, but float32 reaches from {LEAST32:.1e} to {MOST32:.1e}: stay there")
+        raise ValueError(
+            f"{name} is {value!r}, but float32 reaches from {LEAST32:.1e} to {MOST32:.1e}: stay there"
+        )
     return number
 
 

@@ -53,20 +53,26 @@ class TensorDraws:
 class Initializer(Protocol):
     """Any function of this signature, a reader's own too: shape -> array of that shape. Source: the module."""
 
-    def __call__(self, shape: tuple[int, ...], fan_in: int, fan_out: int, noise: TensorDraws) -> np.ndarray: ...
+    def __call__(
+        self, shape: tuple[int, ...], fan_in: int, fan_out: int, noise: TensorDraws
+    ) -> np.ndarray: ...
 
 
 def _symmetric(shape: tuple[int, ...], r: float, noise: TensorDraws) -> np.ndarray:
     return r * (2.0 * noise.uniform(shape) - 1.0)
 
 
-def glorot_uniform(shape: tuple[int, ...], fan_in: int, fan_out: int, noise: TensorDraws) -> np.ndarray:
+def glorot_uniform(
+    shape: tuple[int, ...], fan_in: int, fan_out: int, noise: TensorDraws
+) -> np.ndarray:
     """Uniform with variance 2 / (fan_in + fan_out), of that shape. Source: Glorot and Bengio 2010, eq. 16."""
     variance = 2.0 / (fan_in + fan_out)  # (1)
     return _symmetric(shape, np.sqrt(3.0 * variance), noise)  # (4)
 
 
-def glorot_normal(shape: tuple[int, ...], fan_in: int, fan_out: int, noise: TensorDraws) -> np.ndarray:
+def glorot_normal(
+    shape: tuple[int, ...], fan_in: int, fan_out: int, noise: TensorDraws
+) -> np.ndarray:
     """Normal with variance 2 / (fan_in + fan_out), of that shape. Source: Glorot and Bengio 2010, eq. 12."""
     return np.sqrt(2.0 / (fan_in + fan_out)) * noise.normal(shape)  # (1)
 
@@ -76,13 +82,17 @@ def he_normal(shape: tuple[int, ...], fan_in: int, fan_out: int, noise: TensorDr
     return np.sqrt(2.0 / fan_in) * noise.normal(shape)  # (2)
 
 
-def he_uniform(shape: tuple[int, ...], fan_in: int, fan_out: int, noise: TensorDraws) -> np.ndarray:
+def he_uniform(
+    shape: tuple[int, ...], fan_in: int, fan_out: int, noise: TensorDraws
+) -> np.ndarray:
     """Uniform with variance 2 / fan_in, of that shape. Source: He et al. 2015, eq. 10."""
     variance = 2.0 / fan_in  # (2)
     return _symmetric(shape, np.sqrt(3.0 * variance), noise)  # (4)
 
 
-def torch_uniform(shape: tuple[int, ...], fan_in: int, fan_out: int, noise: TensorDraws) -> np.ndarray:
+def torch_uniform(
+    shape: tuple[int, ...], fan_in: int, fan_out: int, noise: TensorDraws
+) -> np.ndarray:
     """Uniform in +-1 / sqrt(fan_in), of that shape, weights and biases alike: PyTorch's default.
 
     That holds for Dense and Conv2d; PyTorch's ConvTranspose2d counts its outputs for inputs.
@@ -104,7 +114,9 @@ class Normal:
     def __post_init__(self) -> None:
         real32("Normal(sigma)", self.sigma, 0)
 
-    def __call__(self, shape: tuple[int, ...], fan_in: int, fan_out: int, noise: TensorDraws) -> np.ndarray:
+    def __call__(
+        self, shape: tuple[int, ...], fan_in: int, fan_out: int, noise: TensorDraws
+    ) -> np.ndarray:
         return self.sigma * noise.normal(shape)
 
 
@@ -113,7 +125,9 @@ def zeros(shape: tuple[int, ...], fan_in: int, fan_out: int, noise: TensorDraws)
     return np.zeros(shape)
 
 
-def orthogonal(shape: tuple[int, ...], fan_in: int, fan_out: int, noise: TensorDraws) -> np.ndarray:
+def orthogonal(
+    shape: tuple[int, ...], fan_in: int, fan_out: int, noise: TensorDraws
+) -> np.ndarray:
     """Orthonormal rows, or columns where there are fewer, of a matrix (I, O); any such matrix is as likely.
 
     With fewer rows |x W| = |x|, and going back |dy W^T| is at most |dy|. The signs make the factors of QR unique.

@@ -26,7 +26,9 @@ def prefixed(prefix: str, declared: Declared) -> Declared:
 def below(prefix: str, views: Views) -> Views:
     """The views under one prefix, shapes unchanged, by their short names. Source: as ``prefixed``."""
     start = prefix + "."
-    return {name.removeprefix(start): view for name, view in views.items() if name.startswith(start)}
+    return {
+        name.removeprefix(start): view for name, view in views.items() if name.startswith(start)
+    }
 
 
 class Parameters:
@@ -70,5 +72,7 @@ class Parameters:
             drawn: Any = np.asarray(init(noise=TensorDraws(seed, number)), np.float64)
             finite(drawn, f"the initial {name}")
             if drawn.shape != shape:
-                raise ValueError(f"the initialiser of {name} gave shape {drawn.shape}, but {name} is {shape}")
+                raise ValueError(
+                    f"the initialiser of {name} gave shape {drawn.shape}, but {name} is {shape}"
+                )
             self.backend.write(self.view(name), drawn)

@@ -29,7 +29,9 @@ def clock(seed: int, epoch: int = 0, purpose: int = TRAINING) -> np.ndarray:
     """
     whole = isinstance(seed, (int, np.integer)) and not isinstance(seed, bool)
     if not whole or not 0 <= seed < 1 << 64:
-        raise ValueError(f"the seed is {seed!r}, but Philox takes a key of 64 bits: give a whole 0 <= seed < 2**64")
+        raise ValueError(
+            f"the seed is {seed!r}, but Philox takes a key of 64 bits: give a whole 0 <= seed < 2**64"
+        )
     seed = int(seed)
     return np.array([seed & 0xFFFFFFFF, seed >> 32, epoch, purpose], dtype=np.uint32)
 

@@ -52,9 +52,14 @@ class Steps(Schedule):
     """Start, times gamma after each of the given steps. Shapes: none. Source: the module, (3)."""
 
     def __init__(self, start: float, gamma: float, steps: tuple[int, ...]):
-        self.start, self.gamma = real32("start", start, 0, strict=True), real("gamma", gamma, 0, strict=True)
+        self.start, self.gamma = (
+            real32("start", start, 0, strict=True),
+            real("gamma", gamma, 0, strict=True),
+        )
         if not isinstance(steps, (tuple, list)):
-            raise ValueError(f"steps is {steps!r}, but it must be several whole numbers, such as (10, 20)")
+            raise ValueError(
+                f"steps is {steps!r}, but it must be several whole numbers, such as (10, 20)"
+            )
         self.steps = tuple(positive("steps", step) for step in steps)
 
     def __call__(self, t: int) -> float:

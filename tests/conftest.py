@@ -27,11 +27,21 @@ TOLERANCES = {
 }
 
 
-BACKENDS = ["reference", "numpy", "emulated", "cupy"]  # emulated: the GPU's code, executed on the CPU
+BACKENDS = [
+    "reference",
+    "numpy",
+    "emulated",
+    "cupy",
+]  # emulated: the GPU's code, executed on the CPU
 
 
 def pytest_addoption(parser):
-    parser.addoption("--backend", action="append", choices=BACKENDS, help="test these backends only (repeatable)")
+    parser.addoption(
+        "--backend",
+        action="append",
+        choices=BACKENDS,
+        help="test these backends only (repeatable)",
+    )
 
 
 def chosen(config):

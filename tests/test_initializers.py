@@ -11,7 +11,12 @@ IN, OUT, SHAPE = 300, 100, (300, 400)
 # name: (initialiser, its variance, the kurtosis of its shape, its bound)
 UNIFORM, NORMAL = 9 / 5, 3.0
 CASES = {
-    "glorot_uniform": (initializers.glorot_uniform, 2 / (IN + OUT), UNIFORM, np.sqrt(6 / (IN + OUT))),
+    "glorot_uniform": (
+        initializers.glorot_uniform,
+        2 / (IN + OUT),
+        UNIFORM,
+        np.sqrt(6 / (IN + OUT)),
+    ),
     "glorot_normal": (initializers.glorot_normal, 2 / (IN + OUT), NORMAL, np.inf),
     "he_uniform": (initializers.he_uniform, 2 / IN, UNIFORM, np.sqrt(6 / IN)),
     "he_normal": (initializers.he_normal, 2 / IN, NORMAL, np.inf),
@@ -93,12 +98,16 @@ def test_signal_keeps_its_size(rng):
     assert 1 / 3 < (x**2).mean() < 3  # 2^20 off, were half the variance lost in each
     W = initializers.glorot_uniform((300, 100), 300, 100, TensorDraws(0, 0))
     assert np.var(rng.normal(size=(500, 300)) @ W) == pytest.approx(1.5, rel=0.1)  # 2 I / (I + O)
-    assert np.var(rng.normal(size=(500, 100)) @ W.T) == pytest.approx(0.5, rel=0.1)  # 2 O / (I + O)
+    assert np.var(rng.normal(size=(500, 100)) @ W.T) == pytest.approx(
+        0.5, rel=0.1
+    )  # 2 O / (I + O)
 
 
 @pytest.mark.parametrize("sigma", [-0.1, float("nan"), float("inf")])
 def test_a_standard_deviation_must_be_one(sigma):
-    with pytest.raises(ValueError, match=r"Normal\(sigma\) is .*, but it must be a number at least 0"):
+    with pytest.raises(
+        ValueError, match=r"Normal\(sigma\) is .*, but it must be a number at least 0"
+    ):
         Normal(sigma)
 
 
@@ -112,7 +121,9 @@ def test_orthogonal_keeps_lengths(shape):
 
 def test_orthogonal_matrices_are_all_as_likely():
     """Without the signs of Mezzadri the diagonal would be negative far more often than not."""
-    drawn = np.array([initializers.orthogonal((3, 3), 3, 3, TensorDraws(seed, 0)) for seed in range(2000)])
+    drawn = np.array(
+        [initializers.orthogonal((3, 3), 3, 3, TensorDraws(seed, 0)) for seed in range(2000)]
+    )
     assert np.abs(drawn.mean(axis=0)).max() < 5 / np.sqrt(3 * 2000)
     assert np.abs((drawn**2).mean(axis=0) - 1 / 3).max() < 0.04
 
@@ -123,4 +134,6 @@ def test_orthogonal_draws_matrices():
 
 
 def test_the_forget_gate_starts_open():
-    np.testing.assert_array_equal(initializers.lstm_bias((8,), 3, 8, TensorDraws(0, 0)), [0, 0, 1, 1, 0, 0, 0, 0])
+    np.testing.assert_array_equal(
+        initializers.lstm_bias((8,), 3, 8, TensorDraws(0, 0)), [0, 0, 1, 1, 0, 0, 0, 0]
+    )

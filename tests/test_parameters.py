@@ -11,7 +11,14 @@ from scratchae.execution.runner import runner_for
 from scratchae.initializers import Normal
 from scratchae.parameters import Parameters, below, prefixed
 
-SHAPES = {"a.W": (3, 5), "a.b": (5,), "one": (1,), "full": (32,), "more": (33,), "c.W": (2, 3, 1, 4)}
+SHAPES = {
+    "a.W": (3, 5),
+    "a.b": (5,),
+    "one": (1,),
+    "full": (32,),
+    "more": (33,),
+    "c.W": (2, 3, 1, 4),
+}
 
 
 def made(backend, dtype="float32"):
@@ -40,8 +47,13 @@ def test_each_tensor_starts_on_128_bytes(backend, dtype):
         view = parameters.view(name)
         assert view.shape == shape and view.dtype == dtype and view.flags.c_contiguous
         assert address(view) % 128 == 0
-    assert parameters.values.shape == (parameters.size,) and parameters.size % (128 // view.itemsize) == 0
-    assert (~padding(parameters)).sum() == sum(np.prod(shape) for shape in SHAPES.values())  # none overlap
+    assert (
+        parameters.values.shape == (parameters.size,)
+        and parameters.size % (128 // view.itemsize) == 0
+    )
+    assert (~padding(parameters)).sum() == sum(
+        np.prod(shape) for shape in SHAPES.values()
+    )  # none overlap
 
 
 def test_views_share_memory(backend):
@@ -52,7 +64,10 @@ def test_views_share_memory(backend):
         before, tensor = b.to_host(parameters.values), b.to_host(view)
         b.write(view, tensor + 1)
         changed = b.to_host(parameters.values) != before
-        assert changed.sum() == tensor.size and changed[parameters.offsets[name] :][: tensor.size].all()
+        assert (
+            changed.sum() == tensor.size
+            and changed[parameters.offsets[name] :][: tensor.size].all()
+        )
         b.write(parameters.view(name, other), number)
         assert (b.to_host(other) == number).sum() == tensor.size
     assert parameters.views(other).keys() == SHAPES.keys()
@@ -78,7 +93,9 @@ def test_values_are_drawn_once_for_all_backends(backend):
 
 def test_an_initialiser_of_another_shape_is_refused():
     parameters = Parameters(get_backend(), {"a.W": ((3, 5), lambda noise: noise.normal((5, 3)))})
-    with pytest.raises(ValueError, match=r"initialiser of a\.W gave shape \(5, 3\), but a\.W is \(3, 5\)"):
+    with pytest.raises(
+        ValueError, match=r"initialiser of a\.W gave shape \(5, 3\), but a\.W is \(3, 5\)"
+    ):
         parameters.initialise(seed=0)
 
 
@@ -91,7 +108,9 @@ def test_padding_stays_zero(backend, optimizer, rng):
     assert free.any()
     fit(model, rng.random((40, 6)), optimizer, epochs=1, batch_size=8, shards=3)
     assert optimizer.t == 5
-    for vector in map(model.backend.to_host, (model.parameters.values, *optimizer.vectors.values())):
+    for vector in map(
+        model.backend.to_host, (model.parameters.values, *optimizer.vectors.values())
+    ):
         assert (vector[free] == 0).all() and (vector[~free] != 0).any()
     with runner_for(model, 8, shards=3) as runner:
         feeds = runner.feeds(as_source(rng.random((8, 6))))

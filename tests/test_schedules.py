@@ -21,7 +21,10 @@ X = np.random.default_rng(0).random((24, 6))
         (schedules.Warmup(0.8, 4), {1: 0.2, 2: 0.4, 4: 0.8, 9: 0.8}),
         (schedules.Exponential(1.0, 0.25, 2), {1: 1.0, 2: 0.5, 3: 0.25, 5: 0.0625}),
         (schedules.Steps(1.0, 0.1, (3, 5)), {1: 1.0, 3: 1.0, 4: 0.1, 5: 0.1, 6: 0.01}),
-        (schedules.Cosine(1.0, 4, 0.2), {1: 1.0, 2: 0.6 + 0.4 * math.sqrt(0.5), 3: 0.6, 5: 0.2, 9: 0.2}),
+        (
+            schedules.Cosine(1.0, 4, 0.2),
+            {1: 1.0, 2: 0.6 + 0.4 * math.sqrt(0.5), 3: 0.6, 5: 0.2, 9: 0.2},
+        ),
     ],
     ids=lambda value: type(value).__name__,
 )
@@ -30,7 +33,9 @@ def test_by_hand(schedule, expected):
 
 
 def model(backend="numpy"):
-    return sa.Autoencoder(sa.Dense(6, 3, "tanh"), sa.Dense(3, 6)).build(6, backend=backend, dtype="float64", seed=1)
+    return sa.Autoencoder(sa.Dense(6, 3, "tanh"), sa.Dense(3, 6)).build(
+        6, backend=backend, dtype="float64", seed=1
+    )
 
 
 def test_each_step_has_its_own_rate(backend, tolerance):
@@ -40,7 +45,9 @@ def test_each_step_has_its_own_rate(backend, tolerance):
     sa.fit(m, X, sa.SGD(schedule), epochs=2, batch_size=8, shards=1)
     with runner_for(by_hand, 8, 1) as runner:
         feeds = runner.feeds(sa.Values(X))
-        for rows in [batch for epoch in (1, 2) for batch in np.split(permutation(24, 0, epoch), 3)]:
+        for rows in [
+            batch for epoch in (1, 2) for batch in np.split(permutation(24, 0, epoch), 3)
+        ]:
             t += 1
             total = runner.gradients(feeds, rows)
             by_hand.parameters.values -= schedule(t) * runner.grads[0] / total[0]
@@ -90,7 +97,11 @@ def test_a_rate_that_is_none_is_refused_where_it_comes(backend, rate, first):
     """From a function, or set since: before the step that would use it, and of a GPU's epoch before its first."""
     m, optimizer = model(backend), sa.SGD(Late(rate, first))
     before = m.backend.to_host(m.parameters.values)
-    words = "the learning rate of step {} is " + re.escape(repr(rate)) + ", but it must be a number at least 0"
+    words = (
+        "the learning rate of step {} is "
+        + re.escape(repr(rate))
+        + ", but it must be a number at least 0"
+    )
     with pytest.raises(ValueError, match=words.format(first)):
         sa.fit(m, X, optimizer, epochs=1, batch_size=8)
     steps = 0 if m.backend.name == "cupy" else first - 1
@@ -121,7 +132,10 @@ def test_saved_and_resumed(kind, backend, tmp_path):
 
 def test_a_run_that_diverges_names_the_rate_of_its_step():
     m = model()
-    with pytest.raises(sa.NonFiniteLoss, match="try a learning rate below 1e"), np.errstate(all="ignore"):
+    with (
+        pytest.raises(sa.NonFiniteLoss, match="try a learning rate below 1e"),
+        np.errstate(all="ignore"),
+    ):
         sa.fit(m, X, sa.SGD(schedules.Warmup(1e38, 1)), epochs=9, batch_size=4)
 
 

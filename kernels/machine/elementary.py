@@ -42,8 +42,13 @@ HALF, ONE, TWO, FOUR, BIAS = (np.float32(v) for v in (0.5, 1, 2, 4, 128.5))
 F2, F3, F4, F5, F6, F7, F8, F9, F10 = (np.float32(1 / math.factorial(k)) for k in range(2, 11))
 S3, S5, S7, S9, S11, S13, S15 = (np.float32(1 / k) for k in range(3, 16, 2))
 QUARTER, TAU = np.float32(0.25), np.float32(2 * math.pi)
-LEAST = np.float32(math.sqrt(0.5)).view(np.int32)  # the bits of the least f: those of v above them are n
-OPTIONS: Any = {"fastmath": {"contract"}, "error_model": "numpy"}  # no "reassoc": it would undo (1)
+LEAST = np.float32(math.sqrt(0.5)).view(
+    np.int32
+)  # the bits of the least f: those of v above them are n
+OPTIONS: Any = {
+    "fastmath": {"contract"},
+    "error_model": "numpy",
+}  # no "reassoc": it would undo (1)
 
 
 def exp(x):
@@ -83,7 +88,9 @@ def _parts_float32(x):
         n = np.int32(x * PER_LN2 + BIAS) - np.int32(128)  # truncated above 0 is rounded down
         r = (x - np.float32(n) * LN2_FIRST) - np.float32(n) * LN2_REST  # (1)
         p = r + r * r * (F2 + r * (F3 + r * (F4 + r * (F5 + r * (F6 + r * F7)))))  # (2)
-        return np.int32(np.int32(n + 126) << 23).view(np.float32), p  # half of 2^n, since 2^128 is inf
+        return np.int32(np.int32(n + 126) << 23).view(
+            np.float32
+        ), p  # half of 2^n, since 2^128 is inf
 
     return parts
 
@@ -111,7 +118,9 @@ def _log1p_unit(e):
     def float32(e):
         s = e / (TWO + e)
         q = s * s
-        return TWO * (s + s * q * (S3 + q * (S5 + q * (S7 + q * (S9 + q * (S11 + q * (S13 + q * S15)))))))  # (5)
+        return TWO * (
+            s + s * q * (S3 + q * (S5 + q * (S7 + q * (S9 + q * (S11 + q * (S13 + q * S15))))))
+        )  # (5)
 
     return float32 if e == types.float32 else lambda e: math.log1p(e)
 

@@ -43,7 +43,9 @@ def product(y, y_at, x, x_at, w, taps, length, O, add):
                 for tap in range(len(taps)):
                     delta, row = taps[tap, 0], taps[tap, 1]
                     for k in range(length):
-                        wide = multiply_add(wide, x, delta + k, from_x, w, (row + k) * O + o, O - o)
+                        wide = multiply_add(
+                            wide, x, delta + k, from_x, w, (row + k) * O + o, O - o
+                        )
                 store(wide, y, o, to_y, 1, O - o)
             else:
                 narrow = zeros(x, 1)
@@ -52,5 +54,7 @@ def product(y, y_at, x, x_at, w, taps, length, O, add):
                 for tap in range(len(taps)):
                     delta, row = taps[tap, 0], taps[tap, 1]
                     for k in range(length):
-                        narrow = multiply_add(narrow, x, delta + k, from_x, w, (row + k) * O + o, O - o)
+                        narrow = multiply_add(
+                            narrow, x, delta + k, from_x, w, (row + k) * O + o, O - o
+                        )
                 store(narrow, y, o, to_y, 1, O - o)

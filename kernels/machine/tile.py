@@ -29,7 +29,9 @@ try:
     FEATURES = binding.get_host_cpu_features()
 except RuntimeError:  # the compiler does not know this processor
     FEATURES = {}
-WIDTH = 64 if FEATURES.get("avx512f") else 32 if FEATURES.get("avx2") else 16  # bytes of a register
+WIDTH = (
+    64 if FEATURES.get("avx512f") else 32 if FEATURES.get("avx2") else 16
+)  # bytes of a register
 R = 7 if WIDTH == 64 or "neon" in FEATURES else 6  # there are 32 registers, or 16
 INT = ir.IntType(64)
 
@@ -78,7 +80,9 @@ def _masked(builder, name, vector, result, arguments):
     letter = {ir.FloatType(): "f32", ir.DoubleType(): "f64"}[vector.element]
     pointer = ".p0" if name.startswith("masked") else ""
     kind = ir.FunctionType(result, [a.type for a in arguments])
-    function = cgutils.get_or_insert_function(builder.module, kind, f"llvm.{name}.v{vector.count}{letter}{pointer}")
+    function = cgutils.get_or_insert_function(
+        builder.module, kind, f"llvm.{name}.v{vector.count}{letter}{pointer}"
+    )
     return builder.call(function, arguments)
 
 
@@ -123,13 +127,18 @@ def multiply_add(typing, t, x, base, at, w, start, count):
     def generate(context, builder, signature, arguments):
         t, x, base, at, w, start, count = arguments
         tile, vector = signature.args[0], signature.args[0].vector(context)
-        x, w = _data(context, builder, signature.args[1], x), _data(context, builder, signature.args[4], w)
+        x, w = (
+            _data(context, builder, signature.args[1], x),
+            _data(context, builder, signature.args[4], w),
+        )
         parts = [
             _load(builder, vector, builder.gep(w, [builder.add(start, INT(first))]), mask)
             for first, mask in _vectors(builder, tile, count)
         ]
         for r in range(R):
-            number = builder.load(builder.gep(x, [builder.add(base, builder.extract_value(at, r))]))
+            number = builder.load(
+                builder.gep(x, [builder.add(base, builder.extract_value(at, r))])
+            )
             spread = _spread(builder, vector, number)
             for v, part in enumerate(parts):
                 before = builder.extract_value(t, r * tile.V + v)
@@ -171,7 +180,9 @@ def store(typing, t, y, base, at, scale, count):
             for v, (first, mask) in enumerate(_vectors(builder, tile, count)):
                 pointer = builder.gep(y, [builder.add(row, INT(first))])
                 value = builder.extract_value(t, r * tile.V + v)
-                _masked(builder, "masked.store", vector, ir.VoidType(), [value, pointer, aligned, mask])
+                _masked(
+                    builder, "masked.store", vector, ir.VoidType(), [value, pointer, aligned, mask]
+                )
         return context.get_dummy_value()
 
     return types.void(t, y, types.int64, at, types.int64, types.int64), generate

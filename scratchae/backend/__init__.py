@@ -27,11 +27,15 @@ def get_backend(name: str = "numpy", dtype: Any = "float32", **gpu: Any) -> Back
     dtype = floating(dtype)
     unknown = gpu.keys() - OPTIONS
     if unknown:
-        raise ValueError(f"there is no option {', '.join(sorted(unknown))}: 'cupy' takes {' and '.join(OPTIONS)}")
+        raise ValueError(
+            f"there is no option {', '.join(sorted(unknown))}: 'cupy' takes {' and '.join(OPTIONS)}"
+        )
     if name == "cupy":
         return CupyBackend(dtype, **gpu)
     if gpu:
-        raise ValueError(f"only the backend 'cupy' takes {' and '.join(gpu)}, not {name!r}: leave it out")
+        raise ValueError(
+            f"only the backend 'cupy' takes {' and '.join(gpu)}, not {name!r}: leave it out"
+        )
     return NumpyBackend(name, dtype)
 
 
@@ -44,5 +48,7 @@ def floating(dtype: Any) -> str:
     except (TypeError, ValueError, SyntaxError):  # the last for words with a comma
         name = "none"
     if name not in ("float32", "float64"):
-        raise ValueError(f"the dtype is {dtype!r}, but a backend computes in 'float32' or 'float64'")
+        raise ValueError(
+            f"the dtype is {dtype!r}, but a backend computes in 'float32' or 'float64'"
+        )
     return name

@@ -92,7 +92,9 @@ class NumpyBackend:
 
     def matmul(self, a: Array, b: Array, out: Array, add: bool = False) -> None:
         """out (I, J) = or += a (I, K) b (K, J), by BLAS. Source: numpy.matmul."""
-        multiply = np.matmul if a.shape[1] > 1 else np.multiply  # a column times a row: three times BLAS's speed
+        multiply = (
+            np.matmul if a.shape[1] > 1 else np.multiply
+        )  # a column times a row: three times BLAS's speed
         if not add:
             multiply(a, b, out=out)
             return

@@ -35,7 +35,9 @@ LOADERS: dict[str, Callable] = {
 TITLES = {"mnist": "MNIST", "fashion_mnist": "Fashion-MNIST", "strokes": "strokes (generated)"}
 
 
-def load(name: str, *, data_dir: str | None = None, binarize: str = "none") -> tuple[Images, Images]:
+def load(
+    name: str, *, data_dir: str | None = None, binarize: str = "none"
+) -> tuple[Images, Images]:
     """Training and test images: "mnist", "fashion_mnist", or "strokes", which needs no file.
 
     Shapes: 60,000 and 10,000 (strokes: 20,000 and 2,000) of (28, 28, 1), grey in 0..255. binarize: see

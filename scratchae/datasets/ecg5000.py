@@ -41,7 +41,9 @@ def load(data_dir: str | os.PathLike | None = None) -> tuple[Values, Values]:
     the BIDMC Congestive Heart Failure Database).
     """
     found = [
-        files.find("ecg5000", name, sha256, MIRRORS, data_dir, also=(f"{name}.gz",), digest=_digest)
+        files.find(
+            "ecg5000", name, sha256, MIRRORS, data_dir, also=(f"{name}.gz",), digest=_digest
+        )
         for name, sha256 in SHA256.items()
     ]
     train, test = (Values(*read_ucr(path), name="ECG5000") for path in found)
@@ -67,11 +69,15 @@ def read_ucr(path: str | os.PathLike) -> tuple[np.ndarray, np.ndarray]:
     lines = files.unpacked(Path(path)).splitlines()
     filled = [(f"{path}, line {i},", line) for i, line in enumerate(lines, 1) if line.strip()]
     if not filled:
-        raise ValueError(f"{path} is empty, but a line of numbers for each series was expected: {MEND}")
+        raise ValueError(
+            f"{path} is empty, but a line of numbers for each series was expected: {MEND}"
+        )
     rows = [_series(where, line) for where, line in filled]
     for (where, _), row in zip(filled, rows, strict=True):
         if len(row) != len(rows[0]):
-            raise ValueError(f"{where} has {len(row)} numbers, but the first series has {len(rows[0])}: {MEND}")
+            raise ValueError(
+                f"{where} has {len(row)} numbers, but the first series has {len(rows[0])}: {MEND}"
+            )
     table = np.array(rows)  # (N, 1 + T)
     return table[:, 1:].astype(np.float32), table[:, 0].astype(np.int64)
 
@@ -86,14 +92,22 @@ def _series(where: str, line: bytes) -> np.ndarray:
                 "missing, or commas stand for decimal points, so give a table with points and with nothing left out"
             )
     try:
-        row = np.array([float(word.replace(b"_", b"__")) for word in words])  # 1_0 is 10 to float, 1__0 is not
+        row = np.array(
+            [float(word.replace(b"_", b"__")) for word in words]
+        )  # 1_0 is 10 to float, 1__0 is not
     except ValueError as error:
-        raise ValueError(f"{where} is no list of numbers ({error}): give a text file of the archive") from None
+        raise ValueError(
+            f"{where} is no list of numbers ({error}): give a text file of the archive"
+        ) from None
     if len(row) < 2:
-        raise ValueError(f"{where} has one number, but a class and the values of a series are expected: {MEND}")
+        raise ValueError(
+            f"{where} has one number, but a class and the values of a series are expected: {MEND}"
+        )
     checks.finite(row, where)
     checks.representable(row, np.dtype(np.float32), where)
-    if row[0] % 1 or abs(row[0]) >= 2**53:  # from there on, a float may stand for another whole number
+    if (
+        row[0] % 1 or abs(row[0]) >= 2**53
+    ):  # from there on, a float may stand for another whole number
         raise ValueError(
             f"{where} has the label {row[0]:g}, but whole numbers below 2^53 are due: give the class first"
         )

@@ -18,7 +18,9 @@ PATIENCE = 9.0  # seconds of silence borne from all mirrors of a file together
 MEND = "fetch the file again"
 MEMORY = 60.0  # seconds for which a silent host is not asked again: a whole set of files waits only once
 
-_silent: dict[str, tuple[float, OSError]] = {}  # host -> when (monotonic seconds) and how it failed to answer
+_silent: dict[
+    str, tuple[float, OSError]
+] = {}  # host -> when (monotonic seconds) and how it failed to answer
 
 
 class DataUnavailable(OSError):
@@ -89,7 +91,9 @@ def unpacked(path: Path) -> bytes:
     try:
         return gzip.decompress(raw)
     except EOFError:
-        raise ValueError(f"{path} is cut short: {len(raw)} bytes are no whole gzip stream; {MEND}") from None
+        raise ValueError(
+            f"{path} is cut short: {len(raw)} bytes are no whole gzip stream; {MEND}"
+        ) from None
     except (zlib.error, gzip.BadGzipFile) as error:
         raise ValueError(f"{path} is no sound gzip stream ({error}): {MEND}") from None
 
@@ -135,7 +139,9 @@ def _checked(path: Path, sha256: str, digest: Callable[[Path], str]) -> Path:
     return path
 
 
-def _obtain(url: str, path: Path, sha256: str, digest: Callable[[Path], str], patience: float) -> None:
+def _obtain(
+    url: str, path: Path, sha256: str, digest: Callable[[Path], str], patience: float
+) -> None:
     """Download url to path, or the archive beside it that holds path's name, which is kept for the set's others."""
     if not url.endswith(".zip"):
         return _fetch(url, path, sha256, patience)
@@ -181,13 +187,17 @@ def _fetch(url: str, path: Path, sha256: str | None, patience: float) -> None:
             done = news.get(timeout=patience)
         except queue.Empty:
             done = TimeoutError(f"no answer for {patience:g} seconds")
-    if isinstance(done, OSError) and getattr(done, "response", None) is None:  # not even "404 Not Found"
+    if (
+        isinstance(done, OSError) and getattr(done, "response", None) is None
+    ):  # not even "404 Not Found"
         _silent[host] = time.monotonic(), done
     if isinstance(done, Exception):
         raise done
 
 
-def _download(url: str, path: Path, sha256: str | None, timeout: float, alive: Callable[[], None]) -> None:
+def _download(
+    url: str, path: Path, sha256: str | None, timeout: float, alive: Callable[[], None]
+) -> None:
     """All that touches the network; calls alive() whenever something has come.
 
     pooch writes to a temporary file, which becomes `path` only if its checksum is right and is removed
@@ -196,7 +206,9 @@ def _download(url: str, path: Path, sha256: str | None, timeout: float, alive: C
     import pooch
     import requests
 
-    requests.head(url, timeout=timeout)  # no temporary file is left by a thread that hangs here for good
+    requests.head(
+        url, timeout=timeout
+    )  # no temporary file is left by a thread that hangs here for good
     alive()
     pooch.get_logger().setLevel(logging.WARNING)
     progress = SimpleNamespace(update=lambda _: alive(), reset=lambda: None, close=lambda: None)

@@ -16,13 +16,17 @@ def fitting_source(model: Any, data: Any, what: str) -> Any:
     """
     checks.not_a_class("model", model)
     if not hasattr(model, "require_built"):
-        raise TypeError(f"the model is a {type(model).__qualname__}, but a VAE or an Autoencoder is expected")
+        raise TypeError(
+            f"the model is a {type(model).__qualname__}, but a VAE or an Autoencoder is expected"
+        )
     model.require_built()
     if isinstance(data, np.ndarray):
         checks.host_rows(data, model.input_shape, what)
     source = as_source(data)
     if source.shape != model.input_shape:
-        raise ValueError(f"{what} has rows of shape {source.shape}, but the model takes {model.input_shape}")
+        raise ValueError(
+            f"{what} has rows of shape {source.shape}, but the model takes {model.input_shape}"
+        )
     if isinstance(source, Values):
         checks.representable(source.x, model.backend.dtype, what)
     source.check(model.objective.likelihood)

@@ -25,7 +25,9 @@ def read_idx(path: str | os.PathLike) -> np.ndarray:
     """
     raw = files.unpacked(Path(path))
     if not raw:
-        raise ValueError(f"{path} is empty, but an IDX file of labels or images was expected: {MEND}")
+        raise ValueError(
+            f"{path} is empty, but an IDX file of labels or images was expected: {MEND}"
+        )
     dimensions = MAGIC.get(raw[:4])
     if dimensions is None:
         raise ValueError(
@@ -44,7 +46,10 @@ def read_idx(path: str | os.PathLike) -> np.ndarray:
 
 
 def load_splits(
-    dataset: str, sums: dict[str, str], mirrors: tuple[str, ...], data_dir: str | os.PathLike | None = None
+    dataset: str,
+    sums: dict[str, str],
+    mirrors: tuple[str, ...],
+    data_dir: str | os.PathLike | None = None,
 ) -> tuple[Split, Split]:
     """Find and read a set of four IDX files -> (images, labels) for training and for testing.
 

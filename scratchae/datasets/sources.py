@@ -18,7 +18,9 @@ class Feed:
 
     Source: kernels/batch.py."""
 
-    def __init__(self, backend: Backend, data: np.ndarray, shape: tuple[int, ...], rows: int, kernel: Any):
+    def __init__(
+        self, backend: Backend, data: np.ndarray, shape: tuple[int, ...], rows: int, kernel: Any
+    ):
         self.table = backend.table(data.reshape(len(data), -1), rows)
         self.shape = shape
         self.gather = backend.op(kernel)
@@ -65,12 +67,22 @@ class Images:
     Source: kernels/batch.py.
     """
 
-    def __init__(self, pixels: np.ndarray, labels: Any = None, binarize: str = "none", name: str = "images"):
-        if not isinstance(pixels, np.ndarray) or isinstance(pixels, np.ma.MaskedArray) or pixels.dtype != np.uint8:
+    def __init__(
+        self, pixels: np.ndarray, labels: Any = None, binarize: str = "none", name: str = "images"
+    ):
+        if (
+            not isinstance(pixels, np.ndarray)
+            or isinstance(pixels, np.ma.MaskedArray)
+            or pixels.dtype != np.uint8
+        ):
             kind = getattr(pixels, "dtype", type(pixels).__qualname__)
-            raise TypeError(f"the images are {kind}, but uint8 in 0..255 is expected; values go to Values(x)")
+            raise TypeError(
+                f"the images are {kind}, but uint8 in 0..255 is expected; values go to Values(x)"
+            )
         if pixels.ndim < 2 or pixels.size == 0:
-            raise ValueError(f"the images have shape {pixels.shape}, but (N, height, width, channels) is expected")
+            raise ValueError(
+                f"the images have shape {pixels.shape}, but (N, height, width, channels) is expected"
+            )
         if not isinstance(binarize, str) or binarize not in GATHER:
             raise ValueError(f"binarize is {binarize!r}: choose one of {', '.join(GATHER)}")
         self.labels = _one_each(labels, len(pixels), "images")
@@ -99,7 +111,10 @@ class Images:
         rows: a slice or an array of indices. Source: kernels/batch.py, (1) to (3).
         """
         index = np.arange(len(self), dtype=np.uint32)[rows]
-        data, x = self.pixels.reshape(len(self), -1), np.empty((len(index), math.prod(self.shape)), np.float32)
+        data, x = (
+            self.pixels.reshape(len(self), -1),
+            np.empty((len(index), math.prod(self.shape)), np.float32),
+        )
         noise: tuple[np.ndarray, ...] = ()
         if self.binarize == "dynamic":
             noise = (np.empty_like(x),)
@@ -117,7 +132,9 @@ class Values:
     """
 
     def __init__(self, x: np.ndarray, labels: Any = None, name: str = "values"):
-        shape = x.shape[1:] if isinstance(x, np.ndarray) else ("...",)  # what is no array is refused below
+        shape = (
+            x.shape[1:] if isinstance(x, np.ndarray) else ("...",)
+        )  # what is no array is refused below
         if isinstance(x, np.ndarray) and x.ndim < 2:
             raise ValueError(f"the data has shape {x.shape}, but rows (N, ...) are expected")
         x = checks.host_rows(x, shape, "the data")
@@ -141,7 +158,9 @@ class Values:
 def _one_each(labels: Any, n: int, what: str) -> Any:
     """labels (n,), or None, as they are."""
     if labels is not None and (shape := checks.as_array(labels, "the labels").shape) != (n,):
-        raise ValueError(f"there are {n} {what}, but labels of shape {shape}: give one label for each")
+        raise ValueError(
+            f"there are {n} {what}, but labels of shape {shape}: give one label for each"
+        )
     return labels
 
 

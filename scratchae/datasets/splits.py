@@ -17,7 +17,9 @@ import numpy as np
 from .. import checks, randomness
 from .sources import Values
 
-EPOCH = 0xFFFFFFFF  # of the draws of (1): one that no training reaches, so that its orders are others
+EPOCH = (
+    0xFFFFFFFF  # of the draws of (1): one that no training reaches, so that its orders are others
+)
 
 
 def take(values: Values, rows: Any) -> Values:
@@ -55,7 +57,9 @@ def split(values: Values, seed: int = 0, fraction: float = 0.8) -> tuple[Values,
     _require(values)
     n = round(checks.real("fraction", fraction, 0, 1, strict=True) * len(values))  # (1)
     if not 0 < n < len(values):
-        raise ValueError(f"fraction is {fraction}, which leaves one part of {len(values)} rows empty: take another")
+        raise ValueError(
+            f"fraction is {fraction}, which leaves one part of {len(values)} rows empty: take another"
+        )
     order = randomness.permutation(len(values), seed, EPOCH)
     return take(values, order[:n]), take(values, order[n:])  # (1)
 
@@ -101,4 +105,6 @@ def _stretched(values: Values, low: np.ndarray, high: np.ndarray) -> np.ndarray:
 
 def _require(values: Any) -> None:
     if not isinstance(values, Values):
-        raise TypeError(f"the data is a {type(values).__qualname__}, but Values are expected: wrap it as Values(x)")
+        raise TypeError(
+            f"the data is a {type(values).__qualname__}, but Values are expected: wrap it as Values(x)"
+        )

@@ -103,7 +103,9 @@ class Detector:
         """data (N, ...) -> how strange each example is, (N,) float64. Source: the module, (1) to (3)."""
         scores = as_scores(self.score(self.model, data), f"the scores by {self._name()}")
         if len(scores) != len(data):
-            raise ValueError(f"{self._name()} gives {len(scores)} scores for {len(data)} examples: one each is due")
+            raise ValueError(
+                f"{self._name()} gives {len(scores)} scores for {len(data)} examples: one each is due"
+            )
         return scores
 
     def flags(self, data: Any) -> np.ndarray:
@@ -171,7 +173,9 @@ def _parts(model: Any, data: Any) -> Iterator[np.ndarray]:
     """The data as host arrays (n, ...), ROWS at a time, checked first."""
     source = fitting_source(model, data, "the data")
     if not isinstance(source, (Images, Values)):
-        raise TypeError(f"the data is a {type(source).__qualname__}, but an array, Images or Values are expected")
+        raise TypeError(
+            f"the data is a {type(source).__qualname__}, but an array, Images or Values are expected"
+        )
     for start in range(0, len(source), ROWS):
         rows = slice(start, start + ROWS)
         yield source.values(rows) if isinstance(source, Images) else source.x[rows]

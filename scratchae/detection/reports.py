@@ -76,9 +76,13 @@ def report(scores: Any, is_anomaly: Any, threshold: float) -> Report:
     table = np.bincount(2 * y + flags, minlength=4).reshape(2, 2)
     right, taken, true = np.diagonal(table), table.sum(axis=0), table.sum(axis=1)
     if flags.all() and not y.all():
-        warn(f"the threshold {threshold:.4g} flags everything, all {len(s)} examples: choose another rule")
+        warn(
+            f"the threshold {threshold:.4g} flags everything, all {len(s)} examples: choose another rule"
+        )
     if y.any() and not flags.any():
-        warn(f"the threshold {threshold:.4g} flags nothing, though {y.sum()} of {len(s)} are anomalies")
+        warn(
+            f"the threshold {threshold:.4g} flags nothing, though {y.sum()} of {len(s)} are anomalies"
+        )
     return Report(
         threshold=threshold,
         table=table,
@@ -106,12 +110,16 @@ def average_precision(scores: Any, is_anomaly: Any) -> float:
     return _defined("the average precision", _average, scores, is_anomaly)
 
 
-def _defined(name: str, f: Callable[[np.ndarray, np.ndarray], float], scores: Any, is_anomaly: Any) -> float:
+def _defined(
+    name: str, f: Callable[[np.ndarray, np.ndarray], float], scores: Any, is_anomaly: Any
+) -> float:
     """f of scores and the truth (N,) each, checked, with a warning where it is not defined."""
     s, y = pair(scores, is_anomaly)
     if math.isnan(value := f(s, y)):
         only = CLASSES[int(y[0])]
-        warn(f"{name} is nan, undefined where all {len(y)} examples are of one class, {only}: give both classes")
+        warn(
+            f"{name} is nan, undefined where all {len(y)} examples are of one class, {only}: give both classes"
+        )
     return value
 
 
@@ -139,7 +147,9 @@ def pair(scores: Any, is_anomaly: Any) -> tuple[np.ndarray, np.ndarray]:
     """Scores (N,) as float64 and the truth (N,) as bool. Raises as ``report``. Source: none, a check."""
     s, y = as_scores(scores), as_array(is_anomaly, "the values of is_anomaly")
     if y.shape != s.shape:
-        raise ValueError(f"there are {len(s)} scores, but is_anomaly is of shape {y.shape}: one of each is due")
+        raise ValueError(
+            f"there are {len(s)} scores, but is_anomaly is of shape {y.shape}: one of each is due"
+        )
     wrong = y[(y != 0) & (y != 1)] if y.dtype.kind in "biu" else [y.dtype]
     if len(wrong):
         raise ValueError(

@@ -30,13 +30,21 @@ def windows(series: np.ndarray, length: int, step: int = 1) -> np.ndarray:
     NumPy array, or has a mask. Source: the module, (1).
     """
     if not isinstance(series, np.ndarray):
-        raise TypeError(f"the series is a {type(series).__qualname__}, but a NumPy array (T,) or (T, C) is due")
+        raise TypeError(
+            f"the series is a {type(series).__qualname__}, but a NumPy array (T,) or (T, C) is due"
+        )
     checks.as_array(series, "the points of the series")
     if series.ndim not in (1, 2):
-        raise ValueError(f"the series has shape {series.shape}, but (T,) or (T, channels) is expected")
+        raise ValueError(
+            f"the series has shape {series.shape}, but (T,) or (T, channels) is expected"
+        )
     count, length, step = _count(len(series), length, step)
-    every = np.lib.stride_tricks.sliding_window_view(series.reshape(len(series), -1), length, axis=0)
-    return np.ascontiguousarray(every[: count * step : step].transpose(0, 2, 1))  # (N, C, length) -> (N, length, C)
+    every = np.lib.stride_tricks.sliding_window_view(
+        series.reshape(len(series), -1), length, axis=0
+    )
+    return np.ascontiguousarray(
+        every[: count * step : step].transpose(0, 2, 1)
+    )  # (N, C, length) -> (N, length, C)
 
 
 def points(scores: Any, n: int, length: int, step: int = 1, highest: bool = False) -> np.ndarray:
@@ -59,7 +67,9 @@ def points(scores: Any, n: int, length: int, step: int = 1, highest: bool = Fals
             f"{step} apart: give one score for each, ({count},), or one for each of its points, ({count}, {length})"
         )
     if not highest and (s == -np.inf).any() and (s == np.inf).any():
-        raise ValueError("the scores hold inf and -inf, which have no mean: take highest=True, or mend the score")
+        raise ValueError(
+            "the scores hold inf and -inf, which have no mean: take highest=True, or mend the score"
+        )
     s = np.broadcast_to(s.reshape(count, -1), (count, length))
     none, known = -np.inf if highest else 0.0, ~np.isnan(s)
     s = np.where(known, s, none)
@@ -71,7 +81,9 @@ def points(scores: Any, n: int, length: int, step: int = 1, highest: bool = Fals
     missing = np.flatnonzero(covered == 0)
     if len(missing):
         first = missing[0]
-        warn(f"{len(missing)} of {n} points lie in no window with a score, the first at {first}: theirs is nan")
+        warn(
+            f"{len(missing)} of {n} points lie in no window with a score, the first at {first}: theirs is nan"
+        )
     total[missing] = np.nan
     return total if highest else total / np.maximum(covered, 1)  # (3)
 
@@ -80,5 +92,7 @@ def _count(T: int, length: int, step: int) -> tuple[int, int, int]:
     """The number of windows, their length and step, checked."""
     length, step = checks.positive("length", length), checks.positive("step", step)
     if length > T:
-        raise ValueError(f"the series has {T} points, but a window has {length}: give a longer series")
+        raise ValueError(
+            f"the series has {T} points, but a window has {length}: give a longer series"
+        )
     return (T - length) // step + 1, length, step  # (1)

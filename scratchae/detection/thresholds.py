@@ -54,7 +54,9 @@ class Quantile:
 
     def __post_init__(self) -> None:
         if checks.real("Quantile(q)", self.q, 0) > 1:
-            raise ValueError(f"Quantile(q) is {self.q!r}, but a share of the scores is expected, at most 1")
+            raise ValueError(
+                f"Quantile(q) is {self.q!r}, but a share of the scores is expected, at most 1"
+            )
 
     def __call__(self, scores: np.ndarray) -> float:
         return float(np.quantile(scores, self.q))  # (2)
@@ -109,7 +111,9 @@ def learn(rule: Rule, scores: Any) -> float:
     threshold = as_threshold(rule(s), f"the threshold by {rule!r}")
     flagged = np.count_nonzero(s > threshold)
     if flagged > len(s) / 2:
-        warn(f"the threshold {threshold:.4g} flags {flagged} of {len(s)} normal examples: choose a milder rule")
+        warn(
+            f"the threshold {threshold:.4g} flags {flagged} of {len(s)} normal examples: choose a milder rule"
+        )
     elif threshold == np.inf:
         warn("the threshold is inf, which flags nothing: choose another rule")
     elif s.min() == s.max():
@@ -123,7 +127,9 @@ def learn(rule: Rule, scores: Any) -> float:
 def require_rule(rule: Any) -> None:
     """Raise TypeError unless rule is a function of scores (n,). Source: none, a check."""
     if isinstance(rule, type) or not checks.accepts(rule, 1):
-        raise TypeError(f"the rule is {rule!r}, but one such as MeanStd(1), or a function of scores, is expected")
+        raise TypeError(
+            f"the rule is {rule!r}, but one such as MeanStd(1), or a function of scores, is expected"
+        )
 
 
 def as_scores(scores: Any, what: str = "the scores") -> np.ndarray:
@@ -133,7 +139,9 @@ def as_scores(scores: Any, what: str = "the scores") -> np.ndarray:
     """
     s = as_numbers(scores, what)
     if s.ndim != 1 or s.size == 0:
-        raise ValueError(f"{what} are of shape {s.shape}, but one number for each example is expected")
+        raise ValueError(
+            f"{what} are of shape {s.shape}, but one number for each example is expected"
+        )
     missing = np.flatnonzero(np.isnan(s))
     if len(missing):
         raise ValueError(
@@ -156,9 +164,13 @@ def as_numbers(values: Any, what: str) -> np.ndarray:
 
 def as_threshold(value: Any, what: str = "the threshold") -> float:
     """A number, also inf, as float. Raises ValueError for others. Shapes: none. Source: none, a check."""
-    number = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
+    number = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(
+        value, bool
+    )
     if not number or value != value or (isinstance(value, int) and abs(value) > checks.MOST64):
-        raise ValueError(f"{what} is {value!r}, but a number is expected, such as one learnt from normal examples")
+        raise ValueError(
+            f"{what} is {value!r}, but a number is expected, such as one learnt from normal examples"
+        )
     return float(value)
 
 

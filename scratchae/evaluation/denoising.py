@@ -66,7 +66,11 @@ def denoising_score(model: Any, x: np.ndarray, sigma: float) -> np.ndarray:
 def _require_noise(objective: Any, sigma: float) -> None:
     """Raise ValueError unless x is first given noise of that sigma, and no other; a clip of it may stay."""
     encoder, decoder = objective.encoder, objective.decoder
-    heard = [layer for layer in _leaves(encoder) if type(layer).__name__ not in SHAPES and not _silent(layer)]
+    heard = [
+        layer
+        for layer in _leaves(encoder)
+        if type(layer).__name__ not in SHAPES and not _silent(layer)
+    ]
     first = heard[0] if heard else next(_leaves(encoder))
     found = getattr(first, "sigma", None)
     if found is None:
@@ -91,7 +95,10 @@ def _silent(layer: Any) -> bool:
     """Whether it is a layer of noise that does nothing: of amount 0, and without a clip."""
     if not hasattr(layer, "stream"):
         return False
-    return getattr(layer, "sigma", getattr(layer, "p", None)) == 0 and getattr(layer, "clip", None) is None
+    return (
+        getattr(layer, "sigma", getattr(layer, "p", None)) == 0
+        and getattr(layer, "clip", None) is None
+    )
 
 
 def _leaves(layer: Any) -> Iterator[Any]:

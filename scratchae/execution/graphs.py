@@ -40,8 +40,16 @@ class GraphRunner(ThreadRunner):
     where the batch does not fit into the GPU's memory. Source: the module.
     """
 
-    def __init__(self, model: Trainable, batch_size: int, shards: int | None = None, threads: int | None = None):
-        shards = positive("shards", default_shards(batch_size, "cupy") if shards is None else shards)
+    def __init__(
+        self,
+        model: Trainable,
+        batch_size: int,
+        shards: int | None = None,
+        threads: int | None = None,
+    ):
+        shards = positive(
+            "shards", default_shards(batch_size, "cupy") if shards is None else shards
+        )
         require_memory(model, batch_size, min(shards, batch_size))
         super().__init__(model, batch_size, shards, threads)
         self.threads = 1
@@ -71,7 +79,12 @@ class GraphRunner(ThreadRunner):
         return DeviceEpoch(self, source)
 
     def steps(
-        self, feeds: Any, order: np.ndarray, batch_size: int, optimizer: Any, stop: Callable[[], bool]
+        self,
+        feeds: Any,
+        order: np.ndarray,
+        batch_size: int,
+        optimizer: Any,
+        stop: Callable[[], bool],
     ) -> Generator[np.ndarray, None, None]:
         """As ThreadRunner.steps, the totals RING at a time; order (n,), totals (k,). Source: the module."""
         feeds.begin(order, optimizer.schedule(_counts(len(order), batch_size)))
@@ -81,7 +94,9 @@ class GraphRunner(ThreadRunner):
 
         before = optimizer.t
         try:
-            for total in self._walk(("train", *optimizer.constants()), feeds, order, batch_size, train, stop):
+            for total in self._walk(
+                ("train", *optimizer.constants()), feeds, order, batch_size, train, stop
+            ):
                 if np.isfinite(total).all():
                     optimizer.t += 1
                 yield total
@@ -98,7 +113,9 @@ class GraphRunner(ThreadRunner):
         def measure(N: int) -> None:
             self._forward(feeds, N, batch_size, self.nothing)
 
-        return np.sum(list(self._walk("measure", feeds, order, batch_size, measure, lambda: False)), axis=0)
+        return np.sum(
+            list(self._walk("measure", feeds, order, batch_size, measure, lambda: False)), axis=0
+        )
 
     def forward(self, feeds: Any, rows: np.ndarray) -> np.ndarray:
         """As ThreadRunner.forward, one batch rows (N,) by itself -> total (k,). Source: the module."""
@@ -161,7 +178,9 @@ class GraphRunner(ThreadRunner):
             x = feeds.feeds[s].fill(rows, self.clock)
             replica.draw(rows, self.clock)
             if replica.forward(x, x) is not replica.sums:  # (2)
-                raise TypeError(f"{type(replica).__name__}.forward is to fill self.sums and to return it")
+                raise TypeError(
+                    f"{type(replica).__name__}.forward is to fill self.sums and to return it"
+                )
         active = self.sums[: len(spans)]
         self.advance(feeds.ring, self.total, row, feeds.state, active, feeds.schedule)  # (3)
 

@@ -37,8 +37,14 @@ def require_memory(model: Any, batch_size: int, shards: int) -> None:
     fits, too_many = 0, batch_size
     while too_many - fits > 1:
         half = (fits + too_many) // 2
-        fits, too_many = (half, too_many) if bytes_needed(model, half, shards) <= free else (fits, half)
-    advice = f"a batch of {fits:,} would" if fits else "not even a batch of 1 would: make the model smaller"
+        fits, too_many = (
+            (half, too_many) if bytes_needed(model, half, shards) <= free else (fits, half)
+        )
+    advice = (
+        f"a batch of {fits:,} would"
+        if fits
+        else "not even a batch of 1 would: make the model smaller"
+    )
     raise MemoryError(
         f"a batch of {batch_size:,} does not fit into the GPU's memory: the model needs "
         f"{in_words(bytes_needed(model, batch_size, shards))} for it, and {in_words(free)} are free; {advice}"

@@ -30,7 +30,9 @@ class ThreadPool:
 
     def __enter__(self) -> "ThreadPool":
         self._work: SimpleQueue = SimpleQueue()
-        self._others = [Thread(target=self._wait_for_work, daemon=True) for _ in range(self.size - 1)]
+        self._others = [
+            Thread(target=self._wait_for_work, daemon=True) for _ in range(self.size - 1)
+        ]
         for thread in self._others:
             thread.start()
         return self
@@ -47,7 +49,9 @@ class ThreadPool:
         kind: what the tasks are; those of one kind take about the same time. Raises what the first of them
         raised that failed. Shapes: none. Source: the module."""
         timed = self._timed.setdefault(kind, [])
-        together = n > 1 and self.size > 1 and len(timed) == TRIALS and min(timed, default=1.0) > HANDOFF
+        together = (
+            n > 1 and self.size > 1 and len(timed) == TRIALS and min(timed, default=1.0) > HANDOFF
+        )
         began = time.perf_counter()
         results = self._share(task, n, min(self.size, n) - 1 if together else 0)
         if len(timed) < TRIALS:
@@ -89,5 +93,7 @@ def _caught(task: Task, i: int) -> tuple[Any, BaseException | None]:
     with np.errstate(over="ignore", invalid="ignore"):
         try:
             return task(i), None
-        except BaseException as error:  # also what would end a thread: it comes out in the one that called
+        except (
+            BaseException
+        ) as error:  # also what would end a thread: it comes out in the one that called
             return None, error

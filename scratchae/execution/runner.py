@@ -15,7 +15,9 @@ def runner_for(
     return kind(model, batch_size, shards, threads)
 
 
-def held_out(runner: ThreadRunner, feeds: Any, n: int, batch_size: int, seed: int) -> dict[str, float]:
+def held_out(
+    runner: ThreadRunner, feeds: Any, n: int, batch_size: int, seed: int
+) -> dict[str, float]:
     """The terms over all n examples of the feeds, by a runner that exists. Shapes: none. Source: ``evaluate``."""
     runner.set_clock(randomness.clock(seed, purpose=randomness.EVALUATION))
     return runner.objective.loss(runner.measure(feeds, n, batch_size))

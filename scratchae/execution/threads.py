@@ -24,7 +24,9 @@ from ..checks import positive
 from .pool import ThreadPool
 
 GRAIN = 32  # parameters: parts of the flat vector start on multiples of 128 bytes
-BLOCK_BYTES = 6_000_000  # of activations and their gradients, for the rows that go through a model at once
+BLOCK_BYTES = (
+    6_000_000  # of activations and their gradients, for the rows that go through a model at once
+)
 
 
 class Trainable(Protocol):
@@ -57,9 +59,20 @@ class ThreadRunner:
     Source: the module.
     """
 
-    def __init__(self, model: Trainable, batch_size: int, shards: int | None = None, threads: int | None = None):
-        self.shards = min(positive("shards", default_shards(batch_size) if shards is None else shards), batch_size)
-        self.threads = min(positive("threads", (os.cpu_count() or 1) if threads is None else threads), self.shards)
+    def __init__(
+        self,
+        model: Trainable,
+        batch_size: int,
+        shards: int | None = None,
+        threads: int | None = None,
+    ):
+        self.shards = min(
+            positive("shards", default_shards(batch_size) if shards is None else shards),
+            batch_size,
+        )
+        self.threads = min(
+            positive("threads", (os.cpu_count() or 1) if threads is None else threads), self.shards
+        )
         self.rows = -(-batch_size // self.shards)
         self.model = model
         self.backend = model.backend
@@ -95,7 +108,12 @@ class ThreadRunner:
         self.backend.write(self.clock, clock)
 
     def steps(
-        self, feeds: list[Any], order: np.ndarray, batch_size: int, optimizer: Any, stop: Callable[[], bool]
+        self,
+        feeds: list[Any],
+        order: np.ndarray,
+        batch_size: int,
+        optimizer: Any,
+        stop: Callable[[], bool],
     ) -> Generator[np.ndarray, None, None]:
         """Train on the examples order (n,), a batch a step, until stop() -> the total (k,) of each step.
 
@@ -117,14 +135,19 @@ class ThreadRunner:
     def measure(self, feeds: list[Any], n: int, batch_size: int) -> np.ndarray:
         """The total (k,) of all n examples, in batches. Source: the module, (1)."""
         rows = np.arange(n, dtype=np.uint32)
-        return np.sum([self.forward(feeds, rows[i : i + batch_size]) for i in range(0, n, batch_size)], axis=0)
+        return np.sum(
+            [self.forward(feeds, rows[i : i + batch_size]) for i in range(0, n, batch_size)],
+            axis=0,
+        )
 
     def forward(self, feeds: list[Any], rows: np.ndarray) -> np.ndarray:
         """The examples rows (N,) uint32 through every replica -> total, float64, the count first.
 
         Source: the module, (1)."""
         shards = self._cut(rows, self.shards)
-        sums = self._each("forward", lambda s: self._through(s, feeds[s], shards[s], False), len(shards))
+        sums = self._each(
+            "forward", lambda s: self._through(s, feeds[s], shards[s], False), len(shards)
+        )
         return np.sum(sums, axis=0)  # (1)
 
     def gradients(self, feeds: list[Any], rows: np.ndarray) -> np.ndarray:
@@ -134,7 +157,9 @@ class ThreadRunner:
         shards = self._cut(rows, self.shards)
         self.active = len(shards)
         blocks = self.objective.additive
-        sums = self._each("gradients", lambda s: self._through(s, feeds[s], shards[s], blocks), self.active)
+        sums = self._each(
+            "gradients", lambda s: self._through(s, feeds[s], shards[s], blocks), self.active
+        )
         total = np.sum(sums, axis=0)  # (1)
         if not blocks:
             self._each("backward", lambda s: self.replicas[s].backward(total), self.active)  # (2)
@@ -170,4 +195,8 @@ class ThreadRunner:
         """One step of the optimiser on the values (n,). Source: the module, (3)."""
         optimizer.tick(total)
         grads = self.grads[: self.active]
-        self._each("update", lambda i: optimizer.update(self.values, grads, self.parts[i]), len(self.parts))  # (3)
+        self._each(
+            "update",
+            lambda i: optimizer.update(self.values, grads, self.parts[i]),
+            len(self.parts),
+        )  # (3)

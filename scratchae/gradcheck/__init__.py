@@ -67,7 +67,9 @@ def check(thing: Any, *args: Any) -> Report:
     )
 
 
-def check_function(f: Function, gradient: Callable[..., Any], x: np.ndarray, what: str = "x") -> Report:
+def check_function(
+    f: Function, gradient: Callable[..., Any], x: np.ndarray, what: str = "x"
+) -> Report:
     """Check dx = gradient(x, dy) of y = f(x), any shapes; for a scalar f, gradient(x).
 
     Raises TypeError where f computes in another precision than float64. Source: measure.py.

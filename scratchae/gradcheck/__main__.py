@@ -15,7 +15,9 @@ class Parser(argparse.ArgumentParser):
 
     def __init__(self) -> None:
         super().__init__(PROG, description=__doc__)
-        self.add_argument("backend", nargs="?", help="numpy, reference or cupy (default: the first two)")
+        self.add_argument(
+            "backend", nargs="?", help="numpy, reference or cupy (default: the first two)"
+        )
 
     def error(self, message: str) -> NoReturn:
         """End with that sentence. Shapes: none. Source: as the class."""
@@ -29,7 +31,11 @@ def main(argv: list[str] | None = None) -> int:
     backends = BOTH if backend is None else (backend,)
     try:
         get_backend(backends[0])
-    except (ValueError, ImportError, RuntimeError) as error:  # only here: those of a check are bugs
+    except (
+        ValueError,
+        ImportError,
+        RuntimeError,
+    ) as error:  # only here: those of a check are bugs
         p.error(str(error))
     try:
         return library.main(backends)

@@ -40,10 +40,24 @@ CAPTION = (
     "Left: rounding. F has 16 digits, and two values of it that are h apart share all but the last few: eps / h.",
 )
 INK, QUIET, FAINT = "#222222", "#666666", "#e4e4e4"
-COLOURS = {"forward": "#d55e00", "central": "#0072b2", "complex step": INK}  # told apart by the colour-blind too
+COLOURS = {
+    "forward": "#d55e00",
+    "central": "#0072b2",
+    "complex step": INK,
+}  # told apart by the colour-blind too
 AGREE = 1e-6  # how far complex step and differences may part before f is taken for not analytic
 ANALYTIC = {
-    *(np.add, np.subtract, np.multiply, np.divide, np.negative, np.positive, np.power, np.square, np.sqrt),
+    *(
+        np.add,
+        np.subtract,
+        np.multiply,
+        np.divide,
+        np.negative,
+        np.positive,
+        np.power,
+        np.square,
+        np.sqrt,
+    ),
     *(np.reciprocal, np.exp, np.exp2, np.expm1, np.log, np.log2, np.log10, np.log1p, np.matmul),
     *(np.sin, np.cos, np.tan, np.sinh, np.cosh, np.tanh, np.arcsin, np.arccos, np.arctan),
     *(np.arcsinh, np.arccosh, np.arctanh),
@@ -58,7 +72,9 @@ class _Analytic(np.ndarray):
             raise ValueError(_refusal(f"it calls np.{ufunc.__name__}"))
         plain = [a.view(np.ndarray) if isinstance(a, _Analytic) else a for a in inputs]
         if "out" in options:
-            options["out"] = tuple(a.view(np.ndarray) if isinstance(a, _Analytic) else a for a in options["out"])
+            options["out"] = tuple(
+                a.view(np.ndarray) if isinstance(a, _Analytic) else a for a in options["out"]
+            )
         return np.asarray(getattr(ufunc, method)(*plain, **options)).view(_Analytic)
 
 
@@ -91,7 +107,9 @@ def _compare(f: Function, x: np.ndarray, d: np.ndarray, slope: np.ndarray) -> No
     scale = float(np.linalg.norm(v) * max(np.linalg.norm(slope), 1e-5 * np.linalg.norm(y)))
     measured = settled_slope(lambda t: float(np.vdot(f(x + t * d), v)), F0, scale)
     if measured is None or abs(measured - expected) > AGREE * max(scale, abs(measured)):
-        raise ValueError(_refusal(f"its slope is {expected:.6g} by complex step and {measured} by differences"))
+        raise ValueError(
+            _refusal(f"its slope is {expected:.6g} by complex step and {measured} by differences")
+        )
 
 
 def _refusal(why: str) -> str:
@@ -121,27 +139,44 @@ def v_curve(
     lines = [probe(x.shape, 2 + k) for k in range(LINES)]
     claimed = np.array([[np.vdot(g, d)] for d in lines])  # (K, 1)
     F0 = float(np.vdot(y, dy))
-    with np.errstate(all="ignore"):  # a large step may leave the domain of f: no point is drawn there
-        F = np.array([[[np.vdot(f(x + t * d), dy) for t in steps] for d in lines] for steps in (h, -h)])
+    with np.errstate(
+        all="ignore"
+    ):  # a large step may leave the domain of f: no point is drawn there
+        F = np.array(
+            [[[np.vdot(f(x + t * d), dy) for t in steps] for d in lines] for steps in (h, -h)]
+        )
     slopes = {"forward": (F[0] - F0) / h}  # (2)
     slopes["central"] = (F[0] - F[1]) / (2 * h)  # (3)
-    last = "The complex step takes no difference, so it has no wall: h = 1e-30 is as good as exact."
+    last = (
+        "The complex step takes no difference, so it has no wall: h = 1e-30 is as good as exact."
+    )
     try:
-        slopes["complex step"] = np.array([[np.vdot(complex_step(f, x, d), dy)] for d in lines]) + 0 * h
+        slopes["complex step"] = (
+            np.array([[np.vdot(complex_step(f, x, d), dy)] for d in lines]) + 0 * h
+        )
     except ValueError as error:
         last = f"No complex step here: {str(error).partition(': ')[2].partition(';')[0]}."
     scale = rms(claimed) or 1.0
-    errors = {name: np.sqrt(np.mean((slope - claimed) ** 2, axis=0)) / scale for name, slope in slopes.items()}
+    errors = {
+        name: np.sqrt(np.mean((slope - claimed) ** 2, axis=0)) / scale
+        for name, slope in slopes.items()
+    }
     plateau = float(np.nanmedian(errors["central"]))
     if np.nanmin(errors["central"]) > TOLERANCE:
-        last = f"The curves end on a plateau: the gradient claimed is off by {plateau:.1e} of itself."
-    figure = _draw(h, errors, _guides(h, slopes, abs(F0), scale), title or "The V of a derivative", last)
+        last = (
+            f"The curves end on a plateau: the gradient claimed is off by {plateau:.1e} of itself."
+        )
+    figure = _draw(
+        h, errors, _guides(h, slopes, abs(F0), scale), title or "The V of a derivative", last
+    )
     if path is not None:
         figure.savefig(path)
     return figure
 
 
-def _guides(h: np.ndarray, slopes: dict[str, np.ndarray], size: float, scale: float) -> dict[str, np.ndarray]:
+def _guides(
+    h: np.ndarray, slopes: dict[str, np.ndarray], size: float, scale: float
+) -> dict[str, np.ndarray]:
     """What theory draws over h: truncation, as measured at h = 1e-2 against a good slope, and rounding.
 
     Each ends (as NaN, or is left out) where the others are ten times larger."""
@@ -158,12 +193,18 @@ def _guides(h: np.ndarray, slopes: dict[str, np.ndarray], size: float, scale: fl
             line = level * (h / h[coarse]) ** power  # (2) (3)
             guides[text] = np.where(line > wall / 10, line, np.nan)
             least = line
-    guides["rounding $\\propto$ eps / h"] = np.where((wall > least / 10) | np.isinf(least), wall, np.nan)
+    guides["rounding $\\propto$ eps / h"] = np.where(
+        (wall > least / 10) | np.isinf(least), wall, np.nan
+    )
     return guides
 
 
 def _draw(
-    h: np.ndarray, errors: dict[str, np.ndarray], guides: dict[str, np.ndarray], title: str, last: str
+    h: np.ndarray,
+    errors: dict[str, np.ndarray],
+    guides: dict[str, np.ndarray],
+    title: str,
+    last: str,
 ) -> "Figure":
     """The curves over h, the guides below them, a legend with the best step of each, and a caption."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -173,7 +214,12 @@ def _draw(
     FigureCanvasAgg(figure)
     figure.text(0.022, 0.972, title, size=13, weight="bold", color=INK, va="top")
     figure.text(
-        0.022, 0.919, "How far a measured slope is off, for each step size", size=9.5, color=QUIET, va="top"
+        0.022,
+        0.919,
+        "How far a measured slope is off, for each step size",
+        size=9.5,
+        color=QUIET,
+        va="top",
     )
     axes = figure.add_axes((0.088, 0.225, 0.888, 0.635))
     axes.set(xscale="log", yscale="log", xlim=(h[-1] / 1.6, h[0] * 1.6), ylim=(FLOOR / 3, 30))
@@ -181,7 +227,9 @@ def _draw(
         _guide(axes, text, h, line)
     for name, error in errors.items():
         _curve(axes, name, h, np.maximum(error, FLOOR))
-    axes.legend(loc="upper center", frameon=False, fontsize=9.5, labelcolor="linecolor", ncols=len(errors))
+    axes.legend(
+        loc="upper center", frameon=False, fontsize=9.5, labelcolor="linecolor", ncols=len(errors)
+    )
     axes.grid(color=FAINT, lw=0.6)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
@@ -189,7 +237,15 @@ def _draw(
     axes.tick_params(which="both", labelsize=8.5, colors=QUIET)
     axes.set_xlabel("step size h", fontsize=10, color=INK)
     axes.set_ylabel("relative error of the slope", fontsize=10, color=INK)
-    figure.text(0.022, 0.022, "\n".join([*CAPTION, last]), size=8.4, color=QUIET, va="bottom", linespacing=1.4)
+    figure.text(
+        0.022,
+        0.022,
+        "\n".join([*CAPTION, last]),
+        size=8.4,
+        color=QUIET,
+        va="bottom",
+        linespacing=1.4,
+    )
     return figure
 
 
@@ -200,8 +256,19 @@ def _guide(axes: Any, text: str, h: np.ndarray, line: np.ndarray) -> None:
     i = drawn[len(drawn) // 2]
     below = "h^2" in text
     left = "eps" not in text and not below
-    place: dict[str, Any] = {"xytext": (-8 if left else 8, -11 if below else 11), "ha": "right" if left else "left"}
-    axes.annotate(text, (h[i], line[i]), textcoords="offset points", color=QUIET, fontsize=9, va="center", **place)
+    place: dict[str, Any] = {
+        "xytext": (-8 if left else 8, -11 if below else 11),
+        "ha": "right" if left else "left",
+    }
+    axes.annotate(
+        text,
+        (h[i], line[i]),
+        textcoords="offset points",
+        color=QUIET,
+        fontsize=9,
+        va="center",
+        **place,
+    )
 
 
 def _curve(axes: Any, name: str, h: np.ndarray, error: np.ndarray) -> None:

@@ -14,7 +14,13 @@ from ..backend import Backend, get_backend
 from ..kernels.activation import ACTIVATION_GRADIENT, BIAS_ACTIVATION
 from ..kernels.bernoulli import BERNOULLI_NLL
 from ..kernels.categorical import CATEGORICAL_NLL
-from ..kernels.convolution import CONV, CONV_GRADIENT, CONV_TRANSPOSE, CONV_TRANSPOSE_GRADIENT, room
+from ..kernels.convolution import (
+    CONV,
+    CONV_GRADIENT,
+    CONV_TRANSPOSE,
+    CONV_TRANSPOSE_GRADIENT,
+    room,
+)
 from ..kernels.errors import ABSOLUTE_ERROR, SQUARED_ERROR
 from ..kernels.gaussian import GAUSSIAN_GRADIENT, GAUSSIAN_SAMPLE
 from ..kernels.kernel import Kernel
@@ -53,7 +59,11 @@ def check_kernels(backend: str = "numpy", only: Kernel | None = None) -> Report:
         raise ValueError(
             "that kernel has no gradient here: write f and its gradient, check_function(f, gradient, x)"
         )
-    named = [replace(row, what=f"{report.title}: {row.what}") for report in reports for row in report.rows]
+    named = [
+        replace(row, what=f"{report.title}: {row.what}")
+        for report in reports
+        for row in report.rows
+    ]
     return Report(f"kernels, {backend}", named)
 
 
@@ -65,11 +75,17 @@ def _families() -> Iterator[Family]:
     yield (BERNOULLI_NLL,), partial(likelihoods.nll, BERNOULLI_NLL, pixels, ())
     yield (SQUARED_ERROR,), partial(likelihoods.nll, SQUARED_ERROR, probe((4, 5), 41), (1.7, 0.3))
     yield (ABSOLUTE_ERROR,), partial(likelihoods.nll, ABSOLUTE_ERROR, probe((4, 5), 42), ())
-    yield (CATEGORICAL_NLL,), partial(likelihoods.nll, CATEGORICAL_NLL, probe((4, 3, 5), 74) ** 2, ())
+    yield (
+        (CATEGORICAL_NLL,),
+        partial(likelihoods.nll, CATEGORICAL_NLL, probe((4, 3, 5), 74) ** 2, ()),
+    )
     yield (LEARNED_GAUSSIAN_NLL,), partial(likelihoods.learned_gaussian, LEARNED_GAUSSIAN_NLL)
     yield (IM2COL, COL2IM), _patches
     yield (CONV, CONV_GRADIENT), partial(_convolution, CONV, CONV_GRADIENT)
-    yield (CONV_TRANSPOSE, CONV_TRANSPOSE_GRADIENT), partial(_convolution, CONV_TRANSPOSE, CONV_TRANSPOSE_GRADIENT)
+    yield (
+        (CONV_TRANSPOSE, CONV_TRANSPOSE_GRADIENT),
+        partial(_convolution, CONV_TRANSPOSE, CONV_TRANSPOSE_GRADIENT),
+    )
     yield (MAX_POOL, MAX_POOL_GRADIENT), _max_pool
     yield (UPSAMPLE, UPSAMPLE_GRADIENT), _upsample
     yield (GAUSSIAN_NOISE, GAUSSIAN_NOISE_GRADIENT), gaussian_noise
@@ -98,9 +114,13 @@ def _activation(name: str, backend: Backend) -> Report:
         backend.op(BIAS_ACTIVATION[name])(inout, backend.asarray(b))
         return backend.to_host(inout)
 
-    def gradient(a: np.ndarray, b: np.ndarray, dy: np.ndarray, add: bool) -> tuple[np.ndarray, np.ndarray]:
+    def gradient(
+        a: np.ndarray, b: np.ndarray, dy: np.ndarray, add: bool
+    ) -> tuple[np.ndarray, np.ndarray]:
         da, db = backend.asarray(np.nan * a), backend.asarray(before if add else np.nan * b)
-        backend.op(ACTIVATION_GRADIENT[name])(da, db, backend.asarray(dy), backend.asarray(y(a, b)), add)
+        backend.op(ACTIVATION_GRADIENT[name])(
+            da, db, backend.asarray(dy), backend.asarray(y(a, b)), add
+        )
         return (dy if name == "identity" else backend.to_host(da)), backend.to_host(db)
 
     return Report(
@@ -108,7 +128,12 @@ def _activation(name: str, backend: Backend) -> Report:
         [
             judge("a", lambda a: y(a, b), lambda a, dy: gradient(a, b, dy, False)[0], a),
             judge("b", lambda b: y(a, b), lambda b, dy: gradient(a, b, dy, False)[1], b),
-            judge("b, added", lambda b: y(a, b), lambda b, dy: gradient(a, b, dy, True)[1] - before, b),
+            judge(
+                "b, added",
+                lambda b: y(a, b),
+                lambda b, dy: gradient(a, b, dy, True)[1] - before,
+                b,
+            ),
         ],
     )
 
@@ -128,7 +153,9 @@ def _gaussian(backend: Backend) -> Report:
         "gaussian_sample",
         [
             judge("h through z", lambda h: both(h)[0], lambda h, dz: dh(h, dz, 0 * w), h),
-            judge("h through kl", lambda h: (both(h)[1] * w).sum(), lambda h, _: dh(h, nothing, w), h),
+            judge(
+                "h through kl", lambda h: (both(h)[1] * w).sum(), lambda h, _: dh(h, nothing, w), h
+            ),
         ],
     )
 
@@ -154,13 +181,20 @@ def _patches(backend: Backend) -> Report:
 
 def _convolution(there: Kernel, back: Kernel, backend: Backend) -> Report:
     """Strides and padding that differ by side; an image of few channels and one of many."""
-    return Report(there.name, [row for C in (2, 6) for row in _convolution_rows(there, back, C, backend)])
+    return Report(
+        there.name, [row for C in (2, 6) for row in _convolution_rows(there, back, C, backend)]
+    )
 
 
 def _convolution_rows(there: Kernel, back: Kernel, C: int, backend: Backend) -> list[Row]:
     image, grid, weights, geometry = (2, 6, 5, C), (2, 3, 5, 3), (3, 2, C, 3), (2, 1, 1, 0)
     x_shape, a_shape = (image, grid) if there is CONV else (grid, image)
-    x, W, before, Wt = probe(x_shape, 57), probe(weights, 58), probe(weights, 59), np.empty((3, 2, 3, C))
+    x, W, before, Wt = (
+        probe(x_shape, 57),
+        probe(weights, 58),
+        probe(weights, 59),
+        np.empty((3, 2, 3, C)),
+    )
     flat = np.empty(room(backend.name, image, grid, weights[:2], *geometry))
     forth_scratch, back_scratch = ((flat,), (flat, Wt)) if there is CONV else ((flat, Wt), (flat,))
 
@@ -172,7 +206,9 @@ def _convolution_rows(there: Kernel, back: Kernel, C: int, backend: Backend) -> 
 
     def added(da: np.ndarray) -> np.ndarray:
         dW, dx = backend.asarray(before), backend.empty((0, *x_shape[1:]))
-        arrays, spare = [[backend.asarray(v) for v in given] for given in ((da, x, W), back_scratch)]
+        arrays, spare = [
+            [backend.asarray(v) for v in given] for given in ((da, x, W), back_scratch)
+        ]
         backend.op(back)(dW, dx, *arrays, *geometry, True, *spare)
         return backend.to_host(dW) - before
 
@@ -186,7 +222,10 @@ def _convolution_rows(there: Kernel, back: Kernel, C: int, backend: Backend) -> 
 def _max_pool(backend: Backend) -> Report:
     """Windows that overlap, with padding that differs by side."""
     image, geometry = (2, 6, 5, 3), (3, 2, 2, 1, 1, 0)
-    y, winner = backend.asarray(np.zeros((2, 3, 5, 3))), backend.asarray(np.full((2, 3, 5, 3), 255), np.uint8)
+    y, winner = (
+        backend.asarray(np.zeros((2, 3, 5, 3))),
+        backend.asarray(np.full((2, 3, 5, 3), 255), np.uint8),
+    )
 
     def pool(x: np.ndarray) -> np.ndarray:
         backend.write(y, np.nan)
@@ -195,7 +234,9 @@ def _max_pool(backend: Backend) -> Report:
 
     def gradient(x: np.ndarray, dy: np.ndarray) -> np.ndarray:
         pool(x)
-        return _call(backend, MAX_POOL_GRADIENT, (image,), dy, backend.to_host(winner), *geometry)[0]
+        return _call(backend, MAX_POOL_GRADIENT, (image,), dy, backend.to_host(winner), *geometry)[
+            0
+        ]
 
     return Report("max_pool", [judge("x", pool, gradient, probe(image, 57))])
 
@@ -223,7 +264,9 @@ def _lstm(backend: Backend) -> Report:
     """Three steps; y is every h_t, or the last one alone."""
     T, N, U = 3, 4, 5
     start = {"a": probe((T, N, 4 * U), 60), "R": probe((U, 4 * U), 61), "b": probe((4 * U,), 62)}
-    c, h = (np.concatenate([probe((1, N, U), seed), np.full((T, N, U), np.nan)]) for seed in (63, 65))
+    c, h = (
+        np.concatenate([probe((1, N, U), seed), np.full((T, N, U), np.nan)]) for seed in (63, 65)
+    )
     flat = backend.empty((scratch_size(N, U),))
 
     def states(given: dict[str, np.ndarray]) -> list[np.ndarray]:
@@ -239,10 +282,14 @@ def _lstm(backend: Backend) -> Report:
             ins = [backend.asarray(value) for value in (gates, c, given["R"])]
             backend.op(THROUGH_TIME_GRADIENT)(da, dh, *ins, flat)
             da = backend.to_host(da)
-            return {"a": da, "R": np.einsum("tnu,tnk->uk", h[:T], da), "b": da.sum(axis=(0, 1))}[name]
+            return {"a": da, "R": np.einsum("tnu,tnk->uk", h[:T], da), "b": da.sum(axis=(0, 1))}[
+                name
+            ]
 
         what = f"{name}, last step" if first == T else name
-        return judge(what, lambda value: states(start | {name: value})[2][first:], gradient, start[name])
+        return judge(
+            what, lambda value: states(start | {name: value})[2][first:], gradient, start[name]
+        )
 
     return Report("through_time", [row(name, first) for first in (1, T) for name in start])
 

@@ -18,7 +18,9 @@ from .measure import TOLERANCE, Report, Row, judge, probe
 SPREAD = 0.1  # added to what the initialisers draw, since a bias of zero would hide
 
 
-def check_layer(layer: Any, input_shape: tuple[int, ...], rows: int = 3, backend: str = "numpy") -> Report:
+def check_layer(
+    layer: Any, input_shape: tuple[int, ...], rows: int = 3, backend: str = "numpy"
+) -> Report:
     """Check a layer for rows of input_shape: x (rows, *input_shape), each parameter, and what the protocol asks.
 
     "gradients add": where layer.add is set, they are added to what is there. "smaller batch": all rows but
@@ -41,7 +43,9 @@ class Tensors:
     Source: parameters.py.
     """
 
-    def __init__(self, backend: Backend, declared: Declared, values: dict[str, np.ndarray] | None = None):
+    def __init__(
+        self, backend: Backend, declared: Declared, values: dict[str, np.ndarray] | None = None
+    ):
         self.backend = backend
         self.parameters = Parameters(backend, declared)
         self.flat = backend.zeros((self.parameters.size,))
@@ -51,13 +55,17 @@ class Tensors:
             drawn = backend.to_host(view) + SPREAD * probe(view.shape, 100 + i)
             backend.write(view, drawn if values is None else values[name])
 
-    def judge(self, forward: Callable[[], Any], backward: Callable[[np.ndarray], Any]) -> list[Row]:
+    def judge(
+        self, forward: Callable[[], Any], backward: Callable[[np.ndarray], Any]
+    ) -> list[Row]:
         """A row for each tensor, any shape; forward() -> y, backward(dy) fills the gradients.
 
         Source: measure.py."""
         return [self._judge(name, forward, backward) for name in self.values]
 
-    def _judge(self, name: str, forward: Callable[[], Any], backward: Callable[[np.ndarray], Any]) -> Row:
+    def _judge(
+        self, name: str, forward: Callable[[], Any], backward: Callable[[np.ndarray], Any]
+    ) -> Row:
         view, before = self.values[name], self.backend.to_host(self.values[name])
 
         def f(value: np.ndarray) -> Any:
@@ -111,9 +119,16 @@ class BoundLayer:
     def judge(self) -> list[Row]:
         """A row for each tensor and for x, any shape. Source: measure.py."""
         rows = self.tensors.judge(lambda: self.forward(self.x), self.backward)
-        return [*rows, judge("x", self.forward, lambda x, dy: (self.forward(x), self.backward(dy))[1], self.x)]
+        return [
+            *rows,
+            judge(
+                "x", self.forward, lambda x, dy: (self.forward(x), self.backward(dy))[1], self.x
+            ),
+        ]
 
-    def pass_over(self, rows: slice, before: float = np.nan) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def pass_over(
+        self, rows: slice, before: float = np.nan
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """y, dx (n, ...) and all gradients (n,) of some rows, the gradients over what was there before.
 
         Source: the layer."""

@@ -25,7 +25,14 @@ from ..layers import (
     Tied,
     Upsample2d,
 )
-from ..likelihoods import AbsoluteError, Bernoulli, Categorical, GaussianLikelihood, LearnedGaussian, SquaredError
+from ..likelihoods import (
+    AbsoluteError,
+    Bernoulli,
+    Categorical,
+    GaussianLikelihood,
+    LearnedGaussian,
+    SquaredError,
+)
 from ..models import VAE, Autoencoder
 from ..objectives import ELBO, L1, Contractive, KLRate, Reconstruction, StudentT
 from .kernels import kernel_reports
@@ -39,15 +46,24 @@ Shape = tuple[int, ...]
 def _layers(backend: str) -> list[Report]:
     made: list[tuple[Layer, Shape]] = [(Dense(5, 4, name), (5,)) for name in BIAS_ACTIVATION]
     made += [(Conv2d(2, 3, 3, 2, (0, 1, 1, 1), name), (6, 5, 2)) for name in BIAS_ACTIVATION]
-    made += [(ConvTranspose2d(3, 2, 3, 2, (1, 0, 1, 0), name), (3, 2, 3)) for name in BIAS_ACTIVATION]
+    made += [
+        (ConvTranspose2d(3, 2, 3, 2, (1, 0, 1, 0), name), (3, 2, 3)) for name in BIAS_ACTIVATION
+    ]
     made += [(MaxPool2d(2, padding="same"), (5, 4, 3)), (MaxPool2d(3, (2, 1)), (5, 4, 2))]
     made += [(Upsample2d((2, 3)), (3, 2, 2))]
     made += [(Conv2d(6, 1, 3, 1, "same"), (4, 5, 6)), (Conv2d(6, 5, 3, 2, "same"), (4, 5, 6))]
     made += [(ConvTranspose2d(3, 6, 3, 2, "same"), (3, 2, 3))]
     made += [(Reshape(3, 2), (6,)), (Flatten(), (2, 3)), (_encoder(4), (6, 6, 1))]
     made += [(LSTM(2, 3, True), (4, 2)), (LSTM(3, 2, False), (5, 3))]
-    made += [(Conv1d(2, 3, 3, 2, (0, 1), "tanh"), (6, 2)), (ConvTranspose1d(3, 2, 3, 2, (1, 0), "tanh"), (3, 3))]
-    made += [(Repeat(3), (4,)), (GaussianNoise(0.5), (6,)), (GaussianNoise(0.5, (-0.4, 0.6)), (6, 3))]
+    made += [
+        (Conv1d(2, 3, 3, 2, (0, 1), "tanh"), (6, 2)),
+        (ConvTranspose1d(3, 2, 3, 2, (1, 0), "tanh"), (3, 3)),
+    ]
+    made += [
+        (Repeat(3), (4,)),
+        (GaussianNoise(0.5), (6,)),
+        (GaussianNoise(0.5, (-0.4, 0.6)), (6, 3)),
+    ]
     made += [(Masking(0.4), (6, 3)), (SaltAndPepper(0.4), (6, 3)), (Dropout(0.4), (6, 3))]
     made += [(_there_and_back(name), (5,)) for name in BIAS_ACTIVATION]
     made += [(Sequential(Masking(0.3), Dense(5, 4, "tanh"), Dropout(0.4), Dense(4, 2)), (5,))]
@@ -68,7 +84,10 @@ def _objectives(backend: str) -> list[Report]:
     penalties = (L1(0.3), StudentT(0.7), KLRate(0.9, 0.2), Contractive(0.6))
     made = (
         Reconstruction(Dense(6, 3, "tanh"), Dense(3, 6), AbsoluteError()),
-        *(Reconstruction(Dense(6, 3, "sigmoid"), Dense(3, 6), SquaredError(), p) for p in penalties),
+        *(
+            Reconstruction(Dense(6, 3, "sigmoid"), Dense(3, 6), SquaredError(), p)
+            for p in penalties
+        ),
         Reconstruction(code := Dense(6, 3, "tanh"), Tied(code), SquaredError(), Contractive(0.6)),
         ELBO(Dense(6, 4), Dense(2, 6), Gaussian(2), Bernoulli(), beta=0.5),
         ELBO(Dense(6, 4), Dense(2, 12), Gaussian(2), LearnedGaussian(0.3)),
@@ -98,7 +117,9 @@ def _encoder(outputs: int) -> Layer:
 
 def _decoder(inputs: int) -> Layer:
     return Sequential(
-        Dense(inputs, 18, "softplus"), Reshape(3, 3, 2), ConvTranspose2d(2, 1, 3, 2, "same", init=he_normal)
+        Dense(inputs, 18, "softplus"),
+        Reshape(3, 3, 2),
+        ConvTranspose2d(2, 1, 3, 2, "same", init=he_normal),
     )
 
 
@@ -122,7 +143,9 @@ def main(backends: Sequence[str] = ("reference", "numpy")) -> int:
     for group, reports_on in LIBRARY.items():
         by_thing = list(zip(*(reports_on(backend) for backend in backends), strict=True))
         print("\n" + _group_table(group, backends, by_thing), flush=True)
-        for backend, report in [pair for reports in by_thing for pair in zip(backends, reports, strict=True)]:
+        for backend, report in [
+            pair for reports in by_thing for pair in zip(backends, reports, strict=True)
+        ]:
             rows += [(f"{report.title}: {row.what}, {backend}", row) for row in report.rows]
             if not report.ok:
                 print(f"\n{backend}: {report}")
@@ -132,11 +155,15 @@ def main(backends: Sequence[str] = ("reference", "numpy")) -> int:
         return 1
     worst, row = max(rows, key=lambda pair: pair[1].error)
     where = " and ".join(backends)
-    print(f"\nall {len(rows)} gradients right on {where}; the largest relative error is {row.error:.1e} ({worst})")
+    print(
+        f"\nall {len(rows)} gradients right on {where}; the largest relative error is {row.error:.1e} ({worst})"
+    )
     return 0
 
 
-def _group_table(group: str, backends: Sequence[str], by_thing: Sequence[tuple[Report, ...]]) -> str:
+def _group_table(
+    group: str, backends: Sequence[str], by_thing: Sequence[tuple[Report, ...]]
+) -> str:
     """A line for each thing: how many gradients, and the largest error on each backend."""
     lines = [f"{group:<32}{'gradients':>10}" + "".join(f"{backend:>12}" for backend in backends)]
     for reports in by_thing:

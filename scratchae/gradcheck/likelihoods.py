@@ -11,7 +11,9 @@ Constants = tuple[float, ...]
 
 def nll(kernel: Kernel, x: np.ndarray, constants: Constants, backend: Backend) -> Report:
     """x (N, ...), a (N K, ...) with rows like those of x. Source: the kernel's docstring."""
-    return Report(kernel.name, [_row("a", kernel, x, x.shape[1:], constants, backend, K) for K in (1, 3)])
+    return Report(
+        kernel.name, [_row("a", kernel, x, x.shape[1:], constants, backend, K) for K in (1, 3)]
+    )
 
 
 def learned_gaussian(kernel: Kernel, backend: Backend) -> Report:
@@ -23,7 +25,13 @@ def learned_gaussian(kernel: Kernel, backend: Backend) -> Report:
 
 
 def _row(
-    what: str, kernel: Kernel, x: np.ndarray, row: tuple[int, ...], constants: Constants, backend: Backend, K: int
+    what: str,
+    kernel: Kernel,
+    x: np.ndarray,
+    row: tuple[int, ...],
+    constants: Constants,
+    backend: Backend,
+    K: int,
 ) -> Row:
     """row: the shape of one row of a."""
     data, a = backend.asarray(x), 2 * probe((len(x) * K, *row), 49 + K)

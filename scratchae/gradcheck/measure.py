@@ -84,7 +84,9 @@ class Report:
         cells = [("what", "relative error", "verdict", "")]
         cells += [(row.what, f"{row.error:.1e}", row.verdict, row.note) for row in self.rows]
         wide = [max(len(line[i]) for line in cells) for i in range(3)]
-        lines = [f"{a:<{wide[0]}}  {b:>{wide[1]}}  {c:<{wide[2]}}  {d}".rstrip() for a, b, c, d in cells]
+        lines = [
+            f"{a:<{wide[0]}}  {b:>{wide[1]}}  {c:<{wide[2]}}  {d}".rstrip() for a, b, c, d in cells
+        ]
         return "\n".join([self.title, lines[0], "-" * (sum(wide) + 4), *lines[1:]])
 
 
@@ -115,7 +117,9 @@ def _judge(what: str, claim: "_Claim") -> Row:
     if error is None:
         return _on_a_kink(what, claim)
     right = error <= TOLERANCE
-    return Row(what, error, "right" if right else "wrong", claim.lost() if right else claim.worst())
+    return Row(
+        what, error, "right" if right else "wrong", claim.lost() if right else claim.worst()
+    )
 
 
 def _on_a_kink(what: str, claim: "_Claim") -> Row:
@@ -126,7 +130,12 @@ def _on_a_kink(what: str, claim: "_Claim") -> Row:
     beside = _Claim(claim.f, claim.gradient, claim.x + BESIDE * claim.s * probe(claim.x.shape, 1))
     error = None if beside.fault else beside.error()
     if error is None:
-        return Row(what, math.inf, "wrong", f"{where}, and nothing settles beside it {beside.fault}".rstrip())
+        return Row(
+            what,
+            math.inf,
+            "wrong",
+            f"{where}, and nothing settles beside it {beside.fault}".rstrip(),
+        )
     if error > TOLERANCE:
         return Row(what, error, "wrong", f"{where}; beside it {beside.worst()}")
     return Row(what, error, "kink" if fair else "wrong", f"{where}; right beside it")
@@ -139,12 +148,16 @@ class _Claim:
         self.f, self.gradient, self.x = f, gradient, x
         y = np.asarray(f(x.copy()))
         if y.dtype.kind in "fc" and y.dtype != np.float64:
-            raise TypeError(f"f gives {y.dtype}, but differences need float64: compute in float64, for this check")
+            raise TypeError(
+                f"f gives {y.dtype}, but differences need float64: compute in float64, for this check"
+            )
         self.s = max(rms(x), 0.01)  # (1)
         self.dy = probe(y.shape, 0) if y.ndim else np.ones(())
         self.F0 = float(np.vdot(y, self.dy))
         g = np.asarray(gradient(x.copy(), self.dy.copy()), dtype=np.float64)
-        aside = np.nan_to_num(f(x + STEPS[0] * self.line(0)[0]))  # since y may be zero by chance, at a minimum
+        aside = np.nan_to_num(
+            f(x + STEPS[0] * self.line(0)[0])
+        )  # since y may be zero by chance, at a minimum
         self.value = float(np.linalg.norm(self.dy) * max(np.linalg.norm(y), np.linalg.norm(aside)))
         self.fault = self._fault(g)
         if not self.fault:
@@ -228,7 +241,10 @@ class _Claim:
         fair = bool(outside.max() <= slack)
         i = _largest(np.abs(right - left) if fair else outside)
         here = f"at {[*i]}, x = {self.x[i]:.4g}: slopes {left[i]:.4g} and {right[i]:.4g}"
-        return f"kink {here}" if fair else f"on a kink, but {here}, and {self.g[i]:.4g} is claimed", fair
+        return (
+            f"kink {here}" if fair else f"on a kink, but {here}, and {self.g[i]:.4g} is claimed",
+            fair,
+        )
 
 
 def settled_slope(F: Callable[[float], float], F0: float, scale: float) -> float | None:
@@ -237,7 +253,10 @@ def settled_slope(F: Callable[[float], float], F0: float, scale: float) -> float
         ahead, behind, near_ahead, near_behind = F(h), F(-h), F(h / 2), F(-h / 2)
         D, D_half = (ahead - behind) / (2 * h), (near_ahead - near_behind) / h  # (2)
         R = (4 * D_half - D) / 3  # (3)
-        B, B_half = (ahead - 2 * F0 + behind) / h, (near_ahead - 2 * F0 + near_behind) / (h / 2)  # (4)
+        B, B_half = (
+            (ahead - 2 * F0 + behind) / h,
+            (near_ahead - 2 * F0 + near_behind) / (h / 2),
+        )  # (4)
         E = abs(D - D_half) + abs(B - 2 * B_half)  # (5)
         if max(scale, abs(R)) * SETTLED >= E:
             return R

@@ -16,7 +16,9 @@ from .measure import Report, Row, judge, probe
 Shape = tuple[int, ...]
 
 
-def check_latent(latent: Any, shape: Shape | None = None, rows: int = 3, backend: str = "numpy") -> Report:
+def check_latent(
+    latent: Any, shape: Shape | None = None, rows: int = 3, backend: str = "numpy"
+) -> Report:
     """Check dh of a latent, through z and through its kl, apart and together, with 1 and 3 samples an example.
 
     shape: of one row of h; (2D,) by default. The last line feeds one row fewer than was bound.
@@ -25,7 +27,11 @@ def check_latent(latent: Any, shape: Shape | None = None, rows: int = 3, backend
     shape = shape or (2 * latent.dimensions,)
     bound = get_backend(backend, "float64")
     found = []
-    for samples, N, what in ((1, rows, "K = 1"), (3, rows, "K = 3"), (3, max(rows - 1, 1), "smaller batch")):
+    for samples, N, what in (
+        (1, rows, "K = 1"),
+        (3, rows, "K = 3"),
+        (3, max(rows - 1, 1), "smaller batch"),
+    ):
         mine = copy.deepcopy(latent)
         mine.check(shape)
         mine.bind(bound, rows, samples)
@@ -53,7 +59,11 @@ def _latent_rows(latent: Any, backend: Backend, h: np.ndarray, what: str) -> lis
 
 
 def check_likelihood(
-    likelihood: Likelihood, shape: Shape, x: np.ndarray | None = None, rows: int = 3, backend: str = "numpy"
+    likelihood: Likelihood,
+    shape: Shape,
+    x: np.ndarray | None = None,
+    rows: int = 3,
+    backend: str = "numpy",
 ) -> Report:
     """Check da of -log p(x | a) for rows of that shape, with 1 and 2 samples an example.
 
@@ -82,13 +92,17 @@ def _likelihood_row(likelihood: Likelihood, backend: Backend, x: np.ndarray, K: 
 
     def gradient(a: np.ndarray, dnll: np.ndarray) -> np.ndarray:
         f(a)
-        weight = dnll.reshape(-1, *(1 for _ in shape))  # of each row's nll, since rows are independent
+        weight = dnll.reshape(
+            -1, *(1 for _ in shape)
+        )  # of each row's nll, since rows are independent
         return weight * backend.to_host(mine.backward())
 
     return judge(f"a, K = {K}", f, gradient, 2 * probe((N * K, *shape), 35 + K))
 
 
-def check_objective(objective: Objective, shape: Shape, rows: int = 4, backend: str = "numpy") -> Report:
+def check_objective(
+    objective: Objective, shape: Shape, rows: int = 4, backend: str = "numpy"
+) -> Report:
     """Check every named tensor of an objective through its loss, on rows x (rows, *shape) in (0, 1).
 
     Raises ValueError where shapes do not meet. Source: objectives/base.py; measure.py.
@@ -118,7 +132,9 @@ def check_model(model: Model, x: np.ndarray | int = 4, backend: str | None = Non
     bound = get_backend(backend or (model.backend.name if built else "numpy"), "float64")
     own = None
     if built:
-        own = {name: model.backend.to_host(view) for name, view in model.parameters.views().items()}
+        own = {
+            name: model.backend.to_host(view) for name, view in model.parameters.views().items()
+        }
     return Report(title(model), _objective_rows(model.objective, bound, x, own))
 
 

@@ -19,13 +19,25 @@ def gaussian_noise(backend: Backend) -> Report:
             return _call(backend, GAUSSIAN_NOISE, x, eps, np.array([on]), constants=(0.7, *bounds))
 
         def dx(x: np.ndarray, dy: np.ndarray) -> np.ndarray:
-            return _call(backend, GAUSSIAN_NOISE_GRADIENT, dy, x, eps, np.array([on]), constants=(0.7, *bounds))
+            return _call(
+                backend,
+                GAUSSIAN_NOISE_GRADIENT,
+                dy,
+                x,
+                eps,
+                np.array([on]),
+                constants=(0.7, *bounds),
+            )
 
         return judge(what, y, dx, probe((N,), 65))
 
     return Report(
         "gaussian_noise",
-        [row("x, cut", 1, -0.8, 0.9), row("x, cut, off", 0, -0.8, 0.9), row("x", 1, -np.inf, np.inf)],
+        [
+            row("x, cut", 1, -0.8, 0.9),
+            row("x, cut, off", 0, -0.8, 0.9),
+            row("x", 1, -np.inf, np.inf),
+        ],
     )
 
 
@@ -53,7 +65,9 @@ def masks(backend: Backend) -> Report:
     )
 
 
-def _call(backend: Backend, kernel: Kernel, *given: np.ndarray, constants: tuple[float, ...]) -> np.ndarray:
+def _call(
+    backend: Backend, kernel: Kernel, *given: np.ndarray, constants: tuple[float, ...]
+) -> np.ndarray:
     """The output (n,), on the host, of a kernel from host arrays and constants."""
     out = backend.asarray(np.full(N, np.nan))
     backend.op(kernel)(out, *(backend.asarray(a) for a in given), *constants)

@@ -11,7 +11,14 @@ from ..kernels.contraction import (
     SQUARED_SLOPES,
 )
 from ..kernels.kernel import Kernel
-from ..kernels.penalties import L1, L1_GRADIENT, RATE_GRADIENT, STUDENT_T, STUDENT_T_GRADIENT, SUM_UNITS
+from ..kernels.penalties import (
+    L1,
+    L1_GRADIENT,
+    RATE_GRADIENT,
+    STUDENT_T,
+    STUDENT_T_GRADIENT,
+    SUM_UNITS,
+)
 from .measure import Report, judge, probe
 
 N, D, W, RHO = 5, 4, 0.7, 0.3
@@ -58,7 +65,12 @@ def rate(backend: Backend) -> Report:
 
 def contraction(backend: Backend) -> Report:
     """h (N, D) and V (I, D) through the squared norms (N,), summed, weight W. Source: kernels/contraction.py."""
-    before, h, V, b = probe((N, D), 75), 0.5 + 0.4 * np.tanh(probe((N, D), 76)), probe((3, D), 77), 1.0
+    before, h, V, b = (
+        probe((N, D), 75),
+        0.5 + 0.4 * np.tanh(probe((N, D), 76)),
+        probe((3, D), 77),
+        1.0,
+    )
 
     def columns(V: np.ndarray) -> Array:
         q = backend.zeros((D,), np.float64)
@@ -81,9 +93,18 @@ def contraction(backend: Backend) -> Report:
         backend.op(CONTRACTION_WEIGHTS)(dV, backend.asarray(V), c, W)
         return backend.to_host(dV) - 1
 
-    rows = [judge("h", lambda h: value(h, V), through_h, h), judge("V", lambda V: value(h, V), through_weights, V)]
+    rows = [
+        judge("h", lambda h: value(h, V), through_h, h),
+        judge("V", lambda V: value(h, V), through_weights, V),
+    ]
     return Report("contraction", rows)
 
 
 PAIRS = ((L1, L1_GRADIENT), (STUDENT_T, STUDENT_T_GRADIENT))
-CONTRACTIONS = (SQUARED_COLUMNS, CONTRACTION, CONTRACTION_GRADIENT, SQUARED_SLOPES, CONTRACTION_WEIGHTS)
+CONTRACTIONS = (
+    SQUARED_COLUMNS,
+    CONTRACTION,
+    CONTRACTION_GRADIENT,
+    SQUARED_SLOPES,
+    CONTRACTION_WEIGHTS,
+)

@@ -50,7 +50,9 @@ class Layer:
         """Make the buffers, (rows, ...), and choose the kernels; dx is computed only if needed.
 
         Source: the protocol above."""
-        raise NotImplementedError(f"{type(self).__name__} does not say bind(backend, rows, need_dx)")
+        raise NotImplementedError(
+            f"{type(self).__name__} does not say bind(backend, rows, need_dx)"
+        )
 
     def draw(self, rows: Array, clock: Array) -> None:
         """Fill the noise buffers, for the examples rows (N,) at that clock (4,), if there are any.
@@ -78,21 +80,27 @@ def declared_by(layer: Layer, shape: Shape) -> tuple[Shape, Declared]:
             "the parameters are expected"
         )
     if not hasattr(layer, "output"):
-        raise TypeError(f"{type(layer).__name__}.declare sets no self.output: set it to the shape of an output row")
+        raise TypeError(
+            f"{type(layer).__name__}.declare sets no self.output: set it to the shape of an output row"
+        )
     return tuple(output), declared
 
 
 def known_activation(name: str) -> str:
     """The name itself, or ValueError with the names there are. Shapes: none. Source: none, a check."""
     if not isinstance(name, str) or name not in BIAS_ACTIVATION:
-        raise ValueError(f"there is no activation {name!r}: choose one of {', '.join(BIAS_ACTIVATION)}")
+        raise ValueError(
+            f"there is no activation {name!r}: choose one of {', '.join(BIAS_ACTIVATION)}"
+        )
     return name
 
 
 def known_initializer(init: Initializer) -> Initializer:
     """The function itself, or TypeError for what is none, or no file could name. Shapes: none. Source: a check."""
     if not callable(init) or isinstance(init, type):
-        raise TypeError(f"an initialiser is {init!r}, but a function such as initializers.he_normal is expected")
+        raise TypeError(
+            f"an initialiser is {init!r}, but a function such as initializers.he_normal is expected"
+        )
     nameable("initialiser", init)
     if not accepts(init, 3, "noise"):
         raise TypeError(

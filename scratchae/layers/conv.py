@@ -87,7 +87,9 @@ class _Convolution(Layer):
         N = dy.shape[0]
         da = dy if self.da is None else self.da[:N]
         dx = self.no_rows if self.dx is None else self.dx[:N]
-        self.activation_gradient(_matrix(da), self.db, _matrix(dy), _matrix(self.y[:N]), self.add)  # (3)
+        self.activation_gradient(
+            _matrix(da), self.db, _matrix(dy), _matrix(self.y[:N]), self.add
+        )  # (3)
         self.product.backward(self.dW, dx, da, self.x, self.W, self.add)  # (4)
         return None if self.dx is None else dx
 

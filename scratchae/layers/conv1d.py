@@ -68,7 +68,10 @@ class _Convolution1d(Layer):
         self.shape = shape
         output, declared = self.plane.declare((1, *shape))
         self.output = output[1:]
-        weights, fans = declared["W"][0][1:], (self.kernel * self.inputs, self.kernel * self.outputs)
+        weights, fans = (
+            declared["W"][0][1:],
+            (self.kernel * self.inputs, self.kernel * self.outputs),
+        )
         return self.output, declared | {"W": (weights, partial(self.init, weights, *fans))}
 
     def attach(self, values: Views, grads: Views) -> None:
@@ -123,7 +126,9 @@ class ConvTranspose1d(_Convolution1d):
 
 def _in_the_plane(views: Views) -> Views:
     """W (k, ., .) as (1, k, ., .), the same memory; b as it is."""
-    return {name: view.reshape(1, *view.shape) if name == "W" else view for name, view in views.items()}
+    return {
+        name: view.reshape(1, *view.shape) if name == "W" else view for name, view in views.items()
+    }
 
 
 def _sides(padding: Any) -> tuple[Any, Any]:
@@ -131,11 +136,18 @@ def _sides(padding: Any) -> tuple[Any, Any]:
     if isinstance(padding, str) and padding in ("valid", "same"):
         return padding, padding
     two = padding if isinstance(padding, (tuple, list)) else (padding, padding)
-    whole = all(isinstance(v, (int, np.integer)) and not isinstance(v, bool) and v >= 0 for v in two)
+    whole = all(
+        isinstance(v, (int, np.integer)) and not isinstance(v, bool) and v >= 0 for v in two
+    )
     if len(two) != 2 or not whole:
         raise ValueError(
             f"the padding is {padding!r}, but it must be 'valid', 'same', a whole number >= 0 for both ends, or "
             "two of them: (before, after)"
         )
     before, after = (int(v) for v in two)
-    return ((before, after) if isinstance(padding, (tuple, list)) else before), (0, 0, before, after)
+    return ((before, after) if isinstance(padding, (tuple, list)) else before), (
+        0,
+        0,
+        before,
+        after,
+    )

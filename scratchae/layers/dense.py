@@ -33,7 +33,9 @@ class Dense(Layer):
     b: Array
     dW: Array
     db: Array
-    declared: weakref.ref["Dense"] | None = None  # to itself once declared: a copy of it shows that it is not
+    declared: weakref.ref["Dense"] | None = (
+        None  # to itself once declared: a copy of it shows that it is not
+    )
     tied: Layer | None = None  # the last layer that is tied to this one: the first to write dW
 
     def __init__(

@@ -43,9 +43,13 @@ class Axis:
 def pair(name: str, value: int | Pair, least: int) -> Pair:
     """One whole number or two, >= least, as two. Raises ValueError. Shapes: none. Source: none, a check."""
     both = value if isinstance(value, (tuple, list)) else (value, value)
-    whole = all(isinstance(v, (int, np.integer)) and not isinstance(v, bool) and v >= least for v in both)
+    whole = all(
+        isinstance(v, (int, np.integer)) and not isinstance(v, bool) and v >= least for v in both
+    )
     if len(both) != 2 or not whole:
-        raise ValueError(f"{name} is {value!r}, but it must be a whole number >= {least}, or two of them")
+        raise ValueError(
+            f"{name} is {value!r}, but it must be a whole number >= {least}, or two of them"
+        )
     return int(both[0]), int(both[1])
 
 

@@ -100,7 +100,10 @@ class LSTM(Layer):
         (T, I), U, empty = self.shape, self.units, backend.empty
         self.rows, self.matmul = rows, backend.matmul
         self.swap, self.column_sums = backend.op(SWAP), backend.op(ACTIVATION_GRADIENT["identity"])
-        self.through_time, self.gradient = backend.op(THROUGH_TIME), backend.op(THROUGH_TIME_GRADIENT)
+        self.through_time, self.gradient = (
+            backend.op(THROUGH_TIME),
+            backend.op(THROUGH_TIME_GRADIENT),
+        )
         self.x, self.gates = empty((T * rows, I)), empty((T * rows, 4 * U))
         self.a = empty((T * rows, 4 * U))  # x W, and then da
         self.c, self.h = backend.zeros(((1 + T) * rows, U)), backend.zeros(((1 + T) * rows, U))
@@ -113,11 +116,18 @@ class LSTM(Layer):
     def forward(self, x: Array) -> Array:
         """x (N, T, I) -> y (N, T, U) or (N, U). Source: the class docstring."""
         (N, T, I), U = x.shape, self.units
-        x_t, a, c, h = self.x[: T * N], self.a[: T * N], self._states(self.c, N), self._states(self.h, N)
+        x_t, a, c, h = (
+            self.x[: T * N],
+            self.a[: T * N],
+            self._states(self.c, N),
+            self._states(self.h, N),
+        )
         self.swap(x_t.reshape(T, N, I), x)
         self.matmul(x_t, self.W, out=a)  # (T N, I) (I, 4U) -> (T N, 4U)    (1)
         gates = self.gates[: T * N].reshape(T, 4, N, U)
-        self.through_time(gates, c, h, a.reshape(T, N, 4 * U), self.R, self.b, self.flat)  # (1) (2) (3) (4)
+        self.through_time(
+            gates, c, h, a.reshape(T, N, 4 * U), self.R, self.b, self.flat
+        )  # (1) (2) (3) (4)
         y, S = self.y[:N], T if self.sequences else 1  # steps that y is of
         self.swap(y.reshape(N, S, U), h[1 + T - S :])
         return y
@@ -125,14 +135,23 @@ class LSTM(Layer):
     def backward(self, dy: Array) -> Array | None:
         """dy (N, T, U) or (N, U) -> dx (N, T, I). Source: the class docstring."""
         N, (T, I), U = dy.shape[0], self.shape, self.units
-        x_t, da, c, h = self.x[: T * N], self.a[: T * N], self._states(self.c, N), self._states(self.h, N)
+        x_t, da, c, h = (
+            self.x[: T * N],
+            self.a[: T * N],
+            self._states(self.c, N),
+            self._states(self.h, N),
+        )
         S = T if self.sequences else 1
         gates, dh = self.gates[: T * N].reshape(T, 4, N, U), self.dh[: S * N].reshape(S, N, U)
         self.swap(dh, dy.reshape(N, S, U))
-        self.gradient(da.reshape(T, N, 4 * U), dh, gates, c, self.R, self.flat)  # (5) (6) (7) (8) (9) (10) (11)
+        self.gradient(
+            da.reshape(T, N, 4 * U), dh, gates, c, self.R, self.flat
+        )  # (5) (6) (7) (8) (9) (10) (11)
         self.column_sums(da, self.db, da, da, self.add)  # (12)
         self.matmul(x_t.T, da, out=self.dW, add=self.add)  # (I, T N) (T N, 4U) -> (I, 4U)    (13)
-        self.matmul(h[:T].reshape(T * N, U).T, da, out=self.dR, add=self.add)  # (U, T N) (T N, 4U) -> (U, 4U)  (14)
+        self.matmul(
+            h[:T].reshape(T * N, U).T, da, out=self.dR, add=self.add
+        )  # (U, T N) (T N, 4U) -> (U, 4U)  (14)
         if self.dx is None or self.dx_t is None:
             return None
         dx, dx_t = self.dx[:N], self.dx_t[: T * N]

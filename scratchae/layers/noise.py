@@ -76,7 +76,9 @@ class GaussianNoise(_Noise):
 
     noise_kernel = NORMAL
 
-    def __init__(self, sigma: float, clip: tuple[float, float] | None = None, in_evaluation: bool = False):
+    def __init__(
+        self, sigma: float, clip: tuple[float, float] | None = None, in_evaluation: bool = False
+    ):
         self.sigma = real32("GaussianNoise(sigma)", sigma, 0)
         self.clip = clip if clip is None else _range("GaussianNoise(clip)", clip)
         self.in_evaluation = flag("GaussianNoise(in_evaluation)", in_evaluation)
@@ -85,7 +87,10 @@ class GaussianNoise(_Noise):
         """Buffers y, dx (rows, *shape), eps (rows, numbers of a row), on (1,). Source: the class docstring."""
         super().bind(backend, rows, need_dx)
         self.need_dx = need_dx
-        self.add_noise, self.gradient = backend.op(GAUSSIAN_NOISE), backend.op(GAUSSIAN_NOISE_GRADIENT)
+        self.add_noise, self.gradient = (
+            backend.op(GAUSSIAN_NOISE),
+            backend.op(GAUSSIAN_NOISE_GRADIENT),
+        )
         self.bounds = self.clip or (-math.inf, math.inf)
         if self.clip is None:
             self.dx = None  # it would be dy
@@ -103,7 +108,9 @@ class GaussianNoise(_Noise):
             return dy if self.need_dx else None
         N, x = dy.shape[0], self.x.reshape(-1)
         dx, eps = self.dx[:N], self._flat(N)
-        self.gradient(dx.reshape(-1), dy.reshape(-1), x, eps, self.on, self.sigma, *self.bounds)  # (2)
+        self.gradient(
+            dx.reshape(-1), dy.reshape(-1), x, eps, self.on, self.sigma, *self.bounds
+        )  # (2)
         return dx
 
 
@@ -199,7 +206,9 @@ class Dropout(Masking):
 def _range(name: str, value: Any) -> tuple[float, float]:
     """Two finite numbers low < high, or ValueError."""
     if not isinstance(value, (tuple, list)) or len(value) != 2:
-        raise ValueError(f"{name} is {value!r}, but it must be None or (low, high), such as (0.0, 1.0)")
+        raise ValueError(
+            f"{name} is {value!r}, but it must be None or (low, high), such as (0.0, 1.0)"
+        )
     low, high = (real(name, v, -math.inf) for v in value)
     if low >= high or math.isinf(low):
         raise ValueError(f"{name} is {value!r}, but low must be finite and below high")

@@ -40,7 +40,9 @@ class MaxPool2d(Layer):
         self.size = pair("MaxPool2d(size)", size, 1)
         self.stride = None if stride is None else pair("MaxPool2d(stride)", stride, 1)
         if not isinstance(padding, str) or padding not in ("valid", "same"):
-            raise ValueError(f"MaxPool2d(padding) is {padding!r}, but it must be 'valid' or 'same'")
+            raise ValueError(
+                f"MaxPool2d(padding) is {padding!r}, but it must be 'valid' or 'same'"
+            )
         self.padding = padding
         pixels = self.size[0] * self.size[1]
         if pixels > WINNERS:

@@ -1,7 +1,14 @@
 """The products that convolutional layers are made of, bound to a backend: kernels, geometry, scratch."""
 
 from ..backend import Array, Backend
-from ..kernels.convolution import CONV, CONV_GRADIENT, CONV_TRANSPOSE, CONV_TRANSPOSE_GRADIENT, ROTATE_KERNEL, room
+from ..kernels.convolution import (
+    CONV,
+    CONV_GRADIENT,
+    CONV_TRANSPOSE,
+    CONV_TRANSPOSE_GRADIENT,
+    ROTATE_KERNEL,
+    room,
+)
 from ..kernels.patches import FEW
 from .geometry import Axis
 
@@ -17,14 +24,22 @@ class ConvProduct:
 
     def __init__(self, backend: Backend, axes: Axes, channels: int, others: int, rows: int):
         vertical, horizontal = axes
-        self.geometry = (vertical.bounded_stride, horizontal.bounded_stride, vertical.before, horizontal.before)
+        self.geometry = (
+            vertical.bounded_stride,
+            horizontal.bounded_stride,
+            vertical.before,
+            horizontal.before,
+        )
         kernel = (vertical.kernel, horizontal.kernel)
         image = rows, vertical.pixels, horizontal.pixels, channels
         grid = rows, vertical.patches, horizontal.patches, others
         self.flat = backend.empty((room(backend.name, image, grid, kernel, *self.geometry),))
         self.Wt = backend.empty((*kernel, others, channels))
         self.conv, self.conv_gradient = backend.op(CONV), backend.op(CONV_GRADIENT)
-        self.transpose, self.transpose_gradient = backend.op(CONV_TRANSPOSE), backend.op(CONV_TRANSPOSE_GRADIENT)
+        self.transpose, self.transpose_gradient = (
+            backend.op(CONV_TRANSPOSE),
+            backend.op(CONV_TRANSPOSE_GRADIENT),
+        )
 
     def forward(self, a: Array, x: Array, W: Array) -> None:
         """a (N, P, Q, O) <- x (N, H, W, C), W. Source: the class docstring."""
@@ -90,5 +105,7 @@ def convolution(backend: Backend, axes: Axes, inputs: int, outputs: int, rows: i
     """The convolution of x (N, H, W, inputs) to (N, P, Q, outputs), by whichever patches are smaller.
 
     Source: the classes."""
-    turns = outputs <= FEW < inputs and all(axis.stride == 1 and axis.before < axis.kernel for axis in axes)
+    turns = outputs <= FEW < inputs and all(
+        axis.stride == 1 and axis.before < axis.kernel for axis in axes
+    )
     return (RotatedConvProduct if turns else ConvProduct)(backend, axes, inputs, outputs, rows)

@@ -23,7 +23,9 @@ class Sequential(Layer):
             raise ValueError("Sequential() is empty: give it at least one layer")
         for layer in layers:
             if not isinstance(layer, Layer):
-                raise TypeError(f"Sequential is given {layer!r}, but it takes layers, such as Dense(784, 400)")
+                raise TypeError(
+                    f"Sequential is given {layer!r}, but it takes layers, such as Dense(784, 400)"
+                )
         self.layers = layers
 
     @property

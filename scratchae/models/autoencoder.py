@@ -50,7 +50,12 @@ class Autoencoder(Model):
         return self.objective.penalty
 
     def build(
-        self, input_shape: Any, *, backend: str | Backend = "numpy", dtype: Any = None, seed: int = 0
+        self,
+        input_shape: Any,
+        *,
+        backend: str | Backend = "numpy",
+        dtype: Any = None,
+        seed: int = 0,
     ) -> Self:
         """As Model.build, shapes too; warns of a code that can copy. Source: models/base.py."""
         super().build(input_shape, backend=backend, dtype=dtype, seed=seed)

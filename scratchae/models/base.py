@@ -46,12 +46,19 @@ class Model:
     def __init__(self, objective: Objective):
         for name in ("encoder", "decoder"):
             require(name, getattr(objective, name), Layer, "a layer, such as Sequential(...)")
-        require("likelihood", objective.likelihood, Likelihood, "a likelihood, such as Bernoulli()")
+        require(
+            "likelihood", objective.likelihood, Likelihood, "a likelihood, such as Bernoulli()"
+        )
         self.objective = objective
         self._one_at_a_time = threading.Lock()
 
     def build(
-        self, input_shape: Any, *, backend: str | Backend = "numpy", dtype: Any = None, seed: int = 0
+        self,
+        input_shape: Any,
+        *,
+        backend: str | Backend = "numpy",
+        dtype: Any = None,
+        seed: int = 0,
     ) -> Self:
         """Make and draw the parameters for rows of input_shape, such as (28, 28, 1); returns the model.
 
@@ -65,11 +72,15 @@ class Model:
         if not isinstance(backend, Backend):
             bound = get_backend(backend, "float32" if dtype is None else dtype)
         elif dtype is not None and floating(dtype) != backend.dtype.name:
-            raise ValueError(f"dtype is {dtype!r}, but the backend handed in computes in {backend.dtype.name!r}")
+            raise ValueError(
+                f"dtype is {dtype!r}, but the backend handed in computes in {backend.dtype.name!r}"
+            )
         else:
             bound = backend
         distinct(self.objective.encoder, self.objective.decoder)
-        objective = copy.deepcopy(self.objective)  # the layers handed in may serve another model too
+        objective = copy.deepcopy(
+            self.objective
+        )  # the layers handed in may serve another model too
         parameters = Parameters(bound, objective.declare(shape))
         parameters.initialise(seed)
         self.input_shape, self.backend, self.parameters = shape, bound, parameters
@@ -90,7 +101,9 @@ class Model:
 
         Source: DataParallel of "parallel SGD", with the values shared."""
         objective = self.parts()
-        objective.attach(self.parameters.views(), {} if grads is None else self.parameters.views(grads))
+        objective.attach(
+            self.parameters.views(), {} if grads is None else self.parameters.views(grads)
+        )
         objective.bind(self.backend, rows)
         return objective
 
@@ -167,4 +180,6 @@ class Model:
         return table(self)
 
     def __getstate__(self) -> Any:
-        raise TypeError("a model is not pickled or copied: use scratchae.save(model, path), scratchae.load(path)")
+        raise TypeError(
+            "a model is not pickled or copied: use scratchae.save(model, path), scratchae.load(path)"
+        )

@@ -24,9 +24,14 @@ def table(model: Any) -> str:
                 if key.startswith(name + ".")
             ]
             output = str(layer.output) if built else "not built"
-            rows.append((f"{name}  {as_call(layer)}", output, f"{sum(counts):,}" if counts else ""))
+            rows.append(
+                (f"{name}  {as_call(layer)}", output, f"{sum(counts):,}" if counts else "")
+            )
     widths = [max(len(row[i]) for row in rows) for i in range(3)]
-    body = ["  ".join((a.ljust(widths[0]), b.ljust(widths[1]), c.rjust(widths[2]))).rstrip() for a, b, c in rows]
+    body = [
+        "  ".join((a.ljust(widths[0]), b.ljust(widths[1]), c.rjust(widths[2]))).rstrip()
+        for a, b, c in rows
+    ]
     return "\n".join([_title(model, built), body[0], "-" * (sum(widths) + 4), *body[1:]])
 
 
@@ -56,9 +61,13 @@ def _single(value: Any) -> Any:
 
 
 def _title(model: Any, built: bool) -> str:
-    parts = [as_call(getattr(model, name)) for name in ("latent", "likelihood") if hasattr(model, name)]
+    parts = [
+        as_call(getattr(model, name)) for name in ("latent", "likelihood") if hasattr(model, name)
+    ]
     beta = getattr(model, "beta", 1.0)
     parts += [f"beta={beta}"] if beta != 1.0 else []
-    total = sum(int(np.prod(shape)) for shape, _ in model.parameters.declared.values()) if built else 0
+    total = (
+        sum(int(np.prod(shape)) for shape, _ in model.parameters.declared.values()) if built else 0
+    )
     end = f"{model.input_shape}, {total:,} parameters" if built else "not built"
     return f"{type(model).__name__}: {', '.join(parts)}; {end}"

@@ -6,4 +6,13 @@ from .elbo import ELBO
 from .penalties import L1, KLRate, Penalty, StudentT
 from .reconstruction import Reconstruction
 
-__all__ = ["ELBO", "L1", "Contractive", "KLRate", "Objective", "Penalty", "Reconstruction", "StudentT"]
+__all__ = [
+    "ELBO",
+    "L1",
+    "Contractive",
+    "KLRate",
+    "Objective",
+    "Penalty",
+    "Reconstruction",
+    "StudentT",
+]

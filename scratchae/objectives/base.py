@@ -28,7 +28,9 @@ class Objective:
     decoder: Layer
     likelihood: Likelihood
     sums: Array  # (k,) float64
-    additive: bool = False  # a sum over examples, whose backward reads no total: rows may go through in blocks
+    additive: bool = (
+        False  # a sum over examples, whose backward reads no total: rows may go through in blocks
+    )
 
     def code_shape(self, shape: Shape) -> Shape:
         """The decoder's input shape for that output shape of the encoder. Source: the objective's own."""
@@ -70,7 +72,9 @@ class Objective:
         """How many numbers one row leaves in the buffers (N, ...): x, da, each layer's output and its gradient.
 
         Known after ``declare``. Source: none, a count."""
-        outputs = (layer.output for part in (self.encoder, self.decoder) for _, layer in leaves("", part))
+        outputs = (
+            layer.output for part in (self.encoder, self.decoder) for _, layer in leaves("", part)
+        )
         ends = math.prod(self.shape) + math.prod(self.likelihood.parameters(self.shape))
         return ends + 2 * sum(math.prod(output) for output in outputs)
 

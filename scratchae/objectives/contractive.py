@@ -34,7 +34,11 @@ class Contractive(Penalty):
 
     def inspect(self, encoder: Layer) -> None:
         """Keep the encoder's Dense layer. Shapes: none. Raises ValueError for another. Source: the class."""
-        parts = [layer for _, layer in leaves("encoder", encoder) if not isinstance(layer, (Flatten, Reshape))]
+        parts = [
+            layer
+            for _, layer in leaves("encoder", encoder)
+            if not isinstance(layer, (Flatten, Reshape))
+        ]
         if len(parts) != 1 or not isinstance(parts[0], Dense) or parts[0].activation not in B:
             words = ", ".join(type(layer).__name__ for layer in parts)
             raise ValueError(
@@ -48,7 +52,10 @@ class Contractive(Penalty):
         super().bind(backend, rows, units)
         self.v, self.b = backend.empty((rows,)), B[self.layer.activation]
         self.q, self.c = (backend.empty((units,), np.float64) for _ in range(2))
-        self.squared_columns, self.squared_slopes = backend.op(SQUARED_COLUMNS), backend.op(SQUARED_SLOPES)
+        self.squared_columns, self.squared_slopes = (
+            backend.op(SQUARED_COLUMNS),
+            backend.op(SQUARED_SLOPES),
+        )
         self.contraction, self.gradient = backend.op(CONTRACTION), backend.op(CONTRACTION_GRADIENT)
         self.weights_gradient = backend.op(CONTRACTION_WEIGHTS)
 

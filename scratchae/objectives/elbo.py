@@ -32,7 +32,14 @@ class ELBO(Objective):
 
     additive = True
 
-    def __init__(self, encoder: Layer, decoder: Layer, latent: Gaussian, likelihood: Likelihood, beta: float = 1.0):
+    def __init__(
+        self,
+        encoder: Layer,
+        decoder: Layer,
+        latent: Gaussian,
+        likelihood: Likelihood,
+        beta: float = 1.0,
+    ):
         self.encoder = encoder
         self.decoder = decoder
         self.latent = latent

@@ -18,7 +18,17 @@ from ..kernels.penalties import (
     SUM_UNITS,
 )
 from ..kernels.sums import SUMS
-from ..layers import LSTM, Flatten, GaussianNoise, Layer, Masking, MaxPool2d, Repeat, Reshape, Upsample2d
+from ..layers import (
+    LSTM,
+    Flatten,
+    GaussianNoise,
+    Layer,
+    Masking,
+    MaxPool2d,
+    Repeat,
+    Reshape,
+    Upsample2d,
+)
 from ..layers.sequential import leaves
 
 PLACE = 2  # of a penalty's first sum, behind the count and the nll

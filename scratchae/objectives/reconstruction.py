@@ -28,7 +28,13 @@ class Reconstruction(Objective):
     Source: Goodfellow, Bengio, Courville, "Deep Learning", 2016, eq. 14.1 and 14.2; Hinton and Salakhutdinov 2006.
     """
 
-    def __init__(self, encoder: Layer, decoder: Layer, likelihood: Likelihood, penalty: Penalty | None = None):
+    def __init__(
+        self,
+        encoder: Layer,
+        decoder: Layer,
+        likelihood: Likelihood,
+        penalty: Penalty | None = None,
+    ):
         self.encoder = encoder
         self.decoder = decoder
         self.likelihood = likelihood
@@ -68,7 +74,11 @@ class Reconstruction(Objective):
         if not self.penalty:
             return {"loss": reconstruction, "reconstruction": reconstruction}
         penalty = self.penalty.value(total)  # (4)
-        return {"loss": reconstruction + penalty, "reconstruction": reconstruction, "penalty": penalty}
+        return {
+            "loss": reconstruction + penalty,
+            "reconstruction": reconstruction,
+            "penalty": penalty,
+        }
 
     def backward(self, total: Array) -> None:
         """Fill the gradients of count times loss, shapes as the parameters. Source: the class docstring."""

@@ -95,4 +95,6 @@ class RMSProp(Optimizer):
 
     def update(self, values: Array, grads: Array, part: slice) -> None:
         """One step on values[part]; grads (S, n). Source: kernels/rmsprop.py."""
-        self.rmsprop(values, self.vectors["v"], grads, self.row, self.rho, self.eps, part.start, part.stop)
+        self.rmsprop(
+            values, self.vectors["v"], grads, self.row, self.rho, self.eps, part.start, part.stop
+        )

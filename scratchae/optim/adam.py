@@ -14,7 +14,9 @@ class Adam(Optimizer):
     <= 0, or betas outside [0, 1). Source: Kingma and Ba 2015, Algorithm 1.
     """
 
-    def __init__(self, lr: Rate = 1e-3, beta1: float = 0.9, beta2: float = 0.999, eps: float = 1e-8):
+    def __init__(
+        self, lr: Rate = 1e-3, beta1: float = 0.9, beta2: float = 0.999, eps: float = 1e-8
+    ):
         self.lr = learning_rate(lr)
         self.beta1 = real("beta1", beta1, 0, 1)
         self.beta2 = real("beta2", beta2, 0, 1)

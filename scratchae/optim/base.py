@@ -21,7 +21,9 @@ def learning_rate(lr: Any) -> Rate:
     if not callable(lr):
         return real32("lr", lr, 0, strict=True)
     if not accepts(lr, 1):
-        raise TypeError(f"the learning rate is {lr!r}, but a number, or a function of the step t, is expected")
+        raise TypeError(
+            f"the learning rate is {lr!r}, but a number, or a function of the step t, is expected"
+        )
     return lr
 
 

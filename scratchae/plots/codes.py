@@ -19,17 +19,36 @@ def code_activity(codes: dict[str, np.ndarray], title: str, note: str = "") -> "
     divided by its largest, then averaged over the images: the faster this falls, the sparser the code.
     Raises ValueError for more than two codes and for another shape. Source: Olshausen and Field 1996.
     """
-    if not 1 <= len(codes) <= len(COLOURS) or any(h.ndim != 2 or h.size == 0 for h in codes.values()):
+    if not 1 <= len(codes) <= len(COLOURS) or any(
+        h.ndim != 2 or h.size == 0 for h in codes.values()
+    ):
         shapes = {word: h.shape for word, h in codes.items()}
         raise ValueError(f"the codes have shapes {shapes}, but one or two of (N, D) are expected")
     figure = framed(7.6, 2.9 + HEADER, title, note, constrained=True)
     left, right = figure.subplots(1, 2)
     for (word, h), colour in zip(codes.items(), COLOURS, strict=False):
-        style: dict[str, Any] = {"color": colour, "lw": 1.8, "marker": "o", "ms": 3.5, "mec": "white", "mew": 0.5}
+        style: dict[str, Any] = {
+            "color": colour,
+            "lw": 1.8,
+            "marker": "o",
+            "ms": 3.5,
+            "mec": "white",
+            "mew": 0.5,
+        }
         units = np.arange(1, h.shape[1] + 1)
-        left.plot(units, np.sort(np.abs(h).mean(axis=0))[::-1], label=word, clip_on=False, zorder=3, **style)
+        left.plot(
+            units,
+            np.sort(np.abs(h).mean(axis=0))[::-1],
+            label=word,
+            clip_on=False,
+            zorder=3,
+            **style,
+        )
         right.plot(units, _within(h), clip_on=False, zorder=3, **style)
-    for axes, words in ((left, "of each unit, over the images"), (right, "of an image's units, its largest = 1")):
+    for axes, words in (
+        (left, "of each unit, over the images"),
+        (right, "of an image's units, its largest = 1"),
+    ):
         axes.set_title(f"mean activity {words}", fontsize=9, color=INK)
         axes.set_ylim(bottom=0)
         axes.grid(axis="y", color=FAINT, lw=0.6)

@@ -33,7 +33,9 @@ def loss_curves(
     names, records = two_names(lines), _records(records)
     keys = dict.fromkeys(key for record in records for key in record)  # each once, in order
     terms = [key.removeprefix("train_") for key in keys if key.startswith("train_")]
-    parts = [term for term in terms if term != "loss" and any(r.get(f"train_{term}") for r in records)]
+    parts = [
+        term for term in terms if term != "loss" and any(r.get(f"train_{term}") for r in records)
+    ]
     panels = ["loss", *(parts if len(parts) > 1 else ())]
     figure = framed(max(4.6, 2.9 * len(panels)), 2.9 + HEADER, title, note, constrained=True)
     for i, term in enumerate(panels):
@@ -46,7 +48,9 @@ def loss_curves(
                 epochs, values = ([r[column] for r in rows] for column in ("epoch", key))
                 axes.plot(epochs, values, label=name, clip_on=False, zorder=3, **style)
         axes.set_title("KL divergence" if term == "kl" else term, fontsize=9, color=INK)
-        axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True, steps=[1, 2, 5, 10], min_n_ticks=1))
+        axes.xaxis.set_major_locator(
+            MaxNLocator("auto", integer=True, steps=[1, 2, 5, 10], min_n_ticks=1)
+        )
         if len(records) == 1:
             axes.set_xlim(records[0]["epoch"] - 0.5, records[0]["epoch"] + 0.5)
         axes.grid(axis="y", color=FAINT, lw=0.6)
@@ -60,7 +64,9 @@ def _records(given: Any) -> list[dict[str, Any]]:
     """The records of a history, each with what is due."""
     records = list(getattr(given, "records", given))
     if not records:
-        raise ValueError("there are no records, so there is no curve: train for one epoch at least")
+        raise ValueError(
+            "there are no records, so there is no curve: train for one epoch at least"
+        )
     for i, record in enumerate(records):
         if not isinstance(record, dict) or not record.keys() >= set(DUE):
             raise ValueError(

@@ -49,13 +49,23 @@ def score_histogram(
     edges = np.geomspace(low, high, BINS + 1) if logarithmic else np.linspace(low, high, BINS + 1)
     edges[0], edges[-1] = low, high  # rounding may leave them inside
     groups: tuple[tuple[str, np.ndarray, dict[str, Any]], ...] = (
-        ("normal, sets the threshold", normal, {"histtype": "stepfilled", "color": TRAIN, "alpha": 0.3, "lw": 0}),
+        (
+            "normal, sets the threshold",
+            normal,
+            {"histtype": "stepfilled", "color": TRAIN, "alpha": 0.3, "lw": 0},
+        ),
         ("normal, test", s[~y], {"histtype": "step", "color": TRAIN, "lw": 1.5}),
         ("abnormal, test", s[y], {"histtype": "stepfilled", "color": TEST, "alpha": 0.6, "lw": 0}),
     )
     for name, group, style in groups:
         if n := len(group):
-            axes.hist(group, edges.tolist(), weights=np.full(n, 100 / n), label=f"{name} ({n:,})", **style)
+            axes.hist(
+                group,
+                edges.tolist(),
+                weights=np.full(n, 100 / n),
+                label=f"{name} ({n:,})",
+                **style,
+            )
     if drawn:
         axes.axvline(threshold, color=INK, lw=1.2, ls="--", label=f"threshold {threshold:.3g}")
     if logarithmic:
@@ -65,7 +75,9 @@ def score_histogram(
     return literal(figure)
 
 
-def roc_curve(scores: Any, is_anomaly: Any, threshold: float, title: str, note: str = "") -> "Figure":
+def roc_curve(
+    scores: Any, is_anomaly: Any, threshold: float, title: str, note: str = ""
+) -> "Figure":
     """Anomalies found against false alarms, over all thresholds, the chosen one marked: (N,) twice -> Figure.
 
     is_anomaly (N,) bool: the truth. The area under the curve is evaluate's ``roc_auc``. Raises as evaluate's
@@ -77,7 +89,9 @@ def roc_curve(scores: Any, is_anomaly: Any, threshold: float, title: str, note: 
     s, y = pair(scores, is_anomaly)
     threshold = as_threshold(threshold)
     if y.all() or not y.any():
-        raise ValueError(f"there are {y.sum()} anomalies among {len(y)} examples, but a ROC curve takes both")
+        raise ValueError(
+            f"there are {y.sum()} anomalies among {len(y)} examples, but a ROC curve takes both"
+        )
     _, place = np.unique(-s, return_inverse=True)
     found, alarms = (np.bincount(place, weights=of).cumsum() / of.sum() for of in (y, ~y))
     found, alarms = np.append(0, found), np.append(0, alarms)
@@ -86,9 +100,22 @@ def roc_curve(scores: Any, is_anomaly: Any, threshold: float, title: str, note: 
     figure = framed(4.8, 4.5 + HEADER, title, note, constrained=True)
     axes = figure.add_subplot(aspect="equal")
     axes.plot([0, 1], [0, 1], color=QUIET, lw=1, ls=":", label="by chance, AUC 0.5")
-    axes.plot(alarms, found, color=TRAIN, lw=1.8, label=f"the detector, AUC {np.trapezoid(found, alarms):.4f}")
+    axes.plot(
+        alarms,
+        found,
+        color=TRAIN,
+        lw=1.8,
+        label=f"the detector, AUC {np.trapezoid(found, alarms):.4f}",
+    )
     point = f"threshold {threshold:.3g}: finds {hit:.1%},\nfalse alarms {alarm:.1%}"
-    style: dict[str, Any] = {"color": TEST, "mec": "white", "ms": 9, "ls": "", "clip_on": False, "zorder": 4}
+    style: dict[str, Any] = {
+        "color": TEST,
+        "mec": "white",
+        "ms": 9,
+        "ls": "",
+        "clip_on": False,
+        "zorder": 4,
+    }
     axes.plot(alarm, hit, "o", label=point, **style)
     axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01))
     axes.grid(color=FAINT, lw=0.6)
@@ -113,5 +140,7 @@ def _logarithmic(axes: "Axes") -> None:
     axes.xaxis.set_major_locator(LogLocator(subs=STEPS))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(
-        FuncFormatter(lambda value, _: np.format_float_positional(value, 3, trim="-", fractional=False))
+        FuncFormatter(
+            lambda value, _: np.format_float_positional(value, 3, trim="-", fractional=False)
+        )
     )

@@ -19,7 +19,13 @@ INK, QUIET, FAINT = "#222222", "#666666", "#e4e4e4"
 DPI = 200
 HEADER = 0.66  # inches above every picture, for the title and the note
 MARGIN = 0.18  # inches around every picture
-FORMULAS = "$x_1$", "$x_2$", "$x_3$", "$z_1$", "$z_2$"  # the only texts that are set as mathematics
+FORMULAS = (
+    "$x_1$",
+    "$x_2$",
+    "$x_3$",
+    "$z_1$",
+    "$z_2$",
+)  # the only texts that are set as mathematics
 
 
 def save(figure: "Figure", path: str | os.PathLike[str]) -> None:
@@ -42,10 +48,14 @@ def write_gif(figures: Iterable["Figure"], path: str | os.PathLike[str]) -> None
     if not frames:
         raise ValueError("there are no figures, so there is nothing to animate: give one at least")
     durations = [500] * (len(frames) - 1) + [2500]
-    frames[0].save(path, save_all=True, append_images=frames[1:], duration=durations, loop=0, optimize=False)
+    frames[0].save(
+        path, save_all=True, append_images=frames[1:], duration=durations, loop=0, optimize=False
+    )
 
 
-def framed(width: float, height: float, title: str, note: str, constrained: bool = False) -> "Figure":
+def framed(
+    width: float, height: float, title: str, note: str, constrained: bool = False
+) -> "Figure":
     """An empty figure, width by height in inches, with its header. Shapes: scalars. Source: none, a layout."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -58,12 +68,16 @@ def framed(width: float, height: float, title: str, note: str, constrained: bool
         (note, 0.39, {"size": 8.5, "color": QUIET}),
     ]
     for words, down, style in styles:
-        text: Any = figure.text(left, 1 - down / height, words, va="top", parse_math=False, **style)
+        text: Any = figure.text(
+            left, 1 - down / height, words, va="top", parse_math=False, **style
+        )
         room = (width - 2 * MARGIN) * DPI / max(text.get_window_extent().width, 1)
         text.set_size(text.get_size() * min(1, room))  # one line, however long
     if constrained:
         pad = {"w_pad": 0.08, "h_pad": 0.08, "wspace": 0.04}
-        figure.set_layout_engine("constrained", rect=(0, 0, 1, 1 - (HEADER - 0.06) / height), **pad)
+        figure.set_layout_engine(
+            "constrained", rect=(0, 0, 1, 1 - (HEADER - 0.06) / height), **pad
+        )
     return figure
 
 
@@ -82,7 +96,11 @@ def literal(figure: "Figure") -> "Figure":
 
 def two_names(lines: tuple[str, str]) -> tuple[str, str]:
     """The names of two lines. Raises ValueError for what is none. Shapes: none. Source: none, a check."""
-    named = [isinstance(name, str) and name != "" for name in lines] if isinstance(lines, (tuple, list)) else []
+    named = (
+        [isinstance(name, str) and name != "" for name in lines]
+        if isinstance(lines, (tuple, list))
+        else []
+    )
     if named != [True, True]:
         raise ValueError(f"lines is {lines!r}, but the names of two lines are expected")
     return lines[0], lines[1]

@@ -64,7 +64,9 @@ def manifold(images: np.ndarray, title: str, note: str = "") -> "Figure":
     """
     n, side = math.isqrt(len(images)), images.shape[1]
     if n * n != len(images):
-        raise ValueError(f"there are {len(images)} images, but a square number is expected: see quantile_plane")
+        raise ValueError(
+            f"there are {len(images)} images, but a square number is expected: see quantile_plane"
+        )
     figure, axes = _image_figure(_mosaic(images, n, gap=0), title, note, left=0.55, bottom=0.5)
     at = np.unique(np.linspace(0, n - 1, 5).round().astype(int))
     words = [f"{z:.1f}".replace("-", "\N{MINUS SIGN}") for z in quantiles(n)[at]]
@@ -77,7 +79,9 @@ def manifold(images: np.ndarray, title: str, note: str = "") -> "Figure":
 def _mosaic(images: np.ndarray, columns: int, gap: int) -> np.ndarray:
     """(N, H, W, 1) -> one image (rows (H + gap) - gap, columns (W + gap) - gap), white where none is left."""
     if images.ndim != 4 or images.shape[3] != 1 or len(images) == 0:
-        raise ValueError(f"the images have shape {images.shape}, but (N, height, width, 1) is expected")
+        raise ValueError(
+            f"the images have shape {images.shape}, but (N, height, width, 1) is expected"
+        )
     if images.dtype == np.uint8:
         raise TypeError(
             "the images hold raw uint8 pixels, but values from 0, white, to 1, black, are expected: divide them by "
@@ -87,7 +91,9 @@ def _mosaic(images: np.ndarray, columns: int, gap: int) -> np.ndarray:
     rows = -(-N // columns)
     tiles = np.zeros((rows * columns, H + gap, W + gap), images.dtype)
     tiles[:N, :H, :W] = images[..., 0]
-    mosaic = tiles.reshape(rows, columns, H + gap, W + gap).swapaxes(1, 2).reshape(rows * (H + gap), -1)
+    mosaic = (
+        tiles.reshape(rows, columns, H + gap, W + gap).swapaxes(1, 2).reshape(rows * (H + gap), -1)
+    )
     return mosaic[: mosaic.shape[0] - gap, : mosaic.shape[1] - gap]
 
 
@@ -99,7 +105,9 @@ def _image_figure(
     height, width = (scale * n / frame.DPI for n in mosaic.shape)
     whole = (left + width + MARGIN, bottom + height + HEADER)
     figure = framed(*whole, title, note)
-    axes = figure.add_axes((left / whole[0], bottom / whole[1], width / whole[0], height / whole[1]))
+    axes = figure.add_axes(
+        (left / whole[0], bottom / whole[1], width / whole[0], height / whole[1])
+    )
     # Resampled as data: resampling colours, matplotlib's choice for so small a scale, would take 100 MB.
     how: dict[str, Any] = {"interpolation": "nearest", "interpolation_stage": "data"}
     axes.imshow(mosaic, cmap="gray_r", vmin=0, vmax=1, extent=(0, *mosaic.shape[::-1], 0), **how)

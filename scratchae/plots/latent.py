@@ -22,7 +22,9 @@ def quantile_plane(n: int) -> np.ndarray:
     return np.stack(np.meshgrid(z, z[::-1]), axis=-1).reshape(n * n, 2)
 
 
-def latent_scatter(mu: Any, labels: Any, names: Sequence[str], title: str, note: str = "") -> "Figure":
+def latent_scatter(
+    mu: Any, labels: Any, names: Sequence[str], title: str, note: str = ""
+) -> "Figure":
     """Codes on the plane, coloured by class: mu (N, 2), labels (N,) in 0..9, their names -> Figure.
 
     Raises ValueError for codes that are not on a plane, none at all, and labels that are no classes, of more than
@@ -40,20 +42,34 @@ def latent_scatter(mu: Any, labels: Any, names: Sequence[str], title: str, note:
             "at least 1"
         )
     if labels.dtype.kind not in "iu":
-        raise ValueError(f"the labels are {labels.dtype}, but whole numbers are expected: labels.astype(int)")
+        raise ValueError(
+            f"the labels are {labels.dtype}, but whole numbers are expected: labels.astype(int)"
+        )
     if labels.min() < 0 or labels.max() >= len(CLASSES):
-        raise ValueError(f"the labels run from {labels.min()} to {labels.max()}, but there are colours for 0 to 9")
+        raise ValueError(
+            f"the labels run from {labels.min()} to {labels.max()}, but there are colours for 0 to 9"
+        )
     if labels.max() >= len(names):
-        raise ValueError(f"the labels run up to {labels.max()}, but there are {len(names)} names: one each is due")
+        raise ValueError(
+            f"the labels run up to {labels.max()}, but there are {len(names)} names: one each is due"
+        )
     figure = framed(6.4, 5.0 + HEADER, title, note, constrained=True)
     axes = figure.add_subplot(aspect="equal", adjustable="datalim")
-    colours = np.array(CLASSES)[labels]  # in the order of the data: no class lies on top of another
+    colours = np.array(CLASSES)[
+        labels
+    ]  # in the order of the data: no class lies on top of another
     axes.scatter(mu[:, 0], mu[:, 1], s=5, c=colours, alpha=0.7, linewidths=0)
     classes = np.unique(labels)
     words = [names[k] for k in classes]
     middles = np.stack([np.median(mu[labels == k], axis=0) for k in classes])
     box = (np.ptp(mu, axis=0).max() or 1.0) * np.array([0.02 * max(map(len, words)) + 0.015, 0.04])
-    style: dict[str, Any] = {"size": 9, "weight": "bold", "color": INK, "ha": "center", "va": "center"}
+    style: dict[str, Any] = {
+        "size": 9,
+        "weight": "bold",
+        "color": INK,
+        "ha": "center",
+        "va": "center",
+    }
     style["path_effects"] = [withStroke(linewidth=2.5, foreground="white")]
     for k, word, (x, y) in zip(classes, words, _apart(middles, box), strict=True):
         axes.scatter([], [], s=28, c=CLASSES[k], linewidths=0, label=word)
@@ -61,7 +77,9 @@ def latent_scatter(mu: Any, labels: Any, names: Sequence[str], title: str, note:
     axes.grid(color=FAINT, lw=0.6)
     axes.set_axisbelow(True)
     name_axes(axes, "$z_1$", "$z_2$")
-    figure.legend(loc="outside right center", frameon=False, fontsize=9, labelcolor=INK, handletextpad=0.2)
+    figure.legend(
+        loc="outside right center", frameon=False, fontsize=9, labelcolor=INK, handletextpad=0.2
+    )
     return literal(figure)
 
 

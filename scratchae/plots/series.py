@@ -36,7 +36,9 @@ def series_scores(
     from ..detection.thresholds import as_threshold
 
     if not t.shape == x.shape == scores.shape or t.ndim != 1 or t.size == 0:
-        raise ValueError(f"t, x and scores have shapes {t.shape}, {x.shape}, {scores.shape}, but (T,) is expected")
+        raise ValueError(
+            f"t, x and scores have shapes {t.shape}, {x.shape}, {scores.shape}, but (T,) is expected"
+        )
     threshold = as_threshold(threshold)
     for word, start, stop in events:
         if (np.asarray([start, stop]).dtype.kind in NUMBERS) != (t.dtype.kind in NUMBERS):
@@ -47,9 +49,13 @@ def series_scores(
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
     over = scores > threshold
     upper.plot(t, x, _marker(t), color=TRAIN, lw=0.8, label="series", zorder=3)
-    upper.plot(t[over], x[over], "o", color=TEST, ms=3, mew=0, label="above the threshold", zorder=4)
+    upper.plot(
+        t[over], x[over], "o", color=TEST, ms=3, mew=0, label="above the threshold", zorder=4
+    )
     lower.plot(t, scores, _marker(t), color=INK, lw=0.8, zorder=3)
-    lower.axhline(threshold, color=TEST, lw=1, ls="--", zorder=4, label=f"threshold {threshold:.3g}")
+    lower.axhline(
+        threshold, color=TEST, lw=1, ls="--", zorder=4, label=f"threshold {threshold:.3g}"
+    )
     heights = np.append(scores, threshold)
     if not (heights[np.isfinite(heights)] < 0).any():
         lower.set_ylim(bottom=0)
@@ -58,7 +64,13 @@ def series_scores(
             axes.axvspan(start, stop, color=SHADE, alpha=0.45, lw=0, zorder=1)
         middle = start + (stop - start) / 2  # of two dates there is no sum
         upper.annotate(
-            word, (middle, 1), (0, 2), ("data", "axes fraction"), "offset points", ha="center", fontsize=8
+            word,
+            (middle, 1),
+            (0, 2),
+            ("data", "axes fraction"),
+            "offset points",
+            ha="center",
+            fontsize=8,
         )
     _from_first_to_last(upper, t)
     name_axes(upper, "", units[1])
@@ -93,16 +105,26 @@ def window_pairs(
     columns = 2 if len(pairs) == 4 else min(COLUMNS, len(pairs))
     rows = -(-len(pairs) // columns)
     figure = framed(
-        max(4.6, 3.2 * columns), (2.1 if rows > 1 else 2.9) * rows + 0.3 + HEADER, title, note, constrained=True
+        max(4.6, 3.2 * columns),
+        (2.1 if rows > 1 else 2.9) * rows + 0.3 + HEADER,
+        title,
+        note,
+        constrained=True,
     )
-    panels: list[Axes] = list(figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).flat)
+    panels: list[Axes] = list(
+        figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).flat
+    )
     for i, (axes, (word, (x, y))) in enumerate(zip(panels, pairs.items(), strict=False)):
         axes.fill_between(t, x, y, color=TEST, alpha=0.25, lw=0, label="error", zorder=2)
         axes.plot(t, x, _marker(t), color=TRAIN, lw=2.6, alpha=0.55, label=first, zorder=3)
         axes.plot(t, y, _marker(t), color=TEST, lw=1, label=second, zorder=4)
         axes.set_title(word, fontsize=9, color=INK)
         axes.grid(axis="y", color=FAINT, lw=0.6)
-        name_axes(axes, units[0] if i + columns >= len(pairs) else "", units[1] if i % columns == 0 else "")
+        name_axes(
+            axes,
+            units[0] if i + columns >= len(pairs) else "",
+            units[1] if i % columns == 0 else "",
+        )
         axes.tick_params(labelbottom=i + columns >= len(pairs))
     for axes in panels[len(pairs) :]:
         axes.set_visible(False)
@@ -126,5 +148,10 @@ def _from_first_to_last(axes: "Axes", t: np.ndarray) -> None:
 def _legend_below(figure: "Figure", *panels: "Axes", markerscale: float = 1) -> None:
     """What the panels' lines are, in a row outside of them; points as large there as asked."""
     handles = [handle for axes in panels for handle in axes.get_legend_handles_labels()[0]]
-    style: dict[str, Any] = {"frameon": False, "fontsize": 8, "labelcolor": INK, "markerscale": markerscale}
+    style: dict[str, Any] = {
+        "frameon": False,
+        "fontsize": 8,
+        "labelcolor": INK,
+        "markerscale": markerscale,
+    }
     figure.legend(handles=handles, loc="outside lower center", ncols=3, **style)

@@ -18,7 +18,11 @@ TICKS = 9  # intervals, at most, between the numbers below an axis
 
 
 def tangent_planes(
-    x: np.ndarray, planes: dict[str, tuple[np.ndarray, np.ndarray]], rows: Sequence[int], title: str, note: str = ""
+    x: np.ndarray,
+    planes: dict[str, tuple[np.ndarray, np.ndarray]],
+    rows: Sequence[int],
+    title: str,
+    note: str = "",
 ) -> "Figure":
     """Points x (N, 3) in space, a panel for each estimate of their tangent planes: {word: (V, angle)} -> Figure.
 
@@ -27,7 +31,11 @@ def tangent_planes(
     for no estimate. Source: Rifai et al., "The manifold tangent classifier", 2011, section 2.2.
     """
     N = len(x)
-    if x.shape != (N, 3) or not planes or any((V.shape, a.shape) != ((N, 2, 3), (N,)) for V, a in planes.values()):
+    if (
+        x.shape != (N, 3)
+        or not planes
+        or any((V.shape, a.shape) != ((N, 2, 3), (N,)) for V, a in planes.values())
+    ):
         shapes = {word: (V.shape, a.shape) for word, (V, a) in planes.items()}
         raise ValueError(
             f"x has shape {x.shape} and the estimates {shapes}, but (N, 3) and (N, 2, 3), (N,) of each are expected"
@@ -38,9 +46,15 @@ def tangent_planes(
     extent = np.ptp(x, axis=0)
     panels: list[Any] = []
     for i, (word, (V, angle)) in enumerate(planes.items()):
-        with rc_context({"grid.color": FAINT, "grid.linewidth": 0.5}):  # read as an axis in space is made
-            axes: Any = figure.add_subplot(1, len(planes), i + 1, projection="3d", computed_zorder=False)
-        points = axes.scatter(*x.T, c=angle, cmap="viridis_r", vmin=0, vmax=90, s=9, lw=0, depthshade=False)
+        with rc_context(
+            {"grid.color": FAINT, "grid.linewidth": 0.5}
+        ):  # read as an axis in space is made
+            axes: Any = figure.add_subplot(
+                1, len(planes), i + 1, projection="3d", computed_zorder=False
+            )
+        points = axes.scatter(
+            *x.T, c=angle, cmap="viridis_r", vmin=0, vmax=90, s=9, lw=0, depthshade=False
+        )
         for v in V[list(rows)].swapaxes(0, 1) * ARROW * extent.max():  # (n, 3)
             for ends in (v, -v):
                 axes.quiver(*x[list(rows)].T, *ends.T, color=INK, lw=0.9, arrow_length_ratio=0.3)
@@ -67,9 +81,13 @@ def spectra(values: dict[str, np.ndarray], leading: int, title: str, note: str =
     over the examples. A line marks k = leading. Raises ValueError for more than two models and for another shape.
     Source: Rifai et al., "Contractive auto-encoders", 2011, figure 3.
     """
-    if not 1 <= len(values) <= len(COLOURS) or any(s.ndim != 2 or s.size == 0 for s in values.values()):
+    if not 1 <= len(values) <= len(COLOURS) or any(
+        s.ndim != 2 or s.size == 0 for s in values.values()
+    ):
         shapes = {word: s.shape for word, s in values.items()}
-        raise ValueError(f"the singular values have shapes {shapes}, but one or two of (N, r) are expected")
+        raise ValueError(
+            f"the singular values have shapes {shapes}, but one or two of (N, r) are expected"
+        )
     figure = framed(7.6, 2.9 + HEADER, title, note, constrained=True)
     left, right = figure.subplots(1, 2)
     for (word, s), colour in zip(values.items(), COLOURS, strict=False):
@@ -85,7 +103,10 @@ def spectra(values: dict[str, np.ndarray], leading: int, title: str, note: str =
         style["marker"] = "o" if len(k) <= MARKED else ""
         left.plot(k, s.mean(axis=0), label=word, **style)
         right.plot(k, shares(s).mean(axis=0), **style)
-    for axes, words in ((left, "mean singular value of dh/dx"), (right, "share of ||dh/dx||² in the first k")):
+    for axes, words in (
+        (left, "mean singular value of dh/dx"),
+        (right, "share of ||dh/dx||² in the first k"),
+    ):
         axes.axvline(leading, color=QUIET, lw=0.9, ls=":", zorder=2, label=f"k = {leading}")
         axes.set_title(words, fontsize=9, color=INK)
         axes.set_ylim(bottom=0)

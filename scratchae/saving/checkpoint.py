@@ -22,7 +22,10 @@ from .. import models, optim
 from ..backend import Backend, get_backend
 from .description import construct, describe
 
-FIRST, FORMAT = "scratchae 1", "scratchae 2"  # the first did not tell a class of the reader's from the library's
+FIRST, FORMAT = (
+    "scratchae 1",
+    "scratchae 2",
+)  # the first did not tell a class of the reader's from the library's
 
 
 def save(model: Any, path: str | os.PathLike[str]) -> None:
@@ -46,7 +49,9 @@ def save(model: Any, path: str | os.PathLike[str]) -> None:
         "dtype": model.backend.dtype.name,
     }
     if optimizer is not None:
-        tensors |= {f"optimizer.{name}": to_host(vector) for name, vector in optimizer.vectors.items()}
+        tensors |= {
+            f"optimizer.{name}": to_host(vector) for name, vector in optimizer.vectors.items()
+        }
         metadata["optimizer"] = json.dumps(describe(optimizer))
         metadata["counters"] = json.dumps({"t": optimizer.t, "epoch": optimizer.epoch})
     tensors = {name: np.asarray(a, order="C") for name, a in tensors.items()}
@@ -54,7 +59,9 @@ def save(model: Any, path: str | os.PathLike[str]) -> None:
     _write(Path(path), to_bytes(tensors, metadata))
 
 
-def load(path: str | os.PathLike[str], *, backend: str | Backend = "numpy", classes: Iterable[type] = ()) -> Any:
+def load(
+    path: str | os.PathLike[str], *, backend: str | Backend = "numpy", classes: Iterable[type] = ()
+) -> Any:
     """The model that ``save`` wrote, built on that backend (a name or an object), its optimiser as model.optimizer.
 
     classes: a reader's own classes and functions that the file may name; one that is called like the library's
@@ -77,12 +84,20 @@ def load(path: str | os.PathLike[str], *, backend: str | Backend = "numpy", clas
 
 
 def _by_name(classes: Any) -> dict[str, Any]:
-    custom = tuple(classes) if isinstance(classes, Iterable) and not isinstance(classes, str) else (None,)
+    custom = (
+        tuple(classes)
+        if isinstance(classes, Iterable) and not isinstance(classes, str)
+        else (None,)
+    )
     if not all(inspect.isclass(c) or inspect.isfunction(c) for c in custom):
-        raise TypeError(f"classes is {classes!r}, but a list of classes is expected, such as [Mine]")
+        raise TypeError(
+            f"classes is {classes!r}, but a list of classes is expected, such as [Mine]"
+        )
     named = {c.__name__: c for c in custom}
     if len(named) < len(set(custom)):
-        raise ValueError(f"classes is {custom}, but two have one name: hand in the one that the file means")
+        raise ValueError(
+            f"classes is {custom}, but two have one name: hand in the one that the file means"
+        )
     return named
 
 
@@ -100,9 +115,13 @@ def _restore(metadata: Any, tensors: Any, custom: dict[str, Any], backend: str |
     found = {name: (a.shape, a.dtype.name) for name, a in tensors.items()}
     found = {name: what for name, what in found.items() if not name.startswith("optimizer.")}
     if expected != found:
-        raise ValueError(f"it holds tensors {found}, but its architecture has {expected}: it is damaged")
+        raise ValueError(
+            f"it holds tensors {found}, but its architecture has {expected}: it is damaged"
+        )
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", models.WideCode)  # which was said when the model was first built
+        warnings.simplefilter(
+            "ignore", models.WideCode
+        )  # which was said when the model was first built
         model.build(shape, backend=backend, dtype=dtype)
     for name, view in model.parameters.views().items():
         model.backend.write(view, tensors[name])
@@ -116,10 +135,18 @@ def _restore_optimizer(metadata: Any, tensors: Any, custom: dict[str, Any], mode
     if not isinstance(optimizer, optim.Optimizer):
         raise TypeError(f"{type(optimizer).__name__} is no optimiser")
     optimizer.start(model.parameters)
-    expected = {f"optimizer.{name}": (a.shape, a.dtype.name) for name, a in optimizer.vectors.items()}
-    found = {name: (a.shape, a.dtype.name) for name, a in tensors.items() if name.startswith("optimizer.")}
+    expected = {
+        f"optimizer.{name}": (a.shape, a.dtype.name) for name, a in optimizer.vectors.items()
+    }
+    found = {
+        name: (a.shape, a.dtype.name)
+        for name, a in tensors.items()
+        if name.startswith("optimizer.")
+    }
     counters = json.loads(metadata["counters"])
-    whole = all(type(n) is int and 0 <= n < 1 << 32 for n in counters.values())  # true is no number
+    whole = all(
+        type(n) is int and 0 <= n < 1 << 32 for n in counters.values()
+    )  # true is no number
     if expected != found or set(counters) != {"t", "epoch"} or not whole:
         raise ValueError(
             f"it holds optimiser vectors {found} and counters {counters}, but {type(optimizer).__name__} "
@@ -157,7 +184,9 @@ def _write(path: Path, data: bytes) -> None:
             os.fsync(file.fileno())
         os.replace(temporary, path)
     except OSError as error:
-        raise OSError(f"{path} could not be written ({error.strerror or error}): free or choose a place") from error
+        raise OSError(
+            f"{path} could not be written ({error.strerror or error}): free or choose a place"
+        ) from error
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -166,17 +195,25 @@ def _read(path: Path) -> tuple[dict[str, str], dict[str, np.ndarray]]:
     from safetensors import SafetensorError, safe_open
 
     if not path.is_file():
-        raise FileNotFoundError(f"there is no file {path}: give the path that save(model, path) wrote")
+        raise FileNotFoundError(
+            f"there is no file {path}: give the path that save(model, path) wrote"
+        )
     try:
         with safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, not a dict
     except SafetensorError as error:
-        raise ValueError(f"{path} is no whole safetensors file ({error}): save the model again") from error
+        raise ValueError(
+            f"{path} is no whole safetensors file ({error}): save the model again"
+        ) from error
     if metadata.get("format") not in (FIRST, FORMAT):
         found = metadata.get("format", "no format")
-        raise ValueError(f"{path} says {found!r}, but {FORMAT!r} is expected: give a file that save() wrote")
+        raise ValueError(
+            f"{path} says {found!r}, but {FORMAT!r} is expected: give a file that save() wrote"
+        )
     found, saved = _digest(tensors, metadata), metadata.get("sha256")
     if found != saved:
-        raise ValueError(f"{path} is damaged: it has the SHA-256 {found}, but was saved with {saved}: save again")
+        raise ValueError(
+            f"{path} is damaged: it has the SHA-256 {found}, but was saved with {saved}: save again"
+        )
     return metadata, tensors

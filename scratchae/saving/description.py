@@ -19,7 +19,14 @@ import numpy as np
 from .. import initializers, latents, layers, likelihoods, models, objectives, optim, schedules
 
 CLASSES = (
-    *(layers.Dense, layers.Conv2d, layers.ConvTranspose2d, layers.Flatten, layers.Reshape, layers.Sequential),
+    *(
+        layers.Dense,
+        layers.Conv2d,
+        layers.ConvTranspose2d,
+        layers.Flatten,
+        layers.Reshape,
+        layers.Sequential,
+    ),
     *(layers.MaxPool2d, layers.Upsample2d, layers.LSTM, layers.Tied),
     *(layers.Conv1d, layers.ConvTranspose1d, layers.Repeat),
     *(layers.GaussianNoise, layers.Masking, layers.SaltAndPepper, layers.Dropout),
@@ -32,10 +39,24 @@ CLASSES = (
     *(optim.Adadelta, optim.Adagrad, optim.AdamW, optim.RMSProp),
 )
 FUNCTIONS = (
-    *(initializers.glorot_uniform, initializers.glorot_normal, initializers.he_normal, initializers.he_uniform),
-    *(initializers.torch_uniform, initializers.zeros, initializers.orthogonal, initializers.lstm_bias),
+    *(
+        initializers.glorot_uniform,
+        initializers.glorot_normal,
+        initializers.he_normal,
+        initializers.he_uniform,
+    ),
+    *(
+        initializers.torch_uniform,
+        initializers.zeros,
+        initializers.orthogonal,
+        initializers.lstm_bias,
+    ),
 )
-FOREIGN = ("builtins", "functools", "numpy")  # modules whose objects do not keep what they were made from
+FOREIGN = (
+    "builtins",
+    "functools",
+    "numpy",
+)  # modules whose objects do not keep what they were made from
 LIBRARY: dict[str, Any] = {one.__name__: one for one in (*CLASSES, *FUNCTIONS)}
 
 
@@ -54,8 +75,12 @@ def describe(thing: Any) -> Any:
         raise
     except Exception as error:  # a constructor of the reader's own may raise anything
         why = f"{type(error).__name__}: {error}"
-        raise Unspeakable(thing, f", since it cannot be made again from its arguments ({why})") from error
-    if again != description and json.dumps(again) != json.dumps(description):  # in which nan is nan
+        raise Unspeakable(
+            thing, f", since it cannot be made again from its arguments ({why})"
+        ) from error
+    if again != description and json.dumps(again) != json.dumps(
+        description
+    ):  # in which nan is nan
         raise Unspeakable(thing, ", since made again from its arguments it is another")
     return description
 
@@ -85,7 +110,9 @@ def _named(kind: str, thing: Any, custom: dict[str, Any]) -> dict[str, Any]:
     if LIBRARY.get(name) is thing:
         return {kind: name}
     if custom.setdefault(name, thing) is not thing:
-        raise Unspeakable(thing, f": it is {name}, and another of the reader's own is called so too")
+        raise Unspeakable(
+            thing, f": it is {name}, and another of the reader's own is called so too"
+        )
     return {kind: name, "custom": True}
 
 
@@ -102,7 +129,9 @@ def _arguments(thing: Any) -> dict[str, Any]:
         if not hasattr(holder, p.name):
             raise Unspeakable(thing, f", since its argument {p.name} is no attribute of that name")
     values = {p.name: getattr(holder, p.name) for p in parameters}
-    starred = [i for i, p in enumerate(parameters) if p.kind in (p.POSITIONAL_ONLY, p.VAR_POSITIONAL)]
+    starred = [
+        i for i, p in enumerate(parameters) if p.kind in (p.POSITIONAL_ONLY, p.VAR_POSITIONAL)
+    ]
     # what stands before one of these has no name either
     first = [values.pop(p.name) for p in parameters[: max(starred, default=-1) + 1]]
     if starred and parameters[starred[-1]].kind is inspect.Parameter.VAR_POSITIONAL:
@@ -132,7 +161,9 @@ def construct(description: Any, custom: dict[str, Any], first_format: bool = Fal
     return _construct(description, custom, LIBRARY | custom if first_format else LIBRARY, [])
 
 
-def _construct(description: Any, custom: dict[str, Any], unmarked: dict[str, Any], done: list[Any]) -> Any:
+def _construct(
+    description: Any, custom: dict[str, Any], unmarked: dict[str, Any], done: list[Any]
+) -> Any:
     if isinstance(description, list):
         return [_construct(part, custom, unmarked, done) for part in description]
     if not isinstance(description, dict):
@@ -150,7 +181,10 @@ def _construct(description: Any, custom: dict[str, Any], unmarked: dict[str, Any
         raise TypeError(f"{name} is not what the file says it is")
     if "function" in description:
         return allowed[name]
-    arguments = {key: _construct(part, custom, unmarked, done) for key, part in description["arguments"].items()}
+    arguments = {
+        key: _construct(part, custom, unmarked, done)
+        for key, part in description["arguments"].items()
+    }
     done.append(allowed[name](*arguments.pop("*", ()), **arguments))
     return done[-1]
 

@@ -19,12 +19,16 @@ def callables(callbacks: Iterable[Callback] | Callback | None) -> tuple[Callback
     if callbacks is None or callable(callbacks):
         callbacks = () if callbacks is None else (callbacks,)
     if not isinstance(callbacks, Iterable):
-        raise TypeError(f"callbacks is {callbacks!r}, but a function f(model, history), or several, is expected")
+        raise TypeError(
+            f"callbacks is {callbacks!r}, but a function f(model, history), or several, is expected"
+        )
     callbacks = tuple(callbacks)
     for callback in callbacks:
         not_a_class("callback", callback)
         if not (callable(callback) and accepts(callback, 2)):
-            raise TypeError(f"a callback is {callback!r}, but a function f(model, history) is expected")
+            raise TypeError(
+                f"a callback is {callback!r}, but a function f(model, history) is expected"
+            )
         for name, second in {"begin": "validated", "finish": "history"}.items():
             part = getattr(callback, name, None)
             if hasattr(callback, name) and not (callable(part) and accepts(part, 2)):
@@ -32,7 +36,9 @@ def callables(callbacks: Iterable[Callback] | Callback | None) -> tuple[Callback
                     f"a callback's {name} is {part!r}, but a function (model, {second}) is expected: fit calls it"
                 )
     if sum(isinstance(callback, EarlyStopping) for callback in callbacks) > 1:
-        raise ValueError("callbacks holds more than one EarlyStopping, but a run has one best epoch: keep one")
+        raise ValueError(
+            "callbacks holds more than one EarlyStopping, but a run has one best epoch: keep one"
+        )
     return callbacks
 
 
@@ -59,7 +65,9 @@ class EarlyStopping:
         self.least = real("least", least, 0)
         self.best, self.epoch = math.inf, 0
         self.waited = 0  # epochs of this run since its best, or its beginning
-        self.kept: list[tuple[Any, np.ndarray]] = []  # the best epoch's, values first, each with its place
+        self.kept: list[
+            tuple[Any, np.ndarray]
+        ] = []  # the best epoch's, values first, each with its place
         self.counters: tuple[Any, int, int] = (None, 0, 0)  # its optimiser, t and epoch
         self.owner: Any = None
 

@@ -40,7 +40,9 @@ class History:
     def __getitem__(self, column: str) -> list[Any]:
         for record in self.records:
             if column not in record:
-                raise KeyError(f"no {column!r} in epoch {record.get('epoch')}, which has {', '.join(record)}")
+                raise KeyError(
+                    f"no {column!r} in epoch {record.get('epoch')}, which has {', '.join(record)}"
+                )
         return [record[column] for record in self.records]
 
     def __len__(self) -> int:
@@ -81,10 +83,14 @@ def fit(
     randomness.clock(seed)
     callbacks = callables(callbacks)
     if not isinstance(optimizer, Optimizer):
-        raise TypeError(f"the optimizer is {optimizer!r}, but an optimiser such as Adam(1e-3) is expected")
+        raise TypeError(
+            f"the optimizer is {optimizer!r}, but an optimiser such as Adam(1e-3) is expected"
+        )
     optimizer.rate(optimizer.t + 1)
     if model.parameters.size == 0:
-        raise ValueError(f"this {type(model).__name__} has no parameters to train: give it a layer such as Dense")
+        raise ValueError(
+            f"this {type(model).__name__} has no parameters to train: give it a layer such as Dense"
+        )
     runner = runner_for(model, batch_size, shards, threads)
     for callback in callbacks:
         if hasattr(callback, "begin"):
@@ -92,7 +98,11 @@ def fit(
     optimizer.start(model.parameters)
     model.optimizer = optimizer
     history, first = History(), optimizer.epoch + 1
-    with runner, _interrupts() as stop, Progress(epochs, -(-len(source) // batch_size)) as progress:
+    with (
+        runner,
+        _interrupts() as stop,
+        Progress(epochs, -(-len(source) // batch_size)) as progress,
+    ):
         run = _Run(runner, optimizer, batch_size, seed, stop, progress)
         feeds = runner.feeds(source)
         held_feeds = None if held is None else runner.feeds(held)
@@ -102,14 +112,20 @@ def fit(
                 break
             if held is not None:
                 terms = held_out(runner, held_feeds, len(held), batch_size, seed)
-                run.require_finite(terms, f"on the validation data, after epoch {epoch}", "that epoch left")
+                run.require_finite(
+                    terms, f"on the validation data, after epoch {epoch}", "that epoch left"
+                )
                 record |= {"test_loss": terms.pop("loss"), **terms}
             history.records.append(record)
             progress.line(record, first + epochs - 1)
             answers = [callback(model, history) for callback in callbacks]
             if model.parameters is not optimizer.owner:
-                raise RuntimeError("a callback built the model again while it was trained: build it before fit")
-            if stop.is_set() or any(isinstance(answer, (bool, np.bool_)) and answer for answer in answers):
+                raise RuntimeError(
+                    "a callback built the model again while it was trained: build it before fit"
+                )
+            if stop.is_set() or any(
+                isinstance(answer, (bool, np.bool_)) and answer for answer in answers
+            ):
                 break
         history.interrupted = stop.is_set()
         for callback in callbacks:
@@ -139,20 +155,31 @@ class _Run:
         order = randomness.permutation(n, self.seed, epoch)
         self.runner.set_clock(randomness.clock(self.seed, epoch))
         first = self.optimizer.t + 1
-        with closing(self.runner.steps(feeds, order, self.batch_size, self.optimizer, self.stop.is_set)) as totals:
+        with closing(
+            self.runner.steps(feeds, order, self.batch_size, self.optimizer, self.stop.is_set)
+        ) as totals:
             for step, total in enumerate(totals, first):
                 terms = objective.loss(total)
-                who = "the step before left" if self.runner.kept(total) else "some steps more have left"
+                who = (
+                    "the step before left"
+                    if self.runner.kept(total)
+                    else "some steps more have left"
+                )
                 self.require_finite(terms, f"at step {step} (epoch {epoch})", who)
                 self.progress.step(terms["loss"])
                 seen = total + seen if len(seen) else total
                 if not objective.additive:
-                    sums = {name: sums.get(name, 0.0) + float(total[0]) * value for name, value in terms.items()}
+                    sums = {
+                        name: sums.get(name, 0.0) + float(total[0]) * value
+                        for name, value in terms.items()
+                    }
         if seen[0] == n:
             self.optimizer.epoch = epoch
         self._require_finite_state(epoch)
         seconds = time.perf_counter() - began
-        terms = {name: value / float(seen[0]) for name, value in sums.items()} or objective.loss(seen)
+        terms = {name: value / float(seen[0]) for name, value in sums.items()} or objective.loss(
+            seen
+        )
         record = {"epoch": epoch} | {f"train_{name}": value for name, value in terms.items()}
         return record | {"seconds": seconds, "examples_per_second": float(seen[0]) / seconds}
 
@@ -184,7 +211,9 @@ class _Run:
         """Raise NonFiniteLoss, naming the terms that blew up, unless the loss is finite."""
         if math.isfinite(terms["loss"]):
             return
-        bad = tuple(name for name, value in terms.items() if name != "loss" and not math.isfinite(value))
+        bad = tuple(
+            name for name, value in terms.items() if name != "loss" and not math.isfinite(value)
+        )
         what = ", ".join(f"{name} is {terms[name]}" for name in bad)
         raise NonFiniteLoss(
             f"the loss became {terms['loss']} {where}: {what}; the parameters are as {who} them: "

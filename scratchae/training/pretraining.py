@@ -70,10 +70,14 @@ def pretrain(
     """
     source = _source(model, data)
     if getattr(optimizer, "owner", None) is not None:
-        raise ValueError("the optimizer holds the state of a model, but every stage begins anew: hand in a new one")
+        raise ValueError(
+            "the optimizer holds the state of a model, but every stage begins anew: hand in a new one"
+        )
     stages = _stages(model)
     stacks = [_shallow(model, stage, stages, corruption) for stage in stages]
-    train = partial(fit, epochs=epochs, batch_size=batch_size, shards=shards, threads=threads, seed=seed)
+    train = partial(
+        fit, epochs=epochs, batch_size=batch_size, shards=shards, threads=threads, seed=seed
+    )
     histories: list[History] = []
     for i, (stage, shallow) in enumerate(zip(stages, stacks, strict=True)):
         if i > 0:
@@ -93,7 +97,9 @@ def _source(model: Any, data: Any) -> Images | Values:
         )
     source = fitting_source(model, data, "data")
     if not isinstance(source, (Images, Values)):
-        raise TypeError(f"the data is a {type(source).__qualname__}, but an array, Images or Values are expected")
+        raise TypeError(
+            f"the data is a {type(source).__qualname__}, but an array, Images or Values are expected"
+        )
     return source
 
 
@@ -103,7 +109,9 @@ def _rows(source: Images | Values) -> Any:
 
 def _stages(model: Autoencoder) -> list[Stage]:
     """The encoder cut before each layer with parameters but the first, the decoder where it has those shapes."""
-    encoder, decoder = (leaves(part, getattr(model.objective, part)) for part in ("encoder", "decoder"))
+    encoder, decoder = (
+        leaves(part, getattr(model.objective, part)) for part in ("encoder", "decoder")
+    )
     own, mirrored = _trainable(model, encoder), _trainable(model, decoder)
     if len(own) != len(mirrored):
         raise ValueError(
@@ -116,7 +124,10 @@ def _stages(model: Autoencoder) -> list[Stage]:
             "train the model by fit alone"
         )
     last = [encoder[cut - 1] for cut in own[1:]]
-    ends = [_end(decoder, *gap, *leaf) for gap, leaf in zip(pairwise(mirrored), reversed(last), strict=True)]
+    ends = [
+        _end(decoder, *gap, *leaf)
+        for gap, leaf in zip(pairwise(mirrored), reversed(last), strict=True)
+    ]
     stages = list(zip(_cut(encoder, own[1:]), reversed(_cut(decoder, ends)), strict=True))
     for stage in stages:
         _require_own_ties(*stage)
@@ -140,7 +151,12 @@ def _trainable(model: Autoencoder, layers: Leaves) -> list[int]:
 
 def _tensors(model: Autoencoder, layers: Leaves) -> list[str]:
     """The names of all tensors of those layers, in the order of their declaration."""
-    return [tensor for name, _ in layers for tensor in model.parameters.declared if tensor.startswith(f"{name}.")]
+    return [
+        tensor
+        for name, _ in layers
+        for tensor in model.parameters.declared
+        if tensor.startswith(f"{name}.")
+    ]
 
 
 def _end(decoder: Leaves, first: int, second: int, name: str, layer: Layer) -> int:
@@ -158,12 +174,17 @@ def _cut(layers: Leaves, at: list[int]) -> list[Leaves]:
     return [layers[i:j] for i, j in pairwise([0, *at, len(layers)])]
 
 
-def _shallow(model: Autoencoder, stage: Stage, stages: list[Stage], corruption: Layer | None) -> Autoencoder:
+def _shallow(
+    model: Autoencoder, stage: Stage, stages: list[Stage], corruption: Layer | None
+) -> Autoencoder:
     """f_i and g_i of copied layers as a model of its own, with the model's values."""
     encoder, decoder = ([layer for _, layer in part] for part in stage)
     shape = encoder[0].shape
     if corruption is not None:
-        if not isinstance(corruption, Layer) or copy.deepcopy(corruption).declare(shape) != (shape, {}):
+        if not isinstance(corruption, Layer) or copy.deepcopy(corruption).declare(shape) != (
+            shape,
+            {},
+        ):
             raise TypeError(
                 f"the corruption is {corruption!r}, but a layer that keeps the shape {shape} and has no "
                 "parameters, such as Masking(0.25), is expected"

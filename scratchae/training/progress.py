@@ -17,7 +17,10 @@ class Progress:
         from tqdm import tqdm
 
         self.bar = tqdm(
-            total=self.steps, unit="step", disable=not (sys.stderr and sys.stderr.isatty()), dynamic_ncols=True
+            total=self.steps,
+            unit="step",
+            disable=not (sys.stderr and sys.stderr.isatty()),
+            dynamic_ncols=True,
         )
         return self
 
@@ -35,9 +38,12 @@ class Progress:
 
         Shapes: none. Source: as the class."""
         terms = "  ".join(
-            f"{name.replace('_', ' ')} {value:.4g}" if abs(value) < 1 else f"{name.replace('_', ' ')} {value:.2f}"
+            f"{name.replace('_', ' ')} {value:.4g}"
+            if abs(value) < 1
+            else f"{name.replace('_', ' ')} {value:.2f}"
             for name, value in record.items()
-            if name in ("train_loss", "test_loss", "reconstruction", "kl") or (name == "penalty" and value)
+            if name in ("train_loss", "test_loss", "reconstruction", "kl")
+            or (name == "penalty" and value)
         )
         speed = f"{record['seconds']:.1f} s, {record['examples_per_second']:,.0f} examples/s"
         self.bar.write(f"epoch {record['epoch']:>2}/{last}  {terms}  ({speed})")

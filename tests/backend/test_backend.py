@@ -78,7 +78,10 @@ def test_matmul(backend, dtype, tolerance, rng):
     b, tol = get_backend(backend, dtype), tolerance("layer", dtype)
     for I, K, J in ((1, 1, 1), (3, 5, 2), (17, 1, 4)):
         x, y, out = (b.asarray(rng.normal(size=shape)) for shape in ((K, I), (J, K), (I, J)))
-        before, right = b.to_host(out), b.to_host(x).T.astype("float64") @ b.to_host(y).T.astype("float64")
+        before, right = (
+            b.to_host(out),
+            b.to_host(x).T.astype("float64") @ b.to_host(y).T.astype("float64"),
+        )
         b.matmul(x.T, y.T, out=out)
         np.testing.assert_allclose(b.to_host(out), right, rtol=tol, atol=tol)
         b.write(out, before)
@@ -91,7 +94,9 @@ def test_matmul(backend, dtype, tolerance, rng):
 def test_matmul_in_two_dtypes_with_one_backend(backend, rng):
     """The scratch memory of an accumulating product belongs to its shape and dtype."""
     if backend == "cupy":
-        pytest.skip("cuBLAS accumulates without scratch memory, and products are of the backend's own dtype")
+        pytest.skip(
+            "cuBLAS accumulates without scratch memory, and products are of the backend's own dtype"
+        )
     b, x = get_backend(backend), rng.normal(size=(3, 3))
     for dtype in ("float32", "float64", "float32"):
         out, a = b.zeros((3, 3), dtype), b.asarray(x, dtype)
@@ -103,10 +108,22 @@ def test_products_that_the_gpu_refuses(gpu):
     b = get_backend(gpu)
     a, wide, double = b.zeros((3, 3)), b.zeros((3, 4)), b.zeros((3, 3), "float64")
     for product, error, words in (
-        ((double, a, a), TypeError, r"matmul\(a\) is an array of float64, but float32 in C order is expected"),
-        ((a, np.eye(3), a), TypeError, r"matmul\(b\) is a numpy.ndarray, but .* bring it to the GPU first"),
+        (
+            (double, a, a),
+            TypeError,
+            r"matmul\(a\) is an array of float64, but float32 in C order is expected",
+        ),
+        (
+            (a, np.eye(3), a),
+            TypeError,
+            r"matmul\(b\) is a numpy.ndarray, but .* bring it to the GPU first",
+        ),
         ((a, a, wide[:, :3]), TypeError, r"matmul\(out\) is an array of float32, not in C order"),
-        ((a, wide, a), ValueError, r"matmul of \(3, 3\) and \(3, 4\) does not give \(3, 3\): mend the shapes"),
+        (
+            (a, wide, a),
+            ValueError,
+            r"matmul of \(3, 3\) and \(3, 4\) does not give \(3, 3\): mend the shapes",
+        ),
         ((wide, a, wide), ValueError, r"matmul of \(3, 4\) and \(3, 3\) does not give \(3, 4\)"),
     ):
         with pytest.raises(error, match=words):
@@ -125,7 +142,9 @@ def test_spellings_are_chosen_by_name():
 def test_the_gpu_takes_the_cuda_spelling(gpu):
     b = get_backend(gpu)
     assert (b.name, b.dtype, b.op(SGD).func) == ("cupy", np.float32, SGD.cuda)
-    with pytest.raises(NotImplementedError, match="kernel sgd has no CUDA spelling: use backend 'numpy'"):
+    with pytest.raises(
+        NotImplementedError, match="kernel sgd has no CUDA spelling: use backend 'numpy'"
+    ):
         b.op(Kernel(SGD.definition, SGD.numba))
 
 
@@ -159,9 +178,13 @@ class ndarray:
     shape, dtype = (2, 3), np.dtype("float32")
 
 
-@pytest.mark.parametrize("other, words", [(ndarray(), "cupy.ndarray"), ([[1.0]], "builtins.list"), (3.0, "float")])
+@pytest.mark.parametrize(
+    "other, words", [(ndarray(), "cupy.ndarray"), ([[1.0]], "builtins.list"), (3.0, "float")]
+)
 def test_arrays_of_another_library_are_refused(backend, other, words):
-    with pytest.raises(TypeError, match=f"'{backend}' takes NumPy arrays, not .*{words}.*: bring the values"):
+    with pytest.raises(
+        TypeError, match=f"'{backend}' takes NumPy arrays, not .*{words}.*: bring the values"
+    ):
         get_backend(backend).asarray(other)
 
 
@@ -172,11 +195,30 @@ def test_arrays_of_another_library_are_refused(backend, other, words):
         (("",), {}, "there is no backend ''"),
         (("numpy", "float16"), {}, "'float16', but a backend computes in 'float32' or 'float64'"),
         (("numpy", "int32"), {}, "'int32'"),
-        *((("numpy", d), {}, f"the dtype is {d!r}, but a") for d in (None, "half", "f4,,", 32, "x", {})),
-        (("numpy",), {"precision": "tf32"}, "only the backend 'cupy' takes precision, not 'numpy': leave it out"),
-        (("reference",), {"graph": True}, "only the backend 'cupy' takes graph, not 'reference': leave it out"),
-        (("cupy",), {"precision": "float16"}, "the precision is 'float16': choose one of float32, tf32"),
-        (("cupy", "float64"), {"precision": "tf32"}, "one of float32 products, but the dtype is 'float64'"),
+        *(
+            (("numpy", d), {}, f"the dtype is {d!r}, but a")
+            for d in (None, "half", "f4,,", 32, "x", {})
+        ),
+        (
+            ("numpy",),
+            {"precision": "tf32"},
+            "only the backend 'cupy' takes precision, not 'numpy': leave it out",
+        ),
+        (
+            ("reference",),
+            {"graph": True},
+            "only the backend 'cupy' takes graph, not 'reference': leave it out",
+        ),
+        (
+            ("cupy",),
+            {"precision": "float16"},
+            "the precision is 'float16': choose one of float32, tf32",
+        ),
+        (
+            ("cupy", "float64"),
+            {"precision": "tf32"},
+            "one of float32 products, but the dtype is 'float64'",
+        ),
     ],
 )
 def test_names_and_options_that_there_are_not(arguments, options, words):
@@ -219,20 +261,36 @@ Original error:
 ================================================================
 """
 MISSING = {
-    "not installed": (None, ImportError, "needs CuPy, which is not installed: pip install 'cupy-cuda13x.ctk.'"),
+    "not installed": (
+        None,
+        ImportError,
+        "needs CuPy, which is not installed: pip install 'cupy-cuda13x.ctk.'",
+    ),
     "does not load": (
         ImportError("undefined symbol"),
         ImportError,
         r"needs CuPy, which does not load \(undefined symbol\): install just one of cupy-cuda12x and cupy-cuda13x",
     ),
-    "no driver": (pretend(0, 13_020, None), RuntimeError, "needs an NVIDIA driver, and none is loaded"),
+    "no driver": (
+        pretend(0, 13_020, None),
+        RuntimeError,
+        "needs an NVIDIA driver, and none is loaded",
+    ),
     "an old driver": (
         pretend(12_080, 13_020, 1),
         RuntimeError,
         r"needs a driver for CUDA 13\.2, but this one ends at 12\.8: .*\(pip install 'cupy-cuda12x.ctk.'\)",
     ),
-    "no device": (pretend(13_000, 13_020, None), RuntimeError, "needs an NVIDIA GPU, and the driver sees none"),
-    "no devices": (pretend(13_000, 12_090, 0), RuntimeError, "needs an NVIDIA GPU, and the driver sees none"),
+    "no device": (
+        pretend(13_000, 13_020, None),
+        RuntimeError,
+        "needs an NVIDIA GPU, and the driver sees none",
+    ),
+    "no devices": (
+        pretend(13_000, 12_090, 0),
+        RuntimeError,
+        "needs an NVIDIA GPU, and the driver sees none",
+    ),
 }
 
 
@@ -252,7 +310,9 @@ def put_in_the_place_of_cupy(monkeypatch, cupy):
 def test_cupy_says_what_is_missing(monkeypatch, name):
     cupy, error, words = MISSING[name]
     put_in_the_place_of_cupy(monkeypatch, cupy)
-    with pytest.raises(error, match=f"^backend 'cupy' {words}.*, or use backend 'numpy'$") as caught:
+    with pytest.raises(
+        error, match=f"^backend 'cupy' {words}.*, or use backend 'numpy'$"
+    ) as caught:
         get_backend("cupy")
     assert "\n" not in str(caught.value)
 
@@ -266,7 +326,9 @@ def test_of_what_cupy_says_the_cause_is_told(monkeypatch):
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("version, built_for", [(13_000, 13_020), (13_000, 12_090), (12_020, 12_090)])
+@pytest.mark.parametrize(
+    "version, built_for", [(13_000, 13_020), (13_000, 12_090), (12_020, 12_090)]
+)
 def test_a_driver_that_is_new_enough(monkeypatch, version, built_for):
     cupy = pretend(version, built_for, 1)
     put_in_the_place_of_cupy(monkeypatch, cupy)
@@ -277,7 +339,9 @@ def finder(name):
     """cuda.pathfinder as it answers without the library."""
 
     def load(library):
-        raise RuntimeError(f'Failure finding "lib{library}.so": No such file\n  listdir("/usr/lib")')
+        raise RuntimeError(
+            f'Failure finding "lib{library}.so": No such file\n  listdir("/usr/lib")'
+        )
 
     return SimpleNamespace(load_nvidia_dynamic_lib=load)
 
@@ -287,7 +351,9 @@ def not_installed(name):
 
 
 def a_broken_link(name):
-    return SimpleNamespace(load_nvidia_dynamic_lib=lambda _: SimpleNamespace(abs_path="/nowhere/libcublas.so.13"))
+    return SimpleNamespace(
+        load_nvidia_dynamic_lib=lambda _: SimpleNamespace(abs_path="/nowhere/libcublas.so.13")
+    )
 
 
 @pytest.mark.parametrize(
@@ -301,7 +367,9 @@ def a_broken_link(name):
 def test_cublas_is_missing(monkeypatch, pathfinder, words):
     monkeypatch.setattr(cublas, "import_module", pathfinder)
     brings = r"pip install 'cupy-cuda13x\[ctk\]' .* brings it, or use backend 'numpy'$"
-    with pytest.raises(RuntimeError, match=rf"^backend 'cupy' needs cuBLAS, .* \({words}\): {brings}") as caught:
+    with pytest.raises(
+        RuntimeError, match=rf"^backend 'cupy' needs cuBLAS, .* \({words}\): {brings}"
+    ) as caught:
         cublas.library()
     assert "\n" not in str(caught.value)
 

@@ -29,7 +29,11 @@ def raising(error):
     [
         (KeyboardInterrupt(), 130, "\nbench: interrupted\n"),
         (ValueError("no"), 2, "bench: no\n"),
-        (KeyError("no kernel's name begins with 'x'"), 2, "bench: no kernel's name begins with 'x'\n"),
+        (
+            KeyError("no kernel's name begins with 'x'"),
+            2,
+            "bench: no kernel's name begins with 'x'\n",
+        ),
     ],
 )
 def test_old_results_stay_until_new_ones_replace_them(error, status, words, tmp_path, capsys):
@@ -49,13 +53,15 @@ def test_a_link_to_what_is_not_there_yet_stays(tmp_path):
     assert (tmp_path / "link").is_symlink() and not (tmp_path / "new.json").exists()
 
 
-@pytest.mark.parametrize(("file", "reason"), [("", "Is a directory"), ("no/file", "No such file or directory")])
-def test_a_file_that_cannot_be_written_to_is_told_before_anything_is_measured(file, reason, tmp_path, capsys):
+@pytest.mark.parametrize(
+    ("file", "reason"), [("", "Is a directory"), ("no/file", "No such file or directory")]
+)
+def test_a_file_that_cannot_be_written_to_is_told_before_anything_is_measured(
+    file, reason, tmp_path, capsys
+):
     done = []
     assert ended(lambda: done.append(1), file=tmp_path / file) == 2 and not done
-    sentence = (
-        f"bench: --json is {str(tmp_path / file)!r}, which cannot be written to ({reason}): give another file\n"
-    )
+    sentence = f"bench: --json is {str(tmp_path / file)!r}, which cannot be written to ({reason}): give another file\n"
     assert capsys.readouterr().err == sentence
 
 

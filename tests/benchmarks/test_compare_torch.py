@@ -22,11 +22,25 @@ import race  # noqa: E402
 import recipes  # noqa: E402
 
 TORCH = importlib.util.find_spec("torch") is not None
-needs_torch = pytest.mark.skipif(not TORCH, reason="needs PyTorch, the other contestant: pip install torch")
-FIELDS = {"recipe", "batch", "threads", "ours_ms", "torch_ms", "torch_best", "torch_best_ms", "ratio", "spread"}
+needs_torch = pytest.mark.skipif(
+    not TORCH, reason="needs PyTorch, the other contestant: pip install torch"
+)
+FIELDS = {
+    "recipe",
+    "batch",
+    "threads",
+    "ours_ms",
+    "torch_ms",
+    "torch_best",
+    "torch_best_ms",
+    "ratio",
+    "spread",
+}
 FIELDS |= {"floor_ms", "floor_ratio", "gflops"}
 OUR_TENSORS = [
-    (name, tensor) for name in recipes.RECIPES for tensor in recipes.build(recipes.RECIPES[name]).parameters.views()
+    (name, tensor)
+    for name in recipes.RECIPES
+    for tensor in recipes.build(recipes.RECIPES[name]).parameters.views()
 ]
 
 
@@ -36,7 +50,9 @@ def smoke(tmp_path_factory):
     out = tmp_path_factory.mktemp("smoke") / "speed.json"
     command = [sys.executable, ROOT / "benchmarks" / "compare_torch.py", "--smoke", "--json", out]
     env = os.environ | {"PYTHONPATH": str(ROOT), "OPENBLAS_CORETYPE": "Haswell"}
-    done = subprocess.run(command, cwd=out.parent, env=env, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(
+        command, cwd=out.parent, env=env, capture_output=True, text=True, timeout=120
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     return json.loads(out.read_text()), done.stdout
 
@@ -62,19 +78,38 @@ def test_smoke_measures_pytorch(smoke):
     rows, _ = smoke
     for row, count in zip(rows, (2, 4), strict=True):
         assert len(row["torch_ms"]) == count and min(row["torch_ms"].values()) > 0
-        assert row["torch_best_ms"] == row["torch_ms"][row["torch_best"]] == min(row["torch_ms"].values())
+        assert (
+            row["torch_best_ms"]
+            == row["torch_ms"][row["torch_best"]]
+            == min(row["torch_ms"].values())
+        )
         assert row["ratio"] == pytest.approx(row["torch_best_ms"] / row["ours_ms"])
         assert row["spread"][0] <= row["spread"][1]
 
 
 def test_without_pytorch(monkeypatch, capsys):
-    about = {"torch": None, "cpu": "x", "cores": 1, "python": "3", "numba": "0", "numpy": "2", "blas": "x"}
+    about = {
+        "torch": None,
+        "cpu": "x",
+        "cores": 1,
+        "python": "3",
+        "numba": "0",
+        "numpy": "2",
+        "blas": "x",
+    }
     monkeypatch.setattr(compare_torch, "machine", lambda: about | {"removed": []})
     monkeypatch.setattr(race.Race, "run", lambda self, complain: pytest.fail("it must not start"))
     with pytest.raises(SystemExit) as ended:
         compare_torch.main([])
     assert ended.value.code == 2 and "pip install torch==2.13.0" in capsys.readouterr().err
-    alone = {"recipe": "r", "batch": 1, "threads": 1, "ours_ms": 2.0, "torch_best": None, "floor_ms": 1.0}
+    alone = {
+        "recipe": "r",
+        "batch": 1,
+        "threads": 1,
+        "ours_ms": 2.0,
+        "torch_best": None,
+        "floor_ms": 1.0,
+    }
     alone |= {"floor_ratio": 2.0, "interruptions": 0}
     monkeypatch.setattr(race.Race, "run", lambda self, complain: dict(alone))
     assert compare_torch.main(["--smoke"]) == 0
@@ -102,9 +137,15 @@ def test_flops_of_convolutions():
 
 def test_flops_of_lstms():
     """7 steps: W of 1x12 in 2 passes, R of 3x12 in 3; then W of 3x20, R of 5x20 and 5x1 on each step in 3."""
-    encoder, decoder = [sa.LSTM(1, 3, False)], [sa.Repeat(7), sa.LSTM(3, 5, True), sa.Conv1d(5, 1, 1)]
+    encoder, decoder = (
+        [sa.LSTM(1, 3, False)],
+        [sa.Repeat(7), sa.LSTM(3, 5, True), sa.Conv1d(5, 1, 1)],
+    )
     expected = 7 * 2 * (2 * 12 + 3 * 36 + 3 * 60 + 3 * 100 + 3 * 5)
-    assert flops(encoder, decoder, (7, 1), 1) == expected and flops(encoder, decoder, (7, 1), 9) == 9 * expected
+    assert (
+        flops(encoder, decoder, (7, 1), 1) == expected
+        and flops(encoder, decoder, (7, 1), 9) == 9 * expected
+    )
 
 
 def test_flops_of_the_dense_vae():
@@ -122,14 +163,20 @@ def first_step(name):
 
 def both(name, tensor=None, layouts=(False, True)):
     """Race's check of the first step, with one W or R wrong by 0.1 %, or one b by 0.001."""
-    torch_recipes = pytest.importorskip("torch_recipes", reason="needs PyTorch, the other contestant")
+    torch_recipes = pytest.importorskip(
+        "torch_recipes", reason="needs PyTorch, the other contestant"
+    )
     data, first = first_step(name)
     weights = dict(first)
     if tensor is not None:
-        weights[tensor] = weights[tensor] * 1.001 if tensor[-1] in "WR" else weights[tensor] + 0.001
+        weights[tensor] = (
+            weights[tensor] * 1.001 if tensor[-1] in "WR" else weights[tensor] + 0.001
+        )
     for last in layouts if data.ndim == 4 else (False,):
         model = torch_recipes.build(name, weights, last)
-        theirs = torch_recipes.first_step(model, torch_recipes.tensor(data, last), first.get("eps"), last)
+        theirs = torch_recipes.first_step(
+            model, torch_recipes.tensor(data, last), first.get("eps"), last
+        )
         race.require_same(first, theirs, name)
 
 
@@ -177,7 +224,8 @@ def test_the_environment_of_a_child(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("options", "words"), [("--only deep", "deep"), ("--rounds 0", "'0'"), ("--threads two", "'two'")]
+    ("options", "words"),
+    [("--only deep", "deep"), ("--rounds 0", "'0'"), ("--threads two", "'two'")],
 )
 def test_user_errors_are_one_sentence(options, words, capsys):
     with pytest.raises(SystemExit) as ended:

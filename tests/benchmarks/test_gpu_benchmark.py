@@ -28,9 +28,21 @@ import recipes  # noqa: E402
 import scratchae as sa  # noqa: E402
 
 TORCH = importlib.util.find_spec("torch") is not None
-needs_torch = pytest.mark.skipif(not TORCH, reason="needs PyTorch, the other contestant: pip install torch")
+needs_torch = pytest.mark.skipif(
+    not TORCH, reason="needs PyTorch, the other contestant: pip install torch"
+)
 HERE = gpu_turns.Place(gpu_turns.Here, "cpu")
-ONE_RACE = ["--smoke", "--sections", "recipes", "--only", "ecg", "--precision", "float32", "--rounds", "1"]
+ONE_RACE = [
+    "--smoke",
+    "--sections",
+    "recipes",
+    "--only",
+    "ecg",
+    "--precision",
+    "float32",
+    "--rounds",
+    "1",
+]
 
 
 def printed(options, place=HERE):
@@ -85,32 +97,66 @@ def test_smoke_measures(smoke):
 @needs_torch
 def test_smoke_races(smoke):
     rows = smoke[0]["recipes"]
-    assert [(row["recipe"], row["batch"]) for row in rows] == [("dense_vae", 4), ("tf_denoiser", 4)]
+    assert [(row["recipe"], row["batch"]) for row in rows] == [
+        ("dense_vae", 4),
+        ("tf_denoiser", 4),
+    ]
     for row, count in zip(rows, (1, 2), strict=True):
         assert len(row["torch_ms"]) == count and row["ours_ms"] > 0 and row["ours_mib"] > 0
-        assert row["torch_best_ms"] == row["torch_ms"][row["torch_best"]] == min(row["torch_ms"].values())
+        assert (
+            row["torch_best_ms"]
+            == row["torch_ms"][row["torch_best"]]
+            == min(row["torch_ms"].values())
+        )
         assert row["ratio"] == pytest.approx(row["torch_best_ms"] / row["ours_ms"])
         assert [len(blocks) for blocks in row["ours_rounds"]] == [1, 1]
 
 
 def test_the_ratio_and_its_spread():
-    theirs = {"eager": [[6.0, 6.0, 7.0], [8.0, 8.0, 8.0]], "graph": [[2.0, 3.0, 9.0], [4.0, 4.0, 5.0]]}
+    theirs = {
+        "eager": [[6.0, 6.0, 7.0], [8.0, 8.0, 8.0]],
+        "graph": [[2.0, 3.0, 9.0], [4.0, 4.0, 5.0]],
+    }
     row = gpu_race.summary([[1.0, 1.0, 5.0], [2.0, 2.0, 1.0]], theirs)
     assert row["ours_ms"] == 1.5 and row["torch_ms"] == {"eager": 7.5, "graph": 4.0}
     assert row["torch_best"] == "graph" and row["ratio"] == pytest.approx(4 / 1.5)
     assert row["spread"] == [4 / 2, 3 / 1]
     about = {"recipe": "ecg", "batch": 9, "precision": "tf32", "ours_mib": 1.26, "torch_mib": None}
     cells = gpu_tables.line("recipes", about | row).split()
-    assert cells == ["ecg", "9", "tf32", "1.5000", "4.0000", "2.67x", "2.00-3.00", "1.3", "-", "graph"]
+    assert cells == [
+        "ecg",
+        "9",
+        "tf32",
+        "1.5000",
+        "4.0000",
+        "2.67x",
+        "2.00-3.00",
+        "1.3",
+        "-",
+        "graph",
+    ]
     alone = gpu_race.summary([[3.0]], {})
     assert alone["ours_ms"] == 3.0 and alone["torch_best"] is None
-    assert gpu_tables.line("recipes", about | alone).split()[3:] == ["3.0000", "-", "-", "-", "1.3", "-"]
+    assert gpu_tables.line("recipes", about | alone).split()[3:] == [
+        "3.0000",
+        "-",
+        "-",
+        "-",
+        "1.3",
+        "-",
+    ]
 
 
 def test_where_the_seconds_of_the_job_went():
     """Epochs of 3, 2 and 2 s; half a second from the end of each to the next; 1 s before the first."""
     found = gpu_job.seconds([3.0, 2.0, 2.0], [4.5, 7.0, 9.5], 9.5)
-    assert found == {"training_s": 7, "first_epoch_s": 3, "evaluation_s": 1.5, "rest_s": 1, "total_s": 9.5}
+    assert found == {
+        "training_s": 7,
+        "first_epoch_s": 3,
+        "evaluation_s": 1.5,
+        "rest_s": 1,
+        "total_s": 9.5,
+    }
 
 
 def test_every_setting_of_pytorch():
@@ -128,7 +174,13 @@ def test_all_that_is_asked_for():
         ("dense_vae", 128, "tf32"),
     ]
     assert len(races) == 2 * (4 + 1) and {r.steps for r in races} == {100}
-    assert {r.batch: r.examples for r in races} == {128: 60_000, 1: 60_000, 16: 60_000, 1024: 102_400, 512: 60_000}
+    assert {r.batch: r.examples for r in races} == {
+        128: 60_000,
+        1: 60_000,
+        16: 60_000,
+        1024: 102_400,
+        512: 60_000,
+    }
     assert {r.modes for r in bench.races(options, torch=False)} == {()}
     assert [part["batch"] for part in bench.parts("graphs", options)] == [128, 512]
 
@@ -148,11 +200,18 @@ def test_the_first_step_is_that_of_the_cpu(gpu, name, tolerance):
 
 def test_another_model_is_told():
     ours = {"loss": 100.0, "gradients": [1.0, 2.0]}
-    assert gpu_race.difference(ours, {"loss": 100.005, "gradients": [1.0005, 2.0]}, "float32") is None
+    assert (
+        gpu_race.difference(ours, {"loss": 100.005, "gradients": [1.0005, 2.0]}, "float32") is None
+    )
     words = gpu_race.difference(ours, {"loss": 100.02, "gradients": [1.0, 2.0]}, "float32")
-    assert "not the same model: of the loss of the first step one is 100.02 in PyTorch and 100 here" in words
+    assert (
+        "not the same model: of the loss of the first step one is 100.02 in PyTorch and 100 here"
+        in words
+    )
     assert gpu_race.difference(ours, {"loss": 100.02, "gradients": [1.0, 2.0]}, "tf32") is None
-    assert "gradients" in gpu_race.difference(ours, {"loss": 100.0, "gradients": [1.0, 2.1]}, "tf32")
+    assert "gradients" in gpu_race.difference(
+        ours, {"loss": 100.0, "gradients": [1.0, 2.1]}, "tf32"
+    )
     assert gpu_race.difference(ours, {"loss": float("nan"), "gradients": []}, "tf32")
 
 
@@ -174,7 +233,10 @@ def test_a_mode_that_fails_is_told_and_the_others_go_on(gpu, monkeypatch):
     monkeypatch.setattr(gpu_theirs, "captured", captured)
     status, words = printed([*ONE_RACE, "--modes", "graph", "eager"])
     assert status == 1 and words.splitlines()[-1].endswith(" eager")
-    assert "gpu: ecg, batch 4, float32, PyTorch graph: RuntimeError: no graphs; the others go on\n" in words
+    assert (
+        "gpu: ecg, batch 4, float32, PyTorch graph: RuntimeError: no graphs; the others go on\n"
+        in words
+    )
 
 
 @needs_torch
@@ -187,7 +249,9 @@ def test_precision_of_pytorch_is_put_back():
     for precision, word in (("tf32", "high"), ("float32", "highest")):
         with gpu_theirs.float32(precision):
             assert torch.get_float32_matmul_precision() == word
-            assert cudnn.allow_tf32 == torch.backends.cuda.matmul.allow_tf32 == (precision == "tf32")
+            assert (
+                cudnn.allow_tf32 == torch.backends.cuda.matmul.allow_tf32 == (precision == "tf32")
+            )
     assert before == (torch.get_float32_matmul_precision(), cudnn.allow_tf32, cudnn.benchmark)
 
 
@@ -201,7 +265,13 @@ def test_ours_alone_where_pytorch_sees_no_gpu(gpu, monkeypatch):
 
 
 def test_the_header():
-    about = {"gpu": "H", "memory": 80 << 30, "driver": "580.1", "driver_cuda": 13010, "runtime": 13000}
+    about = {
+        "gpu": "H",
+        "memory": 80 << 30,
+        "driver": "580.1",
+        "driver_cuda": 13010,
+        "runtime": 13000,
+    }
     about |= {"cupy": "14.0", "torch": None, "torch_sees": False, "device": "cuda"}
     first, second = gpu_tables.header(about, "install it").splitlines()
     assert first == "H, 80.0 GiB, driver 580.1 (CUDA up to 13.1); CuPy 14.0, CUDA runtime 13.0"
@@ -249,7 +319,9 @@ def test_a_child_that_fails_gives_a_sentence():
         child.process.wait()
 
 
-@pytest.mark.parametrize(("options", "words"), [("--sections deep", "deep"), ("--rounds 0", "'0'")])
+@pytest.mark.parametrize(
+    ("options", "words"), [("--sections deep", "deep"), ("--rounds 0", "'0'")]
+)
 def test_user_errors_are_one_sentence(options, words, capsys):
     with pytest.raises(SystemExit) as ended:
         bench.main(options.split())

@@ -24,7 +24,9 @@ def smoke(tmp_path_factory):
     out = tmp_path_factory.mktemp("smoke") / "main_job.json"
     command = [sys.executable, ROOT / "benchmarks" / "main_job.py", "--smoke", "--json", out]
     env = os.environ | {"PYTHONPATH": str(ROOT)}
-    done = subprocess.run(command, cwd=out.parent, env=env, capture_output=True, text=True, timeout=240)
+    done = subprocess.run(
+        command, cwd=out.parent, env=env, capture_output=True, text=True, timeout=240
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     return json.loads(out.read_text()), done.stdout, out.parent
 
@@ -36,7 +38,9 @@ def test_smoke(smoke):
     assert start["warm_step"] > 0 and 0 < ours["median"] == ours["seconds"][0]
     assert 0 < ours["test_loss"] < 544  # 784 log 2, what no learning costs
     assert "start, seconds" in printed and "python examples/vae_mnist.py" in printed
-    assert [path.name for path in folder.iterdir()] == ["main_job.json"]  # all else went to a temporary folder
+    assert [path.name for path in folder.iterdir()] == [
+        "main_job.json"
+    ]  # all else went to a temporary folder
     assert ("PyTorch is not installed" in printed) == (not TORCH)
 
 

@@ -36,7 +36,9 @@ class Fake(reproduce.Bench):
         out = self.folder(name, seed)
         out.mkdir(parents=True, exist_ok=True)
         record = {"test_mse": (10 + seed) / 1000, "test_bce": (10 + seed) / 1000}
-        (out / "metrics.jsonl").write_text(json.dumps({"test_mse": 9}) + "\n" + json.dumps(record) + "\n")
+        (out / "metrics.jsonl").write_text(
+            json.dumps({"test_mse": 9}) + "\n" + json.dumps(record) + "\n"
+        )
         return 1.5
 
 
@@ -62,10 +64,19 @@ def objects(bench):
     return json.loads((bench.results / "results.json").read_text())
 
 
-def test_rows_are_written_kept_and_run_again_when_they_are_asked_otherwise(tmp_path, monkeypatch, capsys):
+def test_rows_are_written_kept_and_run_again_when_they_are_asked_otherwise(
+    tmp_path, monkeypatch, capsys
+):
     bench = Fake(tmp_path)
     assert reproduce.reproduce(bench, ["keras", "fashion"]) == 1  # .011 is above fashion's bar
-    assert bench.ran == [("keras", 0), ("keras", 1), ("keras", 2), ("fashion", 0), ("fashion", 1), ("fashion", 2)]
+    assert bench.ran == [
+        ("keras", 0),
+        ("keras", 1),
+        ("keras", 2),
+        ("fashion", 0),
+        ("fashion", 1),
+        ("fashion", 2),
+    ]
     first, second = objects(bench)  # in the order of the recipes
     assert first.keys() >= WANTED and first["name"] == "fashion" and second["name"] == "keras"
     assert first["ours"] == pytest.approx(0.011) and first["each"] == [0.010, 0.011, 0.012]
@@ -81,7 +92,9 @@ def test_rows_are_written_kept_and_run_again_when_they_are_asked_otherwise(tmp_p
     again = Fake(tmp_path)
     assert reproduce.reproduce(again, ["keras", "fashion"]) == 1 and again.ran == []
     assert "keras: kept" in capsys.readouterr().out
-    monkeypatch.setitem(published.RECIPES, "fashion", replace(published.RECIPES["fashion"], seeds=(5,)))
+    monkeypatch.setitem(
+        published.RECIPES, "fashion", replace(published.RECIPES["fashion"], seeds=(5,))
+    )
     reproduce.reproduce(again, ["keras", "fashion"])
     assert again.ran == [("fashion", 5)]
     assert [row["each"] for row in objects(again)] == [[0.015], second["each"]]
@@ -92,7 +105,10 @@ def test_a_failure_is_a_sentence_and_the_others_are_run(tmp_path, capsys):
     assert reproduce.reproduce(bench, ["fashion", "keras"]) == 1
     assert [row["name"] for row in objects(bench)] == ["keras"]
     printed = capsys.readouterr()
-    assert printed.err == "fashion has no luck\n" and "not reached: fashion has no luck" in printed.out
+    assert (
+        printed.err == "fashion has no luck\n"
+        and "not reached: fashion has no luck" in printed.out
+    )
 
 
 def test_a_recipe_starts_from_the_weights_of_another(tmp_path, monkeypatch):
@@ -100,12 +116,21 @@ def test_a_recipe_starts_from_the_weights_of_another(tmp_path, monkeypatch):
     bench = reproduce.Bench(tmp_path, tmp_path, quick=False)
     bench.run("conv_denoiser", 0)
     clean, noisy = (" ".join(command[1:]) for command in children.commands)
-    assert "--start" not in clean and "--strict-data" in clean and clean.endswith(str(tmp_path / "conv" / "0"))
-    assert f"--start {tmp_path / 'conv' / '0' / 'weights.safetensors'}" in noisy and "--noise 0.4" in noisy
+    assert (
+        "--start" not in clean
+        and "--strict-data" in clean
+        and clean.endswith(str(tmp_path / "conv" / "0"))
+    )
+    assert (
+        f"--start {tmp_path / 'conv' / '0' / 'weights.safetensors'}" in noisy
+        and "--noise 0.4" in noisy
+    )
 
 
 @pytest.mark.parametrize("quick", [True, False])
-def test_a_recipe_that_another_starts_from_is_trained_once_per_command(quick, tmp_path, monkeypatch):
+def test_a_recipe_that_another_starts_from_is_trained_once_per_command(
+    quick, tmp_path, monkeypatch
+):
     children = Children(monkeypatch)
     monkeypatch.setattr(reproduce, "commit", lambda: "abc-dirty")
     for _ in range(2):
@@ -133,11 +158,15 @@ def test_a_run_that_was_finished_is_not_repeated(tmp_path, monkeypatch):
     with pytest.raises(reproduce.Failed, match="no word"):
         run("def")
     children.returncode = 0
-    assert run("abc") == 1  # what failed, or was stopped, spoilt what was finished at another commit
+    assert (
+        run("abc") == 1
+    )  # what failed, or was stopped, spoilt what was finished at another commit
     assert run("def") == 1
 
 
-@pytest.mark.parametrize("text", ["", "[]", "null", '{"commit": "abc"}', '{"commit": "abc", "seconds": "x"}'])
+@pytest.mark.parametrize(
+    "text", ["", "[]", "null", '{"commit": "abc"}', '{"commit": "abc", "seconds": "x"}']
+)
 def test_a_damaged_mark_is_none(text, tmp_path):
     for name in marks.LEFT:
         (tmp_path / name).write_text("")
@@ -182,7 +211,9 @@ def test_a_row_that_started_from_other_weights_is_run_again(tmp_path, monkeypatc
     bench = Fake(tmp_path)
     reproduce.reproduce(bench, ["conv_denoiser"])
     monkeypatch.setitem(
-        published.RECIPES, "conv_denoiser", replace(published.RECIPES["conv_denoiser"], start="fashion")
+        published.RECIPES,
+        "conv_denoiser",
+        replace(published.RECIPES["conv_denoiser"], start="fashion"),
     )
     reproduce.reproduce(bench, ["conv_denoiser"])
     assert bench.ran == [("conv_denoiser", 0)] * 2
@@ -193,7 +224,9 @@ def test_rows_that_are_not_asked_for_stay(tmp_path, monkeypatch):
     bench = Fake(tmp_path)
     assert reproduce.reproduce(bench, ["fashion"]) == 1
     old = objects(bench)
-    monkeypatch.setitem(published.RECIPES, "fashion", replace(published.RECIPES["fashion"], seeds=(5,)))
+    monkeypatch.setitem(
+        published.RECIPES, "fashion", replace(published.RECIPES["fashion"], seeds=(5,))
+    )
     assert reproduce.reproduce(bench, ["keras"]) == 0
     assert objects(bench)[:1] == old
 
@@ -202,7 +235,9 @@ def test_a_run_uses_this_checkout_and_is_alone(tmp_path, monkeypatch):
     def rival(log):
         log.write("at work\n")
         log.flush()
-        with pytest.raises(reproduce.Failed, match="fashion, seed 0, is being trained by another process"):
+        with pytest.raises(
+            reproduce.Failed, match="fashion, seed 0, is being trained by another process"
+        ):
             other.run("fashion", 0)
 
     bench, other = (reproduce.Bench(tmp_path, tmp_path, quick=False) for _ in range(2))
@@ -246,7 +281,17 @@ def test_the_commit(tmp_path, monkeypatch):
     """None outside a checkout of this project, and without git; the results themselves are no change."""
     monkeypatch.setattr(marks, "HERE", tmp_path)
     assert marks.commit() is None
-    git = ["git", "-C", tmp_path, "-c", "user.name=n", "-c", "user.email=e", "-c", "init.defaultBranch=main"]
+    git = [
+        "git",
+        "-C",
+        tmp_path,
+        "-c",
+        "user.name=n",
+        "-c",
+        "user.email=e",
+        "-c",
+        "init.defaultBranch=main",
+    ]
     (tmp_path / "docs").mkdir()
     for name in ("file", "docs/results.json"):
         (tmp_path / name).write_text("1")
@@ -269,7 +314,9 @@ def test_quick_runs_and_their_numbers(tmp_path):
     assert reproduce.reproduce(bench, ["ecg", "sparse"]) == 0  # tiny runs may miss their bars
     rows = objects(bench)
     assert [row["name"] for row in rows] == ["ecg"] * 3 + ["sparse"] * 2
-    assert all(row["ours"] > 0 and len(row["seeds"]) == 1 and row["reached"] is None for row in rows)
+    assert all(
+        row["ours"] > 0 and len(row["seeds"]) == 1 and row["reached"] is None for row in rows
+    )
     assert "missed" not in (bench.results / "results.md").read_text()
 
 
@@ -277,7 +324,9 @@ def test_an_example_that_fails_gives_its_last_words(tmp_path, monkeypatch):
     wrong = replace(published.RECIPES["fashion"], command="autoencoder_fashion.py --lr -1")
     monkeypatch.setitem(published.RECIPES, "fashion", wrong)
     bench = reproduce.Bench(tmp_path, tmp_path, quick=True)
-    with pytest.raises(reproduce.Failed, match=r"fashion, seed 0, ended with status 2: autoencoder_fashion: .*-1"):
+    with pytest.raises(
+        reproduce.Failed, match=r"fashion, seed 0, ended with status 2: autoencoder_fashion: .*-1"
+    ):
         bench.run("fashion", 0)
 
 
@@ -318,12 +367,17 @@ def test_each_number_is_read_from_its_column(tmp_path):
     (tmp_path / "plain").mkdir()
     (tmp_path / "metrics.jsonl").write_text("{}\n" + json.dumps(record) + "\n")
     (tmp_path / "plain" / "metrics.jsonl").write_text('{"code_activity": 8.0}\n')
-    found = {name: [m.read(tmp_path) for m in recipe.metrics] for name, recipe in published.RECIPES.items()}
+    found = {
+        name: [m.read(tmp_path) for m in recipe.metrics]
+        for name, recipe in published.RECIPES.items()
+    }
     assert found == METRICS
 
 
 def test_bars():
-    up, down = (published.Metric("", published.last("x"), None, 0.5, higher) for higher in (True, False))
+    up, down = (
+        published.Metric("", published.last("x"), None, 0.5, higher) for higher in (True, False)
+    )
     assert [results_page.reached(up, v) for v in (0.4, 0.5, 0.6)] == [False, True, True]
     assert [results_page.reached(down, v) for v in (0.4, 0.5, 0.6)] == [True, True, False]
     assert results_page.reached(replace(up, bar=None), 0.4) is None
@@ -346,7 +400,11 @@ def test_what_is_kept_is_told_in_the_words_of_today(tmp_path, monkeypatch):
     monkeypatch.setitem(published.RECIPES, "fashion", recipe)
     assert reproduce.reproduce(bench, ["fashion", "keras"]) == 0 and len(bench.ran) == 6
     first, _ = objects(bench)
-    assert (first["recipe"], first["reached"], first["each"]) == ("said better", True, [0.010, 0.011, 0.012])
+    assert (first["recipe"], first["reached"], first["each"]) == (
+        "said better",
+        True,
+        [0.010, 0.011, 0.012],
+    )
 
 
 def test_the_page_tells_a_trial_and_where_weights_come_from(tmp_path):
@@ -354,8 +412,14 @@ def test_the_page_tells_a_trial_and_where_weights_come_from(tmp_path):
     reproduce.reproduce(bench, ["conv_denoiser"])
     page, rows = (bench.results / "results.md").read_text(), objects(bench)
     assert "trial" not in page and results_page.TRIAL in results_page.page(rows, quick=True)
-    assert "`python examples/conv_autoencoder_mnist.py --noise 0.4 --start runs/reproduce/conv/0/weights" in page
-    for start, more in ((None, ""), ("conv", " --start runs/reproduce/conv/5/weights.safetensors")):
+    assert (
+        "`python examples/conv_autoencoder_mnist.py --noise 0.4 --start runs/reproduce/conv/0/weights"
+        in page
+    )
+    for start, more in (
+        (None, ""),
+        ("conv", " --start runs/reproduce/conv/5/weights.safetensors"),
+    ):
         other = results_page.page([rows[0] | {"seeds": [5], "start": start}], quick=False)
         assert f"`python examples/conv_autoencoder_mnist.py --noise 0.4 --seed 5{more}`" in other
 
@@ -367,7 +431,13 @@ def stored(**spoilt):
 
 
 SPOILT = [
-    *({"seconds": None}, {"seconds": math.inf}, {"seeds": [0, 1]}, {"each": []}, {"each": [1.0, 2.0]}),
+    *(
+        {"seconds": None},
+        {"seconds": math.inf},
+        {"seeds": [0, 1]},
+        {"each": []},
+        {"each": [1.0, 2.0]},
+    ),
     *({"each": [math.nan]}, {"each": [math.inf]}, {"each": [None]}),
 ]
 
@@ -378,7 +448,8 @@ def test_whole_results_are_read(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "text", ["[{", '{"name": 1}', "[1]", '[{"name": "fashion"}]', "null", *(stored(**s) for s in SPOILT)]
+    "text",
+    ["[{", '{"name": 1}', "[1]", '[{"name": "fashion"}]', "null", *(stored(**s) for s in SPOILT)],
 )
 def test_damaged_results_are_one_sentence(text, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(reproduce, "FULL", (tmp_path / "runs", tmp_path))
@@ -386,4 +457,8 @@ def test_damaged_results_are_one_sentence(text, tmp_path, capsys, monkeypatch):
     with pytest.raises(SystemExit) as ended:
         reproduce.main(["--only", "fashion"])
     sentence = capsys.readouterr().err
-    assert ended.value.code == 2 and "results.json holds no results" in sentence and sentence.count("\n") == 1
+    assert (
+        ended.value.code == 2
+        and "results.json holds no results" in sentence
+        and sentence.count("\n") == 1
+    )

@@ -29,7 +29,10 @@ def small(tmp_path, monkeypatch):
     monkeypatch.setattr(files, "_cache", lambda: tmp_path / "cache")
     monkeypatch.setattr(files, "_silent", {})
     monkeypatch.setattr(files, "_download", unreachable)
-    sums = {name: hashlib.sha256(text).hexdigest() for name, text in zip((TRAIN, TEST), (TEXT, OTHER), strict=True)}
+    sums = {
+        name: hashlib.sha256(text).hexdigest()
+        for name, text in zip((TRAIN, TEST), (TEXT, OTHER), strict=True)
+    }
     monkeypatch.setattr(ecg5000, "SHA256", sums)
     return tmp_path
 
@@ -71,13 +74,19 @@ DAMAGED = {
     "a value missing": (TEXT.replace(b"3.0000000e+00", b"NaN"), r"line 1, is nan at index \(3,\)"),
     "a label that is not whole": (b"\n1 2\n1.5 2\n", "line 3, has the label 1.5"),
     "a label too large": (b"1e20 2\n", r"line 1, has the label 1e\+20"),
-    "a label that a float cannot tell": (b"9007199254740993 2\n", "but whole numbers below 2.53 are due"),
+    "a label that a float cannot tell": (
+        b"9007199254740993 2\n",
+        "but whole numbers below 2.53 are due",
+    ),
     "a value too large": (b"1 2\n1 1e39\n", r"line 2, is 1e\+39 at index \(1,\), but float32"),
     "nothing between commas": (b"1,2,3\n\n4,,6\n", "line 3, has '' between commas"),
     "a blank between commas": (b"1,2,3\n4, ,6\n", "line 2, has ' ' between commas"),
     "a comma at the end": (b"1,2,3,\n4,5,6,\n", "line 1, has '' between commas"),
     "a comma at the beginning": (b",2,3\n", "line 1, has '' between commas"),
-    "decimal commas": (b"1 2 3\n4 5,5 6,5\n", r"line 2, has '4 5' between commas.* stand for decimal points"),
+    "decimal commas": (
+        b"1 2 3\n4 5,5 6,5\n",
+        r"line 2, has '4 5' between commas.* stand for decimal points",
+    ),
     "decimal commas between tabs": (b"1\t2,5\n", r"line 1, has '1\\t2' between commas"),
     "decimal commas between semicolons": (b"1;2,5\n", "line 1, is no list of numbers"),
     "a comment": (b"1 2 3\n4 5 6 # 7\n", "line 2, is no list of numbers.*#"),
@@ -98,7 +107,12 @@ def test_damage_is_named(tmp_path, damage):
 
 @pytest.mark.parametrize(
     "name, pack",
-    [("ecg5000/{}", bytes), ("ecg5000/{}.gz", gzip.compress), ("{}", bytes), ("{}.gz", gzip.compress)],
+    [
+        ("ecg5000/{}", bytes),
+        ("ecg5000/{}.gz", gzip.compress),
+        ("{}", bytes),
+        ("{}.gz", gzip.compress),
+    ],
 )
 @pytest.mark.parametrize("ends", [b"\n", b"\r\n"])
 def test_found_plain_or_packed_and_with_the_line_ends_of_windows(small, name, pack, ends):
@@ -119,7 +133,9 @@ def test_another_text_is_refused(small, name):
 
 
 def test_out_of_reach(small):
-    with pytest.raises(DataUnavailable, match=r"ecg5000 needs ECG5000_TRAIN\.txt.*aeon-toolkit/ECG5000\.zip \("):
+    with pytest.raises(
+        DataUnavailable, match=r"ecg5000 needs ECG5000_TRAIN\.txt.*aeon-toolkit/ECG5000\.zip \("
+    ):
         ecg5000.load()
 
 
@@ -135,7 +151,10 @@ def test_downloaded_as_an_archive_once(small, monkeypatch):
     def download(url, path, *_):
         asked.append(url)
         path.parent.mkdir(parents=True, exist_ok=True)
-        archive(path, {"ECG5000.ts": b"", f"ECG5000/{TRAIN}": TEXT.replace(b"\n", b"\r\n"), TEST: OTHER})
+        archive(
+            path,
+            {"ECG5000.ts": b"", f"ECG5000/{TRAIN}": TEXT.replace(b"\n", b"\r\n"), TEST: OTHER},
+        )
 
     monkeypatch.setattr(files, "_download", download)
     for _ in range(2):
@@ -152,7 +171,9 @@ def test_a_wrong_archive_is_thrown_away_and_the_next_mirror_asked(small, monkeyp
         path.write_bytes(members) if isinstance(members, bytes) else archive(path, members)
 
     monkeypatch.setattr(files, "_download", download)
-    with pytest.raises(DataUnavailable, match=r"not a zip file.*SHA-256.*holds no ECG5000_TRAIN\.txt"):
+    with pytest.raises(
+        DataUnavailable, match=r"not a zip file.*SHA-256.*holds no ECG5000_TRAIN\.txt"
+    ):
         ecg5000.load()
     assert not [path for path in small.rglob("*") if path.is_file()]
 
@@ -174,7 +195,9 @@ def test_published_files(published):
         strict=True,
     ):
         assert beats.x.shape == (sum(counts), 140) and beats.x.dtype == np.float32
-        assert np.bincount(beats.labels)[1:].tolist() == counts and set(beats.labels) == set(CLASSES)
+        assert np.bincount(beats.labels)[1:].tolist() == counts and set(beats.labels) == set(
+            CLASSES
+        )
         assert (beats.x.min(), beats.x.max()) == pytest.approx((low, high), rel=1e-6)
         np.testing.assert_allclose(beats.x.mean(axis=1, dtype=float), 0, atol=1e-6)
         np.testing.assert_allclose(beats.x.std(axis=1, ddof=1, dtype=float), 1, atol=1e-6)

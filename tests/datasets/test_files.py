@@ -11,7 +11,11 @@ import requests
 from scratchae.datasets import files
 
 DOWNLOAD = files._download  # before the fixture takes it away
-NAME, BODY, OTHER = "images.gz", b"the published bytes" * 100, b"another set's file of the same name"
+NAME, BODY, OTHER = (
+    "images.gz",
+    b"the published bytes" * 100,
+    b"another set's file of the same name",
+)
 SUM = hashlib.sha256(BODY).hexdigest()
 MIRRORS = ("https://one.invalid/", "https://two.invalid/")
 
@@ -53,7 +57,9 @@ def test_order_of_the_search(tmp_path, monkeypatch, cache):
 
 def test_a_flat_folder_may_hold_another_set(tmp_path):
     flat = put(tmp_path / "flat" / NAME, OTHER)
-    with pytest.raises(ValueError, match=r"has the SHA-256 [0-9a-f]{64}, but the published file has [0-9a-f]{64}"):
+    with pytest.raises(
+        ValueError, match=r"has the SHA-256 [0-9a-f]{64}, but the published file has [0-9a-f]{64}"
+    ):
         find(flat.parent)
     assert files.find("other", NAME, hashlib.sha256(OTHER).hexdigest(), (), flat.parent) == flat
 
@@ -61,7 +67,9 @@ def test_a_flat_folder_may_hold_another_set(tmp_path):
 def test_a_wrong_checksum_is_never_passed_over(tmp_path, cache):
     put(cache / "set" / NAME)
     damaged = put(tmp_path / "given" / "set" / NAME, BODY[:-1])
-    with pytest.raises(ValueError, match=f"{hashlib.sha256(BODY[:-1]).hexdigest()}.*{SUM}") as caught:
+    with pytest.raises(
+        ValueError, match=f"{hashlib.sha256(BODY[:-1]).hexdigest()}.*{SUM}"
+    ) as caught:
         find(tmp_path / "given")
     assert str(damaged) in str(caught.value)
 
@@ -70,7 +78,9 @@ def test_a_folder_that_was_asked_for_must_exist(tmp_path, cache):
     put(cache / "set" / NAME)
     with pytest.raises(FileNotFoundError, match="nowhere") as caught:
         find(tmp_path / "nowhere")
-    assert not isinstance(caught.value, files.DataUnavailable)  # no stand-in is taken for a slip of the pen
+    assert not isinstance(
+        caught.value, files.DataUnavailable
+    )  # no stand-in is taken for a slip of the pen
 
 
 def test_mirrors_in_turn(monkeypatch, cache):
@@ -100,7 +110,9 @@ def test_the_error_says_where_and_how(tmp_path, monkeypatch, cache):
 
 def test_a_folder_that_is_not_there_is_an_error(tmp_path, monkeypatch, cache):
     monkeypatch.setenv("SCRATCHAE_DATA", str(tmp_path / "nowhere"))
-    with pytest.raises(FileNotFoundError, match=r"SCRATCHAE_DATA is .*nowhere', where there is no folder"):
+    with pytest.raises(
+        FileNotFoundError, match=r"SCRATCHAE_DATA is .*nowhere', where there is no folder"
+    ):
         find()
 
 

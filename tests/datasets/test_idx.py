@@ -72,7 +72,10 @@ def test_images_without_their_labels_are_refused(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(
     "dataset, means, first",
-    [(mnist, (0.13066, 0.13251), [5, 0, 4, 1, 9]), (fashion_mnist, (0.28604, 0.28685), [9, 0, 0, 3, 0])],
+    [
+        (mnist, (0.13066, 0.13251), [5, 0, 4, 1, 9]),
+        (fashion_mnist, (0.28604, 0.28685), [9, 0, 0, 3, 0]),
+    ],
     ids=["mnist", "fashion_mnist"],
 )
 def test_published_files(dataset, means, first):

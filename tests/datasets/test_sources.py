@@ -28,7 +28,15 @@ X = np.random.default_rng(1).normal(size=(11, 4, 3, 1))
 BINARIZE = pytest.mark.parametrize("binarize", ["none", "threshold", "dynamic"])
 
 
-def batch(source, backend="numpy", dtype="float32", rows=ROWS, seed=0, epoch=1, purpose=randomness.TRAINING):
+def batch(
+    source,
+    backend="numpy",
+    dtype="float32",
+    rows=ROWS,
+    seed=0,
+    epoch=1,
+    purpose=randomness.TRAINING,
+):
     b = get_backend(backend, dtype)
     feed, clock = source.feed(b, 6), b.asarray(randomness.clock(seed, epoch, purpose), "uint32")
     feed.table.bring(rows)
@@ -64,7 +72,9 @@ def test_an_example_is_the_same_in_any_batch(backend, binarize):
     x = batch(source, backend)
     np.testing.assert_array_equal(x[0], x[3])  # row 7 twice
     for n, row in enumerate(ROWS):
-        np.testing.assert_array_equal(batch(source, backend, rows=np.array([row], np.uint32))[0], x[n])
+        np.testing.assert_array_equal(
+            batch(source, backend, rows=np.array([row], np.uint32))[0], x[n]
+        )
 
 
 @BINARIZE
@@ -80,10 +90,14 @@ def test_values_are_what_a_held_out_batch_has(backend, binarize):
 def test_held_out_pixels_are_drawn_from_a_stream_of_their_own(tolerance):
     source = Images(PIXELS, binarize="dynamic")
     decoder = Sequential(Dense(2, 12), Reshape(4, 3, 1))
-    model = Autoencoder(Sequential(Flatten(), Dense(12, 2)), decoder, Bernoulli()).build((4, 3, 1), dtype="float64")
+    model = Autoencoder(Sequential(Flatten(), Dense(12, 2)), decoder, Bernoulli()).build(
+        (4, 3, 1), dtype="float64"
+    )
     losses = [evaluate(model, data)["loss"] for data in (source, source.values())]
     assert losses[0] == pytest.approx(losses[1], rel=tolerance("loss"))
-    training = [batch(source, epoch=epoch, rows=np.arange(6, dtype=np.uint32)) for epoch in range(3)]
+    training = [
+        batch(source, epoch=epoch, rows=np.arange(6, dtype=np.uint32)) for epoch in range(3)
+    ]
     assert all((x != source.values()[:6]).any() for x in training)
 
 
@@ -105,7 +119,8 @@ def test_pixels_stay_bytes_and_are_not_copied(backend):
     assert backend == "cupy" or np.shares_memory(data, PIXELS)  # a GPU cannot read the host's own
     strided = Images(PIXELS[::2, :, ::-1])
     np.testing.assert_array_equal(
-        batch(strided, backend, rows=ROWS[1:2]), batch(Images(strided.pixels.copy()), backend, rows=ROWS[1:2])
+        batch(strided, backend, rows=ROWS[1:2]),
+        batch(Images(strided.pixels.copy()), backend, rows=ROWS[1:2]),
     )
 
 
@@ -139,14 +154,25 @@ def test_as_source():
 def test_labels_and_names_go_along():
     labels = np.arange(11)
     images = Images(PIXELS, labels, name="mine")
-    assert images.labels is labels and images.name == "mine" and len(images) == 11 and images.shape == (4, 3, 1)
+    assert (
+        images.labels is labels
+        and images.name == "mine"
+        and len(images) == 11
+        and images.shape == (4, 3, 1)
+    )
 
 
-@pytest.mark.parametrize("labels", [np.arange(10), np.arange(12), np.zeros((11, 1)), 3, "eleven words", {1}])
+@pytest.mark.parametrize(
+    "labels", [np.arange(10), np.arange(12), np.zeros((11, 1)), 3, "eleven words", {1}]
+)
 def test_labels_are_one_for_each_row(labels):
-    for make, what in ((lambda: Images(PIXELS, labels), "images"), (lambda: Values(X, labels), "rows")):
+    for make, what in (
+        (lambda: Images(PIXELS, labels), "images"),
+        (lambda: Values(X, labels), "rows"),
+    ):
         with pytest.raises(
-            ValueError, match=rf"there are 11 {what}, but labels of shape .*: give one label for each"
+            ValueError,
+            match=rf"there are 11 {what}, but labels of shape .*: give one label for each",
         ):
             make()
     assert Values(X, list("elevenwords")).labels == list("elevenwords")
@@ -154,9 +180,13 @@ def test_labels_are_one_for_each_row(labels):
 
 def test_labels_with_a_mask_or_of_uneven_lengths():
     for make in (lambda labels: Images(PIXELS, labels), lambda labels: Values(X, labels)):
-        with pytest.raises(TypeError, match="the labels are a masked array, but nothing here reads a mask"):
+        with pytest.raises(
+            TypeError, match="the labels are a masked array, but nothing here reads a mask"
+        ):
             make(np.ma.array(np.arange(11), mask=np.arange(11) > 3))
-        with pytest.raises(ValueError, match=r"the labels are no array, but one is expected .*: give lists of"):
+        with pytest.raises(
+            ValueError, match=r"the labels are no array, but one is expected .*: give lists of"
+        ):
             make([[1, 2]] + [[3]] * 10)
 
 

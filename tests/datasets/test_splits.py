@@ -41,7 +41,11 @@ def test_take_and_joined():
     assert take(values, [3, 0]).x.tolist() == [[6, 7], [0, 1]]
     assert take(Values(values.x), [1]).labels is None
     both = joined(values, take(values, [1]))
-    assert both.labels.tolist() == [0, 1, 2, 3, 1] and both.x[-1].tolist() == [2, 3] and both.name == "rows"
+    assert (
+        both.labels.tolist() == [0, 1, 2, 3, 1]
+        and both.x[-1].tolist() == [2, 3]
+        and both.name == "rows"
+    )
     assert joined(values, Values(values.x)).labels is None
     with pytest.raises(ValueError, match="empty"):
         take(values, values.labels > 9)
@@ -65,14 +69,18 @@ BAD = {  # rows of four that are none, and what is said of them
 def test_rows_that_are_not_there(which):
     bad, words = BAD[which]
     for values in (rows(4), Values(rows(4).x)):
-        with pytest.raises(IndexError, match=f"has 4 rows, but .*{words}.*: give indices, a boolean for") as caught:
+        with pytest.raises(
+            IndexError, match=f"has 4 rows, but .*{words}.*: give indices, a boolean for"
+        ) as caught:
             take(values, bad)
         assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("rows_", [[True] * 4, [0, 1, 2, 3]])
 def test_rows_behind_a_mask_are_not_taken(rows_):
-    with pytest.raises(TypeError, match="the rows are a masked array, but nothing here reads a mask"):
+    with pytest.raises(
+        TypeError, match="the rows are a masked array, but nothing here reads a mask"
+    ):
         take(rows(4), np.ma.array(rows_, mask=[0, 0, 0, 1]))
 
 
@@ -106,11 +114,17 @@ def test_each_part_keeps_its_dtype(per_feature):
 @pytest.mark.parametrize("shape", [(4, 1), (4, 2), (4, 7, 1)])
 def test_other_features_are_not_scaled(shape):
     x = np.random.default_rng(0).normal(size=(5, 3))
-    with pytest.raises(ValueError, match=rf"other has {shape[-1]} features, but the training part has 3, each"):
+    with pytest.raises(
+        ValueError, match=rf"other has {shape[-1]} features, but the training part has 3, each"
+    ):
         scaled(Values(x), Values(np.ones(shape), name="other"), per_feature=True)
-    with pytest.raises(ValueError, match=r"others has 3 features, but the training part has 1, each"):
+    with pytest.raises(
+        ValueError, match=r"others has 3 features, but the training part has 1, each"
+    ):
         scaled(Values(x[:, :1]), Values(x, name="others"), per_feature=True)
-    assert scaled(Values(x), Values(np.ones(shape)))[1].shape == shape[1:]  # one scale for all fits any
+    assert (
+        scaled(Values(x), Values(np.ones(shape)))[1].shape == shape[1:]
+    )  # one scale for all fits any
 
 
 @pytest.mark.parametrize("flag", [2, 1, None, "yes", np.ones(3, bool)])
@@ -140,7 +154,9 @@ def test_constants_are_named():
 def test_a_range_that_the_dtype_cannot_hold(dtype, per_feature):
     most = np.finfo(dtype).max
     wide = Values(np.array([[most, -most], [-most, most]], dtype), name="wide")
-    with pytest.raises(ValueError, match=r"wide, or the range of .* is beyond float.*, which ends at .*: divide"):
+    with pytest.raises(
+        ValueError, match=r"wide, or the range of .* is beyond float.*, which ends at .*: divide"
+    ):
         scaled(wide, per_feature=per_feature)
     narrow = Values(np.array([[0, 0], [0.1, 0.1]], dtype))
     with pytest.raises(ValueError, match=r"wide, or the range of .* is beyond float"):
@@ -155,5 +171,7 @@ def test_fractions(fraction):
 
 @pytest.mark.parametrize("call", [split, scaled, lambda x: take(x, [0])])
 def test_arrays_are_to_be_wrapped(call):
-    with pytest.raises(TypeError, match=r"ndarray, but Values are expected: wrap it as Values\(x\)"):
+    with pytest.raises(
+        TypeError, match=r"ndarray, but Values are expected: wrap it as Values\(x\)"
+    ):
         call(np.zeros((4, 2)))

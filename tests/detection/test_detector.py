@@ -47,7 +47,8 @@ def test_errors_are_means_over_a_row(make, backend):
 
 
 @pytest.mark.parametrize(
-    "likelihood", [sa.SquaredError(), sa.AbsoluteError(), sa.GaussianLikelihood(0.3), sa.Bernoulli()]
+    "likelihood",
+    [sa.SquaredError(), sa.AbsoluteError(), sa.GaussianLikelihood(0.3), sa.Bernoulli()],
 )
 def test_the_likelihoods_score_is_what_training_minimises(backend, likelihood):
     model = autoencoder(likelihood, backend=backend, dtype="float64")
@@ -71,7 +72,8 @@ def test_sources_and_windows_have_scores_too():
     grey = squared_error(model, sa.Images(pixels))
     np.testing.assert_array_equal(grey, squared_error(model, sa.Images(pixels).values()))
     flat = sa.Autoencoder(
-        sa.Sequential(sa.Flatten(), sa.Dense(6, 2)), sa.Sequential(sa.Dense(2, 6), sa.Reshape(3, 2))
+        sa.Sequential(sa.Flatten(), sa.Dense(6, 2)),
+        sa.Sequential(sa.Dense(2, 6), sa.Reshape(3, 2)),
     ).build((3, 2))
     x = X.reshape(-1, 3, 2)
     r = (flat.reconstruct(x).astype(float) - x).reshape(300, -1)
@@ -97,7 +99,9 @@ def test_thresholds_by_hand():
 def test_a_rate_of_false_alarms_is_kept(rate, n):
     """Of n + 1 exchangeable scores, the one left out is above the others' threshold no oftener than that."""
     if n < 1 / rate - 1:
-        with pytest.raises(ValueError, match=f"needs at least .* normal examples, but there are {n}"):
+        with pytest.raises(
+            ValueError, match=f"needs at least .* normal examples, but there are {n}"
+        ):
             FalseAlarms(rate)(np.arange(n))
         return
     scores = np.arange(n + 1.0)
@@ -108,7 +112,9 @@ def test_a_rate_of_false_alarms_is_kept(rate, n):
 
 def test_a_rate_is_kept_on_fresh_draws():
     rng = np.random.default_rng(0)
-    alarms = [(rng.normal(size=50) > FalseAlarms(0.1)(rng.normal(size=49))).mean() for _ in range(400)]
+    alarms = [
+        (rng.normal(size=50) > FalseAlarms(0.1)(rng.normal(size=49))).mean() for _ in range(400)
+    ]
     assert np.mean(alarms) == pytest.approx(0.1, abs=0.01)
 
 
@@ -125,7 +131,9 @@ def test_fit_flags_report():
     r = detector.report(strange, truth)
     assert r.accuracy == (flags == truth).mean() > 0.9 and r.auc > 0.99
     assert 0.9 <= (~detector.flags(X)).mean() < 1
-    assert not Detector(model, squared_error, Maximum()).fit(X).flags(X).any()  # the threshold itself is normal
+    assert (
+        not Detector(model, squared_error, Maximum()).fit(X).flags(X).any()
+    )  # the threshold itself is normal
 
 
 def test_that_all_are_flagged_warns():
@@ -140,13 +148,20 @@ def test_that_all_are_flagged_warns():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert detector.flags(strange[:1]).all() and not detector.flags(X[X[:, 0] < 0.9]).any()
-        assert detector.flags(np.concatenate([strange, X[X[:, 0] < 0.9][:1]])).sum() == len(strange)
+        assert detector.flags(np.concatenate([strange, X[X[:, 0] < 0.9][:1]])).sum() == len(
+            strange
+        )
 
 
 def test_before_fit():
-    for call in (lambda d: d.flags(X), lambda d: d.report(X, X[:, 0] > 0.5), lambda d: d.threshold):
+    for call in (
+        lambda d: d.flags(X),
+        lambda d: d.report(X, X[:, 0] > 0.5),
+        lambda d: d.threshold,
+    ):
         with pytest.raises(
-            RuntimeError, match=r"this Detector has no threshold yet: call detector\.fit\(normal\) first"
+            RuntimeError,
+            match=r"this Detector has no threshold yet: call detector\.fit\(normal\) first",
         ):
             call(Detector(autoencoder()))
     assert Detector(autoencoder()).scores(X).shape == (300,)  # scores need none
@@ -170,7 +185,8 @@ def test_a_model_that_has_changed_since_fit_is_noticed(backend):
         change(model)
         for use in (lambda: detector.flags(X), lambda: detector.report(X, X[:, 0] > 0.5)):
             with pytest.warns(
-                DetectionWarning, match=r"parameters have changed.* since .* threshold .*: call detector\.fit"
+                DetectionWarning,
+                match=r"parameters have changed.* since .* threshold .*: call detector\.fit",
             ) as got:
                 use()
             assert got[0].filename == __file__
@@ -194,12 +210,16 @@ class Odd:
         return np.array([True, False])
 
 
-@pytest.mark.parametrize("name, other", [("score", squared_error), ("rule", MeanStd(2)), ("rule", Odd())])
+@pytest.mark.parametrize(
+    "name, other", [("score", squared_error), ("rule", MeanStd(2)), ("rule", Odd())]
+)
 def test_another_score_or_rule_since_fit_is_noticed(name, other):
     detector = Detector(autoencoder()).fit(X)
     mine = getattr(detector, name)
     setattr(detector, name, other)
-    with pytest.warns(DetectionWarning, match=r"the score or the rule was replaced, since .*: call detector\.fit"):
+    with pytest.warns(
+        DetectionWarning, match=r"the score or the rule was replaced, since .*: call detector\.fit"
+    ):
         detector.report(X, X[:, 0] > 0.5)
     setattr(detector, name, mine)
     detector.report(X, X[:, 0] > 0.5)  # a warning would be an error
@@ -247,7 +267,9 @@ def test_a_model_of_ones_own_has_a_detector_too():
     model = SimpleNamespace(parameters=list)  # another library's idea of parameters
     detector = Detector(model, lambda model, x: x[:, 0], Maximum()).fit(X)
     assert detector.threshold == X[:, 0].max() and not detector.flags(X).any()
-    assert Detector(sa.Autoencoder(sa.Dense(6, 3), sa.Dense(3, 6)), lambda model, x: x[:, 0]).fit(X)
+    assert Detector(sa.Autoencoder(sa.Dense(6, 3), sa.Dense(3, 6)), lambda model, x: x[:, 0]).fit(
+        X
+    )
 
 
 def test_a_constant_feature_does_no_harm():
@@ -272,7 +294,9 @@ def test_a_rule_that_is_of_no_use_warns(rule, scores, words):
     assert caught[0].filename == __file__
 
 
-@pytest.mark.parametrize("rule", [MeanStd(1), MeanStd(3), Quantile(0.95), Maximum(), FalseAlarms(0.2)])
+@pytest.mark.parametrize(
+    "rule", [MeanStd(1), MeanStd(3), Quantile(0.95), Maximum(), FalseAlarms(0.2)]
+)
 def test_a_usual_rule_does_not_warn(rule):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -291,25 +315,45 @@ def scores_of(result):
 
 BAD = [
     (lambda: learn(Maximum(), [1, np.nan]), ValueError, "scores are nan at index 1"),
-    (lambda: learn(Maximum(), [1, -np.inf]), ValueError, "the score of example 1 is -inf, .*: scale the data"),
+    (
+        lambda: learn(Maximum(), [1, -np.inf]),
+        ValueError,
+        "the score of example 1 is -inf, .*: scale the data",
+    ),
     (lambda: learn(lambda s: -(10**400), [1, 2]), ValueError, "the threshold by .* is -1000"),
-    (lambda: learn(Maximum(), [1, np.inf]), ValueError, "the score of example 1 is inf, .*: scale the data"),
+    (
+        lambda: learn(Maximum(), [1, np.inf]),
+        ValueError,
+        "the score of example 1 is inf, .*: scale the data",
+    ),
     (lambda: learn(Maximum(), []), ValueError, "one number for each example"),
     (lambda: learn(Maximum, S), TypeError, r"the rule is .*Maximum.*such as MeanStd\(1\)"),
     (lambda: learn("maximum", S), TypeError, "the rule is 'maximum'"),
-    (lambda: learn(Maximum(), np.ma.array(S, mask=S > 8)), TypeError, "the scores are a masked array, but nothing"),
+    (
+        lambda: learn(Maximum(), np.ma.array(S, mask=S > 8)),
+        TypeError,
+        "the scores are a masked array, but nothing",
+    ),
     (
         lambda: learn(Maximum(), [[1], [1, 2]]),
         ValueError,
         "the scores are no array, .*: give lists of equal lengths",
     ),
-    (lambda: learn(Maximum(), ["1", "2"]), ValueError, "the scores are <U1 of shape .*, but numbers"),
+    (
+        lambda: learn(Maximum(), ["1", "2"]),
+        ValueError,
+        "the scores are <U1 of shape .*, but numbers",
+    ),
     (lambda: learn(lambda s: np.nan, S), ValueError, "the threshold by .* is nan, but a number"),
     (lambda: learn(lambda s: None, S), ValueError, "the threshold by .* is None, but a number"),
     *((lambda k=k: MeanStd(k), ValueError, r"MeanStd\(k\) is") for k in (-1, np.nan, "1")),
     *((lambda q=q: Quantile(q), ValueError, r"Quantile\(q\) is") for q in (-0.1, 1.1, 95, np.nan)),
     *((lambda r=r: FalseAlarms(r), ValueError, r"FalseAlarms\(rate\) is") for r in (0, 1, -1, 5)),
-    (lambda: FalseAlarms(0.01)(S), ValueError, "rate of 0.01 needs at least 99 normal examples, but there are 9"),
+    (
+        lambda: FalseAlarms(0.01)(S),
+        ValueError,
+        "rate of 0.01 needs at least 99 normal examples, but there are 9",
+    ),
     (
         lambda: Detector(autoencoder(), "mse"),
         TypeError,
@@ -322,23 +366,45 @@ BAD = [
     ),
     (lambda: Detector(autoencoder(), MeanStd), TypeError, "the score is <class .*MeanStd"),
     (lambda: Detector(autoencoder(), lambda s: s), TypeError, "the score is <function"),
-    (lambda: Detector(autoencoder(), rule=squared_error), TypeError, "the rule is <function squared_error"),
+    (
+        lambda: Detector(autoencoder(), rule=squared_error),
+        TypeError,
+        "the rule is <function squared_error",
+    ),
     (lambda: Detector(autoencoder(), rule="maximum"), TypeError, "the rule is 'maximum'"),
     (
-        lambda: Detector(autoencoder(), scores_of(np.ma.array(X[:, 0], mask=X[:, 0] > 0.9))).fit(X),
+        lambda: Detector(autoencoder(), scores_of(np.ma.array(X[:, 0], mask=X[:, 0] > 0.9))).fit(
+            X
+        ),
         TypeError,
         "the scores by <lambda> are a masked array",
     ),
     (lambda: Detector("model").fit(X), TypeError, "the model is a str"),
-    (lambda: Detector(sa.Autoencoder(sa.Dense(6, 3), sa.Dense(3, 6))).fit(X), RuntimeError, "no parameters yet"),
+    (
+        lambda: Detector(sa.Autoencoder(sa.Dense(6, 3), sa.Dense(3, 6))).fit(X),
+        RuntimeError,
+        "no parameters yet",
+    ),
     (lambda: Detector(autoencoder()).fit(X[:, :3]), ValueError, r"shape \(300, 3\), but \(N, 6\)"),
     (lambda: Detector(autoencoder()).fit(X[:0]), ValueError, "empty"),
     (lambda: Detector(autoencoder()).fit(X * np.nan), ValueError, "nan at index"),
     (lambda: negative_log_likelihood("model", X), TypeError, "the model is a str"),
     (lambda: negative_log_likelihood(vae(), 2 * X), ValueError, r"takes values in \[0, 1\]"),
-    (lambda: Detector(autoencoder(), scores_of(S)).fit(X), ValueError, "gives 9 scores for 300 examples"),
-    (lambda: Detector(autoencoder(), scores_of(X)).fit(X), ValueError, r"of shape \(300, 6\), but one number"),
-    (lambda: Detector(autoencoder(), scores_of(X[:, 0] * np.nan)).fit(X), ValueError, "are nan at index 0"),
+    (
+        lambda: Detector(autoencoder(), scores_of(S)).fit(X),
+        ValueError,
+        "gives 9 scores for 300 examples",
+    ),
+    (
+        lambda: Detector(autoencoder(), scores_of(X)).fit(X),
+        ValueError,
+        r"of shape \(300, 6\), but one number",
+    ),
+    (
+        lambda: Detector(autoencoder(), scores_of(X[:, 0] * np.nan)).fit(X),
+        ValueError,
+        "are nan at index 0",
+    ),
 ]
 
 

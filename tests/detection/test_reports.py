@@ -21,7 +21,9 @@ def test_by_hand():
     assert r.accuracy == 6 / 8
     assert r.precision == {"normal": 1.0, "anomaly": 3 / 5}
     assert r.recall == {"normal": 3 / 5, "anomaly": 1.0}
-    assert r.auc == pytest.approx((4 + 4.5 + 5) / 15)  # 5 beats four, 6 four and ties with one, 7 all
+    assert r.auc == pytest.approx(
+        (4 + 4.5 + 5) / 15
+    )  # 5 beats four, 6 four and ties with one, 7 all
     # At 7: 1 of 1 found; at 6: 2 of 3; at 5: 3 of 4.
     assert r.average_precision == pytest.approx((1 + 2 / 3 + 3 / 4) / 3)
 
@@ -36,12 +38,17 @@ def test_the_printed_table():
     assert lines[1].split() == ["truth", "normal", "anomaly", "precision", "recall"]
     assert lines[2].split() == ["normal", "3", "2", "1.000", "0.600"]
     assert lines[3].split() == ["anomaly", "0", "3", "0.600", "1.000"]
-    assert lines[4:] == ["accuracy 0.750, at the threshold 3.5", "ROC-AUC 0.900", "average precision 0.806"]
+    assert lines[4:] == [
+        "accuracy 0.750, at the threshold 3.5",
+        "ROC-AUC 0.900",
+        "average precision 0.806",
+    ]
     assert max(map(len, lines)) < 80
 
 
 @pytest.mark.parametrize(
-    "truth, name, other", [(np.zeros(8, bool), "normal", "anomaly"), (np.ones(8, bool), "anomaly", "normal")]
+    "truth, name, other",
+    [(np.zeros(8, bool), "normal", "anomaly"), (np.ones(8, bool), "anomaly", "normal")],
 )
 def test_one_class_is_undefined_and_says_so(truth, name, other):
     r = report(SCORES, truth, 3.5)
@@ -53,8 +60,14 @@ def test_one_class_is_undefined_and_says_so(truth, name, other):
             assert math.isnan(f(SCORES, truth))
         assert got[0].filename == __file__ and len(got) == 1
     text = str(r)
-    assert "ROC-AUC undefined: only one class" in text and "average precision undefined: only one class" in text
-    assert f"recall of {other} undefined: there is none" in text and f"recall of {name} undefined" not in text
+    assert (
+        "ROC-AUC undefined: only one class" in text
+        and "average precision undefined: only one class" in text
+    )
+    assert (
+        f"recall of {other} undefined: there is none" in text
+        and f"recall of {name} undefined" not in text
+    )
     assert "nan" not in text
 
 
@@ -62,7 +75,9 @@ def test_what_flags_everything_or_nothing_warns():
     with pytest.warns(DetectionWarning, match="flags everything, all 8 examples") as caught:
         r = report(SCORES, TRUTH, 0)
     assert caught[0].filename == __file__
-    assert math.isnan(r.precision["normal"]) and "precision of normal undefined: nothing was taken for it" in str(r)
+    assert math.isnan(
+        r.precision["normal"]
+    ) and "precision of normal undefined: nothing was taken for it" in str(r)
     with pytest.warns(DetectionWarning, match="flags nothing, though 3 of 8 are anomalies"):
         r = report(SCORES, TRUTH, np.inf)
     assert math.isnan(r.precision["anomaly"]) and r.accuracy == 5 / 8
@@ -99,7 +114,9 @@ def test_all_pairs_and_all_thresholds(case):
     assert roc_auc(scores, truth) == pytest.approx(by_pairs(scores, truth), abs=1e-12)
     assert roc_auc(-scores, truth) == pytest.approx(1 - roc_auc(scores, truth), abs=1e-12)
     assert roc_auc(np.exp(scores), truth) == roc_auc(scores, truth)
-    assert average_precision(scores, truth) == pytest.approx(by_thresholds(scores, truth), abs=1e-12)
+    assert average_precision(scores, truth) == pytest.approx(
+        by_thresholds(scores, truth), abs=1e-12
+    )
 
 
 def test_a_planted_error_is_seen():
@@ -108,7 +125,9 @@ def test_a_planted_error_is_seen():
     ranks = np.empty(8)
     ranks[order] = np.arange(1, 9)
     assert (ranks[TRUTH].sum() - 6) / 15 != pytest.approx(by_pairs(SCORES, TRUTH))
-    assert np.trapezoid([1, 1, 2 / 3, 3 / 4], [0, 1 / 3, 2 / 3, 1]) != pytest.approx(by_thresholds(SCORES, TRUTH))
+    assert np.trapezoid([1, 1, 2 / 3, 3 / 4], [0, 1 / 3, 2 / 3, 1]) != pytest.approx(
+        by_thresholds(SCORES, TRUTH)
+    )
 
 
 def test_constant_scores_rank_nothing():
@@ -133,12 +152,18 @@ BAD = [
     ((SCORES[:, None], TRUTH, 1), r"of shape \(8, 1\), but one number"),
     (([], [], 1), r"of shape \(0,\), but one number"),
     ((["a"], [True], 1), r"scores are <U1 of shape \(1,\), but numbers"),
-    (([[1], [1, 2]], [True, False], 1), "scores are no array, .*inhomogeneous.*: give lists of equal lengths"),
+    (
+        ([[1], [1, 2]], [True, False], 1),
+        "scores are no array, .*inhomogeneous.*: give lists of equal lengths",
+    ),
     ((SCORES[:2], [[True], [True, False]], 1), "the values of is_anomaly are no array"),
     ((SCORES, TRUTH + 1, 1), "is_anomaly holds 2, but booleans are expected"),
     ((SCORES, TRUTH.astype(float), 1), "is_anomaly holds float64, but booleans"),
     ((SCORES, TRUTH.astype(str), 1), "is_anomaly holds <U5, but booleans"),
-    *(((SCORES, TRUTH, t), "threshold is .*, but a number is expected") for t in (np.nan, None, "3", True)),
+    *(
+        ((SCORES, TRUTH, t), "threshold is .*, but a number is expected")
+        for t in (np.nan, None, "3", True)
+    ),
 ]
 
 
@@ -156,11 +181,17 @@ MASK = np.arange(8) == 3
     "scores, truth, what",
     [
         (np.ma.array(SCORES, mask=MASK), TRUTH, "scores"),
-        (np.ma.array(SCORES), TRUTH, "scores"),  # also one that hides nothing: a mask may come later
+        (
+            np.ma.array(SCORES),
+            TRUTH,
+            "scores",
+        ),  # also one that hides nothing: a mask may come later
         (SCORES, np.ma.array(TRUTH, mask=MASK), "values of is_anomaly"),
     ],
 )
 def test_masks_are_refused(scores, truth, what):
     for call in (roc_auc, average_precision, lambda s, y: report(s, y, 3.5)):
-        with pytest.raises(TypeError, match=f"the {what} are a masked array, but nothing here reads a mask: leave"):
+        with pytest.raises(
+            TypeError, match=f"the {what} are a masked array, but nothing here reads a mask: leave"
+        ):
             call(scores, truth)

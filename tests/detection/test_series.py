@@ -29,7 +29,9 @@ def test_a_score_for_each_point_of_a_window():
     assert points([[1, 2], [0, 8]], 3, 2, highest=True).tolist() == [1, 2, 8]
     assert points([[1, 2], [4, 8]], 4, 2, 2).tolist() == [1, 2, 4, 8]
     s = np.random.default_rng(0).random(6)
-    np.testing.assert_array_equal(points(s, 11, 6), points(np.repeat(s[:, None], 6, axis=1), 11, 6))
+    np.testing.assert_array_equal(
+        points(s, 11, 6), points(np.repeat(s[:, None], 6, axis=1), 11, 6)
+    )
     x = np.random.default_rng(1).random(20)
     np.testing.assert_allclose(points(windows(x, 5, 3)[:, :, 0], 20, 5, 3), x)
 
@@ -45,13 +47,20 @@ def test_the_form_of_windows():
     assert windows(marks, 4, 3).any(axis=(1, 2)).tolist() == [False, True, True]
 
 
-@given(st.integers(1, 30), st.integers(1, 12), st.integers(1, 9), st.booleans(), st.integers(0, 99))
+@given(
+    st.integers(1, 30), st.integers(1, 12), st.integers(1, 9), st.booleans(), st.integers(0, 99)
+)
 def test_against_a_loop(n, length, step, highest, seed):
     if length > n:
-        with pytest.raises(ValueError, match=f"the series has {n} points, but a window has {length}"):
+        with pytest.raises(
+            ValueError, match=f"the series has {n} points, but a window has {length}"
+        ):
             windows(np.zeros(n), length, step)
         return
-    series, starts = np.random.default_rng(seed).normal(size=(n, 2)), range(0, n - length + 1, step)
+    series, starts = (
+        np.random.default_rng(seed).normal(size=(n, 2)),
+        range(0, n - length + 1, step),
+    )
     cut = windows(series, length, step)
     np.testing.assert_array_equal(cut, [series[s : s + length] for s in starts])
     scores = np.random.default_rng(seed).normal(size=len(cut))
@@ -77,17 +86,32 @@ def test_a_spike_comes_back_to_where_it_was(t):
 def test_infinite_scores():
     assert points([1, np.inf, 2], 4, 2).tolist() == [1, np.inf, np.inf, 2]
     assert points([1, -np.inf, 2], 4, 2).tolist() == [1, -np.inf, -np.inf, 2]
-    assert points([1, np.inf, -np.inf], 4, 2, highest=True).tolist() == [1, np.inf, np.inf, -np.inf]
+    assert points([1, np.inf, -np.inf], 4, 2, highest=True).tolist() == [
+        1,
+        np.inf,
+        np.inf,
+        -np.inf,
+    ]
 
 
 @pytest.mark.parametrize("highest", [False, True])
 def test_points_in_no_window_are_nan_and_it_is_said(highest):
-    with pytest.warns(DetectionWarning, match="2 of 8 points lie in no window with a score, the first at 6") as got:
+    with pytest.warns(
+        DetectionWarning, match="2 of 8 points lie in no window with a score, the first at 6"
+    ) as got:
         found = points([1, 2], 8, 3, 3, highest=highest)
     assert got[0].filename == __file__
     np.testing.assert_array_equal(found, [1, 1, 1, 2, 2, 2, np.nan, np.nan])
-    with pytest.warns(DetectionWarning, match="1 of 5 points lie in no window with a score, the first at 2"):
-        assert np.isnan(points([1, 2], 5, 2, 3, highest=highest)).tolist() == [False, False, True, False, False]
+    with pytest.warns(
+        DetectionWarning, match="1 of 5 points lie in no window with a score, the first at 2"
+    ):
+        assert np.isnan(points([1, 2], 5, 2, 3, highest=highest)).tolist() == [
+            False,
+            False,
+            True,
+            False,
+            False,
+        ]
 
 
 def test_a_window_without_a_score_is_left_out():
@@ -95,7 +119,9 @@ def test_a_window_without_a_score_is_left_out():
     nan = np.nan
     np.testing.assert_array_equal(points([1, nan, 4], 5, 3), [1, 1, 2.5, 4, 4])
     np.testing.assert_array_equal(points([-1, nan, -4], 5, 3, highest=True), [-1, -1, -1, -4, -4])
-    with pytest.warns(DetectionWarning, match="1 of 5 points lie in no window with a score, the first at 0"):
+    with pytest.warns(
+        DetectionWarning, match="1 of 5 points lie in no window with a score, the first at 0"
+    ):
         found = points([nan, 2, np.inf], 5, 3)
     np.testing.assert_array_equal(found, [nan, 2, np.inf, np.inf, np.inf])
     with pytest.warns(DetectionWarning, match="1 of 3 points .* at 1"):
@@ -106,22 +132,54 @@ def test_a_window_without_a_score_is_left_out():
 @pytest.mark.parametrize(
     "call, kind, words",
     [
-        (lambda: points([np.nan, np.inf, -np.inf, 3], 5, 2), ValueError, "inf and -inf, which have no mean"),
-        (lambda: windows(np.zeros(3), 4), ValueError, "the series has 3 points, but a window has 4"),
+        (
+            lambda: points([np.nan, np.inf, -np.inf, 3], 5, 2),
+            ValueError,
+            "inf and -inf, which have no mean",
+        ),
+        (
+            lambda: windows(np.zeros(3), 4),
+            ValueError,
+            "the series has 3 points, but a window has 4",
+        ),
         (lambda: windows(np.zeros(0), 1), ValueError, "the series has 0 points"),
-        (lambda: windows(np.zeros((3, 2, 2)), 2), ValueError, r"shape \(3, 2, 2\), but \(T,\) or \(T, channels\)"),
+        (
+            lambda: windows(np.zeros((3, 2, 2)), 2),
+            ValueError,
+            r"shape \(3, 2, 2\), but \(T,\) or \(T, channels\)",
+        ),
         (lambda: windows(np.float64(3), 2), TypeError, "is a float64, but a NumPy array"),
         (lambda: windows([1, 2, 3], 2), TypeError, "is a list, but a NumPy array"),
         (lambda: windows(np.zeros(3), 0), ValueError, "length is 0"),
         (lambda: windows(np.zeros(3), 2, 0), ValueError, "step is 0"),
-        (lambda: points([1, 2], 5, 3), ValueError, r"shape \(2,\), but a series of 5 points has 3 windows of 3"),
+        (
+            lambda: points([1, 2], 5, 3),
+            ValueError,
+            r"shape \(2,\), but a series of 5 points has 3 windows of 3",
+        ),
         (lambda: points(np.ones((3, 1)), 5, 3), ValueError, r"shape \(3, 1\), but"),
         (lambda: points([1], 2, 3), ValueError, "the series has 2 points, but a window has 3"),
         (lambda: points([1], 0, 1), ValueError, "n is 0"),
-        (lambda: points(["1", "2", "3"], 5, 3), ValueError, "the scores are <U1 of shape .*, but numbers"),
-        (lambda: points([1, None, 3], 5, 3), ValueError, "the scores are object of shape .*, but numbers"),
-        (lambda: points([1, np.inf, -np.inf], 5, 3), ValueError, "hold inf and -inf, which have no mean: take"),
-        (lambda: points([[1, 2], [3]], 3, 2), ValueError, "the scores are no array, .*: give lists of equal"),
+        (
+            lambda: points(["1", "2", "3"], 5, 3),
+            ValueError,
+            "the scores are <U1 of shape .*, but numbers",
+        ),
+        (
+            lambda: points([1, None, 3], 5, 3),
+            ValueError,
+            "the scores are object of shape .*, but numbers",
+        ),
+        (
+            lambda: points([1, np.inf, -np.inf], 5, 3),
+            ValueError,
+            "hold inf and -inf, which have no mean: take",
+        ),
+        (
+            lambda: points([[1, 2], [3]], 3, 2),
+            ValueError,
+            "the scores are no array, .*: give lists of equal",
+        ),
         (
             lambda: points(np.ma.array([1.0, 2, 3], mask=[0, 1, 0]), 5, 3),
             TypeError,
@@ -132,7 +190,11 @@ def test_a_window_without_a_score_is_left_out():
             ValueError,
             "highest is <built-in .*>, but it must be True or",
         ),
-        (lambda: points([1, 2, 3], 5, 3, highest=1), ValueError, "highest is 1, but it must be True or"),
+        (
+            lambda: points([1, 2, 3], 5, 3, highest=1),
+            ValueError,
+            "highest is 1, but it must be True or",
+        ),
         (
             lambda: windows(np.ma.array(np.zeros(5), mask=np.arange(5) == 2), 2),
             TypeError,

@@ -71,7 +71,9 @@ class ndarray:
 
     @property
     def data(self) -> MemoryPointer:
-        return MemoryPointer(self._memory, self._seen.ctypes.data - self._memory.ptr if self._memory.size else 0)
+        return MemoryPointer(
+            self._memory, self._seen.ctypes.data - self._memory.ptr if self._memory.size else 0
+        )
 
     def __len__(self) -> int:
         return len(self._seen)
@@ -82,15 +84,23 @@ class ndarray:
     def reshape(self, *shape: Any) -> "ndarray":
         seen = self._seen.reshape(*shape)
         if seen.size and not np.may_share_memory(seen, self._seen):
-            raise TypeError(f"reshaping {self.shape}, strides {self.strides}, to {seen.shape} would copy the array")
+            raise TypeError(
+                f"reshaping {self.shape}, strides {self.strides}, to {seen.shape} would copy the array"
+            )
         return self._view(seen)
 
     def __getitem__(self, key: Any) -> "ndarray":
         keys = key if isinstance(key, tuple) else (key,)
         for part in keys:
-            if isinstance(part, bool) or not isinstance(part, slice | int | np.integer | EllipsisType | None):
-                raise TypeError(f"indexing by {part!r} would copy the array: only slices and integers give views")
-        keys = keys if any(part is Ellipsis for part in keys) else (*keys, ...)  # a view even of one element
+            if isinstance(part, bool) or not isinstance(
+                part, slice | int | np.integer | EllipsisType | None
+            ):
+                raise TypeError(
+                    f"indexing by {part!r} would copy the array: only slices and integers give views"
+                )
+        keys = (
+            keys if any(part is Ellipsis for part in keys) else (*keys, ...)
+        )  # a view even of one element
         return self._view(self._seen[keys])
 
     def get(self) -> np.ndarray:
@@ -113,7 +123,20 @@ def _converting(self: ndarray, *_: Any, **__: Any) -> NoReturn:
 
 
 BINARY = ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "and", "or", "xor")
-SPECIAL = ("eq", "ne", "lt", "le", "gt", "ge", "neg", "pos", "abs", "invert", "setitem", "contains")
+SPECIAL = (
+    "eq",
+    "ne",
+    "lt",
+    "le",
+    "gt",
+    "ge",
+    "neg",
+    "pos",
+    "abs",
+    "invert",
+    "setitem",
+    "contains",
+)
 PROTOCOLS = ("array_ufunc", "array_function", "copy", "deepcopy", "reduce", "reduce_ex")
 METHODS = (
     "all",
@@ -138,7 +161,15 @@ REFUSED = (
 )
 for _name in REFUSED:
     setattr(ndarray, _name, _refusing(_name))
-for _name in ("__array__", "__iter__", "__float__", "__int__", "__index__", "__complex__", "__bool__"):
+for _name in (
+    "__array__",
+    "__iter__",
+    "__float__",
+    "__int__",
+    "__index__",
+    "__complex__",
+    "__bool__",
+):
     setattr(ndarray, _name, _converting)
 
 

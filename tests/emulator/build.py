@@ -18,7 +18,15 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 HEADER = HERE / "cuda.h"
-COMMON = ("-std=c++17", "-fPIC", "-U_FORTIFY_SOURCE", "-ffp-contract=off", "-Wall", "-Wextra", "-Werror")
+COMMON = (
+    "-std=c++17",
+    "-fPIC",
+    "-U_FORTIFY_SOURCE",
+    "-ffp-contract=off",
+    "-Wall",
+    "-Wextra",
+    "-Werror",
+)
 SANITIZERS = "-fsanitize=address,undefined,float-cast-overflow -fno-sanitize-recover=undefined"
 SANITIZE = f"-O1 -g -fno-omit-frame-pointer {SANITIZERS}"
 VARIANTS = {"plain": "-O2", "coverage": "--coverage -O0 -g", "sanitize": SANITIZE}
@@ -66,7 +74,9 @@ def signatures(text: str) -> dict[str, list[tuple[str, str]]]:
     Not the library's own reading of them: the two must agree.
     """
     found = {}
-    for name, parameters in FUNCTION.findall(re.sub(r"//[^\n]*|/\*.*?\*/", " ", text, flags=re.DOTALL)):
+    for name, parameters in FUNCTION.findall(
+        re.sub(r"//[^\n]*|/\*.*?\*/", " ", text, flags=re.DOTALL)
+    ):
         found[name] = [_parameter(part) for part in parameters.split(",") if part.strip()]
     return found
 
@@ -82,10 +92,16 @@ def kernels(text: str, defines: tuple[str, ...] = ()) -> Path:
     Raises CompileError with the words of g++ where the text is not right.
     """
     entries = "\n".join(_entry(name, parameters) for name, parameters in signatures(text).items())
-    flush = "void emulator_flush() { __gcov_dump(); __gcov_reset(); }" if variant() == "coverage" else ""
+    flush = (
+        "void emulator_flush() { __gcov_dump(); __gcov_reset(); }"
+        if variant() == "coverage"
+        else ""
+    )
     declared = 'extern "C" void __gcov_dump(), __gcov_reset();' if flush else ""
     whole = f'{text}\n#line 1 "emulator"\n{declared}\nextern "C" {{\n{entries}\n{flush}\n}}\n'
-    return _compiled(folder(variant()), [], whole, (*COMMON, *VARIANTS[variant()].split(), *KERNEL, *defines))
+    return _compiled(
+        folder(variant()), [], whole, (*COMMON, *VARIANTS[variant()].split(), *KERNEL, *defines)
+    )
 
 
 def _entry(name: str, parameters: list[tuple[str, str]]) -> str:
@@ -128,9 +144,13 @@ def _compile(files: list[Path], text: str, flags: tuple[str, ...], stem: Path) -
 
 def _run_compiler(arguments: list[str], text: str) -> None:
     if not has_compiler():
-        raise RuntimeError("the emulator of the GPU compiles with g++, which is not installed: apt-get install g++")
+        raise RuntimeError(
+            "the emulator of the GPU compiles with g++, which is not installed: apt-get install g++"
+        )
     environment = {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}
-    done = subprocess.run(["g++", *arguments], input=text, capture_output=True, text=True, env=environment)
+    done = subprocess.run(
+        ["g++", *arguments], input=text, capture_output=True, text=True, env=environment
+    )
     if done.returncode:
         raise CompileError(done.stderr)
 

@@ -31,7 +31,9 @@ _current = threading.local()
 class CompileException(Exception):
     """NVRTC, here g++, does not understand the code."""
 
-    def __init__(self, msg: str, source: str, name: str, options: tuple[str, ...], backend: str = "nvrtc"):
+    def __init__(
+        self, msg: str, source: str, name: str, options: tuple[str, ...], backend: str = "nvrtc"
+    ):
         super().__init__(msg)
         self._source = source
 
@@ -68,7 +70,9 @@ class Stream:
     def __init__(self, null: bool = False, non_blocking: bool = False):
         self.ptr = 0
         if not (null or non_blocking):
-            raise TypeError("the emulator has no streams that wait for the null stream: Stream(non_blocking=True)")
+            raise TypeError(
+                "the emulator has no streams that wait for the null stream: Stream(non_blocking=True)"
+            )
         if non_blocking:
             self.ptr = device.created("stream_create")
 

@@ -21,7 +21,9 @@ for _public in (ndarray, RawKernel, RawModule):
 
 def modules() -> list:
     """The modules that an import of cupy brings into sys.modules."""
-    runtime_module = module("cupy.cuda.runtime", **{name: getattr(runtime, name) for name in runtime.__all__})
+    runtime_module = module(
+        "cupy.cuda.runtime", **{name: getattr(runtime, name) for name in runtime.__all__}
+    )
     names = {name: getattr(cuda, name) for name in cuda.__all__} | {"runtime": runtime_module}
     cuda_module = module("cupy.cuda", **names)
     names = {name: globals()[name] for name in __all__} | {"cuda": cuda_module}

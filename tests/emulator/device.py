@@ -92,9 +92,9 @@ def call(name: str, *arguments: Any) -> None:
     """Runs an entry; raises RuntimeError, CUDARuntimeError or OutOfMemoryError if it fails."""
     status = getattr(library(), "emulator_" + name)(*arguments)
     if status:
-        raise {OUT_OF_MEMORY: OutOfMemoryError, CUDA_ERROR: CUDARuntimeError}.get(status, RuntimeError)(
-            last_error()
-        )
+        raise {OUT_OF_MEMORY: OutOfMemoryError, CUDA_ERROR: CUDARuntimeError}.get(
+            status, RuntimeError
+        )(last_error())
 
 
 def created(name: str, *arguments: Any) -> int:

@@ -17,7 +17,9 @@ extern "C" __global__ void add(REAL* y, REAL constant, int n)
 
 
 def compiled(cupy, text, name, real="float"):
-    return cupy.RawModule(code=f'#define REAL {real}\n#line 1 "{name}.cu"\n{text}').get_function(name)
+    return cupy.RawModule(code=f'#define REAL {real}\n#line 1 "{name}.cu"\n{text}').get_function(
+        name
+    )
 
 
 def on_device(cupy, host):
@@ -25,7 +27,9 @@ def on_device(cupy, host):
     array = cupy.empty(host.shape, host.dtype)
     runtime = cupy.cuda.runtime
     stream = cupy.cuda.get_current_stream()
-    runtime.memcpyAsync(array.data.ptr, host.ctypes.data, host.nbytes, runtime.memcpyHostToDevice, stream.ptr)
+    runtime.memcpyAsync(
+        array.data.ptr, host.ctypes.data, host.nbytes, runtime.memcpyHostToDevice, stream.ptr
+    )
     return array
 
 

@@ -22,7 +22,9 @@ def module(name: str, **values: Any) -> ModuleType:
 def standing_in(*modules: ModuleType) -> Iterator[None]:
     """Within it, these are what an import finds; submodules of theirs that were imported before are hidden."""
     names = {made.__name__.partition(".")[0] for made in modules}
-    hidden = {name: found for name, found in sys.modules.items() if name.partition(".")[0] in names}
+    hidden = {
+        name: found for name, found in sys.modules.items() if name.partition(".")[0] in names
+    }
     for name in hidden:
         del sys.modules[name]
     sys.modules.update({made.__name__: made for made in modules})

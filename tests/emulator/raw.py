@@ -46,10 +46,14 @@ class RawModule:
 
     def _compile(self) -> ctypes.CDLL:
         if "--use_fast_math" in self.options or "-use_fast_math" in self.options:
-            raise ValueError("fast math is not for this library: it deletes isnan and rounds exp and log coarsely")
+            raise ValueError(
+                "fast math is not for this library: it deletes isnan and rounds exp and log coarsely"
+            )
         device.library()  # whose barriers the kernels call
         try:
-            path = build.kernels(self.code, tuple(option for option in self.options if option.startswith("-D")))
+            path = build.kernels(
+                self.code, tuple(option for option in self.options if option.startswith("-D"))
+            )
         except build.CompileError as error:
             raise CompileException(str(error), self.code, "kernel", self.options) from None
         self._libraries.append(ctypes.CDLL(str(path)))
@@ -58,13 +62,21 @@ class RawModule:
     def _type(self, kind: str) -> tuple[np.dtype, bool]:
         """The dtype that a parameter takes, and whether it takes an array."""
         text = "\n".join(
-            (self.code, *(option.replace("-D", "#define ", 1).replace("=", " ") for option in self.options))
+            (
+                self.code,
+                *(
+                    option.replace("-D", "#define ", 1).replace("=", " ")
+                    for option in self.options
+                ),
+            )
         )
         defines = dict(re.findall(r"#define (\w+) (\w+)", text))
         word = kind.removeprefix("const ").removesuffix("*")
         word = defines.get(word, word)
         if word not in TYPES:
-            raise TypeError(f"the emulator does not know the type {kind!r} of a kernel's parameter")
+            raise TypeError(
+                f"the emulator does not know the type {kind!r} of a kernel's parameter"
+            )
         return np.dtype(TYPES[word]), kind.endswith("*")
 
 
@@ -78,22 +90,30 @@ class RawKernel:
         self._shared = ctypes.cast(library.emulator_shared, ctypes.c_void_p)
         self._library = library
 
-    def __call__(self, grid: tuple[int, ...], block: tuple[int, ...], args: tuple[Any, ...]) -> None:
+    def __call__(
+        self, grid: tuple[int, ...], block: tuple[int, ...], args: tuple[Any, ...]
+    ) -> None:
         if len(args) != len(self._types):
-            raise TypeError(f"{self.name} takes {len(self._types)} arguments, but {len(args)} are given")
+            raise TypeError(
+                f"{self.name} takes {len(self._types)} arguments, but {len(args)} are given"
+            )
         values = (ctypes.c_uint64 * len(args))()
         for i, (value, (dtype, is_array)) in enumerate(zip(args, self._types, strict=True)):
             values[i] = self._packed(i, value, dtype, is_array)
         pointers = (ctypes.c_int * len(args))(*(is_array for _, is_array in self._types))
         sizes = _size("grid", grid, MOST_GRID), _size("block", block, MOST_BLOCK)
         if math.prod(block) > MOST_THREADS:
-            raise ValueError(f"a block of {block} threads is larger than the {MOST_THREADS} that CUDA allows")
+            raise ValueError(
+                f"a block of {block} threads is larger than the {MOST_THREADS} that CUDA allows"
+            )
         stream = get_current_stream()
         device.call(
             *("launch", self.name.encode(), self._call, self._shared, *sizes),
             *(len(args), values, pointers, stream.ptr),
         )
-        device.log.append(device.Launch(self.name, tuple(grid), tuple(block), stream.is_capturing()))
+        device.log.append(
+            device.Launch(self.name, tuple(grid), tuple(block), stream.is_capturing())
+        )
 
     def _packed(self, i: int, value: Any, dtype: np.dtype, is_array: bool) -> int:
         what = f"argument {i} of {self.name}"
@@ -117,7 +137,11 @@ def _size(what: str, size: tuple[int, ...], most: tuple[int, ...]) -> Any:
         raise TypeError(f"the {what} is {size!r}, but a tuple of one to three ints is expected")
     for number, limit in zip(size, most, strict=False):
         if isinstance(number, bool) or not isinstance(number, int | np.integer):
-            raise TypeError(f"the {what} is {size!r}, but a tuple of one to three ints is expected")
+            raise TypeError(
+                f"the {what} is {size!r}, but a tuple of one to three ints is expected"
+            )
         if not 1 <= number <= limit:
-            raise ValueError(f"the {what} is {size!r}, but each number lies between 1 and CUDA's limit, {most}")
+            raise ValueError(
+                f"the {what} is {size!r}, but each number lies between 1 and CUDA's limit, {most}"
+            )
     return (ctypes.c_uint * 3)(*size, *(1,) * (3 - len(size)))

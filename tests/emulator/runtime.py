@@ -26,7 +26,10 @@ memcpyHostToDevice, memcpyDeviceToHost, memcpyDeviceToDevice = 1, 2, 3
 streamCaptureModeGlobal, streamCaptureModeThreadLocal, streamCaptureModeRelaxed = 0, 1, 2
 
 VERSION = 13000
-ATTRIBUTES = {16: 2, 75: 8}  # cudaDevAttrMultiProcessorCount: two, so that grids wrap around early; compute 8.x
+ATTRIBUTES = {
+    16: 2,
+    75: 8,
+}  # cudaDevAttrMultiProcessorCount: two, so that grids wrap around early; compute 8.x
 
 
 def driverGetVersion() -> int:

@@ -16,7 +16,12 @@ from scratchae.backend.cuda import source as cuda
 ROOT = Path(__file__).resolve().parents[2]
 KERNELS = ["tests/kernels/test_spellings.py", "tests/kernels/test_many_rows.py"]
 EVERY_LINE = [*KERNELS, "-k", "definition or rows or zero"]
-EVERY_PART = [*KERNELS, "tests/execution/test_graphs.py", "-k", "definition or rows or zero or bits or finite"]
+EVERY_PART = [
+    *KERNELS,
+    "tests/execution/test_graphs.py",
+    "-k",
+    "definition or rows or zero or bits or finite",
+]
 SANITIZERS = ("libasan.so", "libubsan.so")
 
 
@@ -28,10 +33,24 @@ def needs(request):
 
 def run_variant(variant, folder, selection, **environment):
     """A run of some emulated tests in a variant of the compiled text -> what it printed; it passed."""
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--backend", "emulated"]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "--backend",
+        "emulated",
+    ]
     environment |= {"SCRATCHAE_EMULATOR": variant, "SCRATCHAE_EMULATOR_CACHE": str(folder)}
     done = subprocess.run(
-        [*command, *selection], cwd=ROOT, env=os.environ | environment, capture_output=True, text=True, timeout=900
+        [*command, *selection],
+        cwd=ROOT,
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        timeout=900,
     )
     assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-5000:]
     return done.stdout
@@ -41,7 +60,9 @@ def executed(folder):
     """(file, line) of the CUDA text -> how often it was executed, by gcov."""
     counts, notes = Counter(), sorted(str(path) for path in (folder / "coverage").glob("*.gcda"))
     command = ["gcov", "--json-format", "--stdout", *notes]
-    for text in subprocess.run(command, cwd=folder, capture_output=True, text=True).stdout.splitlines():
+    for text in subprocess.run(
+        command, cwd=folder, capture_output=True, text=True
+    ).stdout.splitlines():
         for file in json.loads(text)["files"] if text.startswith("{") else ():
             if file["file"].endswith(".cu"):
                 for line in file["lines"]:
@@ -61,12 +82,17 @@ def test_every_line_is_executed(tmp_path):
 def preload():
     """The environment under which a Python process can load what was compiled with the sanitizers."""
     paths = [
-        subprocess.run(["g++", f"-print-file-name={name}"], capture_output=True, text=True).stdout.strip()
+        subprocess.run(
+            ["g++", f"-print-file-name={name}"], capture_output=True, text=True
+        ).stdout.strip()
         for name in SANITIZERS
     ]
     if not all(os.path.isabs(path) for path in paths):
         pytest.skip("needs the sanitizers' libraries, libasan and libubsan, which come with g++")
-    return {"LD_PRELOAD": ":".join(paths), "ASAN_OPTIONS": "detect_leaks=0"}  # Python itself leaks on purpose
+    return {
+        "LD_PRELOAD": ":".join(paths),
+        "ASAN_OPTIONS": "detect_leaks=0",
+    }  # Python itself leaks on purpose
 
 
 def test_the_sanitizers_are_content(tmp_path):

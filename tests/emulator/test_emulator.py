@@ -27,13 +27,19 @@ def test_the_stand_in_is_found_and_taken_away_again():
         from cupy.cuda import runtime
 
         assert find_spec("cupy") is not None
-        assert (runtime.driverGetVersion(), runtime.getDeviceCount(), cupy.cuda.Device().id) == (13000, 1, 0)
+        assert (runtime.driverGetVersion(), runtime.getDeviceCount(), cupy.cuda.Device().id) == (
+            13000,
+            1,
+            0,
+        )
         assert runtime.runtimeGetVersion() == 13000 and runtime.deviceGetAttribute(16, 0) == 2
     assert sys.modules.get("cupy") is before
 
 
 def compare(stand_in, real, path, missing):
-    for name in getattr(stand_in, "__all__", None) or [name for name in vars(stand_in) if not name.startswith("_")]:
+    for name in getattr(stand_in, "__all__", None) or [
+        name for name in vars(stand_in) if not name.startswith("_")
+    ]:
         if not hasattr(real, name):
             missing.append(f"{path}.{name}")
         elif isinstance(getattr(stand_in, name), ModuleType | type):
@@ -79,29 +85,40 @@ def variant(name, index, folder, **environment):
     environment |= {"SCRATCHAE_EMULATOR": name, "SCRATCHAE_EMULATOR_CACHE": str(folder)}
     environment = os.environ | environment | {"PYTHONPATH": str(Path(__file__).parents[1])}
     script = STORE_BEHIND.replace("INDEX", str(index))
-    return subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True)
+    return subprocess.run(
+        [sys.executable, "-c", script], env=environment, capture_output=True, text=True
+    )
 
 
 @needs_compiler
 def test_the_sanitizers_name_the_line_of_a_wrong_store():
     files = [
-        subprocess.run(["g++", f"-print-file-name={name}.so"], capture_output=True, text=True).stdout.strip()
+        subprocess.run(
+            ["g++", f"-print-file-name={name}.so"], capture_output=True, text=True
+        ).stdout.strip()
         for name in ("libasan", "libubsan")
     ]
     if not all(Path(file).is_absolute() for file in files):
         pytest.skip("needs the libraries of the sanitizers, libasan and libubsan")
     preload = {"LD_PRELOAD": ":".join(files), "ASAN_OPTIONS": "detect_leaks=0"}
     folder = build.folder("sanitize").parent
-    fine, wrong = variant("sanitize", 9, folder, **preload), variant("sanitize", 10, folder, **preload)
+    fine, wrong = (
+        variant("sanitize", 9, folder, **preload),
+        variant("sanitize", 10, folder, **preload),
+    )
     assert fine.returncode == 0, fine.stderr
-    assert wrong.returncode != 0 and "use-after-poison" in wrong.stderr and ":4 in f" in wrong.stderr
+    assert (
+        wrong.returncode != 0 and "use-after-poison" in wrong.stderr and ":4 in f" in wrong.stderr
+    )
 
 
 @needs_compiler
 def test_coverage_counts_the_lines_of_a_kernel(tmp_path):
     assert variant("coverage", 9, tmp_path).returncode == 0
     (counts,) = (tmp_path / "coverage").glob("*.gcda")
-    done = subprocess.run(["gcov", "--json-format", "--stdout", str(counts)], capture_output=True, text=True)
+    done = subprocess.run(
+        ["gcov", "--json-format", "--stdout", str(counts)], capture_output=True, text=True
+    )
     files = {file["file"]: file["lines"] for file in json.loads(done.stdout)["files"]}
     assert {line["line_number"]: line["count"] for line in files["<stdin>"]}[4] == 40
 

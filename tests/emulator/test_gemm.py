@@ -13,9 +13,15 @@ def multiply(blas, handle, a, b, c, alpha=1, beta=0, ta=0, tb=0, ld=None, mnk=No
     """C <- alpha op(A) op(B) + beta C of column-major arrays (rows, columns), perhaps larger than what is used."""
     m, n = mnk[:2] if mnk else c.shape
     k = mnk[2] if mnk else a.shape[0 if ta else 1]
-    real, letter = {"float32": (ctypes.c_float, "S"), "float64": (ctypes.c_double, "D")}[c.dtype.name]
+    real, letter = {"float32": (ctypes.c_float, "S"), "float64": (ctypes.c_double, "D")}[
+        c.dtype.name
+    ]
     pointers = [ctypes.c_void_p(x.data.ptr) for x in (a, b, c)]
-    lda, ldb, ldc = ld or (a.strides[1] // a.itemsize, b.strides[1] // a.itemsize, c.strides[1] // a.itemsize)
+    lda, ldb, ldc = ld or (
+        a.strides[1] // a.itemsize,
+        b.strides[1] // a.itemsize,
+        c.strides[1] // a.itemsize,
+    )
     steps = [ctypes.c_longlong(step) for step in batch[1:]]
     parts = [
         [pointer, l, *steps[i : i + 1]]
@@ -23,7 +29,9 @@ def multiply(blas, handle, a, b, c, alpha=1, beta=0, ta=0, tb=0, ld=None, mnk=No
     ]
     function = getattr(blas, f"cublas{letter}gemm" + ("StridedBatched" if batch else "_v2"))
     scales = [ctypes.byref(real(value)) for value in (alpha, beta)]
-    return function(handle, ta, tb, m, n, k, scales[0], *parts[0], *parts[1], scales[1], *parts[2], *batch[:1])
+    return function(
+        handle, ta, tb, m, n, k, scales[0], *parts[0], *parts[1], scales[1], *parts[2], *batch[:1]
+    )
 
 
 def columns_first(cupy, host):
@@ -34,11 +42,14 @@ def columns_first(cupy, host):
 @pytest.mark.parametrize("ta", [0, 1])
 @pytest.mark.parametrize("tb", [0, 1])
 @pytest.mark.parametrize(("alpha", "beta"), [(1, 0), (1, 1), (0.5, -2)])
-def test_products_are_those_of_numpy(cupy, blas, handle, rng, tolerance, dtype, ta, tb, alpha, beta):
+def test_products_are_those_of_numpy(
+    cupy, blas, handle, rng, tolerance, dtype, ta, tb, alpha, beta
+):
     for m, n, k in ((5, 7, 3), (64, 33, 21), (1, 1, 1), (3, 4, 0)):
         a, b, c = (rng.normal(size=size).astype(dtype) for size in ((m, k), (k, n), (m, n)))
         larger = [
-            np.full((x.shape[0] + 2, x.shape[1]), np.nan, dtype) for x in (a.T if ta else a, b.T if tb else b, c)
+            np.full((x.shape[0] + 2, x.shape[1]), np.nan, dtype)
+            for x in (a.T if ta else a, b.T if tb else b, c)
         ]
         for space, x in zip(larger, (a.T if ta else a, b.T if tb else b, c), strict=True):
             space[:-2] = x
@@ -47,7 +58,9 @@ def test_products_are_those_of_numpy(cupy, blas, handle, rng, tolerance, dtype, 
         assert multiply(blas, handle, A, B, C, alpha, beta, ta, tb, ld, (m, n, k)) == 0
         got = C.get()
         assert np.isnan(got[-2:]).all()
-        np.testing.assert_allclose(got[:-2], alpha * (a @ b) + beta * c, atol=k * tolerance("kernel", dtype) + 1e-6)
+        np.testing.assert_allclose(
+            got[:-2], alpha * (a @ b) + beta * c, atol=k * tolerance("kernel", dtype) + 1e-6
+        )
 
 
 def test_products_of_a_batch(cupy, blas, handle, rng):
@@ -74,7 +87,9 @@ def test_products_are_queued_but_read_their_factors_at_once(cupy, blas, handle, 
     scale = ctypes.c_double(1)
     pointers = [ctypes.c_void_p(x.data.ptr) for x in (a, a, c)]
     one = ctypes.byref(scale)
-    blas.cublasDgemm_v2(handle, 0, 0, 3, 3, 3, one, pointers[0], 3, pointers[1], 3, one, pointers[2], 3)
+    blas.cublasDgemm_v2(
+        handle, 0, 0, 3, 3, 3, one, pointers[0], 3, pointers[1], 3, one, pointers[2], 3
+    )
     scale.value = 5
     with cupy.cuda.Stream.null:
         assert not c.get().any()
@@ -94,13 +109,20 @@ def test_wrong_products_are_refused(cupy, blas, handle, capfd):
 
 
 def test_a_capture_needs_a_workspace_set_after_the_stream(cupy, blas, handle, stream):
-    a, c, space = columns_first(cupy, np.eye(3)), cupy.empty((3, 3), np.float64).T, cupy.empty(4096, np.uint8)
+    a, c, space = (
+        columns_first(cupy, np.eye(3)),
+        cupy.empty((3, 3), np.float64).T,
+        cupy.empty(4096, np.uint8),
+    )
     pointer, size = ctypes.c_void_p(space.data.ptr), ctypes.c_size_t(space.nbytes)
     blas.cublasSetWorkspace_v2(handle, pointer, size)
     blas.cublasSetStream_v2(handle, ctypes.c_void_p(stream.ptr))
     stream.synchronize()
     stream.begin_capture()
-    assert multiply(blas, handle, a, a, c) == 14 and "without the user's workspace" in emulator.last_error()
+    assert (
+        multiply(blas, handle, a, a, c) == 14
+        and "without the user's workspace" in emulator.last_error()
+    )
     with pytest.raises(RuntimeError, match="previous error during capture"):
         stream.end_capture()
     assert blas.cublasSetWorkspace_v2(handle, pointer, size) == 0
@@ -110,7 +132,12 @@ def test_a_capture_needs_a_workspace_set_after_the_stream(cupy, blas, handle, st
     assert np.isnan(c.get()).all()
     graph.launch()
     assert np.array_equal(c.get(), np.eye(3))
-    assert blas.cublasSetWorkspace_v2(handle, ctypes.c_void_p(space.data.ptr + 8), ctypes.c_size_t(64)) == 7
+    assert (
+        blas.cublasSetWorkspace_v2(
+            handle, ctypes.c_void_p(space.data.ptr + 8), ctypes.c_size_t(64)
+        )
+        == 7
+    )
 
 
 def test_tf32_rounds_the_factors(cupy, blas, handle):

@@ -9,7 +9,9 @@ import emulator
 from emulator import build
 from emulator.launching import compiled, on_device, run
 
-not_sanitized = pytest.mark.skipif(build.variant() == "sanitize", reason="AddressSanitizer ends the process there")
+not_sanitized = pytest.mark.skipif(
+    build.variant() == "sanitize", reason="AddressSanitizer ends the process there"
+)
 
 
 @not_sanitized
@@ -28,7 +30,9 @@ def test_a_store_beside_an_array_is_found(cupy, stream, offset):
 def test_a_load_from_beside_an_array_is_nan(cupy, stream, dtype):
     x, y = on_device(cupy, np.ones(3, dtype)), cupy.empty(4, dtype)
     text = 'extern "C" __global__ void f(REAL* y, const REAL* x) { y[threadIdx.x] = x[int(threadIdx.x) - 1] + 1; }'
-    run(compiled(cupy, text, "f", {"float32": "float", "float64": "double"}[dtype]), 1, 4, y, x[1:])
+    run(
+        compiled(cupy, text, "f", {"float32": "float", "float64": "double"}[dtype]), 1, 4, y, x[1:]
+    )
     assert np.array_equal(y.get(), [2, 2, 2, np.nan], equal_nan=True)
 
 
@@ -61,7 +65,9 @@ def test_memory_ends(cupy):
     assert start[1] == 8 << 30
     with emulator.memory(start[1] - start[0] + 1000):
         held = cupy.empty(600, np.uint8)
-        with pytest.raises(cupy.cuda.memory.OutOfMemoryError, match="Out of memory allocating 500 bytes"):
+        with pytest.raises(
+            cupy.cuda.memory.OutOfMemoryError, match="Out of memory allocating 500 bytes"
+        ):
             cupy.empty(500, np.uint8)
         assert cupy.cuda.runtime.memGetInfo()[0] == 400
         del held
@@ -74,6 +80,8 @@ def test_an_array_is_refused_when_its_memory_is_not_there(cupy, stream):
     runtime, x = cupy.cuda.runtime, np.ones(4, np.float32)
     y = cupy.empty(3, np.float32)
     with pytest.raises(runtime.CUDARuntimeError, match="outside of the device's arrays"):
-        runtime.memcpyAsync(y.data.ptr, x.ctypes.data, x.nbytes, runtime.memcpyHostToDevice, stream.ptr)
+        runtime.memcpyAsync(
+            y.data.ptr, x.ctypes.data, x.nbytes, runtime.memcpyHostToDevice, stream.ptr
+        )
     with pytest.raises(RuntimeError, match="not the device's, too short, or freed"):
         runtime.memsetAsync(y.data.ptr, 0, 16, stream.ptr)

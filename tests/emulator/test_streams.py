@@ -25,14 +25,20 @@ def test_pinned_memory_is_read_when_the_copy_runs_other_memory_at_once(cupy, str
     pinned[:] = 0
     arrays = [cupy.empty(5, np.float32) for _ in range(2)]
     for host, array in zip((pinned, plain), arrays, strict=True):
-        runtime.memcpyAsync(array.data.ptr, host.ctypes.data, 20, runtime.memcpyHostToDevice, stream.ptr)
+        runtime.memcpyAsync(
+            array.data.ptr, host.ctypes.data, 20, runtime.memcpyHostToDevice, stream.ptr
+        )
         host[:] = 7
     assert np.array_equal([array.get()[0] for array in arrays], [7, 0])
     assert memory.ptr == pinned.ctypes.data
     runtime.memsetAsync(arrays[0].data.ptr, 0, 20, stream.ptr)
-    runtime.memcpyAsync(pinned.ctypes.data, arrays[0].data.ptr, 20, runtime.memcpyDeviceToHost, stream.ptr)
+    runtime.memcpyAsync(
+        pinned.ctypes.data, arrays[0].data.ptr, 20, runtime.memcpyDeviceToHost, stream.ptr
+    )
     assert pinned[0] == 7
-    runtime.memcpyAsync(plain.ctypes.data, arrays[0].data.ptr, 20, runtime.memcpyDeviceToHost, stream.ptr)
+    runtime.memcpyAsync(
+        plain.ctypes.data, arrays[0].data.ptr, 20, runtime.memcpyDeviceToHost, stream.ptr
+    )
     assert pinned[0] == plain[0] == 0
 
 
@@ -99,7 +105,11 @@ REFUSED = {
     "pinned": lambda cupy, stream, x: cupy.cuda.alloc_pinned_memory(3),
     "pageable": lambda cupy, stream, x: on_device(cupy, np.ones(3)),
     "copy": lambda cupy, stream, x: cupy.cuda.runtime.memcpyAsync(
-        x.data.ptr, np.ones(5, np.float32).ctypes.data, 20, cupy.cuda.runtime.memcpyHostToDevice, stream.ptr
+        x.data.ptr,
+        np.ones(5, np.float32).ctypes.data,
+        20,
+        cupy.cuda.runtime.memcpyHostToDevice,
+        stream.ptr,
     ),
     "record": lambda cupy, stream, x: cupy.cuda.Event().record(stream),
 }
@@ -109,7 +119,9 @@ REFUSED = {
 def test_a_capture_ends_in_an_error_after_what_it_forbids(cupy, stream, name):
     x = cupy.empty(5, np.float32)
     stream.begin_capture()
-    with pytest.raises(cupy.cuda.runtime.CUDARuntimeError, match="not permitted when stream is capturing"):
+    with pytest.raises(
+        cupy.cuda.runtime.CUDARuntimeError, match="not permitted when stream is capturing"
+    ):
         REFUSED[name](cupy, stream, x)
     with pytest.raises(cupy.cuda.runtime.CUDARuntimeError, match="previous error during capture"):
         run(compiled(cupy, COPY, "add"), 1, 32, x, np.float32(1), np.int32(5))
@@ -129,7 +141,11 @@ def test_a_graph_of_freed_memory_is_refused(cupy, stream):
 
 
 def test_copies_and_fills_are_recorded(cupy, stream):
-    runtime, x, y = cupy.cuda.runtime, on_device(cupy, np.ones(5, np.float32)), cupy.empty(5, np.float32)
+    runtime, x, y = (
+        cupy.cuda.runtime,
+        on_device(cupy, np.ones(5, np.float32)),
+        cupy.empty(5, np.float32),
+    )
     stream.synchronize()
     stream.begin_capture()
     runtime.memcpyAsync(y.data.ptr, x.data.ptr, 20, runtime.memcpyDeviceToDevice, stream.ptr)

@@ -74,7 +74,9 @@ def test_a_reduction_is_the_same_in_every_order(cupy, stream, rng, seed):
     right = SUM.replace("BARRIER", "__syncthreads()")
     got = sums(cupy, right, seed, host)
     assert np.array_equal(got, sums(cupy, right, 0, host))
-    np.testing.assert_allclose(got, np.outer(host.sum(1, dtype=float), (1, 2)), rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(
+        got, np.outer(host.sum(1, dtype=float), (1, 2)), rtol=1e-5, atol=1e-5
+    )
 
 
 def test_a_reduction_without_one_of_its_barriers_depends_on_the_order(cupy, stream, rng):

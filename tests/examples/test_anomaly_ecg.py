@@ -22,7 +22,15 @@ PICTURES = {"beats.png", "scores.png", "roc.png", "loss.png"}
 ALWAYS = {"config.json", "metrics.jsonl", "weights.safetensors"} | PICTURES
 COLUMNS = {"epoch", "train_loss", "train_reconstruction", "test_loss", "reconstruction"}
 COLUMNS |= {"seconds", "examples_per_second", "dataset", "backend"}
-JUDGED = {"accuracy", "precision", "recall", "anomaly_precision", "anomaly_recall", "auc", "threshold"}
+JUDGED = {
+    "accuracy",
+    "precision",
+    "recall",
+    "anomaly_precision",
+    "anomaly_recall",
+    "auc",
+    "threshold",
+}
 RUNS = {
     "tutorial": [],
     "better": ["--detector", "better", "--dataset", "beats"],
@@ -37,7 +45,10 @@ def prepared(out, *options):
 @pytest.fixture(scope="module")
 def runs(no_data, tmp_path_factory):  # noqa: F811
     """Each run of the table once."""
-    return {name: played(anomaly_ecg, tmp_path_factory.mktemp(name), *options) for name, options in RUNS.items()}
+    return {
+        name: played(anomaly_ecg, tmp_path_factory.mktemp(name), *options)
+        for name, options in RUNS.items()
+    }
 
 
 @pytest.mark.parametrize("name", RUNS)
@@ -46,15 +57,24 @@ def test_files_and_metrics(runs, name):
     assert run.status == 0 and {path.name for path in run.out.iterdir()} == ALWAYS
     records = metrics(run.out)
     assert [set(record) for record in records] == 2 * [COLUMNS | JUDGED]
-    assert all(0 <= record[key] <= 1 for record in records for key in JUDGED if record[key] is not None)
-    assert {record["backend"] for record in records} == {"reference" if name == "reference" else "numpy"}
+    assert all(
+        0 <= record[key] <= 1 for record in records for key in JUDGED if record[key] is not None
+    )
+    assert {record["backend"] for record in records} == {
+        "reference" if name == "reference" else "numpy"
+    }
 
 
 @pytest.mark.parametrize("name", RUNS)
 def test_the_closing_line_gives_the_numbers(runs, name):
     last, line = metrics(runs[name].out)[-1], runs[name].printed[-1]
-    assert line.startswith(f"{STAND_IN}, after 2 epochs: test accuracy {last['accuracy']:.4f}, normal beats: ")
-    assert f"normal beats: precision {last['precision']:.4f}, recall {last['recall']:.4f}, abnormal" in line
+    assert line.startswith(
+        f"{STAND_IN}, after 2 epochs: test accuracy {last['accuracy']:.4f}, normal beats: "
+    )
+    assert (
+        f"normal beats: precision {last['precision']:.4f}, recall {last['recall']:.4f}, abnormal"
+        in line
+    )
     precision = last["anomaly_precision"]
     words = f"precision {'undefined' if precision is None else f'{precision:.4f}'}"
     words += f", recall {last['anomaly_recall']:.4f}"
@@ -71,9 +91,13 @@ def test_the_stand_in_is_named_everywhere(runs, name):
 
 
 def test_backends_give_the_same_numbers(runs, tolerance):
-    for ours, oracle in zip(metrics(runs["tutorial"].out), metrics(runs["reference"].out), strict=True):
+    for ours, oracle in zip(
+        metrics(runs["tutorial"].out), metrics(runs["reference"].out), strict=True
+    ):
         for key in ("train_loss", "test_loss", "threshold"):
-            assert ours[key] == pytest.approx(oracle[key], rel=tolerance("trajectory", "float32")), key
+            assert ours[key] == pytest.approx(
+                oracle[key], rel=tolerance("trajectory", "float32")
+            ), key
 
 
 @pytest.mark.parametrize("detector", anomaly_ecg.DETECTORS)
@@ -83,7 +107,9 @@ def test_the_metrics_are_those_of_the_saved_model(runs, detector, tmp_path, tole
     judge.detector.model = scratchae.load(runs[detector].out / "weights.safetensors")
     flags = judge.detector.fit(judge.known).flags(run.test)
     normal = run.test.labels == 1
-    assert judge.detector.threshold == pytest.approx(last["threshold"], rel=tolerance("loss", "float32"))
+    assert judge.detector.threshold == pytest.approx(
+        last["threshold"], rel=tolerance("loss", "float32")
+    )
     assert np.mean(flags == ~normal) == pytest.approx(last["accuracy"])
     assert np.mean(normal[~flags]) == pytest.approx(last["precision"])
     assert np.mean(~flags[normal]) == pytest.approx(last["recall"])
@@ -108,7 +134,9 @@ def test_only_normal_training_beats_are_learnt_from(detector, tmp_path):
     run, judge = prepared(tmp_path, "--dataset", "beats", "--detector", detector)
     assert set(run.train.labels) == set(judge.known.labels) == {1} and judge.test is run.test
     assert not rows(run.test) & (rows(run.train) | rows(judge.known))
-    assert len(run.test) == common.SMOKE_BEATS // 5 and judge.is_anomaly.sum() == np.sum(run.test.labels != 1)
+    assert len(run.test) == common.SMOKE_BEATS // 5 and judge.is_anomaly.sum() == np.sum(
+        run.test.labels != 1
+    )
     if detector == "better":
         assert not rows(run.train) & rows(judge.known)
         assert len(judge.known) == pytest.approx(len(run.train) / 4, abs=1)
@@ -130,7 +158,9 @@ def test_which_beats_decide_the_scale():
 
 
 def test_the_seed_decides_the_split_and_the_weights(tmp_path):
-    (one, _), (other, _) = (prepared(tmp_path / seed, "--detector", "tutorial", "--seed", seed) for seed in "01")
+    (one, _), (other, _) = (
+        prepared(tmp_path / seed, "--detector", "tutorial", "--seed", seed) for seed in "01"
+    )
     assert rows(one.test) != rows(other.test)
     assert not np.array_equal(one.model.parameters.values, other.model.parameters.values)
 
@@ -150,7 +180,11 @@ def test_interrupted_before_an_epoch_ended(tmp_path, capsys, monkeypatch):
 
 @pytest.mark.parametrize(
     ("options", "words"),
-    [("--detector oracle", "oracle"), ("--strict-data", "ECG5000_TRAIN.txt"), ("--dataset mnist", "mnist")],
+    [
+        ("--detector oracle", "oracle"),
+        ("--strict-data", "ECG5000_TRAIN.txt"),
+        ("--dataset mnist", "mnist"),
+    ],
 )
 def test_user_errors_are_one_sentence(options, words, tmp_path, capsys):
     with pytest.raises(SystemExit) as ended:

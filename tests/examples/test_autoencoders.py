@@ -43,7 +43,9 @@ def runs(no_data, tmp_path_factory):  # noqa: F811
     done = {}
     for name, (example, options, _, _) in RUNS.items():
         start = done["conv"].out / "weights.safetensors" if "{conv}" in options else None
-        done[name] = played(example, tmp_path_factory.mktemp("run"), *options.format(conv=start).split())
+        done[name] = played(
+            example, tmp_path_factory.mktemp("run"), *options.format(conv=start).split()
+        )
     return done
 
 
@@ -74,12 +76,42 @@ def test_closing_line(runs, name):
 @pytest.mark.parametrize(
     ("example", "options", "recipe", "parameters"),
     [
-        (autoencoder_fashion, "", {"dataset": "fashion_mnist", "epochs": 10, "batch_size": 32}, 101_200),
-        (autoencoder_fashion, "--arch keras", {"dataset": "mnist", "epochs": 50, "batch_size": 256}, 50_992),
-        (autoencoder_fashion, "--arch deep", {"dataset": "mnist", "epochs": 100, "batch_size": 256}, 222_384),
-        (denoise_fashion, "", {"dataset": "fashion_mnist", "epochs": 10, "batch_size": 32, "noise": 0.2}, 3_217),
-        (sparse_mnist, "", {"dataset": "mnist", "epochs": 100, "batch_size": 256, "weight": 0.5}, 50_992),
-        (conv_autoencoder_mnist, "", {"dataset": "mnist", "epochs": 50, "batch_size": 128}, 28_353),
+        (
+            autoencoder_fashion,
+            "",
+            {"dataset": "fashion_mnist", "epochs": 10, "batch_size": 32},
+            101_200,
+        ),
+        (
+            autoencoder_fashion,
+            "--arch keras",
+            {"dataset": "mnist", "epochs": 50, "batch_size": 256},
+            50_992,
+        ),
+        (
+            autoencoder_fashion,
+            "--arch deep",
+            {"dataset": "mnist", "epochs": 100, "batch_size": 256},
+            222_384,
+        ),
+        (
+            denoise_fashion,
+            "",
+            {"dataset": "fashion_mnist", "epochs": 10, "batch_size": 32, "noise": 0.2},
+            3_217,
+        ),
+        (
+            sparse_mnist,
+            "",
+            {"dataset": "mnist", "epochs": 100, "batch_size": 256, "weight": 0.5},
+            50_992,
+        ),
+        (
+            conv_autoencoder_mnist,
+            "",
+            {"dataset": "mnist", "epochs": 50, "batch_size": 128},
+            28_353,
+        ),
         (conv_autoencoder_mnist, "--noise 0.4", {"epochs": 100, "batch_size": 128}, 28_353),
     ],
 )
@@ -111,7 +143,9 @@ def test_the_denoiser_starts_as_dark_as_the_images_or_grey(start, tmp_path):
     options = ["--out", str(tmp_path)] + ["--last-bias", "zero"] * (start == "zero")
     run, _ = denoise_fashion.prepare(denoise_fashion.parser().parse_args(options))
     empty = run.model.decode(np.zeros((1, 7, 7, 8), np.float32))
-    assert empty == pytest.approx(run.train.pixels.mean() / 255 if start == "mean" else 0.5, rel=1e-5)
+    assert empty == pytest.approx(
+        run.train.pixels.mean() / 255 if start == "mean" else 0.5, rel=1e-5
+    )
 
 
 def test_the_plain_run_is_beside_the_sparse_one(runs):
@@ -122,7 +156,10 @@ def test_the_plain_run_is_beside_the_sparse_one(runs):
 
 
 def test_the_activity_is_that_of_the_codes(runs):
-    model, (_, test) = scratchae.load(runs["l1"].out / "weights.safetensors"), datasets.load("strokes")
+    model, (_, test) = (
+        scratchae.load(runs["l1"].out / "weights.safetensors"),
+        datasets.load("strokes"),
+    )
     h, record = model.encode(test.values(slice(None))), metrics(runs["l1"].out)[-1]
     assert record["code_activity"] == pytest.approx(h.mean(), rel=1e-5)
     assert record["active_share"] == pytest.approx((h > h.max(axis=0) / 10).mean(), abs=1e-3)
@@ -143,7 +180,9 @@ def test_an_interrupted_plain_run_is_the_last(tmp_path, capsys, monkeypatch):
 @pytest.mark.filterwarnings("ignore::scratchae.WideCode")
 def test_a_warm_start_is_where_the_other_run_ended(runs, tmp_path, monkeypatch):
     clean, seen = runs["conv"].out / "weights.safetensors", []
-    monkeypatch.setattr("common.Run.fit", lambda run, _: seen.append(run.model.parameters.values.copy()))
+    monkeypatch.setattr(
+        "common.Run.fit", lambda run, _: seen.append(run.model.parameters.values.copy())
+    )
     tiny(conv_autoencoder_mnist, tmp_path, "--noise", "0.4", "--start", str(clean))
     np.testing.assert_array_equal(seen[0], scratchae.load(clean).parameters.values)
 
@@ -164,11 +203,15 @@ def test_a_warm_start_is_where_the_other_run_ended(runs, tmp_path, monkeypatch):
     ],
 )
 def test_user_errors_are_one_sentence(runs, example, options, words, tmp_path, capsys):
-    options = options.format(keras=runs["keras"].out / "weights.safetensors", out=tmp_path / "weights.safetensors")
+    options = options.format(
+        keras=runs["keras"].out / "weights.safetensors", out=tmp_path / "weights.safetensors"
+    )
     with pytest.raises(SystemExit) as ended:
         tiny(example, tmp_path, *options.split())
     sentence = capsys.readouterr().err
-    assert ended.value.code == 2 and sentence.startswith(f"{example.EXAMPLE}: ") and words in sentence
+    assert (
+        ended.value.code == 2 and sentence.startswith(f"{example.EXAMPLE}: ") and words in sentence
+    )
     assert sentence.count("\n") == 1 and list(tmp_path.iterdir()) == []
 
 

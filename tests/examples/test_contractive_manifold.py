@@ -16,8 +16,24 @@ sys.path[:0] = [str(HERE), str(HERE.parents[1] / "examples")]
 import contractive_manifold as example  # noqa: E402
 from test_examples import STAND_IN, metrics, nameless, no_data, played, tiny  # noqa: E402, F401 (a fixture)
 
-FILES = {"config.json", "metrics.jsonl", "weights.safetensors", "loss.png", "plain", "tangents.png", "spectrum.png"}
-COLUMNS = {"epoch", "train_loss", "train_reconstruction", "train_penalty", "test_loss", "reconstruction", "penalty"}
+FILES = {
+    "config.json",
+    "metrics.jsonl",
+    "weights.safetensors",
+    "loss.png",
+    "plain",
+    "tangents.png",
+    "spectrum.png",
+}
+COLUMNS = {
+    "epoch",
+    "train_loss",
+    "train_reconstruction",
+    "train_penalty",
+    "test_loss",
+    "reconstruction",
+    "penalty",
+}
 COLUMNS |= {"seconds", "examples_per_second", "dataset", "backend", "contraction"}
 RUNS = {
     "surface": "--dataset surface",
@@ -32,7 +48,10 @@ def runs(no_data, tmp_path_factory):  # noqa: F811
     """Each run once, with few test images."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(example, "SEEN", 30)
-        return {name: played(example, tmp_path_factory.mktemp(name), *o.split()) for name, o in RUNS.items()}
+        return {
+            name: played(example, tmp_path_factory.mktemp(name), *o.split())
+            for name, o in RUNS.items()
+        }
 
 
 @pytest.mark.parametrize("name", RUNS)
@@ -40,7 +59,9 @@ def test_files_titles_and_metrics(runs, name, tolerance):
     run = runs[name]
     more = {"moved.png"} if name == "images" else set()
     assert run.status == 0 and {path.name for path in run.out.iterdir()} == FILES | more
-    assert {path.name for path in (run.out / "plain").iterdir()} == {f for f in FILES if "." in f} - {
+    assert {path.name for path in (run.out / "plain").iterdir()} == {
+        f for f in FILES if "." in f
+    } - {
         "tangents.png",
         "spectrum.png",
     }
@@ -58,7 +79,9 @@ def test_the_contraction_is_the_penalty_without_its_weight(runs, name, tolerance
     weight = json.loads((runs[name].out / "config.json").read_text())["weight"]
     assert weight == example.SURFACE["weight"]
     for record in metrics(runs[name].out):
-        assert weight * record["contraction"] == pytest.approx(record["penalty"], rel=tolerance("loss", "float32"))
+        assert weight * record["contraction"] == pytest.approx(
+            record["penalty"], rel=tolerance("loss", "float32")
+        )
 
 
 @pytest.mark.parametrize("name", ["surface", "images"])
@@ -67,7 +90,10 @@ def test_the_closing_line_agrees(runs, name):
     record, beside = metrics(run.out)[-1], metrics(run.out / "plain")[-1]
     degrees = {word: f"{np.median(example.angles(probe.T, v)):.1f}" for word, v in V.items()}
     k = 15 if name == "images" else 2
-    shares = {word: f"{((v[:, :k] ** 2).sum(axis=1) / (v**2).sum(axis=1)).mean():.0%}" for word, v in s.items()}
+    shares = {
+        word: f"{((v[:, :k] ** 2).sum(axis=1) / (v**2).sum(axis=1)).mean():.0%}"
+        for word, v in s.items()
+    }
     assert runs[name].last == (
         f"{run.test.name}, after {len(run.history)} epochs: test reconstruction {record['reconstruction']:.4g} "
         f"(plain {beside['reconstruction']:.4g}); median angle to the "
@@ -78,7 +104,9 @@ def test_the_closing_line_agrees(runs, name):
 
 
 def test_backends_agree(runs, tolerance):
-    for ours, oracle in zip(metrics(runs["surface"].out), metrics(runs["reference"].out), strict=True):
+    for ours, oracle in zip(
+        metrics(runs["surface"].out), metrics(runs["reference"].out), strict=True
+    ):
         for key in ("train_loss", "test_loss", "contraction"):
             assert ours[key] == pytest.approx(oracle[key], rel=tolerance("trajectory", "float32"))
 
@@ -116,10 +144,14 @@ def test_the_angle_is_the_largest_between_the_planes(degrees):
     a = np.radians(degrees)
     T = np.array([[[1.0, 0, 0, 0], [0, 1, 0, 0]]])
     V = np.array([[[1.0, 0, 0, 0], [0, np.cos(a), np.sin(a), 0]]])
-    turned = V[:, ::-1] * np.array([[1.0], [-1]])  # the order and the signs within a plane are nobody's
+    turned = V[:, ::-1] * np.array(
+        [[1.0], [-1]]
+    )  # the order and the signs within a plane are nobody's
     for plane in (V, turned):
         assert example.angles(T, plane) == pytest.approx([degrees], abs=1e-5)
-    assert example.angles(T, np.concatenate([V, [[[0, 0, 0, 1.0]]]], axis=1)) == pytest.approx([degrees], abs=1e-5)
+    assert example.angles(T, np.concatenate([V, [[[0, 0, 0, 1.0]]]], axis=1)) == pytest.approx(
+        [degrees], abs=1e-5
+    )
     wider = np.concatenate([V, [[[0, -np.sin(a), np.cos(a), 0]]]], axis=1)  # contains T
     assert example.angles(T, wider) == pytest.approx([0], abs=1e-5)
 
@@ -127,7 +159,9 @@ def test_the_angle_is_the_largest_between_the_planes(degrees):
 def test_local_pca_finds_the_plane_of_its_neighbours(rng, monkeypatch):
     monkeypatch.setattr(example, "NEIGHBOURS", 10)
     flat = np.concatenate([rng.normal(size=(50, 2)), np.zeros((50, 1))], axis=1)
-    upright = flat[:, [2, 0, 1]] + np.array([100.0, 0, 0])  # as many points far away, in another plane
+    upright = flat[:, [2, 0, 1]] + np.array(
+        [100.0, 0, 0]
+    )  # as many points far away, in another plane
     x = np.array([[0, 0, 0.1], [100, 0.5, 0]])
     V = example.local_pca(x, np.concatenate([flat, upright]), 2)
     T = np.array([np.eye(3)[[0, 1]], np.eye(3)[[1, 2]]])
@@ -156,7 +190,9 @@ def test_images_move_both_ways_along_the_first_direction(runs, monkeypatch):
     run, probe, V, _ = runs["images"].drawn
     shown = {}
     monkeypatch.setattr(plots, "save", lambda figure, path: None)
-    monkeypatch.setattr(plots, "image_rows", lambda rows, title, note: shown.update({title.split(": ")[1]: rows}))
+    monkeypatch.setattr(
+        plots, "image_rows", lambda rows, title, note: shown.update({title.split(": ")[1]: rows})
+    )
     example.draw_images(run, probe.x, V)
     labels = run.test.labels[: len(probe.x)]
     first = [int(np.flatnonzero(labels == k)[0]) for k in np.unique(labels)]
@@ -174,8 +210,13 @@ def test_images_move_both_ways_along_the_first_direction(runs, monkeypatch):
 
 
 def test_the_weights_are_tied_unless_told_otherwise(runs):
-    parameters = {n: json.loads((runs[n].out / "config.json").read_text())["parameters"] for n in runs}
-    assert parameters["surface"] == 3 * 100 + 100 + 3 and parameters["untied"] == parameters["surface"] + 300
+    parameters = {
+        n: json.loads((runs[n].out / "config.json").read_text())["parameters"] for n in runs
+    }
+    assert (
+        parameters["surface"] == 3 * 100 + 100 + 3
+        and parameters["untied"] == parameters["surface"] + 300
+    )
     assert "untied weights" in runs["untied"].drawn[0].what
 
 
@@ -184,9 +225,19 @@ def test_the_weights_are_tied_unless_told_otherwise(runs):
     [
         (
             "",
-            {"dataset": "mnist", "epochs": 20, "batch_size": 128, "lr": 1e-3, "weight": 1.0, "parameters": 236_284},
+            {
+                "dataset": "mnist",
+                "epochs": 20,
+                "batch_size": 128,
+                "lr": 1e-3,
+                "weight": 1.0,
+                "parameters": 236_284,
+            },
         ),
-        ("--dataset surface", {"epochs": 200, "batch_size": 100, "lr": 1e-2, "weight": 0.3, "parameters": 403}),
+        (
+            "--dataset surface",
+            {"epochs": 200, "batch_size": 100, "lr": 1e-2, "weight": 0.3, "parameters": 403},
+        ),
     ],
 )
 def test_recipes(options, recipe, tmp_path, monkeypatch):
@@ -201,7 +252,9 @@ def test_the_rate_falls_to_nothing(tmp_path):
     run, plain, _ = example.prepare(example.parser().parse_args(options))
     steps = 2 * -(-len(run.train) // 100)
     for one in (run, plain):
-        assert one.optimizer.rate(1) == 1e-2 and one.optimizer.rate(steps + 1) == pytest.approx(0, abs=1e-15)
+        assert one.optimizer.rate(1) == 1e-2 and one.optimizer.rate(steps + 1) == pytest.approx(
+            0, abs=1e-15
+        )
 
 
 def test_points_are_spread_out():
@@ -228,5 +281,9 @@ def test_user_errors_are_one_sentence(options, words, tmp_path, capsys):
     with pytest.raises(SystemExit) as ended:
         tiny(example, tmp_path, *options.split())
     sentence = capsys.readouterr().err
-    assert ended.value.code == 2 and sentence.startswith("contractive_manifold: ") and words in sentence
+    assert (
+        ended.value.code == 2
+        and sentence.startswith("contractive_manifold: ")
+        and words in sentence
+    )
     assert sentence.count("\n") == 1 and list(tmp_path.iterdir()) == []

@@ -63,7 +63,10 @@ def metrics(out):
 RUNS = {
     "dense": (vae_mnist, ["--latent-dim", "2", "--gif", "--beta", "0.5"]),
     "reference": (vae_mnist, ["--latent-dim", "2", "--beta", "0.5", "--backend", "reference"]),
-    "conv": (vae_mnist, ["--arch", "conv", "--latent-dim", "3", "--binarize", "dynamic", "--dataset", "strokes"]),
+    "conv": (
+        vae_mnist,
+        ["--arch", "conv", "--latent-dim", "3", "--binarize", "dynamic", "--dataset", "strokes"],
+    ),
     "autoencoder": (autoencoder_fashion, []),
 }
 
@@ -72,7 +75,8 @@ RUNS = {
 def runs(no_data, tmp_path_factory):
     """Each run of the table once."""
     return {
-        name: played(example, tmp_path_factory.mktemp(name), *options) for name, (example, options) in RUNS.items()
+        name: played(example, tmp_path_factory.mktemp(name), *options)
+        for name, (example, options) in RUNS.items()
     }
 
 
@@ -85,7 +89,9 @@ def played(example, out, *options):
             patch.setattr(example, "draw", keeping(example.draw, drawn))
         status = tiny(example, out, *options)
     lines = printed.getvalue().splitlines()
-    return SimpleNamespace(out=out, status=status, printed=lines, last=lines[-1], titles=titles, drawn=drawn)
+    return SimpleNamespace(
+        out=out, status=status, printed=lines, last=lines[-1], titles=titles, drawn=drawn
+    )
 
 
 def keeping(function, kept):
@@ -127,7 +133,9 @@ def watch(patch, titles):
 def test_files(runs, name, more):
     assert runs[name].status == 0
     assert {path.name for path in runs[name].out.iterdir()} == ALWAYS | more
-    assert set(runs[name].titles) == {file for file in ALWAYS | more if file.endswith(("png", "gif"))}
+    assert set(runs[name].titles) == {
+        file for file in ALWAYS | more if file.endswith(("png", "gif"))
+    }
 
 
 @pytest.mark.parametrize("name", RUNS)
@@ -137,7 +145,9 @@ def test_metrics(runs, name, tolerance):
     assert [set(record) for record in records] == 2 * [TERMS | more]
     assert [record["epoch"] for record in records] == [1, 2]
     for r in records:
-        assert r["dataset"] == "strokes" and r["backend"] == ("reference" if name == "reference" else "numpy")
+        assert r["dataset"] == "strokes" and r["backend"] == (
+            "reference" if name == "reference" else "numpy"
+        )
         for loss, prefix in (("test_loss", ""), ("train_loss", "train_")):
             parts = sum(r.get(prefix + part, 0) for part in ("reconstruction", "kl", "penalty"))
             assert r[loss] == pytest.approx(parts, rel=tolerance("loss"))
@@ -148,12 +158,18 @@ def test_metrics(runs, name, tolerance):
 @pytest.mark.parametrize("name", RUNS)
 def test_config_and_weights(runs, name, tolerance):
     config = json.loads((runs[name].out / "config.json").read_text())
-    assert None not in {config[key] for key in ("epochs", "batch_size", "lr", "seed", "shards", "backend")}
-    assert config["dataset"] == "strokes" and {"scratchae", "numpy", "numba"} <= set(config["versions"])
+    assert None not in {
+        config[key] for key in ("epochs", "batch_size", "lr", "seed", "shards", "backend")
+    }
+    assert config["dataset"] == "strokes" and {"scratchae", "numpy", "numba"} <= set(
+        config["versions"]
+    )
     model = scratchae.load(runs[name].out / "weights.safetensors")
     assert config["parameters"] == sum(view.size for view in model.parameters.views().values())
     _, test = datasets.load("strokes", binarize=config.get("binarize", "none"))
-    again = scratchae.evaluate(model, test, batch_size=config["batch_size"], shards=config["shards"])
+    again = scratchae.evaluate(
+        model, test, batch_size=config["batch_size"], shards=config["shards"]
+    )
     assert again["loss"] == pytest.approx(
         metrics(runs[name].out)[-1]["test_loss"], rel=tolerance("loss", "float32")
     )
@@ -161,8 +177,15 @@ def test_config_and_weights(runs, name, tolerance):
 
 def same_losses(out, other, tolerance):
     for ours, oracle in zip(metrics(out), metrics(other), strict=True):
-        for key in ours.keys() & (KL | TERMS) - {"seconds", "examples_per_second", "dataset", "backend"}:
-            assert ours[key] == pytest.approx(oracle[key], rel=tolerance("trajectory", "float32")), key
+        for key in ours.keys() & (KL | TERMS) - {
+            "seconds",
+            "examples_per_second",
+            "dataset",
+            "backend",
+        }:
+            assert ours[key] == pytest.approx(
+                oracle[key], rel=tolerance("trajectory", "float32")
+            ), key
 
 
 def test_backends_give_the_same_losses(runs, tolerance):
@@ -172,7 +195,9 @@ def test_backends_give_the_same_losses(runs, tolerance):
 def test_a_gpu_gives_the_same_losses_and_files(runs, gpu, tmp_path, tolerance):
     example, options = RUNS["dense"]
     assert tiny(example, tmp_path, *options, "--backend", gpu) == 0
-    assert {path.name for path in tmp_path.iterdir()} == {path.name for path in runs["dense"].out.iterdir()}
+    assert {path.name for path in tmp_path.iterdir()} == {
+        path.name for path in runs["dense"].out.iterdir()
+    }
     assert {record["backend"] for record in metrics(tmp_path)} == {gpu}
     same_losses(tmp_path, runs["dense"].out, tolerance)
 
@@ -223,14 +248,25 @@ def test_the_closing_line_gives_the_numbers(runs):
     elbo = f"test ELBO {-last['reconstruction'] - last['kl']:.2f} nats per example"
     parts = f"(reconstruction {last['reconstruction']:.2f}, KL {last['kl']:.2f})"
     assert f"{elbo} {parts}" in runs["dense"].printed[-1]
-    assert f"test MSE {metrics(runs['autoencoder'].out)[-1]['test_mse']:.5f}" in runs["autoencoder"].printed[-1]
+    assert (
+        f"test MSE {metrics(runs['autoencoder'].out)[-1]['test_mse']:.5f}"
+        in runs["autoencoder"].printed[-1]
+    )
 
 
 @pytest.mark.parametrize(
     ("arch", "recipe", "parameters"),
     [
-        ("dense", {"latent_dim": 20, "batch_size": 128, "lr": 1e-3, "binarize": "none", "epochs": 10}, 652_824),
-        ("conv", {"latent_dim": 2, "batch_size": 32, "lr": 1e-4, "binarize": "threshold", "epochs": 10}, 69_989),
+        (
+            "dense",
+            {"latent_dim": 20, "batch_size": 128, "lr": 1e-3, "binarize": "none", "epochs": 10},
+            652_824,
+        ),
+        (
+            "conv",
+            {"latent_dim": 2, "batch_size": 32, "lr": 1e-4, "binarize": "threshold", "epochs": 10},
+            69_989,
+        ),
     ],
 )
 def test_recipes(arch, recipe, parameters, tmp_path, monkeypatch):
@@ -283,7 +319,9 @@ def test_a_bad_output_folder_is_found_before_training(tmp_path, capsys, monkeypa
     monkeypatch.setattr(scratchae, "fit", None)
     with pytest.raises(SystemExit) as ended:
         tiny(autoencoder_fashion, tmp_path / "file")
-    assert ended.value.code == 2 and "cannot be written to (File exists)" in capsys.readouterr().err
+    assert (
+        ended.value.code == 2 and "cannot be written to (File exists)" in capsys.readouterr().err
+    )
     assert (tmp_path / "file").read_text() == "mine"
 
 
@@ -335,5 +373,7 @@ def test_as_a_script(tmp_path):
     command = [sys.executable, EXAMPLES / "vae_mnist.py", "--backend", "abacus"]
     env = os.environ | {"PYTHONPATH": str(EXAMPLES.parent)}  # installed or not
     done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True)
-    assert done.returncode == 2 and done.stderr.startswith("vae_mnist: there is no backend 'abacus'")
+    assert done.returncode == 2 and done.stderr.startswith(
+        "vae_mnist: there is no backend 'abacus'"
+    )
     assert list(tmp_path.iterdir()) == []

@@ -43,7 +43,11 @@ def carried_out(work):
 
 
 def contents(folder):
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
 
 
 # --- whose it is ---
@@ -56,7 +60,8 @@ def test_a_folder_is_one_runs_at_a_time(tmp_path):
     assert set(before) == OURS | {f"plain/{name}" for name in OURS}
     for out in (tmp_path, tmp_path / "plain"):
         with pytest.raises(
-            ValueError, match=r"^--out is '.*', which another run is writing to: give another folder$"
+            ValueError,
+            match=r"^--out is '.*', which another run is writing to: give another folder$",
         ):
             start(out)
     assert contents(tmp_path) == before
@@ -84,14 +89,20 @@ def test_without_locks_a_run_goes_on(tmp_path, monkeypatch):
     assert start(tmp_path) and set(contents(tmp_path)) == OURS
 
 
-@pytest.mark.parametrize("name", ["config.json", "metrics.jsonl", "weights.safetensors", "loss.png", "samples.gif"])
-@pytest.mark.parametrize("config", [None, "mine", "[]", "null", '{"versions": 1}', '{"versions": {"numpy": "2"}}'])
+@pytest.mark.parametrize(
+    "name", ["config.json", "metrics.jsonl", "weights.safetensors", "loss.png", "samples.gif"]
+)
+@pytest.mark.parametrize(
+    "config", [None, "mine", "[]", "null", '{"versions": 1}', '{"versions": {"numpy": "2"}}']
+)
 def test_what_no_run_wrote_is_not_lost(name, config, tmp_path):
     (tmp_path / name).write_text("mine")
     if config:
         (tmp_path / "config.json").write_text(config)
     before = contents(tmp_path)
-    with pytest.raises(ValueError, match=r"--out is '.*', whose .*\.\w+ no earlier run left: give another folder$"):
+    with pytest.raises(
+        ValueError, match=r"--out is '.*', whose .*\.\w+ no earlier run left: give another folder$"
+    ):
         start(tmp_path)
     assert contents(tmp_path) == before
 
@@ -104,7 +115,9 @@ def test_what_an_earlier_run_wrote_gives_way_and_all_else_stays(tmp_path):
         (tmp_path / name).write_bytes(others.get(name, b"old"))
     start(tmp_path)
     found = contents(tmp_path)
-    assert found.keys() == OURS | others.keys() and {name: found[name] for name in others} == others
+    assert (
+        found.keys() == OURS | others.keys() and {name: found[name] for name in others} == others
+    )
     assert found["metrics.jsonl"] == b"" and json.loads(found["config.json"])["epochs"] == 3
 
 
@@ -137,7 +150,9 @@ def after(function, then):
     return call
 
 
-@pytest.mark.parametrize("second", ["in an epoch", "when fit is over", "in save", "in save, twice"])
+@pytest.mark.parametrize(
+    "second", ["in an epoch", "when fit is over", "in save", "in save, twice"]
+)
 def test_a_second_interrupt_costs_no_weights(second, ctrl_c, tmp_path, monkeypatch):
     run, pressed = start(tmp_path), []
 
@@ -154,7 +169,9 @@ def test_a_second_interrupt_costs_no_weights(second, ctrl_c, tmp_path, monkeypat
     if second == "when fit is over":
         monkeypatch.setattr(scratchae, "fit", after(scratchae.fit, again))
     elif second != "in an epoch":
-        monkeypatch.setattr(scratchae.checkpoint, "_digest", after(scratchae.checkpoint._digest, again))
+        monkeypatch.setattr(
+            scratchae.checkpoint, "_digest", after(scratchae.checkpoint._digest, again)
+        )
     assert carried_out(lambda _: run.fit([first])) == 130
     assert set(contents(tmp_path)) == OURS | {"weights.safetensors"}  # and no part of them
     saved = scratchae.load(tmp_path / "weights.safetensors")

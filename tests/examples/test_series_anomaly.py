@@ -19,7 +19,14 @@ sys.path[:0] = [str(HERE), str(HERE.parents[1] / "examples")]
 import series_anomaly  # noqa: E402
 from test_examples import metrics, played  # noqa: E402
 
-FILES = {"config.json", "metrics.jsonl", "weights.safetensors", "loss.png", "series.png", "windows.png"}
+FILES = {
+    "config.json",
+    "metrics.jsonl",
+    "weights.safetensors",
+    "loss.png",
+    "series.png",
+    "windows.png",
+}
 COLUMNS = {"epoch", "train_loss", "train_reconstruction", "test_loss", "reconstruction", "auc"}
 COLUMNS |= {"seconds", "examples_per_second", "dataset", "backend"}
 RUNS = {"conv": "", "lstm": "--arch lstm", "reference": "--arch lstm --backend reference"}
@@ -31,7 +38,10 @@ def runs(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(plots.frame, "DPI", plots.frame.DPI // 4)
         made = tmp_path_factory.mktemp
-        return {name: played(series_anomaly, made(name), *options.split()) for name, options in RUNS.items()}
+        return {
+            name: played(series_anomaly, made(name), *options.split())
+            for name, options in RUNS.items()
+        }
 
 
 @pytest.mark.parametrize("name", RUNS)
@@ -66,7 +76,9 @@ def test_the_closing_line_agrees(runs, name):
 
 
 def test_backends_agree(runs, tolerance):
-    for ours, oracle in zip(metrics(runs["lstm"].out), metrics(runs["reference"].out), strict=True):
+    for ours, oracle in zip(
+        metrics(runs["lstm"].out), metrics(runs["reference"].out), strict=True
+    ):
         for key in ("train_loss", "test_loss", "auc"):
             assert ours[key] == pytest.approx(oracle[key], rel=tolerance("trajectory", "float32"))
 
@@ -107,7 +119,10 @@ def test_alarms(flagged, expected):
     flags = np.zeros(100, bool)
     for a, b in flagged:
         flags[a:b] = True
-    assert series_anomaly.alarms(flags, [daily.Event("dip", 10, 20), daily.Event("flat", 30, 40)]) == expected
+    assert (
+        series_anomaly.alarms(flags, [daily.Event("dip", 10, 20), daily.Event("flat", 30, 40)])
+        == expected
+    )
 
 
 def test_pictures_refuse_other_shapes():
@@ -122,14 +137,21 @@ def test_pictures_refuse_other_shapes():
 
 @pytest.mark.parametrize("arch", series_anomaly.RECIPES)
 def test_the_week_of_the_threshold_is_not_learnt_from(arch, tmp_path):
-    options = series_anomaly.parser().parse_args(["--arch", arch, "--smoke", "--out", str(tmp_path)])
+    options = series_anomaly.parser().parse_args(
+        ["--arch", arch, "--smoke", "--out", str(tmp_path)]
+    )
     run, seen = series_anomaly.prepare(options)
     days, held = series_anomaly.SMOKE_DAYS[0], series_anomaly.SMOKE_HELD
     normal, test = daily.load(*series_anomaly.SMOKE_DAYS)
     x = normal.x[:: series_anomaly.EVERY[arch]]
     assert seen.values(seen.normal) == pytest.approx(x[(days - held) * seen.day :], rel=1e-5)
-    assert len(run.train) == (days - held - 1) * seen.day + 1 and len(run.test) == (held - 1) * seen.day + 1
-    assert seen.values(run.train.x[-1, -1, 0]) == pytest.approx(x[(days - held) * seen.day - 1], rel=1e-5)
+    assert (
+        len(run.train) == (days - held - 1) * seen.day + 1
+        and len(run.test) == (held - 1) * seen.day + 1
+    )
+    assert seen.values(run.train.x[-1, -1, 0]) == pytest.approx(
+        x[(days - held) * seen.day - 1], rel=1e-5
+    )
     assert seen.values(run.test.x[0, 0, 0]) == pytest.approx(x[(days - held) * seen.day], rel=1e-5)
     marked = np.zeros(len(seen.test), bool)
     for event in seen.events:

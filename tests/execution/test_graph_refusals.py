@@ -31,7 +31,9 @@ def with_free(monkeypatch, n):
 def test_a_batch_that_does_not_fit_says_which_would(gpu, monkeypatch):
     model = small(gpu)
     with_free(monkeypatch, 100_000)
-    with pytest.raises(MemoryError, match=r"needs .* for it, and 97\.7 KiB are free; a batch of") as caught:
+    with pytest.raises(
+        MemoryError, match=r"needs .* for it, and 97\.7 KiB are free; a batch of"
+    ) as caught:
         sa.fit(model, np.zeros((100_000, 6), np.float32), sa.Adam(), epochs=1, batch_size=100_000)
     fits = int(str(caught.value).split("a batch of ")[-1].split()[0].replace(",", ""))
     room_module.require_memory(model, fits, 1)
@@ -56,12 +58,18 @@ def test_the_batch_that_is_named_does_fit(gpu, monkeypatch):
     monkeypatch.setattr(cupy_module.CupyBackend, "empty", counted)
     monkeypatch.setattr(cupy_module, "RESIDENT", 0.0)
     sa.fit(model, graphs.pixels(), sa.Adam(), epochs=1, batch_size=16, shards=2)
-    assert abs(room_module.bytes_needed(model, 16, 2) - sum(taken)) < 64 * 1024 < model.parameters.values.nbytes
+    assert (
+        abs(room_module.bytes_needed(model, 16, 2) - sum(taken))
+        < 64 * 1024
+        < model.parameters.values.nbytes
+    )
 
 
 def test_out_of_memory_is_a_sentence(gpu):
     backend = sa.get_backend(gpu)
-    with pytest.raises(MemoryError, match=r"an array of shape \(1099511627776,\) takes 4,096.0 GiB of GPU memory"):
+    with pytest.raises(
+        MemoryError, match=r"an array of shape \(1099511627776,\) takes 4,096.0 GiB of GPU memory"
+    ):
         backend.empty((1 << 40,))
 
 
@@ -88,7 +96,8 @@ def test_encode_takes_fewer_rows_where_memory_is_short(gpu, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "optimizer, name", [(sa.SGD, "momentum"), (sa.Adam, "beta1"), (sa.AdamW, "weight_decay"), (sa.RMSProp, "rho")]
+    "optimizer, name",
+    [(sa.SGD, "momentum"), (sa.Adam, "beta1"), (sa.AdamW, "weight_decay"), (sa.RMSProp, "rho")],
 )
 def test_a_number_that_a_callback_changes_is_recorded_anew(gpu, optimizer, name):
     def change(model, history):
@@ -97,7 +106,9 @@ def test_a_number_that_a_callback_changes_is_recorded_anew(gpu, optimizer, name)
     found = []
     for backend in (gpu, "numpy"):
         model = small(backend, "float64")
-        sa.fit(model, rows(), optimizer(1e-2), epochs=5, batch_size=16, shards=1, callbacks=[change])
+        sa.fit(
+            model, rows(), optimizer(1e-2), epochs=5, batch_size=16, shards=1, callbacks=[change]
+        )
         found.append(values(model))
     np.testing.assert_allclose(*found, rtol=1e-9, atol=1e-9)
 
@@ -106,7 +117,9 @@ def test_an_optimiser_with_a_tick_of_its_own_is_refused(gpu):
     class Warm(sa.Adam):
         def tick(self, total): ...
 
-    with pytest.raises(TypeError, match="Warm has a tick of its own, which a GPU's recorded steps do not call"):
+    with pytest.raises(
+        TypeError, match="Warm has a tick of its own, which a GPU's recorded steps do not call"
+    ):
         sa.fit(small(gpu), rows(), Warm(), epochs=1)
     with pytest.raises(NotImplementedError, match=r"Optimizer does not say per_step\(t, count\)"):
         optim.Optimizer().per_step(1, 1.0)
@@ -130,8 +143,12 @@ def test_steps_count_whose_losses_nobody_has_read(gpu):
 def test_a_loss_that_overflows_from_finite_sums_does_not_claim_too_much(gpu):
     model = small(gpu, "float64", beta=1e38)
     b = model.parameters.view("encoder.1.b")
-    model.backend.write(b, np.repeat([1e140, 0], b.shape[0] // 2))  # mu, so that kl is some 1e280, and logvar
-    with pytest.raises(sa.NonFiniteLoss, match=r"at step \d \(epoch 1\).*as some steps more have left them"):
+    model.backend.write(
+        b, np.repeat([1e140, 0], b.shape[0] // 2)
+    )  # mu, so that kl is some 1e280, and logvar
+    with pytest.raises(
+        sa.NonFiniteLoss, match=r"at step \d \(epoch 1\).*as some steps more have left them"
+    ):
         sa.fit(model, rows(), sa.SGD(1e-30), epochs=1, batch_size=1)
 
 
@@ -239,7 +256,9 @@ def test_a_step_that_cannot_be_recorded_is_a_sentence(gpu):
     model = sa.VAE(layer, sa.Dense(2, 6), sa.Gaussian(2)).build(6, backend=gpu)
     sa.fit(model, rows(), sa.Adam(), epochs=2, batch_size=32)
     model.objective.encoder.careless = True
-    with pytest.raises(RuntimeError, match=r"a step cannot be recorded .*: forward and backward must not allocate"):
+    with pytest.raises(
+        RuntimeError, match=r"a step cannot be recorded .*: forward and backward must not allocate"
+    ):
         sa.fit(model, rows(), sa.Adam(), epochs=2, batch_size=32)
     sa.fit(model, rows(), sa.Adam(), epochs=1, batch_size=128)  # one step, which is not recorded
 
@@ -253,11 +272,15 @@ def test_arrays_of_the_host_and_large_ones_are_refused(gpu, monkeypatch):
     words = r"matmul\(a\) is a numpy.ndarray, but backend 'cupy' computes on CuPy arrays: bring it to the GPU"
     with pytest.raises(TypeError, match=words):
         layer.forward(np.zeros((4, 3), np.float32))
-    with pytest.raises(TypeError, match="is an array of float64, but float32 in C order is expected"):
+    with pytest.raises(
+        TypeError, match="is an array of float64, but float32 in C order is expected"
+    ):
         layer.forward(backend.asarray(np.zeros((4, 3)), "float64"))
     x = backend.asarray(np.zeros((4, 3), np.float32))
     monkeypatch.setattr(gpu_module, "LARGEST", 10)
-    with pytest.raises(ValueError, match=r"matmul\(a\) has 12 elements, but 10 are the most: take fewer rows"):
+    with pytest.raises(
+        ValueError, match=r"matmul\(a\) has 12 elements, but 10 are the most: take fewer rows"
+    ):
         layer.forward(x)
 
 

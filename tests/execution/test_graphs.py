@@ -27,8 +27,12 @@ def pixels(n=N):
 
 def dense(backend, width=400, D=20, beta=1.0):
     encoder = sa.Sequential(sa.Flatten(), sa.Dense(784, width, "relu"), sa.Dense(width, 2 * D))
-    decoder = sa.Sequential(sa.Dense(D, width, "relu"), sa.Dense(width, 784), sa.Reshape(28, 28, 1))
-    return sa.VAE(encoder, decoder, sa.Gaussian(D), beta=beta).build((28, 28, 1), backend=backend, seed=1)
+    decoder = sa.Sequential(
+        sa.Dense(D, width, "relu"), sa.Dense(width, 784), sa.Reshape(28, 28, 1)
+    )
+    return sa.VAE(encoder, decoder, sa.Gaussian(D), beta=beta).build(
+        (28, 28, 1), backend=backend, seed=1
+    )
 
 
 def conv(backend, a=8, b=8):
@@ -50,7 +54,9 @@ def conv(backend, a=8, b=8):
 
 def small(backend, dtype="float32", beta=0.7):
     encoder, decoder = sa.Sequential(sa.Dense(6, 5, "tanh"), sa.Dense(5, 4)), sa.Dense(2, 6)
-    return sa.VAE(encoder, decoder, sa.Gaussian(2), beta=beta).build(6, backend=backend, dtype=dtype, seed=1)
+    return sa.VAE(encoder, decoder, sa.Gaussian(2), beta=beta).build(
+        6, backend=backend, dtype=dtype, seed=1
+    )
 
 
 def rows(n=N):
@@ -76,23 +82,31 @@ def per_step(monkeypatch, model, data, batch_size, epochs):
     return np.array(losses)
 
 
-@pytest.mark.parametrize("make, batch, n", [(dense, 32, 32 * 25), (conv, 8, 8 * 25)], ids=["dense", "conv"])
+@pytest.mark.parametrize(
+    "make, batch, n", [(dense, 32, 32 * 25), (conv, 8, 8 * 25)], ids=["dense", "conv"]
+)
 def test_a_hundred_losses_are_those_of_the_cpu(gpu, monkeypatch, make, batch, n, tolerance):
     data = pixels(n)
-    ours, cpu = (per_step(monkeypatch, make(backend), data, batch, 4) for backend in (gpu, "numpy"))
+    ours, cpu = (
+        per_step(monkeypatch, make(backend), data, batch, 4) for backend in (gpu, "numpy")
+    )
     assert ours.shape == (100,)
     np.testing.assert_allclose(ours, cpu, rtol=tolerance("trajectory", "float32"))
 
 
 @pytest.mark.parametrize("shards", [1, 3])
-@pytest.mark.parametrize("optimizer", [sa.Adam, sa.SGD, sa.Adagrad, sa.Adadelta, sa.RMSProp, sa.AdamW])
+@pytest.mark.parametrize(
+    "optimizer", [sa.Adam, sa.SGD, sa.Adagrad, sa.Adadelta, sa.RMSProp, sa.AdamW]
+)
 def test_a_graph_has_the_bits_of_its_launches(gpu, shards, optimizer):
     found = []
     for recorded in (True, False):
         model = small(sa.get_backend(gpu, graph=recorded))
         options = {"epochs": 4, "batch_size": 32, "shards": shards, "validation": rows(40)}
         history = sa.fit(model, rows(), optimizer(1e-2), **options)
-        found.append((values(model), [r["test_loss"] for r in history.records], history["train_loss"]))
+        found.append(
+            (values(model), [r["test_loss"] for r in history.records], history["train_loss"])
+        )
     for graphs, launches in zip(*found, strict=True):
         np.testing.assert_array_equal(graphs, launches)
 
@@ -129,7 +143,9 @@ def test_the_schedule_is_not_frozen(gpu, tolerance):
 
 def test_noise_is_drawn_anew_each_epoch(gpu):
     model = small(gpu)
-    history = sa.fit(model, rows(), sa.SGD(1e-30), epochs=4, batch_size=32)  # nothing moves but the noise
+    history = sa.fit(
+        model, rows(), sa.SGD(1e-30), epochs=4, batch_size=32
+    )  # nothing moves but the noise
     assert len(set(history["train_loss"])) == 4
 
 
@@ -141,8 +157,12 @@ def test_a_loss_that_is_not_finite_names_its_step_and_leaves_the_step_before(gpu
     data[where] = 3e38
     found = []
     for backend in (sa.get_backend(gpu, graph=recorded), "numpy"):
-        model = sa.Autoencoder(sa.Dense(6, 3, "tanh"), sa.Dense(3, 6)).build(6, backend=backend, seed=1)
-        with pytest.raises(sa.NonFiniteLoss, match=r"at step 40 \(epoch 1\).*as the step before left them"):
+        model = sa.Autoencoder(sa.Dense(6, 3, "tanh"), sa.Dense(3, 6)).build(
+            6, backend=backend, seed=1
+        )
+        with pytest.raises(
+            sa.NonFiniteLoss, match=r"at step 40 \(epoch 1\).*as the step before left them"
+        ):
             sa.fit(model, data, sa.Adam(), epochs=3, batch_size=1, shards=1)
         assert model.optimizer.t == 39
         found.append(values(model))
@@ -167,7 +187,11 @@ def test_a_stop_within_an_epoch_counts_what_was_done(gpu):
         optimizer, stopped = sa.Adam(), iter([False] * 99 + [True])
         optimizer.start(model.parameters)
         feeds = runner.feeds(sa.Values(data))
-        totals = list(runner.steps(feeds, np.arange(300, dtype=np.uint32), 1, optimizer, lambda: next(stopped)))
+        totals = list(
+            runner.steps(
+                feeds, np.arange(300, dtype=np.uint32), 1, optimizer, lambda: next(stopped)
+            )
+        )
     assert len(totals) == optimizer.t == 100
     assert all(total[0] == 1 for total in totals)
 
@@ -204,5 +228,8 @@ def test_two_models_side_by_side(gpu):
 
 
 def test_evaluation_is_that_of_the_cpu(gpu, tolerance):
-    found = [sa.evaluate(small(backend, "float64"), rows(), batch_size=32, shards=1) for backend in (gpu, "numpy")]
+    found = [
+        sa.evaluate(small(backend, "float64"), rows(), batch_size=32, shards=1)
+        for backend in (gpu, "numpy")
+    ]
     assert found[0] == pytest.approx(found[1], rel=tolerance("loss"))

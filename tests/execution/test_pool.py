@@ -21,7 +21,9 @@ def test_every_task_once_and_results_in_order(size, n, at_once):
     with ThreadPool(size) as hands:
         for _ in range(20):
             ran = []
-            assert hands.each("work", lambda i, ran=ran: ran.append(i) or i * i, n) == [i * i for i in range(n)]
+            assert hands.each("work", lambda i, ran=ran: ran.append(i) or i * i, n) == [
+                i * i for i in range(n)
+            ]
             assert sorted(ran) == list(range(n))
 
 
@@ -43,7 +45,9 @@ def test_an_error_comes_out_after_all_have_ended(at_once):
                 if i >= bad:
                     raise RuntimeError(f"task {i} failed")
 
-            with pytest.raises(RuntimeError, match=f"task {bad} failed"):  # the first of those that did
+            with pytest.raises(
+                RuntimeError, match=f"task {bad} failed"
+            ):  # the first of those that did
                 hands.each("work", task, 4)
             assert sorted(ended) == [0, 1, 2, 3]
         assert hands.each("work", lambda i: i, 4) == [0, 1, 2, 3]

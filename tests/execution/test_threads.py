@@ -23,7 +23,9 @@ def threads_at_once(monkeypatch):
 def vae(backend="numpy", dtype="float64", beta=0.7):
     encoder = sa.Sequential(sa.Dense(6, 8, "relu"), sa.Dense(8, 4))
     decoder = sa.Sequential(sa.Dense(2, 8, "tanh"), sa.Dense(8, 6))
-    return sa.VAE(encoder, decoder, sa.Gaussian(2), beta=beta).build(6, backend=backend, dtype=dtype, seed=1)
+    return sa.VAE(encoder, decoder, sa.Gaussian(2), beta=beta).build(
+        6, backend=backend, dtype=dtype, seed=1
+    )
 
 
 def images(n=N):
@@ -34,8 +36,12 @@ def images(n=N):
 def trained(backend="numpy", dtype="float64", epochs=2, n=N, **options):
     """The values after a run, and its losses."""
     model, data = vae(backend, dtype), images(n)
-    history = sa.fit(model, data, sa.Adam(0.01), epochs=epochs, batch_size=8, validation=data, **options)
-    return model.backend.to_host(model.parameters.values), np.array([history["train_loss"], history["test_loss"]])
+    history = sa.fit(
+        model, data, sa.Adam(0.01), epochs=epochs, batch_size=8, validation=data, **options
+    )
+    return model.backend.to_host(model.parameters.values), np.array(
+        [history["train_loss"], history["test_loss"]]
+    )
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -53,9 +59,13 @@ def test_threads_never_change_a_bit_of_a_convolutional_model():
     pixels = np.random.default_rng(0).integers(0, 256, (48, 12, 12, 1)).astype(np.uint8)
     values, names = [], set()
     for threads in (1, 2, 3):
-        encoder = sa.Sequential(sa.Conv2d(1, 8, 3, 2, "same", "relu"), sa.Flatten(), sa.Dense(288, 4))
+        encoder = sa.Sequential(
+            sa.Conv2d(1, 8, 3, 2, "same", "relu"), sa.Flatten(), sa.Dense(288, 4)
+        )
         up = sa.ConvTranspose2d(8, 6, 3, 2, "same", "relu")
-        decoder = sa.Sequential(sa.Dense(2, 288), sa.Reshape(6, 6, 8), up, sa.Conv2d(6, 1, 3, 1, "same"))
+        decoder = sa.Sequential(
+            sa.Dense(2, 288), sa.Reshape(6, 6, 8), up, sa.Conv2d(6, 1, 3, 1, "same")
+        )
         model = sa.VAE(encoder, decoder, sa.Gaussian(2)).build((12, 12, 1), seed=1)
         forward = sa.Conv2d.forward
 
@@ -65,8 +75,18 @@ def test_threads_never_change_a_bit_of_a_convolutional_model():
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(sa.Conv2d, "forward", noted)
-            patch.setattr("scratchae.execution.threads.BLOCK_BYTES", 5 * model.objective.numbers() * 4)
-            sa.fit(model, sa.Images(pixels), sa.Adam(), epochs=2, batch_size=24, shards=3, threads=threads)
+            patch.setattr(
+                "scratchae.execution.threads.BLOCK_BYTES", 5 * model.objective.numbers() * 4
+            )
+            sa.fit(
+                model,
+                sa.Images(pixels),
+                sa.Adam(),
+                epochs=2,
+                batch_size=24,
+                shards=3,
+                threads=threads,
+            )
         values.append(model.parameters.values.copy())
     assert len(names) > 1  # they did run on several threads
     np.testing.assert_array_equal(values[1], values[0])
@@ -84,14 +104,19 @@ def test_shards_change_the_order_of_the_sums_only(backend, shards, tolerance):
 
 @pytest.mark.parametrize("dtype, claim", [("float64", "layer"), ("float32", "trajectory")])
 def test_backends_give_the_same_losses(backend, dtype, claim, tolerance):
-    found, reference = trained(backend, dtype, epochs=5)[1], trained("reference", dtype, epochs=5)[1]
+    found, reference = (
+        trained(backend, dtype, epochs=5)[1],
+        trained("reference", dtype, epochs=5)[1],
+    )
     np.testing.assert_allclose(found, reference, rtol=tolerance(claim, dtype))
 
 
 FILLS_GRADIENTS = (ThreadRunner, "gradients"), (GraphRunner, "_backward")
 
 
-@pytest.mark.parametrize("wrong", [lambda active: 2, lambda active: 3], ids=["one left out", "a stale one kept"])
+@pytest.mark.parametrize(
+    "wrong", [lambda active: 2, lambda active: 3], ids=["one left out", "a stale one kept"]
+)
 def test_a_wrong_sum_over_shards_is_seen(backend, monkeypatch, wrong, tolerance):
     """The last batch has one row, and two of three shards have none: their gradients are old ones."""
     right, (kind, name) = trained(backend, shards=3, n=17)[0], FILLS_GRADIENTS[backend == "cupy"]
@@ -120,7 +145,15 @@ def test_the_sums_of_the_shards_add_to_those_of_the_batch(backend, tolerance):
 
 
 def test_shards_come_from_the_batch_alone():
-    assert [default_shards(n) for n in (1, 31, 32, 128, 1023, 1024, 10_000)] == [1, 1, 2, 2, 2, 4, 4]
+    assert [default_shards(n) for n in (1, 31, 32, 128, 1023, 1024, 10_000)] == [
+        1,
+        1,
+        2,
+        2,
+        2,
+        4,
+        4,
+    ]
     for shards, threads, expected in ((None, None, 1), (3, 8, 3), (100, 100, 8)):
         runner = ThreadRunner(vae(), 8, shards, threads)
         assert runner.shards == expected and 1 <= runner.threads <= expected
@@ -150,9 +183,13 @@ def test_blocks_change_nothing_but_roundings(monkeypatch, backend, tolerance):
     totals, grads = [], []
     for rows_at_once in (1, 3, 1000):
         model = vae(backend)
-        monkeypatch.setattr("scratchae.execution.threads.BLOCK_BYTES", rows_at_once * model.objective.numbers() * 8)
+        monkeypatch.setattr(
+            "scratchae.execution.threads.BLOCK_BYTES", rows_at_once * model.objective.numbers() * 8
+        )
         with ThreadRunner(model, 8, shards=2) as runner:
-            assert runner.block == min(rows_at_once, 2 if rows_at_once == 3 else 4)  # 4 rows as 2 and 2
+            assert runner.block == min(
+                rows_at_once, 2 if rows_at_once == 3 else 4
+            )  # 4 rows as 2 and 2
             totals.append(runner.gradients(runner.feeds(images()), np.arange(8, dtype=np.uint32)))
             grads.append(runner.grads.copy())
     for total, grad in zip(totals[1:], grads[1:], strict=True):
@@ -177,7 +214,9 @@ def test_an_objective_that_reads_the_total_sees_all_rows_first(backend, monkeypa
     model, seen = vae(backend), []
     monkeypatch.setattr("scratchae.execution.threads.BLOCK_BYTES", 1)
     monkeypatch.setattr("scratchae.objectives.ELBO.additive", False)
-    monkeypatch.setattr("scratchae.objectives.ELBO.backward", lambda self, total: seen.append(total))
+    monkeypatch.setattr(
+        "scratchae.objectives.ELBO.backward", lambda self, total: seen.append(total)
+    )
     with runner_for(model, 8, shards=2) as runner:
         total = runner.gradients(runner.feeds(images()), np.arange(8, dtype=np.uint32))
     assert runner.block == 4 and len(seen) == 2 and total[0] == 8
@@ -189,7 +228,9 @@ def test_threads_end_and_blas_is_given_back():
 
     before, threads = [pool["num_threads"] for pool in threadpool_info()], threading.active_count()
     with ThreadRunner(vae(), 8, shards=4, threads=4) as runner:
-        assert {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"} <= {1}
+        assert {
+            pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"
+        } <= {1}
         runner.gradients(runner.feeds(images()), np.arange(8, dtype=np.uint32))
         assert threading.active_count() == threads + 3
     assert threading.active_count() == threads
@@ -227,7 +268,9 @@ def test_a_step_allocates_nothing_of_batch_or_parameter_size(threads):
 
 def test_a_step_that_allocates_is_seen(monkeypatch):
     adam = sa.Adam.update
-    monkeypatch.setattr(sa.Adam, "update", lambda self, values, grads, part: adam(self, values, +grads, part))
+    monkeypatch.setattr(
+        sa.Adam, "update", lambda self, values, grads, part: adam(self, values, +grads, part)
+    )
     assert bytes_of_a_step(1) > 64 * 1024
 
 

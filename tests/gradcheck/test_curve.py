@@ -118,7 +118,8 @@ def test_a_wrong_gradient_ends_on_a_plateau():
 
 
 @pytest.mark.parametrize(
-    "f, gradient", [(lambda x: (x**3).sum(), lambda x: 3 * x**2), (lambda x: 2 * x, lambda x, dy: 2 * dy)]
+    "f, gradient",
+    [(lambda x: (x**3).sum(), lambda x: 3 * x**2), (lambda x: 2 * x, lambda x, dy: 2 * dy)],
 )
 def test_the_v_curve_of_scalar_and_linear_functions(f, gradient):
     found = curves(v_curve(f, gradient, X))

@@ -76,7 +76,8 @@ def test_the_command_ends_with_one_line(tolerance):
     assert done.returncode == 0, done.stdout + done.stderr
     last = done.stdout.splitlines()[-1]
     found = re.fullmatch(
-        r"all (\d+) gradients right on reference and numpy; the largest relative error is (\S+) \((.+)\)", last
+        r"all (\d+) gradients right on reference and numpy; the largest relative error is (\S+) \((.+)\)",
+        last,
     )
     assert found and int(found[1]) > 300 and float(found[2]) < tolerance("gradient") / 100, last
 
@@ -84,7 +85,9 @@ def test_the_command_ends_with_one_line(tolerance):
 def test_the_command_on_a_gpu(gpu, capsys, tolerance):
     assert library.main([gpu]) == 0
     last = capsys.readouterr().out.splitlines()[-1]
-    found = re.fullmatch(r"all (\d+) gradients right on cupy; the largest relative error is (\S+) \((.+)\)", last)
+    found = re.fullmatch(
+        r"all (\d+) gradients right on cupy; the largest relative error is (\S+) \((.+)\)", last
+    )
     assert found and int(found[1]) > 150 and float(found[2]) < tolerance("gradient") / 100, last
 
 
@@ -99,11 +102,15 @@ def test_the_command_names_what_is_wrong(monkeypatch, capsys):
     monkeypatch.setattr(library, "LIBRARY", some)
     assert library.main(["reference"]) == 1
     out = capsys.readouterr().out
-    assert out.splitlines()[-1] == "2 of 5 gradients are wrong: Dense tanh: W, reference; Dense tanh: x, reference"
+    assert (
+        out.splitlines()[-1]
+        == "2 of 5 gradients are wrong: Dense tanh: W, reference; Dense tanh: x, reference"
+    )
 
 
 @pytest.mark.parametrize(
-    "argv, backends", [([], ("reference", "numpy")), (["numpy"], ("numpy",)), (["reference"], ("reference",))]
+    "argv, backends",
+    [([], ("reference", "numpy")), (["numpy"], ("numpy",)), (["reference"], ("reference",))],
 )
 def test_the_command_checks_what_it_is_told(argv, backends, monkeypatch):
     seen = []
@@ -134,7 +141,8 @@ def test_the_command_tells_its_use(capsys):
     with pytest.raises(SystemExit) as ended:
         command.main(["--help"])
     assert (
-        ended.value.code == 0 and "usage: python -m scratchae.gradcheck [-h] [backend]" in capsys.readouterr().out
+        ended.value.code == 0
+        and "usage: python -m scratchae.gradcheck [-h] [backend]" in capsys.readouterr().out
     )
 
 
@@ -145,7 +153,10 @@ def test_the_command_is_interrupted(monkeypatch, capsys):
     monkeypatch.setattr(library, "main", interrupted)
     with pytest.raises(SystemExit) as ended:
         command.main([])
-    assert ended.value.code == 130 and capsys.readouterr().err == "\npython -m scratchae.gradcheck: interrupted\n"
+    assert (
+        ended.value.code == 130
+        and capsys.readouterr().err == "\npython -m scratchae.gradcheck: interrupted\n"
+    )
 
 
 def test_a_bug_in_the_command_keeps_its_traceback(monkeypatch):
@@ -156,10 +167,17 @@ def test_a_bug_in_the_command_keeps_its_traceback(monkeypatch):
 
 @pytest.mark.parametrize(
     "group, room",
-    [("layers", layers), ("latents", latents), ("likelihoods", likelihoods), ("objectives", objectives)],
+    [
+        ("layers", layers),
+        ("latents", latents),
+        ("likelihoods", likelihoods),
+        ("objectives", objectives),
+    ],
 )
 def test_nothing_of_the_library_is_left_out(group, room):
-    checked = {word for report in library.LIBRARY[group]("reference") for word in report.title.split()}
+    checked = {
+        word for report in library.LIBRARY[group]("reference") for word in report.title.split()
+    }
     assert set(room.__all__) - {"Layer", "Likelihood", "Objective", "Penalty"} <= checked
 
 
@@ -167,7 +185,9 @@ def test_no_kernel_is_left_out():
     checked = {id(kernel) for family, _ in kernel_checks._families() for kernel in family}
     for module in pkgutil.iter_modules(kernels.__path__):
         names = vars(import_module(f"scratchae.kernels.{module.name}")).values()
-        found = [k for value in names for k in (value.values() if isinstance(value, dict) else [value])]
+        found = [
+            k for value in names for k in (value.values() if isinstance(value, dict) else [value])
+        ]
         for kernel in [k for k in found if isinstance(k, Kernel)]:
             without = kernel.name in NO_GRADIENT or kernel.name.startswith("gather_")
             assert (id(kernel) in checked) != without, kernel.name
@@ -258,7 +278,12 @@ def test_a_model_is_checked_where_it_stands(backend):
     before = host(values)
     for report in (check_model(model), check_model(model, x)):
         assert report.ok and report.title == "VAE Bernoulli", str(report)
-        assert [row.what for row in report.rows] == ["encoder.W", "encoder.b", "decoder.W", "decoder.b"]
+        assert [row.what for row in report.rows] == [
+            "encoder.W",
+            "encoder.b",
+            "decoder.W",
+            "decoder.b",
+        ]
     np.testing.assert_array_equal(host(values), before)
 
 
@@ -266,10 +291,14 @@ def test_a_model_on_its_kink_is_told_from_a_wrong_one():
     x = np.zeros((3, 8, 8, 1))
     x[:, 3:5, 3:5] = 0.7  # a border of zeros and a bias of zero: relu at exactly 0
     encoder = sa.Sequential(sa.Conv2d(1, 2, 3, 2, "same", "relu"), sa.Flatten(), sa.Dense(32, 3))
-    model = sa.Autoencoder(encoder, sa.Sequential(sa.Dense(3, 64), sa.Reshape(8, 8, 1))).build((8, 8, 1))
+    model = sa.Autoencoder(encoder, sa.Sequential(sa.Dense(3, 64), sa.Reshape(8, 8, 1))).build(
+        (8, 8, 1)
+    )
     report = check_model(model, x)
     assert report.ok
-    assert {row.what: row.verdict for row in report.rows if row.verdict != "right"} == {"encoder.0.b": "kink"}
+    assert {row.what: row.verdict for row in report.rows if row.verdict != "right"} == {
+        "encoder.0.b": "kink"
+    }
 
 
 def test_a_model_needs_a_shape():
@@ -305,9 +334,13 @@ def test_what_has_no_check_is_refused():
 
 
 def test_a_scalar_function_has_a_gradient_of_one_argument():
-    report = check_function(lambda x: (x**3).sum(), lambda x: 3 * x**2, np.array([1.0, -2.0]), "theta")
+    report = check_function(
+        lambda x: (x**3).sum(), lambda x: 3 * x**2, np.array([1.0, -2.0]), "theta"
+    )
     assert report.ok and report.rows[0].what == "theta"
-    assert not check_function(lambda x: (x**3).sum(), lambda x: OFF * 3 * x**2, np.array([1.0, -2.0])).ok
+    assert not check_function(
+        lambda x: (x**3).sum(), lambda x: OFF * 3 * x**2, np.array([1.0, -2.0])
+    ).ok
 
 
 def test_a_layer_that_is_in_use_is_left_alone():

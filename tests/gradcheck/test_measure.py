@@ -35,7 +35,11 @@ RIGHT = {
     "tanh": (np.tanh, dtanh, at(0, 1.0)),
     "a scalar x": (np.tanh, dtanh, np.array(0.3)),
     "a tiny x": (np.tanh, dtanh, 1e-9 * at(0, 1.0)),
-    "a large x": (lambda x: np.sin(1e-6 * x), lambda x, dy: 1e-6 * dy * np.cos(1e-6 * x), 1e6 * at(0, 1.0)),
+    "a large x": (
+        lambda x: np.sin(1e-6 * x),
+        lambda x, dy: 1e-6 * dy * np.cos(1e-6 * x),
+        1e6 * at(0, 1.0),
+    ),
     "a tiny y": (lambda x: 1e-9 * np.tanh(x), lambda x, dy: 1e-9 * dtanh(x, dy), at(0, 1.0)),
     "a domain": (lambda x: np.log(x), lambda x, dy: dy / x, np.array([1e-4, 1.0, 2.0])),
     "curved": (lambda x: np.sin(50 * x), lambda x, dy: 50 * dy * np.cos(50 * x), at(0, 1.0)),
@@ -52,7 +56,11 @@ RIGHT = {
 def test_right_code_is_right(name, tolerance):
     f, gradient, x = RIGHT[name]
     row = judge("x", f, gradient, x)
-    assert row.verdict == "right" and row.error < tolerance("gradient") / 100 and not row.note.startswith("tiny")
+    assert (
+        row.verdict == "right"
+        and row.error < tolerance("gradient") / 100
+        and not row.note.startswith("tiny")
+    )
 
 
 @pytest.mark.parametrize("name", [name for name in RIGHT if name != "no element"])
@@ -70,7 +78,11 @@ def test_an_error_in_one_element_is_named(tolerance):
         return dx
 
     row = judge("x", np.tanh, gradient, at(0, 1.0))
-    assert row.verdict == "wrong" and row.error > tolerance("planted") and "furthest off at [2, 1]" in row.note
+    assert (
+        row.verdict == "wrong"
+        and row.error > tolerance("planted")
+        and "furthest off at [2, 1]" in row.note
+    )
 
 
 def test_an_error_counts_as_the_share_it_is(rng):
@@ -78,9 +90,16 @@ def test_an_error_counts_as_the_share_it_is(rng):
     ratios = []
     for _ in range(40):
         planted = 1e-3 * rng.normal(size=60) * (rng.random(60) < 0.1)
-        row = judge("x", lambda x: A @ x, lambda x, dy, planted=planted: dy @ A + planted, rng.normal(size=60))
+        row = judge(
+            "x",
+            lambda x: A @ x,
+            lambda x, dy, planted=planted: dy @ A + planted,
+            rng.normal(size=60),
+        )
         ratios.append(row.error / (np.linalg.norm(planted) / np.linalg.norm(dy @ A)))
-    assert min(ratios) > 0.1 and max(ratios) < 3 and 0.8 < np.sqrt(np.mean(np.square(ratios))) < 1.2
+    assert (
+        min(ratios) > 0.1 and max(ratios) < 3 and 0.8 < np.sqrt(np.mean(np.square(ratios))) < 1.2
+    )
 
 
 # --- kinks ---
@@ -90,11 +109,16 @@ KINKS = {
     "relu": (relu, drelu),
     "relu from the right": (relu, lambda x, dy: dy * (x >= 0)),
     "relu halfway": (relu, lambda x, dy: dy * np.where(x == 0, 0.5, x > 0)),
-    "leaky relu": (lambda x: np.where(x > 0, x, 0.01 * x), lambda x, dy: dy * np.where(x > 0, 1.0, 0.01)),
+    "leaky relu": (
+        lambda x: np.where(x > 0, x, 0.01 * x),
+        lambda x, dy: dy * np.where(x > 0, 1.0, 0.01),
+    ),
     "abs": (np.abs, lambda x, dy: dy * np.sign(x)),
     "norm of a row": (
         lambda x: np.linalg.norm(x, axis=1),
-        lambda x, dy: dy[:, None] * x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-300),
+        lambda x, dy: (
+            dy[:, None] * x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-300)
+        ),
     ),
 }
 
@@ -118,7 +142,11 @@ def test_a_kink_excuses_nothing_beside_it(name, tolerance):
 
 def test_a_slope_that_neither_side_has_is_wrong():
     row = judge("x", relu, lambda x, dy: dy * np.where(x == 0, 3.0, x > 0), at((2, 1), 0.0))
-    assert row.verdict == "wrong" and "on a kink, but at [2, 1]" in row.note and "is claimed" in row.note
+    assert (
+        row.verdict == "wrong"
+        and "on a kink, but at [2, 1]" in row.note
+        and "is claimed" in row.note
+    )
 
 
 WRONG_RELU = {
@@ -143,7 +171,9 @@ def test_a_kink_between_the_steps_is_not_measured_across(distance, tolerance):
     x = at((2, 1), distance)
     row = judge("x", relu, drelu, x)
     assert row.verdict == "right" and row.error < tolerance("gradient") / 10
-    assert judge("x", relu, lambda x, dy: dy * (x > distance), x).verdict == ("wrong" if distance > 0 else "right")
+    assert judge("x", relu, lambda x, dy: dy * (x > distance), x).verdict == (
+        "wrong" if distance > 0 else "right"
+    )
 
 
 def test_hundreds_of_units_within_the_steps_are_no_excuse(rng, tolerance):
@@ -162,8 +192,14 @@ def test_hundreds_of_units_within_the_steps_are_no_excuse(rng, tolerance):
 
 
 STATIONARY = {
-    "a minimum": (lambda a: (np.logaddexp(0, a) - 0.3 * a).sum(), lambda a, dy: dy * (sigmoid(a) - 0.3)),
-    "of zero": (lambda a: ((a - np.log(3 / 7)) ** 2).sum(), lambda a, dy: dy * 2 * (a - np.log(3 / 7))),
+    "a minimum": (
+        lambda a: (np.logaddexp(0, a) - 0.3 * a).sum(),
+        lambda a, dy: dy * (sigmoid(a) - 0.3),
+    ),
+    "of zero": (
+        lambda a: ((a - np.log(3 / 7)) ** 2).sum(),
+        lambda a, dy: dy * 2 * (a - np.log(3 / 7)),
+    ),
     "a constant": (lambda a: 0 * a + 3, lambda a, dy: 0 * a),
     "nothing": (lambda a: 0 * a, lambda a, dy: 0 * a),
 }
@@ -186,9 +222,17 @@ def test_a_gradient_that_was_forgotten_is_wrong():
 
 FAULTS = {
     "a jump": (lambda x: x + (x > 0), lambda x, dy: dy, "a jump"),
-    "an infinite slope": (lambda x: np.sqrt(np.abs(x)), lambda x, dy: dy * np.sign(x), "infinite slope"),
+    "an infinite slope": (
+        lambda x: np.sqrt(np.abs(x)),
+        lambda x, dy: dy * np.sign(x),
+        "infinite slope",
+    ),
     "float32 inside": (lambda x: np.float64(np.tanh(np.float32(x))), dtanh, "float32 inside"),
-    "a wrong shape": (np.tanh, lambda x, dy: dtanh(x, dy)[0], "the gradient has shape (3,), but x has (4, 3)"),
+    "a wrong shape": (
+        np.tanh,
+        lambda x, dy: dtanh(x, dy)[0],
+        "the gradient has shape (3,), but x has (4, 3)",
+    ),
     "NaN in the gradient": (np.tanh, lambda x, dy: dy * np.nan, "not finite"),
     "NaN in the value": (lambda x: x * np.nan, lambda x, dy: dy, "the value is nan"),
 }
@@ -219,7 +263,9 @@ def test_the_point_is_left_alone():
 
 
 def test_the_table():
-    report = Report("Dense", [Row("W", 1.2e-9, "right"), Row("layer.b", 1e-3, "wrong", "furthest off at [0]")])
+    report = Report(
+        "Dense", [Row("W", 1.2e-9, "right"), Row("layer.b", 1e-3, "wrong", "furthest off at [0]")]
+    )
     assert not report.ok and Report("nothing").ok
     assert str(report).splitlines() == [
         "Dense",

@@ -74,7 +74,9 @@ def vae():
 @pytest.mark.parametrize("output, sees", [(0, {"a"}), (1, {"b", "b, added"})])
 @pytest.mark.parametrize("name", list(BIAS_ACTIVATION))
 def test_an_error_in_an_activation_is_seen(name, output, sees, backend, monkeypatch, tolerance):
-    monkeypatch.setitem(ACTIVATION_GRADIENT, name, spoiled(ACTIVATION_GRADIENT[name], scaled(output)))
+    monkeypatch.setitem(
+        ACTIVATION_GRADIENT, name, spoiled(ACTIVATION_GRADIENT[name], scaled(output))
+    )
     found = wrong(check(ACTIVATION_GRADIENT[name], backend))
     if (name, output) == ("identity", 0):
         assert not found  # da is dy itself there, and not written
@@ -111,7 +113,9 @@ def plant_in_gaussian(term):
     return spoiled(GAUSSIAN_GRADIENT, spoil)
 
 
-@pytest.mark.parametrize("term", range(4), ids=["kl in mu", "kl in logvar", "z in mu", "z in logvar"])
+@pytest.mark.parametrize(
+    "term", range(4), ids=["kl in mu", "kl in logvar", "z in mu", "z in logvar"]
+)
 def test_an_error_in_a_term_of_the_latent_is_seen(term, backend, monkeypatch, tolerance):
     through = "kl" if term in (KL_IN_MU, KL_IN_LOGVAR) else "z"
     if backend == "cupy":
@@ -120,12 +124,19 @@ def test_an_error_in_a_term_of_the_latent_is_seen(term, backend, monkeypatch, to
         for module in ("kernels.gaussian", "latents.gaussian", "gradcheck.kernels"):
             monkeypatch.setattr(f"scratchae.{module}.GAUSSIAN_GRADIENT", plant_in_gaussian(term))
     in_kernel = wrong(kernel_checks.kernel_reports(backend, kernel_checks.GAUSSIAN_GRADIENT)[0])
-    assert list(in_kernel) == [f"h through {through}"] and min(in_kernel.values()) > tolerance("planted")
+    assert list(in_kernel) == [f"h through {through}"] and min(in_kernel.values()) > tolerance(
+        "planted"
+    )
     in_latent = wrong(check(sa.Gaussian(3), None, 3, backend))
-    assert {what.split(", ")[0] for what in in_latent} == {f"h through {through}", "h through both"}
+    assert {what.split(", ")[0] for what in in_latent} == {
+        f"h through {through}",
+        "h through both",
+    }
     assert min(in_latent.values()) > tolerance("planted")
     in_model = wrong(check_model(vae(), np.full((3, 6), 0.3), backend))
-    assert set(in_model) == {"encoder.W", "encoder.b"} and min(in_model.values()) > tolerance("planted")
+    assert set(in_model) == {"encoder.W", "encoder.b"} and min(in_model.values()) > tolerance(
+        "planted"
+    )
 
 
 @pytest.mark.parametrize(
@@ -151,7 +162,9 @@ def test_an_error_in_a_likelihood_is_seen(kind, name, backend, monkeypatch, tole
         check(model.objective, (6,), 4, backend),
     ):
         found = wrong(report)
-        assert len(found) == len(report.rows) and min(found.values()) > tolerance("planted"), str(report)
+        assert len(found) == len(report.rows) and min(found.values()) > tolerance("planted"), str(
+            report
+        )
 
 
 @pytest.mark.parametrize(
@@ -176,8 +189,12 @@ def test_an_error_in_patches_or_windows_is_seen(name, rows, backend, monkeypatch
 
 
 @pytest.mark.parametrize("name", ["CONV", "CONV_TRANSPOSE"])
-@pytest.mark.parametrize("part, output, sees", [("", 0, 6), ("_GRADIENT", 0, 4), ("_GRADIENT", 1, 2)])
-def test_an_error_in_a_convolution_is_seen(name, part, output, sees, backend, monkeypatch, tolerance):
+@pytest.mark.parametrize(
+    "part, output, sees", [("", 0, 6), ("_GRADIENT", 0, 4), ("_GRADIENT", 1, 2)]
+)
+def test_an_error_in_a_convolution_is_seen(
+    name, part, output, sees, backend, monkeypatch, tolerance
+):
     """In a, in dW (which is also added to) and in dx, with few channels and with many."""
     planted = spoiled(getattr(kernel_checks, name + part), scaled(output))
     monkeypatch.setattr(kernel_checks, name + part, planted)
@@ -195,7 +212,9 @@ def test_an_error_in_a_convolution_is_seen(name, part, output, sees, backend, mo
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_an_error_in_one_tensor_of_a_layer_is_seen(layer, shape, tensor, backend, monkeypatch, tolerance):
+def test_an_error_in_one_tensor_of_a_layer_is_seen(
+    layer, shape, tensor, backend, monkeypatch, tolerance
+):
     right_bind, right = type(layer).bind, type(layer).backward
 
     def bind(self, backend, rows, need_dx):
@@ -221,7 +240,9 @@ def test_an_error_in_a_rotated_kernel_is_seen(backend, monkeypatch, tolerance):
     assert check_layer(layer, shape, backend=backend).ok
 
     def spoil(out, *_):
-        out[0, 0] *= OFF  # one tap: all of them would be a gradient that is right for another layer
+        out[0, 0] *= (
+            OFF  # one tap: all of them would be a gradient that is right for another layer
+        )
 
     monkeypatch.setattr(products, "ROTATE_KERNEL", spoiled(products.ROTATE_KERNEL, spoil))
     found = wrong(check_layer(layer, shape, backend=backend))
@@ -233,25 +254,64 @@ TURNED = sa.Conv2d(6, 1, 3, 1, "same")
 CUDA_ERRORS = [  # a .cu file, what it says, the error, who sees it
     ("activation.cu", "return 1 - y * y;", "return REAL(1.001) - y * y;", (DENSE, (5,))),
     ("activation.cu", "sum += d;", "sum += 1.001 * d;", (DENSE, (5,))),
-    ("bernoulli.cu", "/ (1 + e) - x_nd", "/ (1 + e) - REAL(1.001) * x_nd", (sa.Bernoulli(), (4,), None)),
+    (
+        "bernoulli.cu",
+        "/ (1 + e) - x_nd",
+        "/ (1 + e) - REAL(1.001) * x_nd",
+        (sa.Bernoulli(), (4,), None),
+    ),
     ("categorical.cu", "- x_p[c]);", "- 1.001 * x_p[c]);", (sa.Categorical(), (4,), None)),
-    ("learned_gaussian.cu", "= s * per", "= REAL(1.001) * s * per", (sa.LearnedGaussian(), (4,), None)),
-    ("learned_gaussian.cu", "* (1 - q);", "* (1 - REAL(1.001) * q);", (sa.LearnedGaussian(0), (4,), None)),
-    ("learned_gaussian.cu", "? 1 : e)", "? 1 : REAL(1.001) * e)", (sa.LearnedGaussian(0.5), (4,), None)),
+    (
+        "learned_gaussian.cu",
+        "= s * per",
+        "= REAL(1.001) * s * per",
+        (sa.LearnedGaussian(), (4,), None),
+    ),
+    (
+        "learned_gaussian.cu",
+        "* (1 - q);",
+        "* (1 - REAL(1.001) * q);",
+        (sa.LearnedGaussian(0), (4,), None),
+    ),
+    (
+        "learned_gaussian.cu",
+        "? 1 : e)",
+        "? 1 : REAL(1.001) * e)",
+        (sa.LearnedGaussian(0.5), (4,), None),
+    ),
     ("errors.cu", "REAL(tau) * r", "REAL(1.001 * tau) * r", (sa.SquaredError(), (4,), None)),
     ("errors.cu", "r > 0 ? 1 :", "r > 0 ? REAL(1.001) :", (sa.AbsoluteError(), (4,), None)),
     ("patches.cu", "inside ? x[(", "inside ? REAL(1.001) * x[(", (CONV, (3, 3, 2))),
     ("patches.cu", "x[m] = sum", "x[m] = REAL(1.001) * sum", (PAINT, (2, 2, 2))),
-    ("convolution.cu", "+ a) * B + b];", "+ a) * B + b] * (m < A ? REAL(1.001) : 1);", (TURNED, (4, 5, 6))),
-    ("pooling.cu", "sum += dy[window]", "sum += REAL(1.001) * dy[window]", (sa.MaxPool2d(2), (4, 4, 2))),
+    (
+        "convolution.cu",
+        "+ a) * B + b];",
+        "+ a) * B + b] * (m < A ? REAL(1.001) : 1);",
+        (TURNED, (4, 5, 6)),
+    ),
+    (
+        "pooling.cu",
+        "sum += dy[window]",
+        "sum += REAL(1.001) * dy[window]",
+        (sa.MaxPool2d(2), (4, 4, 2)),
+    ),
     ("noise.cu", ": dy[i];", ": REAL(1.001) * dy[i];", (sa.GaussianNoise(0.5, (-1, 1)), (9,))),
     ("noise.cu", "p, 1) * x[i]", "p, 1) * REAL(1.001) * x[i]", (sa.SaltAndPepper(0.4), (9,))),
-    ("pooling.cu", "dx[m] = REAL(sum)", "dx[m] = REAL(1.001 * sum)", (sa.Upsample2d(2), (2, 2, 2))),
+    (
+        "pooling.cu",
+        "dx[m] = REAL(sum)",
+        "dx[m] = REAL(1.001 * sum)",
+        (sa.Upsample2d(2), (2, 2, 2)),
+    ),
 ]
 
 
-@pytest.mark.parametrize("file, right, error, who", CUDA_ERRORS, ids=[f"{e[0]}: {e[2]}" for e in CUDA_ERRORS])
-def test_an_error_in_the_text_of_a_gpus_kernel_is_seen(file, right, error, who, gpu, monkeypatch, tolerance):
+@pytest.mark.parametrize(
+    "file, right, error, who", CUDA_ERRORS, ids=[f"{e[0]}: {e[2]}" for e in CUDA_ERRORS]
+)
+def test_an_error_in_the_text_of_a_gpus_kernel_is_seen(
+    file, right, error, who, gpu, monkeypatch, tolerance
+):
     assert check(*who, 3, gpu).ok
     replace_cuda(monkeypatch, file, right, error)
     found = wrong(check(*who, 3, gpu))

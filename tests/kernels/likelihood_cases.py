@@ -36,4 +36,7 @@ def categorical(rng, dtype, N, D, K, key):
     return outputs(dtype, a), [a, (one_hot if K % 2 else grey).astype(dtype)], []
 
 
-CASES = {"learned_gaussian.LEARNED_GAUSSIAN_NLL": learned_gaussian, "categorical.CATEGORICAL_NLL": categorical}
+CASES = {
+    "learned_gaussian.LEARNED_GAUSSIAN_NLL": learned_gaussian,
+    "categorical.CATEGORICAL_NLL": categorical,
+}

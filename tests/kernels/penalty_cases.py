@@ -29,7 +29,11 @@ def rate_gradient(rng, dtype, N, D, K, key):
     total = np.concatenate([[32.0], rng.random(K - 1), 32 * rng.uniform(0.2, 0.8, D + 1)])
     for i, rate in enumerate((1.0, 1e-33, 0.9e-30, 2e-30, 1 - 3e-16, 1 - 1e-15), 1):
         total[K + i : K + D : 9] = 32 * rate
-    return [np.full((N, D), 77, dtype)], [rng.normal(size=(N, D)).astype(dtype), total], [0.7, 0.3, K]
+    return (
+        [np.full((N, D), 77, dtype)],
+        [rng.normal(size=(N, D)).astype(dtype), total],
+        [0.7, 0.3, K],
+    )
 
 
 CASES = {

@@ -28,7 +28,9 @@ def test_grey(backend, dtype, tolerance):
 @DTYPES
 def test_threshold_is_ink_above_one_half(backend, dtype):
     x = gather(batch.GATHER_THRESHOLD, backend, dtype, GREY)
-    np.testing.assert_array_equal(x, GREY[ROWS] >= 128)  # 127 / 255 is below one half, 128 / 255 above
+    np.testing.assert_array_equal(
+        x, GREY[ROWS] >= 128
+    )  # 127 / 255 is below one half, 128 / 255 above
 
 
 @DTYPES
@@ -48,7 +50,10 @@ def test_dynamic_draws_the_same_pixels_in_every_spelling(backend):
     p = GREY[ROWS].astype(np.float32) / np.float32(255)
     for u in (np.nextafter(p, np.float32(0)), p, np.nextafter(p, np.float32(2))):
         u = np.floor(u * 2.0**24).astype(np.float32) / np.float32(2**24)  # what Philox can draw
-        pair = [gather(batch.GATHER_DYNAMIC, name, "float32", GREY, u) for name in ("reference", backend)]
+        pair = [
+            gather(batch.GATHER_DYNAMIC, name, "float32", GREY, u)
+            for name in ("reference", backend)
+        ]
         np.testing.assert_array_equal(*pair)
 
 
@@ -56,9 +61,13 @@ def test_dynamic_draws_the_same_pixels_in_every_spelling(backend):
 @pytest.mark.parametrize("kind", ["float32", "float64", "int64", "bool"])
 def test_values_are_cast_and_nothing_else(backend, dtype, kind):
     if backend == "cupy" and kind in ("int64", "bool"):
-        pytest.skip("on a GPU the kernel reads floating point numbers, which Values makes of all others")
+        pytest.skip(
+            "on a GPU the kernel reads floating point numbers, which Values makes of all others"
+        )
     data = np.array([[-1.5, 0.0], [3.0, 1e-3], [100.0, 2.0], [0.0, 7.25]]).astype(kind)
-    np.testing.assert_array_equal(gather(batch.GATHER_VALUES, backend, dtype, data), data[ROWS].astype(dtype))
+    np.testing.assert_array_equal(
+        gather(batch.GATHER_VALUES, backend, dtype, data), data[ROWS].astype(dtype)
+    )
 
 
 def test_a_row_may_be_asked_for_by_a_large_index(backend):

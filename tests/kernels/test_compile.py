@@ -40,8 +40,13 @@ def by_nvrtc(code, folder):
     text = ctypes.c_char_p(code.encode())
     library.nvrtcCreateProgram(ctypes.byref(program), text, b"text.cu", 0, None, None)
     for n in GENERATIONS:
-        options = (ctypes.c_char_p * 3)(b"-std=c++17", f"-arch=sm_{n}".encode(), b"-Werror=all-warnings")
-        status, size = library.nvrtcCompileProgram(program, len(options), options), ctypes.c_size_t()
+        options = (ctypes.c_char_p * 3)(
+            b"-std=c++17", f"-arch=sm_{n}".encode(), b"-Werror=all-warnings"
+        )
+        status, size = (
+            library.nvrtcCompileProgram(program, len(options), options),
+            ctypes.c_size_t(),
+        )
         library.nvrtcGetProgramLogSize(program, ctypes.byref(size))
         log = ctypes.create_string_buffer(size.value)
         library.nvrtcGetProgramLog(program, log)
@@ -56,7 +61,9 @@ def compiler():
         return by_nvcc
     if nvrtc() is not None:
         return by_nvrtc
-    pytest.skip("needs nvcc or NVRTC (pip install nvidia-cuda-nvrtc cuda-pathfinder), which compile CUDA")
+    pytest.skip(
+        "needs nvcc or NVRTC (pip install nvidia-cuda-nvrtc cuda-pathfinder), which compile CUDA"
+    )
 
 
 def check(code, functions, compiler, folder):

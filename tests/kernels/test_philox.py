@@ -16,9 +16,21 @@ UINT32, SIZE = st.integers(0, 2**32 - 1), st.integers(1, 17)
 
 # Random123 1.14, examples/kat_vectors, "philox4x32 10": counter, key -> words.
 KNOWN = [
-    ("00000000 00000000 00000000 00000000", "00000000 00000000", "6627e8d5 e169c58d bc57ac4c 9b00dbd8"),
-    ("ffffffff ffffffff ffffffff ffffffff", "ffffffff ffffffff", "408f276d 41c83b0e a20bc7c6 6d5451fd"),
-    ("243f6a88 85a308d3 13198a2e 03707344", "a4093822 299f31d0", "d16cfe09 94fdcceb 5001e420 24126ea1"),
+    (
+        "00000000 00000000 00000000 00000000",
+        "00000000 00000000",
+        "6627e8d5 e169c58d bc57ac4c 9b00dbd8",
+    ),
+    (
+        "ffffffff ffffffff ffffffff ffffffff",
+        "ffffffff ffffffff",
+        "408f276d 41c83b0e a20bc7c6 6d5451fd",
+    ),
+    (
+        "243f6a88 85a308d3 13198a2e 03707344",
+        "a4093822 299f31d0",
+        "d16cfe09 94fdcceb 5001e420 24126ea1",
+    ),
 ]
 ONE_BLOCK = """
 extern "C" __global__ void one_block(unsigned* w, const unsigned* c) { philox(w, c[0], c[1], c + 2, 0); }
@@ -29,7 +41,9 @@ def block_on_gpu(c0, c1, c2, c3, k0, k1):
     """One block of the CUDA text itself: four words as counter, two as key -> four words."""
     gpu = get_backend("cupy")
     w, c = (gpu.asarray(np.array(a), "uint32") for a in ([0] * 4, [c0, c1, k0, k1, c2, c3]))
-    module = gpu.cupy.RawModule(code=cuda.unit("philox.cu", "float32") + ONE_BLOCK, options=("-std=c++17",))
+    module = gpu.cupy.RawModule(
+        code=cuda.unit("philox.cu", "float32") + ONE_BLOCK, options=("-std=c++17",)
+    )
     with gpu.stream:
         module.get_function("one_block")((1,), (1,), (w, c))
     return gpu.to_host(w)
@@ -105,7 +119,9 @@ def test_the_counter_is_block_row_epoch_stream(backend):
     for block in range(3):
         counter = f"{block:08x} {row:08x} {epoch:08x} {purpose:08x}"
         words = known(philox._philox_numpy, counter, KNOWN[2][1]).split()
-        assert [f"{word:08x}" for word in out[0, 4 * block : 4 * block + 4]] == words[: 9 - 4 * block]
+        assert [f"{word:08x}" for word in out[0, 4 * block : 4 * block + 4]] == words[
+            : 9 - 4 * block
+        ]
 
 
 @QUICK
@@ -120,7 +136,9 @@ def test_words_are_the_same_to_the_bit(backend, N, P, numbers, stream):
 
 def test_uniform_is_the_words_top_24_bits(backend):
     words = draw(philox.WORDS, (13, 11), backend, np.uint32)
-    single, double = (draw(philox.UNIFORM, (13, 11), backend, dtype) for dtype in ("float32", "float64"))
+    single, double = (
+        draw(philox.UNIFORM, (13, 11), backend, dtype) for dtype in ("float32", "float64")
+    )
     np.testing.assert_array_equal(single.astype("float64"), double)  # exact in float32
     np.testing.assert_array_equal(double, (words >> 8) / 2**24)
 
@@ -147,9 +165,16 @@ def test_the_extreme_words(monkeypatch, word):
 @WORDS
 def test_the_extreme_words_of_a_gpu(gpu, monkeypatch, word):
     replace_cuda(
-        monkeypatch, "w[0] = c0, w[1] = c1, w[2] = c2, w[3] = c3;", f"w[0] = w[1] = w[2] = w[3] = {word}u;"
+        monkeypatch,
+        "w[0] = c0, w[1] = c1, w[2] = c2, w[3] = c3;",
+        f"w[0] = w[1] = w[2] = w[3] = {word}u;",
     )
-    in_range(*([draw(k, (1, 4), gpu, t) for t in ("float32", "float64")] for k in (philox.UNIFORM, philox.NORMAL)))
+    in_range(
+        *(
+            [draw(k, (1, 4), gpu, t) for t in ("float32", "float64")]
+            for k in (philox.UNIFORM, philox.NORMAL)
+        )
+    )
 
 
 def in_range(uniforms, normals):
@@ -184,7 +209,11 @@ def strange(e):
     for name, a, b in (("position", e[:, :-1], e[:, 1:]), ("row", e[:-1], e[1:])):
         found[f"correlation with the next {name}"] = correlation(a, b), 0, 1
         found[f"correlation of squares with the next {name}"] = correlation(a**2, b**2), 0, 1
-    return [name for name, (value, mean, var) in found.items() if abs(value - mean) > 4 * np.sqrt(var / n)]
+    return [
+        name
+        for name, (value, mean, var) in found.items()
+        if abs(value - mean) > 4 * np.sqrt(var / n)
+    ]
 
 
 def test_normal_moments_tails_and_neighbours(backend):
@@ -198,7 +227,9 @@ def test_these_statistics_see_what_is_wrong():
     assert {"kurtosis", "tail beyond 3"} <= set(strange(np.clip(e, -3, 3)))
     uniform = draw(philox.UNIFORM, (500, 500))
     assert "skewness" in strange(-np.log1p(-uniform) - 1)
-    assert any("squares" in name for name in strange(e * np.sqrt(2 * uniform[:, :1])))  # one scale a row
+    assert any(
+        "squares" in name for name in strange(e * np.sqrt(2 * uniform[:, :1]))
+    )  # one scale a row
 
 
 def test_uniform_moments(backend):
@@ -213,7 +244,9 @@ def test_uniform_moments(backend):
 def test_bernoulli_frequencies(backend):
     p = np.tile(np.array([0.0, 0.03, 0.5, 0.9, 1.0], np.float32), 8)
     out, rows = np.empty((20_000, 40), np.float32), np.arange(20_000, dtype=np.uint32)
-    spelling(philox.BERNOULLI, backend)(out, np.broadcast_to(p, out.shape).copy(), rows, clock(), 3)
+    spelling(philox.BERNOULLI, backend)(
+        out, np.broadcast_to(p, out.shape).copy(), rows, clock(), 3
+    )
     np.testing.assert_array_equal(out, draw(philox.UNIFORM, out.shape, backend) < p)
     frequency = out.reshape(-1, 5).mean(axis=0)
     assert (np.abs(frequency - p[:5]) <= 4 * np.sqrt(p[:5] * (1 - p[:5]) / (out.size / 5))).all()
@@ -231,9 +264,14 @@ def test_a_draw_does_not_depend_on_how_the_batch_is_cut(backend, kernel):
 
 
 @pytest.mark.parametrize(
-    "change", [{"seed": 8}, {"seed": 7 + (1 << 40)}, {"epoch": 2}, {"stream": 4}, {"rows": range(40, 80)}], ids=str
+    "change",
+    [{"seed": 8}, {"seed": 7 + (1 << 40)}, {"epoch": 2}, {"stream": 4}, {"rows": range(40, 80)}],
+    ids=str,
 )
 def test_a_draw_depends_on_who_asks(backend, change):
-    before, after = draw(philox.NORMAL, (40, 64), backend), draw(philox.NORMAL, (40, 64), backend, **change)
+    before, after = (
+        draw(philox.NORMAL, (40, 64), backend),
+        draw(philox.NORMAL, (40, 64), backend, **change),
+    )
     assert (before == after).mean() < 0.01
     assert abs(correlation(before, after)) < 4 / np.sqrt(before.size)

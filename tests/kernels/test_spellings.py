@@ -62,16 +62,24 @@ def activation_gradient(rng, dtype, N, D, K, key):
     a.flat[a.size // 2] = 1  # a unit that is on: where the test of NaNs strikes
     y = DEFINITIONS[key][0](a).astype(dtype)
     dy = easy(rng, dtype, (N, D))
-    da = dy.copy() if key == "identity" else garbage(dtype, N, D)  # "for the identity da is dy itself"
+    da = (
+        dy.copy() if key == "identity" else garbage(dtype, N, D)
+    )  # "for the identity da is dy itself"
     return [da, easy(rng, dtype, D)], [dy, y], [bool(K % 2)]
 
 
 def optimizer(vectors, changing, constants):
     def case(rng, dtype, N, D, K, key):
-        state = [np.abs(easy(rng, dtype, N * D)) for _ in range(vectors)]  # a second moment is positive
+        state = [
+            np.abs(easy(rng, dtype, N * D)) for _ in range(vectors)
+        ]  # a second moment is positive
         row = rng.uniform(0.1, 0.9, changing).astype(dtype)
         part = [1, N * D - 1] if N * D > 2 else [0, N * D]
-        return state, [easy(rng, dtype, (K, N * D)), row], [*rng.uniform(0.1, 0.9, constants).tolist(), *part]
+        return (
+            state,
+            [easy(rng, dtype, (K, N * D)), row],
+            [*rng.uniform(0.1, 0.9, constants).tolist(), *part],
+        )
 
     return case
 
@@ -91,7 +99,10 @@ def gather(dtypes, noise=False):
 def likelihood(kind):
     def case(rng, dtype, N, D, K, key):
         a = hard(rng, dtype, (N * K, D))
-        grey, near = rng.choice([0.0, 1.0, 0.3, 0.97], (N, D)), a[::K] + rng.integers(-1, 2, (N, D))
+        grey, near = (
+            rng.choice([0.0, 1.0, 0.3, 0.97], (N, D)),
+            a[::K] + rng.integers(-1, 2, (N, D)),
+        )
         x = grey if kind == "bernoulli" else near
         outs = [garbage(dtype, N * K), garbage(dtype, N * K, D)]
         return outs, [a, x.astype(dtype)], [1.7, -0.4] if kind == "squared" else []
@@ -110,7 +121,11 @@ def gaussian_sample(rng, dtype, N, D, K, key):
 
 
 def gaussian_gradient(rng, dtype, N, D, K, key):
-    dz, h, eps = easy(rng, dtype, (N * K, D)), latent(rng, dtype, N, D), easy(rng, dtype, (N * K, D))
+    dz, h, eps = (
+        easy(rng, dtype, (N * K, D)),
+        latent(rng, dtype, N, D),
+        easy(rng, dtype, (N * K, D)),
+    )
     return [garbage(dtype, N, 2 * D)], [dz, h, eps, easy(rng, dtype, D)], []
 
 
@@ -120,7 +135,10 @@ def geometry(rng, inside=False):
     (kh, kw), (s_h, s_w) = rng.integers(1, 6, (2, 2)).tolist()
     if inside:
         top, bottom, left, right = top % kh, bottom % kh, left % kw, right % kw
-    H, W = (int(rng.integers(max(1, k - pad), 10)) for k, pad in ((kh, top + bottom), (kw, left + right)))
+    H, W = (
+        int(rng.integers(max(1, k - pad), 10))
+        for k, pad in ((kh, top + bottom), (kw, left + right))
+    )
     P, Q = (H + top + bottom - kh) // s_h + 1, (W + left + right - kw) // s_w + 1
     return (H, W), (P, Q), (kh, kw), [s_h, s_w, top, left]
 
@@ -144,14 +162,21 @@ def convolution(transposed, backward):
     def case(rng, dtype, N, D, K, key):
         C, O, N = D, (K * D + 3) % 37 + 1, min(N, 3)
         image, patch, kernel, constants = geometry(rng)
-        x, a = (easy(rng, dtype, shape) / 2 for shape in ((N, *image, C), (N, *patch, O)))  # long sums, of about 1
+        x, a = (
+            easy(rng, dtype, shape) / 2 for shape in ((N, *image, C), (N, *patch, O))
+        )  # long sums, of about 1
         x, a, W = *((a, x) if transposed else (x, a)), easy(rng, dtype, (*kernel, C, O)) / 8
         sizes = [(N, *image, C), (N, *patch, O), kernel]
-        spare = [garbage(dtype, max(room(backend, *sizes, *constants) for backend in ("numpy", "cupy")))]
+        spare = [
+            garbage(dtype, max(room(backend, *sizes, *constants) for backend in ("numpy", "cupy")))
+        ]
         spare += [garbage(dtype, *kernel, O, C)] if transposed != backward else []
         if not backward:
             return [garbage(dtype, *a.shape)], [x, W], [*constants, *spare]
-        outs = [easy(rng, dtype, W.shape), garbage(dtype, *x.shape) if K > 1 else garbage(dtype, 0, *x.shape[1:])]
+        outs = [
+            easy(rng, dtype, W.shape),
+            garbage(dtype, *x.shape) if K > 1 else garbage(dtype, 0, *x.shape[1:]),
+        ]
         return outs, [a, x, W], [*constants, bool(K % 2), *spare]
 
     return case
@@ -187,7 +212,11 @@ def philox(kind):
     def case(rng, dtype, N, D, K, key):
         rows, clock = (rng.integers(0, 2**32, n, dtype=np.uint32) for n in (N, 4))
         p = [rng.random((N, D)).astype(dtype)] if kind == "bernoulli" else []
-        return [garbage("uint32" if kind == "words" else dtype, N, D)], [*p, rows, clock], [int(rng.integers(100))]
+        return (
+            [garbage("uint32" if kind == "words" else dtype, N, D)],
+            [*p, rows, clock],
+            [int(rng.integers(100))],
+        )
 
     return case
 
@@ -253,7 +282,9 @@ CASES = {
 } | {
     name: case
     for family in ("contraction", "likelihood", "lstm", "noise", "penalty")
-    for name, case in runpy.run_path(__file__.replace("test_spellings", f"{family}_cases"))["CASES"].items()
+    for name, case in runpy.run_path(__file__.replace("test_spellings", f"{family}_cases"))[
+        "CASES"
+    ].items()
 }
 PLAIN = {"step.ADVANCE", "sums.SUMS", "noise.GATE"}  # the CPU runs their definitions
 # Draws and decisions: equal to the bit, and no place for a NaN.
@@ -270,7 +301,9 @@ EVERY = pytest.mark.parametrize("name", KERNELS)
 
 def case_of(name, seed, dtype, N, D, K):
     module, variable, *key = name.split(".")
-    return CASES[f"{module}.{variable}"](np.random.default_rng(seed), dtype, N, D, K, *key or [None])
+    return CASES[f"{module}.{variable}"](
+        np.random.default_rng(seed), dtype, N, D, K, *key or [None]
+    )
 
 
 def guarded(a):
@@ -283,7 +316,9 @@ def guarded(a):
 def spelled(kernel, backend, dtype):
     """The spelling of a backend as a function of host arrays."""
     if backend != "cupy":
-        return kernel.definition if backend == "reference" or kernel.numba is None else kernel.numba
+        return (
+            kernel.definition if backend == "reference" or kernel.numba is None else kernel.numba
+        )
     gpu = get_backend(backend, dtype)
 
     def call(*arguments):
@@ -298,7 +333,10 @@ def spelled(kernel, backend, dtype):
 
 def run(f, outs, ins, constants):
     """The outputs of one spelling on copies; it left its inputs alone, and all memory that is not its own."""
-    pairs = [[guarded(a) for a in arrays] for arrays in (outs, ins, [c for c in constants if np.ndim(c)])]
+    pairs = [
+        [guarded(a) for a in arrays]
+        for arrays in (outs, ins, [c for c in constants if np.ndim(c)])
+    ]
     mine, given, spare = ([view for view, _ in arrays] for arrays in pairs)
     assert f(*mine, *given, *[c for c in constants if not np.ndim(c)], *spare) is None
     for before, after in zip(ins, given, strict=True):
@@ -360,7 +398,9 @@ def test_a_planted_error_is_seen(name, backend, dtype, tolerance):
         if isinstance(constant, np.ndarray):
             continue
         off = {bool: lambda c: not c, int: lambda c: c + 1}.get(type(constant), lambda c: 1.01 * c)
-        wrong = [np.resize(c, 4 * c.size + 5000) if np.ndim(c) == 1 else c for c in constants]  # room for the error
+        wrong = [
+            np.resize(c, 4 * c.size + 5000) if np.ndim(c) == 1 else c for c in constants
+        ]  # room for the error
         wrong[i] = constant - 1 if (name, i) in BOUNDS else off(constant)
         mutants.append(run(spelling, outs, ins, wrong))
     for mutant in mutants:
@@ -371,7 +411,11 @@ def test_a_planted_error_is_seen(name, backend, dtype, tolerance):
 def read(name, ins):
     """Which inputs carry values; the y of a gradient and noise choose, and one row of a schedule is read."""
     every = [i for i, a in enumerate(ins) if a.dtype.kind == "f"]
-    return every[:1] if name.startswith(("activation.ACTIVATION_GRADIENT", "step.ADVANCE", "noise.")) else every
+    return (
+        every[:1]
+        if name.startswith(("activation.ACTIVATION_GRADIENT", "step.ADVANCE", "noise."))
+        else every
+    )
 
 
 @DTYPES

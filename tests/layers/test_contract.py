@@ -40,21 +40,52 @@ CODE = Dense(5, 4, "tanh", **DRAWN)
 
 # What it is: (layer, shape of one input row, shape of one output row)
 CASES = {f"Dense {name}": (Dense(5, 7, name, **DRAWN), (5,), (7,)) for name in DEFINITIONS} | {
-    **{f"Tied {name}": (Sequential(CODE, Tied(CODE, name, Normal(0.7))), (5,), (5,)) for name in DEFINITIONS},
+    **{
+        f"Tied {name}": (Sequential(CODE, Tied(CODE, name, Normal(0.7))), (5,), (5,))
+        for name in DEFINITIONS
+    },
     "Dense 1": (Dense(1, 1, **DRAWN), (1,), (1,)),
     "Conv2d": (Conv2d(2, 3, 3, activation="tanh", **DRAWN), (5, 6, 2), (3, 4, 3)),
     "Conv2d identity": (Conv2d(2, 3, (2, 3), **DRAWN), (5, 6, 2), (4, 4, 3)),
     "Conv2d same": (Conv2d(1, 2, 3, 2, "same", "softplus", **DRAWN), (6, 7, 1), (3, 4, 2)),
-    "Conv2d uneven": (Conv2d(3, 1, (4, 2), (2, 3), (1, 0, 0, 2), "relu", **DRAWN), (6, 4, 3), (2, 2, 1)),
+    "Conv2d uneven": (
+        Conv2d(3, 1, (4, 2), (2, 3), (1, 0, 0, 2), "relu", **DRAWN),
+        (6, 4, 3),
+        (2, 2, 1),
+    ),
     "Conv2d strides beyond": (Conv2d(2, 2, 2, 3, 1, "sigmoid", **DRAWN), (6, 5, 2), (3, 2, 2)),
-    "Conv2d to few": (Conv2d(6, 1, (3, 2), 1, (1, 0, 0, 2), "relu", **DRAWN), (5, 4, 6), (4, 5, 1)),
+    "Conv2d to few": (
+        Conv2d(6, 1, (3, 2), 1, (1, 0, 0, 2), "relu", **DRAWN),
+        (5, 4, 6),
+        (4, 5, 1),
+    ),
     "Conv2d of many": (Conv2d(6, 5, 3, 2, "same", "tanh", **DRAWN), (5, 4, 6), (3, 2, 5)),
-    "ConvTranspose2d to many": (ConvTranspose2d(2, 6, 3, 2, "same", "tanh", **DRAWN), (2, 3, 2), (4, 6, 6)),
-    "ConvTranspose2d": (ConvTranspose2d(3, 2, 3, activation="tanh", **DRAWN), (3, 4, 3), (5, 6, 2)),
+    "ConvTranspose2d to many": (
+        ConvTranspose2d(2, 6, 3, 2, "same", "tanh", **DRAWN),
+        (2, 3, 2),
+        (4, 6, 6),
+    ),
+    "ConvTranspose2d": (
+        ConvTranspose2d(3, 2, 3, activation="tanh", **DRAWN),
+        (3, 4, 3),
+        (5, 6, 2),
+    ),
     "ConvTranspose2d identity": (ConvTranspose2d(3, 2, (2, 3), **DRAWN), (3, 4, 3), (4, 6, 2)),
-    "ConvTranspose2d same": (ConvTranspose2d(2, 1, 3, 2, "same", "softplus", **DRAWN), (3, 4, 2), (6, 8, 1)),
-    "ConvTranspose2d torch": (ConvTranspose2d(2, 3, 3, 2, (1, 0, 1, 0), "relu", **DRAWN), (2, 3, 2), (4, 6, 3)),
-    "ConvTranspose2d beyond": (ConvTranspose2d(2, 2, 2, 3, "same", "sigmoid", **DRAWN), (2, 2, 2), (6, 6, 2)),
+    "ConvTranspose2d same": (
+        ConvTranspose2d(2, 1, 3, 2, "same", "softplus", **DRAWN),
+        (3, 4, 2),
+        (6, 8, 1),
+    ),
+    "ConvTranspose2d torch": (
+        ConvTranspose2d(2, 3, 3, 2, (1, 0, 1, 0), "relu", **DRAWN),
+        (2, 3, 2),
+        (4, 6, 3),
+    ),
+    "ConvTranspose2d beyond": (
+        ConvTranspose2d(2, 2, 2, 3, "same", "sigmoid", **DRAWN),
+        (2, 2, 2),
+        (6, 6, 2),
+    ),
     "MaxPool2d": (MaxPool2d(2), (5, 6, 2), (2, 3, 2)),
     "MaxPool2d same": (MaxPool2d(2, padding="same"), (5, 7, 3), (3, 4, 3)),
     "MaxPool2d overlapping": (MaxPool2d((3, 2), (2, 1), "same"), (6, 4, 1), (3, 4, 1)),
@@ -79,18 +110,29 @@ CASES = {f"Dense {name}": (Dense(5, 7, name, **DRAWN), (5,), (7,)) for name in D
     "SaltAndPepper": (SaltAndPepper(0.6), (9,), (9,)),
     "Dropout": (Dropout(0.4), (9,), (9,)),
     "Tied twice": (
-        Sequential(CODE, Tied(CODE, "sigmoid", Normal(0.7)), Dense(5, 4, **DRAWN), Tied(CODE, init_b=Normal(0.7))),
+        Sequential(
+            CODE,
+            Tied(CODE, "sigmoid", Normal(0.7)),
+            Dense(5, 4, **DRAWN),
+            Tied(CODE, init_b=Normal(0.7)),
+        ),
         *((5,), (5,)),
     ),
     "Flatten": (Flatten(), (2, 3, 2), (12,)),
     "Reshape": (Reshape(2, 3, 2), (12,), (2, 3, 2)),
     "Sequential": (
-        Sequential(Conv2d(1, 2, 2, activation="relu", **DRAWN), Flatten(), Dense(12, 3, "tanh", **DRAWN)),
+        Sequential(
+            Conv2d(1, 2, 2, activation="relu", **DRAWN), Flatten(), Dense(12, 3, "tanh", **DRAWN)
+        ),
         (3, 4, 1),
         (3,),
     ),
     "Sequential noisy": (Sequential(Masking(0.4), Dense(6, 4, **DRAWN), Dropout(0.3)), (6,), (4,)),
-    "Sequential flat": (Sequential(Sequential(Flatten()), Dense(6, 3, "relu", **DRAWN)), (2, 3), (3,)),
+    "Sequential flat": (
+        Sequential(Sequential(Flatten()), Dense(6, 3, "relu", **DRAWN)),
+        (2, 3),
+        (3,),
+    ),
 }
 CASE = pytest.mark.parametrize("case", CASES)
 
@@ -109,7 +151,10 @@ def bound(case, backend="numpy", dtype="float64", rows=ROWS, need_dx=True):
     layer.bind(backend, rows, need_dx)
     x, dy = (backend.asarray(rng.normal(size=(rows, *s))) for s in (shape, output))
     arrays = {"parameters": parameters, "grads": grads, "x": x, "dy": dy}
-    arrays |= {"rows": backend.asarray(np.arange(rows), np.uint32), "clock": backend.asarray(clock(7), np.uint32)}
+    arrays |= {
+        "rows": backend.asarray(np.arange(rows), np.uint32),
+        "clock": backend.asarray(clock(7), np.uint32),
+    }
     return SimpleNamespace(backend=backend, host=backend.to_host, layer=layer, **arrays)
 
 
@@ -153,7 +198,9 @@ def address(a):
 
 def test_every_layer_has_a_case():
     public = [getattr(layers, name) for name in layers.__all__]
-    every = {one for one in public if isinstance(one, type) and issubclass(one, layers.Layer)} - {layers.Layer}
+    every = {one for one in public if isinstance(one, type) and issubclass(one, layers.Layer)} - {
+        layers.Layer
+    }
     assert {type(leaf) for layer, _, _ in CASES.values() for leaf in leaves(layer)} == every
 
 
@@ -166,13 +213,19 @@ def test_shapes_dtypes_and_inputs_left_alone(case, backend, dtype):
     y, dx, _ = step(b)
     assert y.shape == (ROWS, *b.layer.output) and dx.shape == b.x.shape
     close([b.host(a) for a in inputs], before, 0)
-    assert {name: a.dtype for name, a in arrays(b).items() if a.dtype not in (dtype, "uint8")} == {}
+    assert {
+        name: a.dtype for name, a in arrays(b).items() if a.dtype not in (dtype, "uint8")
+    } == {}
 
 
 @CASE
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_backends_agree(case, backend, dtype, tolerance):
-    close(step(bound(case, backend, dtype)), step(bound(case, "reference", dtype)), tolerance("layer", dtype))
+    close(
+        step(bound(case, backend, dtype)),
+        step(bound(case, "reference", dtype)),
+        tolerance("layer", dtype),
+    )
 
 
 @CASE
@@ -181,7 +234,8 @@ def test_gradients_are_the_derivatives(case, backend, tolerance):
     b = bound(case, backend)
     _, dx, grads = step(b)
     named = {"x": (b.x, dx)} | {
-        name: (b.parameters.view(name), b.parameters.view(name, grads)) for name in b.parameters.declared
+        name: (b.parameters.view(name), b.parameters.view(name, grads))
+        for name in b.parameters.declared
     }
     for name, (value, grad) in named.items():
         v = np.random.default_rng(2).normal(size=value.shape)
@@ -190,7 +244,9 @@ def test_gradients_are_the_derivatives(case, backend, tolerance):
             b.backend.write(value, before + h * v)
             loss.append(np.vdot(b.host(b.dy), b.host(b.layer.forward(b.x))))
         b.backend.write(value, before)
-        error = abs((loss[0] - loss[1]) / 2e-6 - np.vdot(grad, v)) / (np.linalg.norm(grad) / np.sqrt(grad.size))
+        error = abs((loss[0] - loss[1]) / 2e-6 - np.vdot(grad, v)) / (
+            np.linalg.norm(grad) / np.sqrt(grad.size)
+        )
         assert error < tolerance("gradient"), f"{name}: {error:.1e}"
 
 
@@ -228,7 +284,11 @@ def test_rows_are_independent(case, backend, tolerance):
     for a in (b.x, b.dy):
         b.backend.write(a[2], np.nan)  # one bad example spoils no other row
     y, dx, _ = step(b)
-    close([np.delete(a, 2, axis=0) for a in (y, dx)], [np.delete(a, 2, axis=0) for a in whole], tolerance("layer"))
+    close(
+        [np.delete(a, 2, axis=0) for a in (y, dx)],
+        [np.delete(a, 2, axis=0) for a in whole],
+        tolerance("layer"),
+    )
 
 
 @CASE
@@ -271,7 +331,9 @@ SMALL = 32 * 1024  # bytes; every batch, weight and block of patches of LARGE is
 
 def peak(case, dtype, monkeypatch):
     """How many bytes a step allocates at once, after the first."""
-    monkeypatch.setitem(CASES, "large", (*LARGE[case], copy.deepcopy(LARGE[case][0]).declare(LARGE[case][1])[0]))
+    monkeypatch.setitem(
+        CASES, "large", (*LARGE[case], copy.deepcopy(LARGE[case][0]).declare(LARGE[case][1])[0])
+    )
     b = bound("large", dtype=dtype, rows=128)
     b.layer.draw(b.rows, b.clock), b.layer.forward(b.x), b.layer.backward(b.dy)
     tracemalloc.start()
@@ -318,7 +380,9 @@ def test_a_step_allocates_nothing_on_the_gpu(case, dtype, gpu):
 
 def test_an_allocation_on_the_gpu_is_seen(gpu, monkeypatch):
     b, forward = bound("Dense relu", gpu), Dense.forward
-    monkeypatch.setattr(Dense, "forward", lambda self, x: forward(self, b.backend.asarray(b.host(x))))
+    monkeypatch.setattr(
+        Dense, "forward", lambda self, x: forward(self, b.backend.asarray(b.host(x)))
+    )
     step(b)
     with no_new_memory(b), pytest.raises(AssertionError, match="allocates memory on the GPU"):
         step(b)
@@ -381,10 +445,19 @@ class ComputesDxRegardless(Dense):
     [
         (Accumulates, lambda tol: test_gradients_assign_or_add("mutant", "numpy", tol)),
         (SlightlyWrong, lambda tol: test_gradients_are_the_derivatives("mutant", "numpy", tol)),
-        (WritesItsInput, lambda tol: test_shapes_dtypes_and_inputs_left_alone("mutant", "numpy", "float32")),
-        (Upcasts, lambda tol: test_shapes_dtypes_and_inputs_left_alone("mutant", "numpy", "float32")),
+        (
+            WritesItsInput,
+            lambda tol: test_shapes_dtypes_and_inputs_left_alone("mutant", "numpy", "float32"),
+        ),
+        (
+            Upcasts,
+            lambda tol: test_shapes_dtypes_and_inputs_left_alone("mutant", "numpy", "float32"),
+        ),
         (NormalisesTheBatch, lambda tol: test_rows_are_independent("mutant", "numpy", tol)),
-        (UsesTheLastRows, lambda tol: test_a_smaller_batch_is_the_leading_slice("mutant", "numpy", 4, tol)),
+        (
+            UsesTheLastRows,
+            lambda tol: test_a_smaller_batch_is_the_leading_slice("mutant", "numpy", 4, tol),
+        ),
         (MakesANewBuffer, lambda tol: test_addresses_stay("mutant", "numpy")),
         (ComputesDxRegardless, lambda tol: test_the_first_layer_computes_no_dx("mutant", "numpy")),
     ],

@@ -14,8 +14,15 @@ from scratchae.layers.geometry import from_image, from_patches
 from scratchae.layers.products import ConvProduct, RotatedConvProduct
 
 QUICK = settings(derandomize=True, max_examples=25, deadline=None, database=None)
-CHANNELS = st.sampled_from((1, 2, 3, 6))  # few and, of 6, many: a convolution from 6 to few is computed turned
-PAD, KERNEL, STRIDE, SIZE = st.integers(0, 3), st.integers(1, 4), st.integers(1, 5), st.integers(0, 6)
+CHANNELS = st.sampled_from(
+    (1, 2, 3, 6)
+)  # few and, of 6, many: a convolution from 6 to few is computed turned
+PAD, KERNEL, STRIDE, SIZE = (
+    st.integers(0, 3),
+    st.integers(1, 4),
+    st.integers(1, 5),
+    st.integers(0, 6),
+)
 
 
 @st.composite
@@ -36,7 +43,9 @@ def bound(layer, shape, backend="numpy", rows=2, **given):
     layer.attach(values, {name: backend.zeros(a.shape) for name, a in host.items()})
     layer.bind(backend, rows, True)
     forward, backward = (hosted(backend, run) for run in (layer.forward, layer.backward))
-    return SimpleNamespace(layer=layer, output=layer.output, forward=forward, backward=backward, **host)
+    return SimpleNamespace(
+        layer=layer, output=layer.output, forward=forward, backward=backward, **host
+    )
 
 
 def in_float64(backend):
@@ -82,10 +91,18 @@ def test_conv_against_loops(backend, tolerance):
     @given(geometries(), st.integers(1, 3))
     def check(drawn, O):
         shape, kernel, stride, padding = drawn
-        layer, x = bound(Conv2d(shape[2], O, kernel, stride, padding), shape, backend), inputs(2, *shape)
-        sizes = [(shape[i] + sum(padding[2 * i : 2 * i + 2]) - kernel[i]) // stride[i] + 1 for i in range(2)]
+        layer, x = (
+            bound(Conv2d(shape[2], O, kernel, stride, padding), shape, backend),
+            inputs(2, *shape),
+        )
+        sizes = [
+            (shape[i] + sum(padding[2 * i : 2 * i + 2]) - kernel[i]) // stride[i] + 1
+            for i in range(2)
+        ]
         assert layer.output == (*sizes, O)
-        np.testing.assert_allclose(layer.forward(x), naive_conv(layer, x, padding), atol=tolerance("layer"))
+        np.testing.assert_allclose(
+            layer.forward(x), naive_conv(layer, x, padding), atol=tolerance("layer")
+        )
 
     check()
 
@@ -99,8 +116,13 @@ def test_the_loops_see_a_flipped_kernel(tolerance):
 def transposed(drawn, O):
     """The transposed convolution with the geometry of that image, or None where it would leave no pixel."""
     shape, kernel, stride, padding = drawn
-    patches = tuple((shape[i] + sum(padding[2 * i : 2 * i + 2]) - kernel[i]) // stride[i] + 1 for i in range(2))
-    sizes = [(patches[i] - 1) * stride[i] + kernel[i] - sum(padding[2 * i : 2 * i + 2]) for i in range(2)]
+    patches = tuple(
+        (shape[i] + sum(padding[2 * i : 2 * i + 2]) - kernel[i]) // stride[i] + 1 for i in range(2)
+    )
+    sizes = [
+        (patches[i] - 1) * stride[i] + kernel[i] - sum(padding[2 * i : 2 * i + 2])
+        for i in range(2)
+    ]
     return None if min(sizes) < 1 else ((*patches, O), (*sizes, shape[2]))
 
 
@@ -116,7 +138,9 @@ def test_transposed_conv_against_loops(backend, tolerance):
         (shape, kernel, stride, padding), x = drawn, inputs(2, *shapes[0])
         layer = bound(ConvTranspose2d(C, shape[2], kernel, stride, padding), shapes[0], backend)
         assert layer.output == shapes[1]
-        np.testing.assert_allclose(layer.forward(x), naive_transpose(layer, x, padding), atol=tolerance("layer"))
+        np.testing.assert_allclose(
+            layer.forward(x), naive_transpose(layer, x, padding), atol=tolerance("layer")
+        )
 
     check()
 
@@ -135,7 +159,9 @@ def test_the_transposed_conv_is_the_adjoint(backend, tolerance):
         _, kernel, stride, padding = drawn
         conv = bound(Conv2d(image[2], O, kernel, stride, padding), image, backend, b=np.zeros(O))
         weights = {"W": conv.W, "b": np.zeros(image[2])}
-        adjoint = bound(ConvTranspose2d(O, image[2], kernel, stride, padding), patches, backend, **weights)
+        adjoint = bound(
+            ConvTranspose2d(O, image[2], kernel, stride, padding), patches, backend, **weights
+        )
         assert conv.output == patches and adjoint.output == image
         x, y = inputs(2, *image), inputs(2, *patches)
         left, right = np.vdot(conv.forward(x), y), np.vdot(x, adjoint.forward(y))
@@ -168,7 +194,9 @@ def test_the_smaller_patches_are_taken(layer, product, backend, tolerance):
     np.testing.assert_allclose(b.forward(x), naive_conv(b, x, padding), atol=tolerance("layer"))
 
 
-@pytest.mark.parametrize("layer", [Conv2d(2, 3, 2, 10**6, 1), ConvTranspose2d(2, 3, 2, 10**6, (1, 0, 0, 1))])
+@pytest.mark.parametrize(
+    "layer", [Conv2d(2, 3, 2, 10**6, 1), ConvTranspose2d(2, 3, 2, 10**6, (1, 0, 0, 1))]
+)
 def test_a_stride_far_beyond_the_image(layer, backend, tolerance):
     """One patch is all there is, at once; its loops do not count to a million."""
     shape = (4, 3, 2) if isinstance(layer, Conv2d) else (1, 1, 2)
@@ -192,7 +220,9 @@ def sides(x, c, backend, off=0):
 
 def test_col2im_is_the_adjoint_of_im2col(backend, tolerance):
     x, c = inputs(3, 5, 4, 2), inputs(3, 3, 5, 3, 2, 2)
-    assert sides(x, c, backend)[0] == pytest.approx(sides(x, c, backend)[1], rel=tolerance("layer"))
+    assert sides(x, c, backend)[0] == pytest.approx(
+        sides(x, c, backend)[1], rel=tolerance("layer")
+    )
     left, right = sides(x, c, backend, off=1)
     assert left != pytest.approx(right, rel=0.01)  # a padding that is off by one is seen
 
@@ -220,7 +250,9 @@ def test_same_is_tensorflows_rule(H, k, s, P, before, after, tolerance):
     np.testing.assert_allclose(same.forward(x), explicit.forward(x), atol=tolerance("layer"))
 
 
-@pytest.mark.parametrize("P, k, s, before", [(7, 3, 2, 0), (28, 3, 1, 1), (4, 5, 2, 1), (3, 2, 4, 0)])
+@pytest.mark.parametrize(
+    "P, k, s, before", [(7, 3, 2, 0), (28, 3, 1, 1), (4, 5, 2, 1), (3, 2, 4, 0)]
+)
 def test_same_of_the_transpose_is_that_of_its_conv(P, k, s, before):
     axis = from_patches(P, k, s, "same", 0)
     assert (axis.pixels, axis.before) == (P * s, before)
@@ -233,12 +265,17 @@ def test_pytorchs_output_padding(P, backend, tolerance):
 
     PyTorch crops one pixel before, and 1 - output_padding after. W has its (C, O, kh, kw) in another order.
     """
-    layer, x = bound(ConvTranspose2d(2, 3, 3, 2, (1, 0, 1, 0)), (P, P, 2), backend), inputs(2, P, P, 2)
+    layer, x = (
+        bound(ConvTranspose2d(2, 3, 3, 2, (1, 0, 1, 0)), (P, P, 2), backend),
+        inputs(2, P, P, 2),
+    )
     full = np.zeros((2, 2 * P + 1, 2 * P + 1, 3))
     for p, q, i, j in np.ndindex(P, P, 3, 3):
         full[:, 2 * p + i, 2 * q + j] += x[:, p, q] @ layer.W[i, j].T
     assert layer.output == (2 * P, 2 * P, 3)
-    np.testing.assert_allclose(layer.forward(x), full[:, 1:, 1:] + layer.b, atol=tolerance("layer"))
+    np.testing.assert_allclose(
+        layer.forward(x), full[:, 1:, 1:] + layer.b, atol=tolerance("layer")
+    )
 
 
 def test_padding_may_be_said_in_four_ways():
@@ -247,6 +284,11 @@ def test_padding_may_be_said_in_four_ways():
         str(padding): bound(Conv2d(1, 1, 3, 1, padding), (6, 6, 1), rows=1).forward(x)
         for padding in ("valid", 0, (0, 0, 0, 0), "same", 1, (1, 1, 1, 1), [1, 0, 2, 1])
     }
-    for one, other in (("valid", "0"), ("0", "(0, 0, 0, 0)"), ("same", "1"), ("1", "(1, 1, 1, 1)")):
+    for one, other in (
+        ("valid", "0"),
+        ("0", "(0, 0, 0, 0)"),
+        ("same", "1"),
+        ("1", "(1, 1, 1, 1)"),
+    ):
         np.testing.assert_array_equal(results[one], results[other])
     assert results["[1, 0, 2, 1]"].shape == (1, 5, 7, 1)

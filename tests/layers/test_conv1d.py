@@ -30,7 +30,11 @@ def passes(layer, x, dy, backend):
     layer, parameters, grads, b = bound(layer, x.shape[1:], backend, len(x))
     y = b.to_host(layer.forward(b.asarray(x)))
     dx = b.to_host(layer.backward(b.asarray(dy)))
-    named = [b.to_host(v) for which in (parameters.values, grads) for v in parameters.views(which).values()]
+    named = [
+        b.to_host(v)
+        for which in (parameters.values, grads)
+        for v in parameters.views(which).values()
+    ]
     return y, dx, *named[2:], *named[:2]
 
 
@@ -41,7 +45,11 @@ CASES = {  # layer, T, PyTorch's arguments
     "to few": (sa.Conv1d(6, 1, 3, 1, 1, **DRAWN), 7, {"padding": 1}),
     "beyond": (sa.Conv1d(2, 2, 2, 3, **DRAWN), 8, {"stride": 3}),
     "back": (sa.ConvTranspose1d(3, 4, 3, **DRAWN), 5, {}),
-    "back strided": (sa.ConvTranspose1d(3, 2, 4, 2, 1, "tanh", **DRAWN), 5, {"stride": 2, "padding": 1}),
+    "back strided": (
+        sa.ConvTranspose1d(3, 2, 4, 2, 1, "tanh", **DRAWN),
+        5,
+        {"stride": 2, "padding": 1},
+    ),
     "back twice": (
         sa.ConvTranspose1d(4, 1, 3, 2, (1, 0), **DRAWN),
         5,
@@ -52,20 +60,26 @@ CASES = {  # layer, T, PyTorch's arguments
 
 @pytest.mark.parametrize("case", CASES)
 def test_as_in_pytorch(case, backend, rng, tolerance):
-    torch = pytest.importorskip("torch", reason="needs PyTorch, the outside view: pip install torch")
+    torch = pytest.importorskip(
+        "torch", reason="needs PyTorch, the outside view: pip install torch"
+    )
     layer, T, options = CASES[case]
     output = copy.deepcopy(layer).declare((T, layer.inputs))[0]
     x, dy = rng.normal(size=(4, T, layer.inputs)), rng.normal(size=(4, *output))
     y, dx, dW, db, W, b = passes(layer, x, dy, backend)
     there = [torch.tensor(v, requires_grad=True) for v in (x, W, b)]
     kernel = there[1].permute(2, 1, 0)  # (O, C, k); transposed: (C, O, k)
-    function = torch.nn.functional.conv_transpose1d if "back" in case else torch.nn.functional.conv1d
+    function = (
+        torch.nn.functional.conv_transpose1d if "back" in case else torch.nn.functional.conv1d
+    )
     a = function(there[0].permute(0, 2, 1), kernel, there[2], **options).permute(0, 2, 1)
     right = torch.tanh(a) if layer.activation == "tanh" else a
     right.backward(torch.tensor(dy))
     expected = [right.detach(), *(v.grad for v in there)]
     for found, theirs in zip((y, dx, dW, db), expected, strict=True):
-        np.testing.assert_allclose(found, theirs.numpy(), rtol=tolerance("layer"), atol=tolerance("layer"))
+        np.testing.assert_allclose(
+            found, theirs.numpy(), rtol=tolerance("layer"), atol=tolerance("layer")
+        )
 
 
 def test_the_definition(rng):
@@ -75,10 +89,14 @@ def test_the_definition(rng):
     assert W.shape == (3, 2, 3)
     padded = np.pad(x, ((0, 0), (2, 1), (0, 0)))
     for p in range(4):
-        np.testing.assert_allclose(y[:, p], np.einsum("nic,ico->no", padded[:, 2 * p : 2 * p + 3], W) + b)
+        np.testing.assert_allclose(
+            y[:, p], np.einsum("nic,ico->no", padded[:, 2 * p : 2 * p + 3], W) + b
+        )
 
 
-@pytest.mark.parametrize("k, s, padding, T", [(3, 1, "valid", 7), (4, 2, (2, 1), 7), (5, 3, "same", 9)])
+@pytest.mark.parametrize(
+    "k, s, padding, T", [(3, 1, "valid", 7), (4, 2, (2, 1), 7), (5, 3, "same", 9)]
+)
 def test_the_transpose_is_the_adjoint(k, s, padding, T, rng, backend):
     """<conv(u), v> = <u, convT(v)> with one W, read as (k, C, O) by both."""
     there, p, _, b = bound(sa.Conv1d(2, 3, k, s, padding, **DRAWN), (T, 2), backend)
@@ -102,7 +120,10 @@ class Seen(list):
 
 def test_the_fans_are_those_of_a_window():
     seen = Seen()
-    for layer in (sa.Conv1d(2, 3, 5, init=seen, init_b=seen), sa.ConvTranspose1d(2, 3, 5, init=seen, init_b=seen)):
+    for layer in (
+        sa.Conv1d(2, 3, 5, init=seen, init_b=seen),
+        sa.ConvTranspose1d(2, 3, 5, init=seen, init_b=seen),
+    ):
         Parameters(get_backend("numpy"), layer.declare((6, 2))[1]).initialise(0)
     assert seen == [((5, 2, 3), 10, 15), ((3,), 10, 15), ((5, 3, 2), 10, 15), ((3,), 10, 15)]
 
@@ -110,7 +131,9 @@ def test_the_fans_are_those_of_a_window():
 def autoencoder():
     encoder = sa.Sequential(sa.Conv1d(1, 4, 7, 2, "same", "relu"), sa.Flatten(), sa.Dense(20, 3))
     decoder = sa.Sequential(
-        sa.Dense(3, 20), sa.Reshape(5, 4), sa.ConvTranspose1d(4, 1, 7, 2, "same", "tanh", Normal(0.2))
+        sa.Dense(3, 20),
+        sa.Reshape(5, 4),
+        sa.ConvTranspose1d(4, 1, 7, 2, "same", "tanh", Normal(0.2)),
     )
     return sa.Autoencoder(encoder, decoder).build((10, 1), seed=1)
 
@@ -141,11 +164,17 @@ def test_a_code_for_each_time(rng):
         (lambda: sa.Conv1d(2, 0, 3), r"Conv1d\(outputs\) is 0"),
         (lambda: sa.ConvTranspose1d(2, 2, (3, 3)), r"ConvTranspose1d\(kernel\) is \(3, 3\)"),
         (lambda: sa.Conv1d(2, 2, 3, 0), r"Conv1d\(stride\) is 0"),
-        (lambda: sa.Conv1d(2, 2, 3, 1, "full"), r"padding is 'full'.*both ends.*\(before, after\)"),
+        (
+            lambda: sa.Conv1d(2, 2, 3, 1, "full"),
+            r"padding is 'full'.*both ends.*\(before, after\)",
+        ),
         (lambda: sa.Conv1d(2, 2, 3, 1, (0, 1, 0, 1)), r"padding is \(0, 1, 0, 1\)"),
         (lambda: sa.Conv1d(2, 2, 3, 1, -1), r"padding is -1"),
         (lambda: sa.Conv1d(2, 2, 3, activation="swish"), r"no activation 'swish'"),
-        (lambda: sa.Conv1d(2, 2, 3).declare((6, 3)), r"Conv1d\(2, 2\) is handed.*\(6, 3\).*\(time, 2\)"),
+        (
+            lambda: sa.Conv1d(2, 2, 3).declare((6, 3)),
+            r"Conv1d\(2, 2\) is handed.*\(6, 3\).*\(time, 2\)",
+        ),
         (lambda: sa.Conv1d(2, 2, 3).declare((6, 6, 2)), r"Conv1d\(2, 2\) is handed.*\(6, 6, 2\)"),
         (lambda: sa.Conv1d(2, 2, 7).declare((6, 2)), r"kernel of 7 does not fit into 6"),
         (lambda: sa.ConvTranspose1d(2, 2, 2, 1, 4).declare((6, 2)), r"leaves no pixel"),

@@ -45,7 +45,9 @@ def bound(layer, T, rows, backend="numpy", dtype="float64", need_dx=True):
 def inputs(layer, N, T, dtype="float64"):
     rng = np.random.default_rng(2)
     output = (N, T, layer.units) if layer.sequences else (N, layer.units)
-    return rng.normal(size=(N, T, layer.inputs)).astype(dtype), rng.normal(size=output).astype(dtype)
+    return rng.normal(size=(N, T, layer.inputs)).astype(dtype), rng.normal(size=output).astype(
+        dtype
+    )
 
 
 def naive(x, W, R, b, sequences):
@@ -57,7 +59,9 @@ def naive(x, W, R, b, sequences):
         for t, x_t in enumerate(series):
             before, h = h, np.zeros(U)
             for u in range(U):
-                a_i, a_f, a_g, a_o = (x_t @ W[:, k] + before @ R[:, k] + b[k] for k in range(u, 4 * U, U))
+                a_i, a_f, a_g, a_o = (
+                    x_t @ W[:, k] + before @ R[:, k] + b[k] for k in range(u, 4 * U, U)
+                )
                 c[u] = sigmoid(a_f) * c[u] + sigmoid(a_i) * np.tanh(a_g)
                 h[u] = sigmoid(a_o) * np.tanh(c[u])
             y[n, t] = h
@@ -70,14 +74,18 @@ def test_against_loops(backend, N, T, I, U, sequences, tolerance):
     b = bound(sa.LSTM(I, U, sequences, **DRAWN), T, N, backend)
     x, dy = inputs(b.layer, N, T)
     y = b.step(x, dy)[0]
-    np.testing.assert_allclose(y, naive(x, **b.values, sequences=sequences), atol=tolerance("layer"))
+    np.testing.assert_allclose(
+        y, naive(x, **b.values, sequences=sequences), atol=tolerance("layer")
+    )
 
 
 @SEQUENCES
 @SIZES
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 def test_against_pytorch(backend, N, T, I, U, sequences, dtype, tolerance):
-    torch = pytest.importorskip("torch", reason="needs PyTorch, the outside view: pip install torch")
+    torch = pytest.importorskip(
+        "torch", reason="needs PyTorch, the outside view: pip install torch"
+    )
     b = bound(sa.LSTM(I, U, sequences, **DRAWN), T, N, backend, dtype)
     x, dy = inputs(b.layer, N, T, dtype)
     theirs = torch.nn.LSTM(I, U, batch_first=True, dtype=getattr(torch, dtype))
@@ -92,7 +100,11 @@ def test_against_pytorch(backend, N, T, I, U, sequences, dtype, tolerance):
     leaf = torch.tensor(x, requires_grad=True)
     out = theirs(leaf)[0] if sequences else theirs(leaf)[1][0][0]
     out.backward(torch.tensor(dy))
-    grads = {"W": theirs.weight_ih_l0.grad.T, "R": theirs.weight_hh_l0.grad.T, "b": theirs.bias_ih_l0.grad}
+    grads = {
+        "W": theirs.weight_ih_l0.grad.T,
+        "R": theirs.weight_hh_l0.grad.T,
+        "b": theirs.bias_ih_l0.grad,
+    }
     y, dx, named = b.step(x, dy)
     tol = tolerance("layer", dtype)
     np.testing.assert_allclose(y, out.detach(), atol=tol)
@@ -106,7 +118,9 @@ def test_large_sizes(size, tolerance):
     """More steps than a loop is written for by mistake, more numbers in a gate, units for two tiles and a half."""
     N, T, I, U = size
     mild = {"init": Normal(0.3), "init_r": Normal(0.5 / U**0.5), "init_b": Normal(0.3)}
-    oracle, ours = (bound(sa.LSTM(I, U, True, **mild), T, N, backend) for backend in ("reference", "numpy"))
+    oracle, ours = (
+        bound(sa.LSTM(I, U, True, **mild), T, N, backend) for backend in ("reference", "numpy")
+    )
     x, dy = inputs(oracle.layer, N, T)
     (y, dx, named), found = oracle.step(x, dy), ours.step(x, dy)
     for a, right in zip((*found[:2], *found[2].values()), (y, dx, *named.values()), strict=True):
@@ -128,7 +142,14 @@ def test_a_small_candidate_is_not_rounded_away(backend, tolerance):
 def test_finite_differences(backend, T, sequences):
     report = check_layer(sa.LSTM(2, 3, sequences), (T, 2), backend=backend)
     assert report.ok, str(report)
-    assert [row.what for row in report.rows] == ["W", "R", "b", "x", "gradients add", "smaller batch"]
+    assert [row.what for row in report.rows] == [
+        "W",
+        "R",
+        "b",
+        "x",
+        "gradients add",
+        "smaller batch",
+    ]
 
 
 @SEQUENCES
@@ -147,7 +168,11 @@ def test_long_sequences_stay_finite(backend, scale, sequences, T=700):
 def test_an_open_forget_gate_remembers(backend):
     """With f = 1 and i = 0 after the first step, the first input is there 300 steps later, as is its gradient."""
     b = bound(sa.LSTM(2, 1, False), 300, 2, backend)
-    W, R, bias = np.array([[0, 0, 1, 0], [80, 0, 0, 0]]), np.zeros((1, 4)), np.array([-40, 40, 0, 40])
+    W, R, bias = (
+        np.array([[0, 0, 1, 0], [80, 0, 0, 0]]),
+        np.zeros((1, 4)),
+        np.array([-40, 40, 0, 40]),
+    )
     for view, value in ((b.layer.W, W), (b.layer.R, R), (b.layer.b, bias)):
         b.backend.write(view, value)
     x = np.zeros((2, 300, 2))
@@ -168,10 +193,14 @@ def test_smaller_batches_leave_no_trace(backend, sequences, tolerance):
     for n in (1, 4, 5, 2):
         fresh = bound(layer, 4, n, backend).step(x[:n], dy[:n])
         found = b.step(x[:n], dy[:n])
-        for a, right in zip((*found[:2], *found[2].values()), (*fresh[:2], *fresh[2].values()), strict=True):
+        for a, right in zip(
+            (*found[:2], *found[2].values()), (*fresh[:2], *fresh[2].values()), strict=True
+        ):
             np.testing.assert_allclose(a, right, atol=tolerance("layer"))
     again = b.step(x, dy)
-    for a, right in zip((*again[:2], *again[2].values()), (*first[:2], *first[2].values()), strict=True):
+    for a, right in zip(
+        (*again[:2], *again[2].values()), (*first[:2], *first[2].values()), strict=True
+    ):
         np.testing.assert_array_equal(a, right)
 
 
@@ -188,9 +217,18 @@ def test_how_it_starts():
         (lambda: sa.LSTM(0, 2, True), r"LSTM\(inputs\) is 0"),
         (lambda: sa.LSTM(2, 1.5, True), r"LSTM\(units\) is 1\.5"),
         (lambda: sa.LSTM(2, 3, 1), r"LSTM\(sequences\) is 1, but it must be True.*or False"),
-        (lambda: sa.LSTM(2, 3, True).declare((2,)), r"rows of shape \(2,\), but it takes \(steps, 2\).*Reshape"),
-        (lambda: sa.LSTM(2, 3, True).declare((4, 3)), r"rows of shape \(4, 3\), but it takes \(steps, 2\)"),
-        (lambda: sa.LSTM(2, 3, True).declare((0, 2)), r"rows of shape \(0, 2\), but it takes \(steps, 2\)"),
+        (
+            lambda: sa.LSTM(2, 3, True).declare((2,)),
+            r"rows of shape \(2,\), but it takes \(steps, 2\).*Reshape",
+        ),
+        (
+            lambda: sa.LSTM(2, 3, True).declare((4, 3)),
+            r"rows of shape \(4, 3\), but it takes \(steps, 2\)",
+        ),
+        (
+            lambda: sa.LSTM(2, 3, True).declare((0, 2)),
+            r"rows of shape \(0, 2\), but it takes \(steps, 2\)",
+        ),
     ],
 )
 def test_bad_input(make, words):
@@ -200,14 +238,22 @@ def test_bad_input(make, words):
 
 # --- planted errors ---
 
-CUDA = {7: "dh[k] * t * o", 8: "total * g * i", 9: "total * c_before[k]", 10: "total * i", 11: "total * f"}
+CUDA = {
+    7: "dh[k] * t * o",
+    8: "total * g * i",
+    9: "total * c_before[k]",
+    10: "total * i",
+    11: "total * f",
+}
 
 
 def planted(number, factor="1.001 *"):
     """The module of the kernels, with a factor in one of its equations (7) to (11), on the CPU."""
     lines = Path(kernels.__file__).read_text(encoding="utf-8").splitlines()
     spoiled = [
-        re.sub(r"( \*?=) (?=[^=]*$)", rf"\1 {factor} ", line) if line.endswith(f"# ({number})") else line
+        re.sub(r"( \*?=) (?=[^=]*$)", rf"\1 {factor} ", line)
+        if line.endswith(f"# ({number})")
+        else line
         for line in lines
     ]
     assert sum(map(str.__ne__, lines, spoiled)) == 2  # the definition and the loop
@@ -232,14 +278,24 @@ def test_an_error_in_an_equation_is_seen(backend, number, sequences, monkeypatch
         monkeypatch.setitem(cuda.texts(), "lstm.cu", spoiled)
     else:
         monkeypatch.setattr(lstm, "THROUGH_TIME_GRADIENT", planted(number).THROUGH_TIME_GRADIENT)
-    assert wrong(check_layer(sa.LSTM(2, 3, sequences), (4, 2), backend=backend)) == {"W", "R", "b", "x"}
+    assert wrong(check_layer(sa.LSTM(2, 3, sequences), (4, 2), backend=backend)) == {
+        "W",
+        "R",
+        "b",
+        "x",
+    }
 
 
 @pytest.mark.parametrize("spelling", ["reference", "numpy"])
 def test_a_cell_that_is_forgotten_is_seen(spelling, monkeypatch):
     """Gradients that do not go back through c."""
     monkeypatch.setattr(lstm, "THROUGH_TIME_GRADIENT", planted(11, "0 *").THROUGH_TIME_GRADIENT)
-    assert wrong(check_layer(sa.LSTM(2, 3, True), (4, 2), backend=spelling)) == {"W", "R", "b", "x"}
+    assert wrong(check_layer(sa.LSTM(2, 3, True), (4, 2), backend=spelling)) == {
+        "W",
+        "R",
+        "b",
+        "x",
+    }
 
 
 class CutsTheStateOff(sa.LSTM):
@@ -304,20 +360,30 @@ def test_a_trace_of_smaller_batches_is_seen(tolerance, monkeypatch):
 
 def waves(n=70, T=8):
     rng = np.random.default_rng(1)
-    t, phase, speed = np.arange(T)[:, None], rng.uniform(0, 6, (n, 1, 1)), rng.uniform(0.5, 1.2, (n, 1, 1))
-    return np.concatenate([np.sin(speed * t + phase), np.cos(speed * t + phase)], axis=2).astype(np.float32)
+    t, phase, speed = (
+        np.arange(T)[:, None],
+        rng.uniform(0, 6, (n, 1, 1)),
+        rng.uniform(0.5, 1.2, (n, 1, 1)),
+    )
+    return np.concatenate([np.sin(speed * t + phase), np.cos(speed * t + phase)], axis=2).astype(
+        np.float32
+    )
 
 
 def autoencoder(backend, T=8):
     """Two recurrent layers, of which one says all its states, and a dense way back."""
     encoder = sa.Sequential(sa.LSTM(2, 6, True), sa.LSTM(6, 5, False), sa.Dense(5, 3))
     decoder = sa.Sequential(sa.Dense(3, 12, "tanh"), sa.Dense(12, 2 * T), sa.Reshape(T, 2))
-    return sa.Autoencoder(encoder, decoder, sa.SquaredError()).build((T, 2), backend=backend, seed=1)
+    return sa.Autoencoder(encoder, decoder, sa.SquaredError()).build(
+        (T, 2), backend=backend, seed=1
+    )
 
 
 def trained(backend, epochs=4):
     model = autoencoder(backend)
-    history = sa.fit(model, waves(), sa.Adam(1e-2), epochs=epochs, batch_size=32, shards=2)  # 32, 32, 6 rows
+    history = sa.fit(
+        model, waves(), sa.Adam(1e-2), epochs=epochs, batch_size=32, shards=2
+    )  # 32, 32, 6 rows
     return np.array(history["train_loss"]), model.backend.to_host(model.parameters.values)
 
 

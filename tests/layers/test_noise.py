@@ -30,12 +30,16 @@ def bound(layer, rows, shape=(D,), backend="numpy", dtype="float64"):
     return layer, backend
 
 
-def noisy(layer, x, rows=None, epoch=1, purpose=TRAINING, seed=3, backend="numpy", dtype="float64"):
+def noisy(
+    layer, x, rows=None, epoch=1, purpose=TRAINING, seed=3, backend="numpy", dtype="float64"
+):
     """y of x (N, ...) on the host, after a draw for those rows of the data set."""
     layer, backend = bound(layer, len(x), x.shape[1:], backend, dtype)
     rows = np.arange(len(x)) if rows is None else np.asarray(rows)
     clock = randomness.clock(seed, epoch, purpose)
-    layer.draw(backend.asarray(rows.astype(np.uint32), np.uint32), backend.asarray(clock, np.uint32))
+    layer.draw(
+        backend.asarray(rows.astype(np.uint32), np.uint32), backend.asarray(clock, np.uint32)
+    )
     return backend.to_host(layer.forward(backend.asarray(x)))
 
 
@@ -92,7 +96,9 @@ def test_noise_is_that_of_seed_epoch_and_row(kind, rng):
     x, layer = np.repeat(grey(rng, 1), 4, axis=0), KINDS[kind]()
     y = noisy(layer, x)
     assert len(np.unique(y, axis=0)) == 4  # another for each row
-    np.testing.assert_array_equal(noisy(layer, x, [2, 0, 3, 1]), y[[2, 0, 3, 1]])  # wherever it stands
+    np.testing.assert_array_equal(
+        noisy(layer, x, [2, 0, 3, 1]), y[[2, 0, 3, 1]]
+    )  # wherever it stands
     assert (noisy(layer, x, epoch=2) != y).any() and (noisy(layer, x, seed=4) != y).any()
 
 
@@ -101,7 +107,9 @@ def test_noise_is_that_of_seed_epoch_and_row(kind, rng):
 def test_noise_is_the_same_on_every_backend(kind, backend, dtype, rng, tolerance):
     x, layer = grey(rng), KINDS[kind]()
     y, right = noisy(layer, x, backend=backend, dtype=dtype), noisy(layer, x, backend="reference")
-    np.testing.assert_allclose(y, right, rtol=tolerance("kernel", dtype), atol=tolerance("kernel", dtype))
+    np.testing.assert_allclose(
+        y, right, rtol=tolerance("kernel", dtype), atol=tolerance("kernel", dtype)
+    )
     if kind in ("masking", "salt"):
         for value in (0, 1):
             np.testing.assert_array_equal(y == value, right == value)
@@ -120,12 +128,17 @@ def streams(model):
 def test_each_layer_has_a_stream_of_its_own():
     """Counted over the layers that draw, in order of x, encoder before decoder, nested or not."""
     encoder = sa.Sequential(
-        sa.Masking(0.1), sa.Sequential(sa.Dense(D, 5), sa.Dropout(0.2)), sa.Dense(5, 3), sa.Dropout(0.2)
+        sa.Masking(0.1),
+        sa.Sequential(sa.Dense(D, 5), sa.Dropout(0.2)),
+        sa.Dense(5, 3),
+        sa.Dropout(0.2),
     )
     decoder = sa.Sequential(sa.GaussianNoise(0.1), sa.Dense(3, D))
     model = sa.Autoencoder(encoder, decoder).build(D)
     assert streams(model) == {"Masking0": 0, "Dropout1": 1, "Dropout2": 2, "GaussianNoise3": 3}
-    alone = sa.Sequential(sa.Sequential(sa.Dropout(0.5)), sa.Sequential(sa.Dropout(0.5), sa.Dropout(0.5)))
+    alone = sa.Sequential(
+        sa.Sequential(sa.Dropout(0.5)), sa.Sequential(sa.Dropout(0.5), sa.Dropout(0.5))
+    )
     alone.declare((D,))
     assert [leaf.stream - NOISE for part in alone.layers for leaf in part.layers] == [0, 1, 2]
 
@@ -145,7 +158,13 @@ def test_two_layers_draw_different_noise():
 
 
 def test_streams_are_apart_from_all_others():
-    named = (randomness.ORDER, randomness.WEIGHTS, randomness.PIXELS, randomness.LATENT, randomness.PRIOR)
+    named = (
+        randomness.ORDER,
+        randomness.WEIGHTS,
+        randomness.PIXELS,
+        randomness.LATENT,
+        randomness.PRIOR,
+    )
     named += (randomness.SHAPES, randomness.PROBE)
     assert named == tuple(range(7)) and NOISE == 256 and EVALUATION == 1 << 16
 
@@ -166,7 +185,10 @@ def test_no_noise_before_a_draw_nor_in_evaluation(kind, rng, backend):
 def test_noise_in_evaluation_where_asked(kind, rng, backend):
     """Other noise than in training, at every call the same."""
     x, layer = grey(rng), KINDS[kind](in_evaluation=True)
-    y = [noisy(layer, x, purpose=purpose, backend=backend) for purpose in (TRAINING, EVALUATION, EVALUATION)]
+    y = [
+        noisy(layer, x, purpose=purpose, backend=backend)
+        for purpose in (TRAINING, EVALUATION, EVALUATION)
+    ]
     assert (y[0] != x).any() and (y[1] != x).any() and (y[0] != y[1]).any()
     np.testing.assert_array_equal(y[1], y[2])
     np.testing.assert_array_equal(noisy(KINDS[kind](), x, backend=backend), y[0])
@@ -205,7 +227,9 @@ def test_gradients_are_right(kind, backend):
 def model(kind="masking", backend="numpy", dtype="float64", shape=(D,), **always):
     first = KINDS[kind](**always)
     encoder = sa.Sequential(first, sa.Dense(D, 9, "tanh"), sa.Dropout(0.3), sa.Dense(9, 4))
-    return sa.Autoencoder(encoder, sa.Sequential(sa.Dense(4, D))).build(shape, backend=backend, dtype=dtype, seed=1)
+    return sa.Autoencoder(encoder, sa.Sequential(sa.Dense(4, D))).build(
+        shape, backend=backend, dtype=dtype, seed=1
+    )
 
 
 def values(m):
@@ -215,13 +239,23 @@ def values(m):
 def test_a_model_uses_no_noise_and_trains_with_it(rng, backend):
     x = grey(rng, 20)
     encoder = sa.Sequential(sa.Dense(D, 9, "tanh"), sa.Dense(9, 4))
-    plain = sa.Autoencoder(encoder, sa.Sequential(sa.Dense(4, D))).build(D, backend=backend, dtype="float64")
+    plain = sa.Autoencoder(encoder, sa.Sequential(sa.Dense(4, D))).build(
+        D, backend=backend, dtype="float64"
+    )
     ours = model(backend=backend)
-    for a, b in zip(ours.parameters.views().values(), plain.parameters.views().values(), strict=True):
+    for a, b in zip(
+        ours.parameters.views().values(), plain.parameters.views().values(), strict=True
+    ):
         plain.backend.write(b, ours.backend.to_host(a))
-    for use in (lambda m: m.encode(x), lambda m: m.reconstruct(x), lambda m: sa.evaluate(m, x)["loss"]):
+    for use in (
+        lambda m: m.encode(x),
+        lambda m: m.reconstruct(x),
+        lambda m: sa.evaluate(m, x)["loss"],
+    ):
         np.testing.assert_allclose(use(ours), use(plain), rtol=1e-12)
-    losses = [sa.fit(m, x, sa.SGD(1e-30), epochs=3, batch_size=7)["train_loss"] for m in (ours, plain)]
+    losses = [
+        sa.fit(m, x, sa.SGD(1e-30), epochs=3, batch_size=7)["train_loss"] for m in (ours, plain)
+    ]
     assert len(set(losses[0])) == 3  # other noise each epoch
     np.testing.assert_allclose(losses[1], losses[1][0], rtol=1e-12)
     assert np.abs(np.array(losses[0]) / losses[1] - 1).min() > 1e-3
@@ -270,7 +304,9 @@ def test_a_graph_has_the_bits_of_its_launches(kind, dtype, gpu, rng):
         options = {"epochs": 4, "batch_size": 8, "shards": 2, "validation": x[:8]}
         history = sa.fit(m, x, sa.Adam(1e-2), **options)
         found.append((values(m), history["train_loss"], [r["test_loss"] for r in history.records]))
-        assert history.records[-1]["test_loss"] == pytest.approx(sa.evaluate(m, x[:8])["loss"], rel=1e-5)
+        assert history.records[-1]["test_loss"] == pytest.approx(
+            sa.evaluate(m, x[:8])["loss"], rel=1e-5
+        )
     for graphs, launches in zip(*found, strict=True):
         np.testing.assert_array_equal(graphs, launches)
 
@@ -280,7 +316,9 @@ def test_training_goes_as_on_the_cpu(kind, gpu, rng, tolerance):
     found = []
     for backend in (gpu, "numpy"):
         m = model(kind, backend)
-        sa.fit(m, grey(np.random.default_rng(0), 23), sa.Adam(1e-2), epochs=3, batch_size=8, shards=1)
+        sa.fit(
+            m, grey(np.random.default_rng(0), 23), sa.Adam(1e-2), epochs=3, batch_size=8, shards=1
+        )
         found.append(values(m))
     np.testing.assert_allclose(*found, rtol=tolerance("layer"), atol=tolerance("layer"))
 
@@ -294,18 +332,29 @@ def test_every_number_moves_the_loss(rng):
         sa.GaussianNoise(0.3, (0, 1)),
         sa.GaussianNoise(0.3, (0, 2)),
     ]
-    first += [sa.GaussianNoise(0.3, (-1, 1)), sa.Masking(0.2), sa.Masking(0.3), sa.SaltAndPepper(0.2)]
+    first += [
+        sa.GaussianNoise(0.3, (-1, 1)),
+        sa.Masking(0.2),
+        sa.Masking(0.3),
+        sa.SaltAndPepper(0.2),
+    ]
     first += [sa.SaltAndPepper(0.3), sa.Dropout(0.2), sa.Dropout(0.3)]
     losses = []
     for layer in first:
-        m = sa.Autoencoder(sa.Sequential(layer, sa.Dense(D, 3)), sa.Dense(3, D)).build(D, dtype="float64", seed=1)
+        m = sa.Autoencoder(sa.Sequential(layer, sa.Dense(D, 3)), sa.Dense(3, D)).build(
+            D, dtype="float64", seed=1
+        )
         losses.append(sa.fit(m, x, sa.SGD(1e-30), epochs=1)["train_loss"][0])
     assert len(set(losses)) == len(losses)
 
 
 def test_saved_and_loaded(rng, tmp_path):
     m = sa.Autoencoder(
-        sa.Sequential(*(make() for make in KINDS.values()), sa.Masking(0.1, in_evaluation=True), sa.Dense(D, 3)),
+        sa.Sequential(
+            *(make() for make in KINDS.values()),
+            sa.Masking(0.1, in_evaluation=True),
+            sa.Dense(D, 3),
+        ),
         sa.Sequential(sa.Dense(3, D)),
     ).build(D, seed=2)
     sa.fit(m, grey(rng).astype("f4"), sa.Adam(), epochs=1)
@@ -325,10 +374,19 @@ def test_saved_and_loaded(rng, tmp_path):
         (lambda: sa.GaussianNoise(float("nan")), r"GaussianNoise\(sigma\) is nan"),
         (lambda: sa.GaussianNoise(0.1, (1, 0)), r"GaussianNoise\(clip\) is \(1, 0\).*below high"),
         (lambda: sa.GaussianNoise(0.1, (0, float("inf"))), r"GaussianNoise\(clip\) is inf"),
-        (lambda: sa.GaussianNoise(0.1, (float("-inf"), 0)), r"GaussianNoise\(clip\) is \(-inf, 0\)"),
-        (lambda: sa.GaussianNoise(0.1, 1.0), r"GaussianNoise\(clip\) is 1.0, but it must be None or"),
+        (
+            lambda: sa.GaussianNoise(0.1, (float("-inf"), 0)),
+            r"GaussianNoise\(clip\) is \(-inf, 0\)",
+        ),
+        (
+            lambda: sa.GaussianNoise(0.1, 1.0),
+            r"GaussianNoise\(clip\) is 1.0, but it must be None or",
+        ),
         (lambda: sa.Masking(1.0), r"Masking\(p\) is 1.0"),
-        (lambda: sa.Masking(0.1, in_evaluation=1), r"Masking\(in_evaluation\) is 1, but it must be True or"),
+        (
+            lambda: sa.Masking(0.1, in_evaluation=1),
+            r"Masking\(in_evaluation\) is 1, but it must be True or",
+        ),
         (lambda: sa.SaltAndPepper(-1), r"SaltAndPepper\(p\) is -1"),
         (lambda: sa.Dropout(True), r"Dropout\(p\) is True"),
         (lambda: sa.Repeat(0), r"Repeat\(T\) is 0"),

@@ -58,13 +58,27 @@ def test_pool_against_loops(backend, tolerance):
     backend = made(backend)
 
     @QUICK
-    @given(PAIR, st.none() | PAIR, PADDING, st.tuples(*[st.integers(4, 9)] * 2), st.integers(1, 3), st.booleans())
+    @given(
+        PAIR,
+        st.none() | PAIR,
+        PADDING,
+        st.tuples(*[st.integers(4, 9)] * 2),
+        st.integers(1, 3),
+        st.booleans(),
+    )
     def check(size, stride, padding, image, C, ties):
-        layer, x = bound(MaxPool2d(size, stride, padding), (*image, C), backend), inputs(2, *image, C, ties=ties)
+        layer, x = (
+            bound(MaxPool2d(size, stride, padding), (*image, C), backend),
+            inputs(2, *image, C, ties=ties),
+        )
         stride, before = stride or size, (0, 0)
-        if padding == "same":  # Keras: ceil(H / s) outputs, and of the pixels that lack half are before
+        if (
+            padding == "same"
+        ):  # Keras: ceil(H / s) outputs, and of the pixels that lack half are before
             P, Q = (-(-n // s) for n, s in zip(image, stride, strict=True))
-            lack = [(m - 1) * s + k - n for m, s, k, n in zip((P, Q), stride, size, image, strict=True)]
+            lack = [
+                (m - 1) * s + k - n for m, s, k, n in zip((P, Q), stride, size, image, strict=True)
+            ]
             before = [max(0, n) // 2 for n in lack]
         else:
             P, Q = ((n - k) // s + 1 for n, k, s in zip(image, size, stride, strict=True))
@@ -113,7 +127,10 @@ def test_of_equal_pixels_the_first_in_reading_order_wins(backend):
 
 def test_gradients_of_overlapping_windows_add(backend):
     x = [[0, 0, 0], [0, 9, 0], [0, 0, 1]]
-    assert pooled(MaxPool2d(2, 1), x, backend) == ([[9, 9], [9, 9]], [[0, 0, 0], [0, 4, 0], [0, 0, 0]])
+    assert pooled(MaxPool2d(2, 1), x, backend) == (
+        [[9, 9], [9, 9]],
+        [[0, 0, 0], [0, 4, 0], [0, 0, 0]],
+    )
 
 
 def test_the_border_never_wins(backend):
@@ -123,7 +140,10 @@ def test_the_border_never_wins(backend):
     assert pooled(MaxPool2d(2, padding="same"), x, backend) == expected
     nothing = np.full((2, 2), -np.inf)
     assert pooled(MaxPool2d(3, 2, "same"), nothing, backend) == ([[-np.inf]], [[1, 0], [0, 0]])
-    assert pooled(MaxPool2d(3, 1, "same"), nothing, backend) == ([[-np.inf] * 2] * 2, [[4, 0], [0, 0]])
+    assert pooled(MaxPool2d(3, 1, "same"), nothing, backend) == (
+        [[-np.inf] * 2] * 2,
+        [[4, 0], [0, 0]],
+    )
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -157,7 +177,10 @@ def test_same_pads_as_a_convolution_does(n):
 
 def test_pooling_undoes_upsampling(backend):
     x = inputs(2, 3, 4, 5)
-    up, down = bound(Upsample2d((2, 3)), (3, 4, 5), backend), bound(MaxPool2d((2, 3)), (6, 12, 5), backend)
+    up, down = (
+        bound(Upsample2d((2, 3)), (3, 4, 5), backend),
+        bound(MaxPool2d((2, 3)), (6, 12, 5), backend),
+    )
     np.testing.assert_array_equal(down.forward(up.forward(x)), x)
     np.testing.assert_array_equal(up.backward(down.backward(x)), x)
 

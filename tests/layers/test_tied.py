@@ -14,7 +14,11 @@ from scratchae.layers import Dense, Tied
 N = 12
 X = np.random.default_rng(0).random((N, 2, 3, 1))
 DRAWN = {"init": Normal(0.7), "init_b": Normal(0.7)}
-PENALTIES = {"none": lambda: None, "L1": lambda: sa.L1(0.1), "contractive": lambda: sa.Contractive(0.6)}
+PENALTIES = {
+    "none": lambda: None,
+    "L1": lambda: sa.L1(0.1),
+    "contractive": lambda: sa.Contractive(0.6),
+}
 EACH = pytest.mark.parametrize("penalty", PENALTIES)
 
 
@@ -50,7 +54,9 @@ def test_it_is_an_untied_layer_of_the_transposed_matrix(penalty, shards, backend
     expected["encoder.1.W"] = expected["encoder.1.W"] + expected.pop("decoder.0.W").T
     assert loss == pytest.approx(expected_loss, rel=tolerance("loss"))
     for name, grad in found.items():
-        np.testing.assert_allclose(grad, expected[name], rtol=tolerance("layer"), atol=tolerance("layer"))
+        np.testing.assert_allclose(
+            grad, expected[name], rtol=tolerance("layer"), atol=tolerance("layer")
+        )
 
 
 @EACH
@@ -61,13 +67,17 @@ def test_shards_and_blocks_of_rows_change_nothing(penalty, backend, monkeypatch,
         again, parts = gradients(model(penalty=penalty, backend=backend), shards)
         assert again == pytest.approx(loss, rel=tolerance("loss"))
         for name, grad in parts.items():
-            np.testing.assert_allclose(grad, whole[name], rtol=tolerance("layer"), atol=tolerance("layer"))
+            np.testing.assert_allclose(
+                grad, whole[name], rtol=tolerance("layer"), atol=tolerance("layer")
+            )
 
 
 @EACH
 @pytest.mark.parametrize("activation", ["sigmoid", "tanh"])
 def test_the_gradient_is_that_of_the_loss(penalty, activation, backend):
-    report = check_model(model(penalty=penalty, activation=activation, backend=backend), X, backend)
+    report = check_model(
+        model(penalty=penalty, activation=activation, backend=backend), X, backend
+    )
     assert report.ok and len(report.rows) == 3, str(report)
 
 
@@ -77,7 +87,11 @@ def test_training_is_the_same_everywhere(backend, dtype, tolerance):
     losses = []
     for name in (backend, "reference"):
         m = model(backend=name, dtype=dtype)
-        losses.append(sa.fit(m, X.astype(dtype), sa.Adam(0.02), epochs=10, batch_size=5, shards=2)["train_loss"])
+        losses.append(
+            sa.fit(m, X.astype(dtype), sa.Adam(0.02), epochs=10, batch_size=5, shards=2)[
+                "train_loss"
+            ]
+        )
     np.testing.assert_allclose(*losses, rtol=tolerance("loss", dtype))
     assert losses[0][-1] < 0.7 * losses[0][0]
 
@@ -89,7 +103,9 @@ def test_there_is_one_matrix(backend):
     objective = m.replica(N, m.backend.zeros((m.parameters.size,)))
     code, tied = objective.encoder.layers[1], objective.decoder.layers[0]
     assert tied.of is code and code.tied is tied and not hasattr(tied, "W")
-    assert m.objective.encoder.layers[1] is not code and m.encoder.layers[1] is m.decoder.layers[0].of
+    assert (
+        m.objective.encoder.layers[1] is not code and m.encoder.layers[1] is m.decoder.layers[0].of
+    )
     W = m.backend.to_host(m.parameters.view("encoder.1.W"))
     m.backend.write(m.parameters.view("encoder.1.W"), 2 * W)
     np.testing.assert_array_equal(m.backend.to_host(tied.of.W), 2 * W)
@@ -99,8 +115,14 @@ def test_there_is_one_matrix(backend):
 def test_a_deep_one_and_a_vae(backend):
     """Two layers tied one after the other; and the mean of a VAE's pixels by the encoder's first matrix."""
     first, second = Dense(6, 5, "tanh"), Dense(5, 4)
-    deep = sa.Autoencoder(sa.Sequential(first, second), sa.Sequential(Tied(second, "tanh"), Tied(first)))
-    vae = sa.VAE(sa.Sequential(first, second), sa.Sequential(Dense(2, 5, "tanh"), Tied(first)), sa.Gaussian(2))
+    deep = sa.Autoencoder(
+        sa.Sequential(first, second), sa.Sequential(Tied(second, "tanh"), Tied(first))
+    )
+    vae = sa.VAE(
+        sa.Sequential(first, second),
+        sa.Sequential(Dense(2, 5, "tanh"), Tied(first)),
+        sa.Gaussian(2),
+    )
     for m in (deep, vae):
         assert check_model(m.build(6, backend=backend), 4).ok
 
@@ -186,7 +208,8 @@ NOT_BEFORE = {
 def test_a_layer_that_does_not_stand_before_it_is_refused_when_built(case):
     m = sa.Autoencoder(*NOT_BEFORE[case]())
     with pytest.raises(
-        ValueError, match=r"Tied is of a Dense\(6, 4\) that does not stand before it in the same model"
+        ValueError,
+        match=r"Tied is of a Dense\(6, 4\) that does not stand before it in the same model",
     ):
         m.build(6)
     assert not hasattr(m, "parameters")
@@ -200,7 +223,8 @@ def test_what_cannot_be_tied():
         Tied(CODE, "step")
     code = Dense(6, 4)
     with pytest.raises(
-        ValueError, match=r"Tied\(Dense\(6, 4\)\) is handed rows of shape \(3,\), but it takes \(4,\)"
+        ValueError,
+        match=r"Tied\(Dense\(6, 4\)\) is handed rows of shape \(3,\), but it takes \(4,\)",
     ):
         sa.Autoencoder(sa.Sequential(code, Dense(4, 3)), Tied(code)).build(6)
     with pytest.raises(ValueError, match=r"the same Dense stands at encoder\.0 and at encoder\.1"):

@@ -28,11 +28,18 @@ def one_hot(rng, *shape):
 @pytest.mark.parametrize("shape, K", [((5,), 1), ((2,), 3), ((4, 3, 6), 2), ((1,), 1)])
 @pytest.mark.parametrize("soft", [False, True])
 def test_the_outside_view_agrees(shape, K, soft, dtype, backend, rng, tolerance):
-    torch = pytest.importorskip("torch", reason="needs PyTorch, the outside view: pip install torch")
+    torch = pytest.importorskip(
+        "torch", reason="needs PyTorch, the outside view: pip install torch"
+    )
     a = (3 * rng.normal(size=(3 * K, *shape))).astype(dtype)
     x = rng.dirichlet(np.ones(shape[-1]), (3, *shape[:-1])) if soft else one_hot(rng, 3, *shape)
-    leaf, data = torch.tensor(a).requires_grad_(), torch.tensor(x.astype(dtype)).repeat_interleave(K, dim=0)
-    theirs = torch.nn.functional.cross_entropy(leaf.movedim(-1, 1), data.movedim(-1, 1), reduction="none")
+    leaf, data = (
+        torch.tensor(a).requires_grad_(),
+        torch.tensor(x.astype(dtype)).repeat_interleave(K, dim=0),
+    )
+    theirs = torch.nn.functional.cross_entropy(
+        leaf.movedim(-1, 1), data.movedim(-1, 1), reduction="none"
+    )
     theirs.sum().backward()
     nll, da = run(sa.Categorical(), a, x, backend, dtype)
     tol = {"rtol": tolerance("layer", dtype), "atol": tolerance("layer", dtype)}
@@ -41,7 +48,15 @@ def test_the_outside_view_agrees(shape, K, soft, dtype, backend, rng, tolerance)
     assert nll.dtype == da.dtype == dtype
 
 
-HARD = [[0, 0, 0], [50, 0, -50], [-50, -50, 50], [100, -100, 0], [-100, -100, -100], [100, 100, 100], [0, 20, 0]]
+HARD = [
+    [0, 0, 0],
+    [50, 0, -50],
+    [-50, -50, 50],
+    [100, -100, 0],
+    [-100, -100, -100],
+    [100, 100, 100],
+    [0, 20, 0],
+]
 
 
 @DTYPES
@@ -51,7 +66,9 @@ def test_hard_values(c, dtype, backend, tolerance):
     a, x = np.array(HARD, float), np.tile(np.eye(3)[c], (len(HARD), 1))
     nll, da = run(sa.Categorical(), a, x, backend, dtype)
     wide = a.astype(np.longdouble)
-    rest = np.exp(np.delete(wide, c, axis=1) - wide[:, [c]]).sum(axis=1)  # of the others, in units of category c
+    rest = np.exp(np.delete(wide, c, axis=1) - wide[:, [c]]).sum(
+        axis=1
+    )  # of the others, in units of category c
     tol = {"rtol": tolerance("kernel", dtype), "atol": 1e-15}
     np.testing.assert_allclose(nll, np.log1p(rest).astype(float), **tol)
     p = np.exp(wide - wide.max(axis=1, keepdims=True))
@@ -87,7 +104,9 @@ def test_the_best_probabilities_are_the_frequencies(backend, rng, tolerance):
     assert nll.mean() == pytest.approx(-(often * np.log(often)).sum())  # the entropy
     for c in range(4):
         assert (
-            run(sa.Categorical(), np.tile(np.log(often) + 0.1 * np.eye(4)[c], (60, 1)), x, backend)[0].sum()
+            run(
+                sa.Categorical(), np.tile(np.log(often) + 0.1 * np.eye(4)[c], (60, 1)), x, backend
+            )[0].sum()
             > nll.sum()
         )
 
@@ -99,7 +118,9 @@ def test_draws_come_as_often_as_they_are_likely():
     x = sa.Categorical().sample(a, TensorDraws(0, 0))
     assert x.shape == a.shape and set(np.unique(x)) == {0, 1}
     np.testing.assert_array_equal(x.sum(axis=-1), 1)
-    assert (np.abs(x.mean(axis=0) - p) <= 5 * np.sqrt(p * (1 - p) / n)).all()  # what cannot be is never drawn
+    assert (
+        np.abs(x.mean(axis=0) - p) <= 5 * np.sqrt(p * (1 - p) / n)
+    ).all()  # what cannot be is never drawn
     both = (x[:, 0, 0] * x[:, 1, 0]).mean()
     assert abs(both - 0.25) < 5 * math.sqrt(0.25 * 0.75 / n)  # each place of its own
 
@@ -144,16 +165,27 @@ REFUSED = [
         changed(2, 1, value=-0.5),
         r"data is -0\.5 at index \(2, 1\), but a Categorical .*one-hot rows or probabilities",
     ),
-    (changed(1, 0, value=0.5), r"data sums to 1\.5 over the last axis at index \(1,\), .*which sum to 1: encode"),
-    (changed(3, 1, value=0.0), r"data sums to 0 over the last axis at index \(3,\).*np\.eye\(C\)\[labels\]"),
+    (
+        changed(1, 0, value=0.5),
+        r"data sums to 1\.5 over the last axis at index \(1,\), .*which sum to 1: encode",
+    ),
+    (
+        changed(3, 1, value=0.0),
+        r"data sums to 0 over the last axis at index \(3,\).*np\.eye\(C\)\[labels\]",
+    ),
     (changed(0, 0, value=1.001), r"data sums to 1\.001 over the last axis at index \(0,\)"),
-    (np.tile(changed(1, 0, value=1)[:, None], (1, 2, 1)), r"data sums to 2 over the last axis at index \(1, 0\)"),
+    (
+        np.tile(changed(1, 0, value=1)[:, None], (1, 2, 1)),
+        r"data sums to 2 over the last axis at index \(1, 0\)",
+    ),
 ]
 
 
 @pytest.mark.parametrize("x, words", REFUSED)
 def test_what_is_no_category_is_refused(x, words):
-    model = sa.Autoencoder(sa.Sequential(sa.Flatten(), sa.Dense(x[0].size, 2)), sa.Dense(2, 3), sa.Categorical())
+    model = sa.Autoencoder(
+        sa.Sequential(sa.Flatten(), sa.Dense(x[0].size, 2)), sa.Dense(2, 3), sa.Categorical()
+    )
     if x.ndim == 3:
         model.decoder = sa.Sequential(sa.Dense(2, 6), sa.Reshape(2, 3))
         model = sa.Autoencoder(model.encoder, model.decoder, sa.Categorical())
@@ -168,9 +200,13 @@ def test_what_is_no_category_is_refused(x, words):
         assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("x", [X, X.astype(bool), X.astype("float32") * (1 + 5e-5), np.full((4, 3), 1 / 3, "f4")])
+@pytest.mark.parametrize(
+    "x", [X, X.astype(bool), X.astype("float32") * (1 + 5e-5), np.full((4, 3), 1 / 3, "f4")]
+)
 def test_what_sums_to_one_is_taken(x, backend):
-    model = sa.Autoencoder(sa.Dense(3, 2), sa.Dense(2, 3), sa.Categorical()).build(3, backend=backend)
+    model = sa.Autoencoder(sa.Dense(3, 2), sa.Dense(2, 3), sa.Categorical()).build(
+        3, backend=backend
+    )
     assert np.isfinite(sa.fit(model, x, sa.Adam(), epochs=1)["train_loss"][0])
 
 
@@ -183,5 +219,12 @@ def test_pixels_are_looked_at():
     )
     model = sa.Autoencoder(encoder, decoder, sa.Categorical()).build((2, 2, 3))
     assert np.isfinite(sa.fit(model, sa.Images(masks), sa.Adam(), epochs=1)["train_loss"][0])
-    with pytest.raises(ValueError, match=r"sums to 0\.784314 over the last axis at index \(0, 0, 0\)"):
-        sa.fit(model, sa.Images(np.where(masks == 255, 200, masks).astype(np.uint8)), sa.Adam(), epochs=1)
+    with pytest.raises(
+        ValueError, match=r"sums to 0\.784314 over the last axis at index \(0, 0, 0\)"
+    ):
+        sa.fit(
+            model,
+            sa.Images(np.where(masks == 255, 200, masks).astype(np.uint8)),
+            sa.Adam(),
+            epochs=1,
+        )

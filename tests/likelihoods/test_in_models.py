@@ -14,7 +14,9 @@ def data(likelihood, n=60, seed=0):
     """Rows of SHAPE that depend on one number each: real values, or probabilities over the last axis."""
     rng = np.random.default_rng(seed)
     t = rng.uniform(-1, 1, (n, 1, 1, 1))
-    x = np.tanh(2 * t * np.linspace(-1, 1, 24).reshape(SHAPE)) + 0.05 * rng.normal(size=(n, *SHAPE))
+    x = np.tanh(2 * t * np.linspace(-1, 1, 24).reshape(SHAPE)) + 0.05 * rng.normal(
+        size=(n, *SHAPE)
+    )
     if isinstance(likelihood, sa.Categorical):
         x = np.eye(2)[(t[..., 0] > np.linspace(-0.9, 0.9, 12).reshape(SHAPE[:2])).astype(int)]
     return x.astype(np.float32)
@@ -48,7 +50,10 @@ def test_from_training_to_a_file(make, kind, backend, tmp_path, tolerance):
     model, x = make(likelihood).build(SHAPE, backend=backend), data(likelihood)
     before = sa.evaluate(model, x)["loss"]
     history = sa.fit(model, x, sa.Adam(1e-2), epochs=25, batch_size=20, validation=x)
-    assert history["test_loss"][-1] < before - 1 and history["test_loss"][-1] < history["test_loss"][0]
+    assert (
+        history["test_loss"][-1] < before - 1
+        and history["test_loss"][-1] < history["test_loss"][0]
+    )
     y = model.reconstruct(x)
     assert y.shape == x.shape and y.dtype == np.float32
     assert ((y - x) ** 2).mean() < 0.3 * x.var()
@@ -71,8 +76,12 @@ def test_shards_and_blocks_change_rounding_only(make, kind, backend, monkeypatch
     x, losses = data(likelihood), []
     for shards, rows in ((1, 60), (3, 60), (1, 7)):
         model = make(likelihood).build(SHAPE, backend=backend, dtype="float64")
-        monkeypatch.setattr("scratchae.execution.threads.BLOCK_BYTES", rows * model.objective.numbers() * 8)
-        losses.append(sa.fit(model, x, sa.Adam(1e-2), epochs=3, batch_size=30, shards=shards)["train_loss"])
+        monkeypatch.setattr(
+            "scratchae.execution.threads.BLOCK_BYTES", rows * model.objective.numbers() * 8
+        )
+        losses.append(
+            sa.fit(model, x, sa.Adam(1e-2), epochs=3, batch_size=30, shards=shards)["train_loss"]
+        )
     np.testing.assert_allclose(losses, [losses[0]] * 3, rtol=tolerance("layer"))
 
 
@@ -106,7 +115,9 @@ def test_a_detector_by_likelihood(make, kind, backend, tolerance):
         nll = ((mu - x) / sigma) ** 2 / 2 + np.log(sigma) + np.log(2 * np.pi) / 2
     else:
         nll = -x * np.log(likelihood.mean(a))
-    np.testing.assert_allclose(detector.scores(x), nll.sum(axis=(1, 2, 3)), rtol=tolerance("layer", "float32"))
+    np.testing.assert_allclose(
+        detector.scores(x), nll.sum(axis=(1, 2, 3)), rtol=tolerance("layer", "float32")
+    )
     shuffled = np.random.default_rng(2).permutation(12)
     strange = data(likelihood, 10, seed=1).reshape(10, 12, 2)[:, shuffled].reshape(10, *SHAPE)
     assert detector.flags(strange).mean() > 0.5 and not detector.flags(x).any()
@@ -114,12 +125,17 @@ def test_a_detector_by_likelihood(make, kind, backend, tolerance):
 
 def test_a_knob_does_something(backend):
     """The floor moves the loss of a model that is otherwise the same."""
-    models = [autoencoder(sa.LearnedGaussian(floor)).build(SHAPE, backend=backend) for floor in (1e-3, 0.5)]
+    models = [
+        autoencoder(sa.LearnedGaussian(floor)).build(SHAPE, backend=backend)
+        for floor in (1e-3, 0.5)
+    ]
     losses = [sa.evaluate(model, data(model.likelihood))["loss"] for model in models]
     assert abs(losses[0] - losses[1]) > 0.1
 
 
 def test_what_a_row_leaves_in_the_buffers():
     """x and da once, each output and its gradient: what blocks of rows are cut by."""
-    objective = sa.Autoencoder(sa.Dense(6, 3), sa.Dense(3, 12), sa.LearnedGaussian()).build(6).objective
+    objective = (
+        sa.Autoencoder(sa.Dense(6, 3), sa.Dense(3, 12), sa.LearnedGaussian()).build(6).objective
+    )
     assert objective.numbers() == 6 + 12 + 2 * (3 + 12)

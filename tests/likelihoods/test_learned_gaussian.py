@@ -48,12 +48,16 @@ def exact(mu, logvar, x, floor):
 @FLOORS
 @pytest.mark.parametrize("shape, K", [((5,), 1), ((1,), 3), ((4, 3, 1), 2), ((2, 6), 1)])
 def test_the_outside_view_agrees(shape, K, floor, dtype, backend, rng, tolerance):
-    torch = pytest.importorskip("torch", reason="needs PyTorch, the outside view: pip install torch")
+    torch = pytest.importorskip(
+        "torch", reason="needs PyTorch, the outside view: pip install torch"
+    )
     a = rng.normal(size=(3 * K, *shape[:-1], 2 * shape[-1])).astype(dtype)
     x = rng.normal(size=(3, *shape)).astype(dtype)
     leaf, data = torch.tensor(a).requires_grad_(), torch.tensor(x).repeat_interleave(K, dim=0)
     mu, logvar = leaf.chunk(2, dim=-1)
-    theirs = -torch.distributions.Normal(mu, torch.sqrt(floor**2 + torch.exp(logvar))).log_prob(data)
+    theirs = -torch.distributions.Normal(mu, torch.sqrt(floor**2 + torch.exp(logvar))).log_prob(
+        data
+    )
     theirs.sum().backward()
     nll, da = run(sa.LearnedGaussian(floor), a, x, backend, dtype)
     tol = {"rtol": tolerance("layer", dtype), "atol": tolerance("layer", dtype)}
@@ -82,7 +86,9 @@ def test_hard_values(r, floor, dtype, backend, tolerance):
 def test_what_no_float32_can_hold_is_told_by_the_loss(backend):
     """(mu - x) / sigma above 1.8e19 has no square: the loss is inf, and no gradient is NaN."""
     with np.errstate(over="ignore"):
-        nll, da = run(sa.LearnedGaussian(0), np.array([[1.0, -100.0]]), np.zeros((1, 1)), backend, "float32")
+        nll, da = run(
+            sa.LearnedGaussian(0), np.array([[1.0, -100.0]]), np.zeros((1, 1)), backend, "float32"
+        )
     assert np.isinf(nll).all() and not np.isnan(da).any()
 
 
@@ -102,7 +108,9 @@ def test_the_best_variance_is_the_mean_squared_residual(floor, backend, rng, tol
     best = np.log(squares - floor**2)
 
     def slope(logvar):
-        _, da = run(sa.LearnedGaussian(floor), np.tile(np.concatenate([mu, logvar]), (50, 1)), x, backend)
+        _, da = run(
+            sa.LearnedGaussian(floor), np.tile(np.concatenate([mu, logvar]), (50, 1)), x, backend
+        )
         return da.sum(axis=0)
 
     np.testing.assert_allclose(slope(best), 0, atol=50 * tolerance("kernel"))
@@ -134,14 +142,21 @@ def test_an_error_in_one_term_is_seen(term, backend, monkeypatch, tolerance):
             da[..., C:] *= tools.OFF
         if term == "q in logvar":
             e, var = np.exp(a[..., C:]), np.exp(L) + np.exp(a[..., C:])
-            da[..., C:] -= (tools.OFF - 1) * e * (a[..., :C] - np.repeat(x, K, axis=0)) ** 2 / var**2 / 2
+            da[..., C:] -= (
+                (tools.OFF - 1) * e * (a[..., :C] - np.repeat(x, K, axis=0)) ** 2 / var**2 / 2
+            )
 
     wrong = tools.spoiled(LEARNED_GAUSSIAN_NLL, spoil)
     monkeypatch.setattr(kernel_checks, "LEARNED_GAUSSIAN_NLL", wrong)
     monkeypatch.setattr(sa.LearnedGaussian, "kernel", wrong)
-    for report in (check(wrong, backend), check(sa.LearnedGaussian(0.3), (2, 3), None, 3, backend)):
+    for report in (
+        check(wrong, backend),
+        check(sa.LearnedGaussian(0.3), (2, 3), None, 3, backend),
+    ):
         found = tools.wrong(report)
-        assert len(found) == len(report.rows) and min(found.values()) > tolerance("planted"), str(report)
+        assert len(found) == len(report.rows) and min(found.values()) > tolerance("planted"), str(
+            report
+        )
 
 
 def test_draws_have_their_moments():
@@ -158,16 +173,24 @@ def test_draws_have_their_moments():
 @DTYPES
 def test_shapes_on_the_host(dtype, rng):
     a, likelihood = rng.normal(size=(4, 3, 2, 6)).astype(dtype), sa.LearnedGaussian()
-    mean, sigma, x = likelihood.mean(a), likelihood.sigma(a), likelihood.sample(a, TensorDraws(0, 0))
+    mean, sigma, x = (
+        likelihood.mean(a),
+        likelihood.sigma(a),
+        likelihood.sample(a, TensorDraws(0, 0)),
+    )
     np.testing.assert_array_equal(mean, a[..., :3])
     assert mean.shape == sigma.shape == x.shape == (4, 3, 2, 3) and mean.flags.c_contiguous
     assert mean.dtype == sigma.dtype == x.dtype == dtype
-    assert likelihood.parameters((3, 2, 3)) == (3, 2, 6) and sa.SquaredError().parameters((3, 2)) == (3, 2)
+    assert likelihood.parameters((3, 2, 3)) == (3, 2, 6) and sa.SquaredError().parameters(
+        (3, 2)
+    ) == (3, 2)
 
 
 @pytest.mark.parametrize("floor", [-1e-9, math.nan, math.inf, True, "0"])
 def test_what_is_no_floor(floor):
-    with pytest.raises(ValueError, match=r"LearnedGaussian\(floor\) is .*, but it must be a number at least 0"):
+    with pytest.raises(
+        ValueError, match=r"LearnedGaussian\(floor\) is .*, but it must be a number at least 0"
+    ):
         sa.LearnedGaussian(floor)
 
 
@@ -197,5 +220,8 @@ def test_a_known_noise_is_found_again():
     np.testing.assert_allclose(found.mean(axis=0), sigma, rtol=0.03)
     assert (found.std(axis=0) < 0.03 * sigma).all()
     P, r = np.outer(w, w) + np.diag(sigma**2), x - 0.3
-    truth = (np.einsum("ni,ij,nj->n", r, np.linalg.inv(P), r).mean() + np.linalg.slogdet(2 * np.pi * P)[1]) / 2
+    truth = (
+        np.einsum("ni,ij,nj->n", r, np.linalg.inv(P), r).mean()
+        + np.linalg.slogdet(2 * np.pi * P)[1]
+    ) / 2
     assert abs(sa.evaluate(model, x)["loss"] - truth) < 0.02  # -log p(x) of what made the data

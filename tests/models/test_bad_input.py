@@ -53,24 +53,47 @@ DATA = [
     (put(np.inf, slice(7, 9), 2), ValueError, r"inf at index \(7, 2\) \(2 such values\)"),
     (put(-np.inf, 0, 0), ValueError, r"-inf at index \(0, 0\)"),
 ]
-NOT_ARRAYS = [([[0.1, 0.2, 0.3]], TypeError, "list.* NumPy array"), (ndarray(), TypeError, "ndarray.* NumPy array")]
+NOT_ARRAYS = [
+    ([[0.1, 0.2, 0.3]], TypeError, "list.* NumPy array"),
+    (ndarray(), TypeError, "ndarray.* NumPy array"),
+]
 OUTSIDE = [
     (put(1.5, 3, 2), ValueError, r"1\.5 at index \(3, 2\).* values in \[0, 1\]: scale"),
     (put(-1e-3, 0, 1), ValueError, r"-0\.001 at index \(0, 1\).* values in \[0, 1\]"),
 ]
 CALLS = [
     *((lambda m, x=x: fit(m, x), *expected) for x, *expected in DATA + NOT_ARRAYS + OUTSIDE),
-    *((lambda m, x=x: fit(m, X, validation=x), *expected) for x, *expected in DATA + NOT_ARRAYS + OUTSIDE),
-    *((lambda m, x=x: sa.evaluate(m, x), *expected) for x, *expected in DATA + NOT_ARRAYS + OUTSIDE),
+    *(
+        (lambda m, x=x: fit(m, X, validation=x), *expected)
+        for x, *expected in DATA + NOT_ARRAYS + OUTSIDE
+    ),
+    *(
+        (lambda m, x=x: sa.evaluate(m, x), *expected)
+        for x, *expected in DATA + NOT_ARRAYS + OUTSIDE
+    ),
     *((lambda m, x=x: m.encode(x), *expected) for x, *expected in DATA + NOT_ARRAYS),
     *((lambda m, x=x: m.reconstruct(x), *expected) for x, *expected in DATA + NOT_ARRAYS),
     (lambda m: fit(m, X, validation=X[:, :2]), ValueError, r"validation has shape \(9, 2\)"),
-    (lambda m: fit(m, sa.Images(PIXELS[:, :2])), ValueError, r"rows of shape \(2,\), but the model takes \(3,\)"),
-    (lambda m: fit(m, sa.Values(X[:, :2])), ValueError, r"rows of shape \(2,\), but the model takes \(3,\)"),
+    (
+        lambda m: fit(m, sa.Images(PIXELS[:, :2])),
+        ValueError,
+        r"rows of shape \(2,\), but the model takes \(3,\)",
+    ),
+    (
+        lambda m: fit(m, sa.Values(X[:, :2])),
+        ValueError,
+        r"rows of shape \(2,\), but the model takes \(3,\)",
+    ),
     (lambda m: fit(m, None), TypeError, "NoneType, but a NumPy array"),
     (lambda m: fit(m, "mnist"), TypeError, "str, but a NumPy array"),
-    *((lambda m, n=n: fit(m, epochs=n), ValueError, f"epochs is {n}, but.*at least 1") for n in (0, -1, 1.5)),
-    *((lambda m, n=n: fit(m, batch_size=n), ValueError, f"batch_size is {n}, but") for n in (0, -8, 2.0, True)),
+    *(
+        (lambda m, n=n: fit(m, epochs=n), ValueError, f"epochs is {n}, but.*at least 1")
+        for n in (0, -1, 1.5)
+    ),
+    *(
+        (lambda m, n=n: fit(m, batch_size=n), ValueError, f"batch_size is {n}, but")
+        for n in (0, -8, 2.0, True)
+    ),
     (lambda m: fit(m, shards=0), ValueError, "shards is 0, but"),
     (lambda m: fit(m, threads=-1), ValueError, "threads is -1, but"),
     (lambda m: fit(m, seed=-1), ValueError, r"the seed is -1.*0 <= seed < 2\*\*64"),
@@ -83,12 +106,27 @@ CALLS = [
     (lambda m: m.decode(ndarray()), TypeError, "z is a cupy.ndarray, but a NumPy array"),
     *((lambda m, n=n: m.sample(n), ValueError, f"n is {n}, but it must be") for n in (0, -1, 2.5)),
     (lambda m: m.sample(2, seed=-1), ValueError, "the seed is -1"),
-    *((lambda m, n=n: m.build(n), ValueError, r"input shape's size is .*at least 1") for n in (0, (3, -1), "3")),
-    (lambda m: m.build(3, backend="torch"), ValueError, "no backend 'torch': choose one of numpy, reference, cupy"),
+    *(
+        (lambda m, n=n: m.build(n), ValueError, r"input shape's size is .*at least 1")
+        for n in (0, (3, -1), "3")
+    ),
+    (
+        lambda m: m.build(3, backend="torch"),
+        ValueError,
+        "no backend 'torch': choose one of numpy, reference, cupy",
+    ),
     (lambda m: m.build(3, dtype="float16"), ValueError, "'float16', but.*'float32' or 'float64'"),
-    (lambda m: m.build(3, backend=sa.get_backend(), dtype="float64"), ValueError, "'float64', but.* in 'float32'"),
+    (
+        lambda m: m.build(3, backend=sa.get_backend(), dtype="float64"),
+        ValueError,
+        "'float64', but.* in 'float32'",
+    ),
     (lambda m: m.build(3, seed=-1), ValueError, "the seed is -1"),
-    (lambda m: m.build((4,)), ValueError, r"Dense\(3, 4\) is handed rows of shape \(4,\), but it takes \(3,\)"),
+    (
+        lambda m: m.build((4,)),
+        ValueError,
+        r"Dense\(3, 4\) is handed rows of shape \(4,\), but it takes \(3,\)",
+    ),
 ]
 
 # What needs no model: constructors, names, shapes that do not meet.
@@ -234,8 +272,17 @@ def test_an_array_on_the_gpu_is_refused(gpu):
     """Host arrays in, host arrays out, on every backend; the model goes on as a twin does."""
     model, twin = (vae().build(3, backend=gpu) for _ in range(2))
     x, z = (model.backend.asarray(a) for a in (X, X[:, :2]))
-    calls = (lambda: fit(model, x), lambda: fit(model, X, validation=x), lambda: sa.evaluate(model, x))
-    for call in (*calls, lambda: model.encode(x), lambda: model.decode(z), lambda: model.reconstruct(x)):
+    calls = (
+        lambda: fit(model, x),
+        lambda: fit(model, X, validation=x),
+        lambda: sa.evaluate(model, x),
+    )
+    for call in (
+        *calls,
+        lambda: model.encode(x),
+        lambda: model.decode(z),
+        lambda: model.reconstruct(x),
+    ):
         one_sentence(call, TypeError, "ndarray.* NumPy array")
     assert fit(model)["train_loss"] == fit(twin)["train_loss"]
 
@@ -243,12 +290,25 @@ def test_an_array_on_the_gpu_is_refused(gpu):
 def test_inf_of_both_signs():
     x = put(np.inf, 0, 0)
     x[1, 1] = -np.inf
-    one_sentence(lambda: fit(vae().build(3), x), ValueError, r"inf at index \(0, 0\) \(2 such values\)")
+    one_sentence(
+        lambda: fit(vae().build(3), x), ValueError, r"inf at index \(0, 0\) \(2 such values\)"
+    )
 
 
 def test_a_layer_in_two_places():
     """It would have one set of buffers and views for both."""
-    layer, words = sa.Dense(3, 3), "the same Dense stands at encoder.0 and at {}: make one for each"
+    layer, words = (
+        sa.Dense(3, 3),
+        "the same Dense stands at encoder.0 and at {}: make one for each",
+    )
     twice = sa.Sequential(layer, sa.Sequential(layer))
-    one_sentence(lambda: autoencoder(sa.Sequential(layer), layer).build(3), ValueError, words.format("decoder"))
-    one_sentence(lambda: autoencoder(twice, sa.Dense(3, 3)).build(3), ValueError, words.format("encoder.1.0"))
+    one_sentence(
+        lambda: autoencoder(sa.Sequential(layer), layer).build(3),
+        ValueError,
+        words.format("decoder"),
+    )
+    one_sentence(
+        lambda: autoencoder(twice, sa.Dense(3, 3)).build(3),
+        ValueError,
+        words.format("encoder.1.0"),
+    )

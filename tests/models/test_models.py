@@ -58,7 +58,9 @@ def test_shapes_and_dtypes(name, backend, dtype):
         assert [part.shape for part in parts] == [shape] * len(parts)
         results = [*parts, model.decode(parts[0]), model.reconstruct(x)]
         assert results[-1].shape == results[-2].shape == (n, *SHAPE)
-        assert {type(a) for a in results} == {np.ndarray} and {str(a.dtype) for a in results} == {dtype}
+        assert {type(a) for a in results} == {np.ndarray} and {str(a.dtype) for a in results} == {
+            dtype
+        }
         np.testing.assert_array_equal(x, before)
         np.testing.assert_array_equal(results[-1], results[-2])  # reconstruct is decode of encode
         if "bernoulli" in name or name == "vae":
@@ -108,7 +110,9 @@ def test_encode_is_mu_and_logvar(backend, tolerance):
 
 NLL = {
     sa.Bernoulli(): lambda x, mean: -x * np.log(mean) - (1 - x) * np.log1p(-mean),
-    sa.GaussianLikelihood(0.5): lambda x, mean: (x - mean) ** 2 / 0.5 + math.log(0.5) + math.log(2 * math.pi) / 2,
+    sa.GaussianLikelihood(0.5): lambda x, mean: (
+        (x - mean) ** 2 / 0.5 + math.log(0.5) + math.log(2 * math.pi) / 2
+    ),
     sa.SquaredError(): lambda x, mean: (x - mean) ** 2,
     sa.AbsoluteError(): lambda x, mean: np.abs(x - mean),
 }
@@ -129,16 +133,24 @@ def test_samples(backend):
     np.testing.assert_array_equal(model.sample(300), x)
     np.testing.assert_array_equal(model.sample(300, seed=0), x)
     np.testing.assert_allclose(model.sample(7), x[:7], atol=1e-6)
-    prior = randomness.normal((300, 2), 5, randomness.PRIOR)  # z ~ N(0, I), of the prior's own stream
+    prior = randomness.normal(
+        (300, 2), 5, randomness.PRIOR
+    )  # z ~ N(0, I), of the prior's own stream
     np.testing.assert_array_equal(model.sample(300, seed=5), model.decode(prior))
     assert (model.sample(300, seed=1) != x).any(axis=(1, 2, 3)).all()
     assert len(np.unique(x.reshape(300, -1), axis=0)) == 300
 
 
 def test_backends_start_equal_and_answer_alike(backend, tolerance):
-    model, reference = (conv_vae().build(SHAPE, backend=name, seed=3) for name in (backend, "reference"))
-    np.testing.assert_array_equal(model.backend.to_host(model.parameters.values), reference.parameters.values)
-    np.testing.assert_allclose(model.sample(5), reference.sample(5), atol=tolerance("layer", "float32"))
+    model, reference = (
+        conv_vae().build(SHAPE, backend=name, seed=3) for name in (backend, "reference")
+    )
+    np.testing.assert_array_equal(
+        model.backend.to_host(model.parameters.values), reference.parameters.values
+    )
+    np.testing.assert_allclose(
+        model.sample(5), reference.sample(5), atol=tolerance("layer", "float32")
+    )
 
 
 def test_several_threads_may_ask_one_model(backend):
@@ -173,7 +185,10 @@ def test_build_again_begins_anew():
     np.testing.assert_array_equal(model.parameters.values, first)
     assert model.optimizer is None
     assert (model.build(SHAPE, seed=4).parameters.values != first).any()
-    assert model.build(SHAPE, backend=sa.get_backend("reference", "float64")).reconstruct(x).dtype == np.float64
+    assert (
+        model.build(SHAPE, backend=sa.get_backend("reference", "float64")).reconstruct(x).dtype
+        == np.float64
+    )
 
 
 TABLE = """\
@@ -199,8 +214,14 @@ def test_print():
     table = str(model.build(SHAPE))
     assert words(table) == words(TABLE)
     assert len({line.find("(3, 3, 3)") for line in table.splitlines()} - {-1}) == 1
-    counts = [int(line.split()[-1]) for line in table.splitlines()[3:] if line.split()[-1].isdigit()]
-    assert sum(counts) == 232 == sum(math.prod(shape) for shape, _ in model.parameters.declared.values())
+    counts = [
+        int(line.split()[-1]) for line in table.splitlines()[3:] if line.split()[-1].isdigit()
+    ]
+    assert (
+        sum(counts)
+        == 232
+        == sum(math.prod(shape) for shape, _ in model.parameters.declared.values())
+    )
     assert "SquaredError()" in str(autoencoder()) and "beta" not in str(conv_vae())
 
 
@@ -208,7 +229,9 @@ def test_print():
 def test_before_build(call):
     model = conv_vae()
     argument = 3 if call == "sample" else data(3)
-    with pytest.raises(RuntimeError, match=r"this VAE has no parameters yet: call model\.build\(input_shape\)"):
+    with pytest.raises(
+        RuntimeError, match=r"this VAE has no parameters yet: call model\.build\(input_shape\)"
+    ):
         getattr(model, call)(argument)
 
 
@@ -248,9 +271,19 @@ def test_a_code_that_can_copy_is_warned_of(encoder, penalty, warns):
         (lambda: sa.Sequential(sa.GaussianNoise(0.1), sa.Dense(4, 9)), None, None, False),
         (lambda: sa.Sequential(sa.SaltAndPepper(0), sa.Dense(4, 9)), None, None, True),
         (lambda: sa.Dense(4, 9), None, sa.L1(0), True),
-        (lambda: sa.Sequential(sa.Dense(4, 3), sa.Dense(3, 9)), None, None, False),  # narrow before the code
+        (
+            lambda: sa.Sequential(sa.Dense(4, 3), sa.Dense(3, 9)),
+            None,
+            None,
+            False,
+        ),  # narrow before the code
         (lambda: sa.Sequential(sa.Dense(4, 4), sa.Dense(4, 9)), None, None, True),
-        (lambda: sa.Dense(4, 9), lambda: sa.Sequential(sa.Dense(9, 2), sa.Dense(2, 4)), None, False),  # behind it
+        (
+            lambda: sa.Dense(4, 9),
+            lambda: sa.Sequential(sa.Dense(9, 2), sa.Dense(2, 4)),
+            None,
+            False,
+        ),  # behind it
     ],
 )
 def test_what_hinders_copying(encoder, decoder, penalty, warns):

@@ -23,7 +23,12 @@ SIGMA = {
 
 def parts(likelihood, inputs):
     shape = likelihood.parameters(SHAPE)
-    out = sa.Dense(2, int(np.prod(shape)), init=sa.initializers.Normal(0.7), init_b=sa.initializers.Normal(0.7))
+    out = sa.Dense(
+        2,
+        int(np.prod(shape)),
+        init=sa.initializers.Normal(0.7),
+        init_b=sa.initializers.Normal(0.7),
+    )
     return sa.Sequential(sa.Flatten(), sa.Dense(6, inputs)), sa.Sequential(out, sa.Reshape(*shape))
 
 
@@ -39,7 +44,10 @@ def test_mean_and_spread_of_draws_are_those_of_the_outputs(kind, backend):
     for model in models(likelihood, backend=backend):
         h = np.tile(np.float32([[0.4, -1.2]]), (N, 1))
         a, x, mean = model.decoder_output(h), model.sample_x(h, seed=3), model.decode(h)
-        assert a.shape == (N, *likelihood.parameters(SHAPE)) and x.shape == mean.shape == (N, *SHAPE)
+        assert a.shape == (N, *likelihood.parameters(SHAPE)) and x.shape == mean.shape == (
+            N,
+            *SHAPE,
+        )
         assert x.dtype == np.float32
         np.testing.assert_array_equal(model.likelihood.mean(a), mean)
         p = mean[0].astype(np.float64)
@@ -71,7 +79,9 @@ def test_the_noise_is_a_stream_of_its_own():
 
 def test_wrong_calls_are_sentences():
     error, _ = models(sa.SquaredError())
-    with pytest.raises(TypeError, match=r"SquaredError is an error and no distribution.*GaussianLikelihood"):
+    with pytest.raises(
+        TypeError, match=r"SquaredError is an error and no distribution.*GaussianLikelihood"
+    ):
         error.sample_x(np.zeros((1, 2), np.float32))
     learned, vae = models(sa.LearnedGaussian())
     for call in (learned.decoder_output, learned.sample_x, learned.decode):

@@ -31,7 +31,9 @@ def jacobians(m, x, step=1e-5):
 def test_the_value_is_the_norm_of_the_jacobian(activation, backend, shards, tolerance):
     m = model(activation, backend)
     expected = 0.6 * (jacobians(m, X) ** 2).sum(axis=(1, 2)).mean()
-    assert sa.evaluate(m, X, shards=shards)["penalty"] == pytest.approx(expected, rel=tolerance("gradient"))
+    assert sa.evaluate(m, X, shards=shards)["penalty"] == pytest.approx(
+        expected, rel=tolerance("gradient")
+    )
 
 
 @EACH
@@ -47,8 +49,12 @@ def test_a_planted_error_is_found(kernel, factor, monkeypatch):
     right = getattr(contraction, variable).definition
 
     def wrong(out, *arguments):
-        *arrays, w = arguments if kernel == "contraction_weights" else (*arguments[:-2], arguments[-2])
-        right(out, *arrays, factor * w, *([] if kernel == "contraction_weights" else arguments[-1:]))
+        *arrays, w = (
+            arguments if kernel == "contraction_weights" else (*arguments[:-2], arguments[-2])
+        )
+        right(
+            out, *arrays, factor * w, *([] if kernel == "contraction_weights" else arguments[-1:])
+        )
 
     from scratchae.objectives import contractive
 
@@ -67,7 +73,9 @@ def test_it_keeps_the_directions_in_which_data_varies():
         m = model("tanh", weight=weight)
         sa.fit(m, x, sa.Adam(1e-2), epochs=150, batch_size=64)
         J = jacobians(m, x[:50])
-        along[weight] = np.linalg.norm(way @ J, axis=1).mean() / np.linalg.norm(J, axis=(1, 2)).mean()
+        along[weight] = (
+            np.linalg.norm(way @ J, axis=1).mean() / np.linalg.norm(J, axis=(1, 2)).mean()
+        )
     assert along[0.0] < 0.6 and along[0.1] > 0.9
 
 
@@ -83,7 +91,9 @@ def test_it_keeps_the_directions_in_which_data_varies():
 )
 def test_another_encoder_is_refused_when_built(encoder):
     units = 6 if isinstance(encoder, sa.Reshape) else 3
-    with pytest.raises(ValueError, match=r"made of .* but the contractive penalty knows the Jacobian of one"):
+    with pytest.raises(
+        ValueError, match=r"made of .* but the contractive penalty knows the Jacobian of one"
+    ):
         sa.Autoencoder(encoder, sa.Dense(units, 6), penalty=sa.Contractive(0.1)).build(6)
 
 

@@ -27,7 +27,10 @@ def test_one_code_outside_stops_the_run(backend, shards, tolerance):
     x, found = 0.3 * X, []
     x[permutation(len(x), 0, 1)[4 * STEP - 2]] = 30
     for each in (backend, "reference"):
-        m, optimizer = built(sa.Sequential(sa.Dense(6, 3, "sigmoid"), sa.Dropout(0.1)), each), sa.Adam(1e-3)
+        m, optimizer = (
+            built(sa.Sequential(sa.Dense(6, 3, "sigmoid"), sa.Dropout(0.1)), each),
+            sa.Adam(1e-3),
+        )
         m.backend.write(m.parameters.view("encoder.0.W"), 0.1)
         m.backend.write(m.parameters.view("encoder.0.b"), -1.0)
         with pytest.raises(sa.NonFiniteLoss) as caught:
@@ -40,7 +43,9 @@ def test_one_code_outside_stops_the_run(backend, shards, tolerance):
     np.testing.assert_allclose(*found, atol=tolerance("layer", "float32"))
 
 
-@pytest.mark.parametrize(("scale", "rate"), [(1e20, 1e-3), (90, 3e38)], ids=["reconstruction", "parameters"])
+@pytest.mark.parametrize(
+    ("scale", "rate"), [(1e20, 1e-3), (90, 3e38)], ids=["reconstruction", "parameters"]
+)
 def test_a_penalty_is_not_blamed_for_what_is_no_fault_of_its_own(scale, rate):
     m = built(sa.Dense(6, 3, "sigmoid"))
     with pytest.raises(sa.NonFiniteLoss, match="learning rate below") as caught:
@@ -59,7 +64,9 @@ def test_units_that_are_still_cost_no_more_than_numbers_hold(backend, dtype, sha
         m.backend.write(m.parameters.view("encoder.b"), b)
         rate = np.clip(m.encode(X).mean(0, dtype=np.float64), LEAST, MOST)
         expected = 0.9 * (0.2 * np.log(0.2 / rate) + 0.8 * np.log(0.8 / (1 - rate))).sum()
-        assert sa.evaluate(m, X, shards=shards)["penalty"] == pytest.approx(expected, rel=tolerance("loss", dtype))
+        assert sa.evaluate(m, X, shards=shards)["penalty"] == pytest.approx(
+            expected, rel=tolerance("loss", dtype)
+        )
         optimizer = sa.SGD(0.01)
         sa.fit(m, X, optimizer, epochs=2, batch_size=8, shards=shards)
         assert optimizer.t == 6
@@ -86,20 +93,37 @@ def test_a_still_shard_of_a_unit_that_lives(backend, backwards, tolerance):
 @pytest.mark.parametrize(
     "encoder, last",
     [
-        *((sa.Dense(6, 3, name), f"Dense with the activation '{name}'") for name in ("relu", "tanh", "softplus")),
-        (sa.Sequential(sa.Dense(6, 4, "sigmoid"), sa.Dense(4, 3)), "Dense with the activation 'identity'"),
-        (sa.Sequential(sa.Dense(6, 3, "relu"), sa.Dropout(0.1), sa.Reshape(3)), "Dense with the activation 'relu'"),
-        (sa.Sequential(sa.Reshape(3, 2), sa.LSTM(2, 3, False)), "LSTM with the activation 'tanh'"),
-        (sa.Sequential(sa.Reshape(1, 6), sa.Conv1d(6, 3, 1), sa.Flatten()), "Conv1d with the activation 'ident"),
         *(
-            (sa.Sequential(sa.Dense(6, 3, "sigmoid"), sa.GaussianNoise(*noise)), "GaussianNoise with the clip ")
+            (sa.Dense(6, 3, name), f"Dense with the activation '{name}'")
+            for name in ("relu", "tanh", "softplus")
+        ),
+        (
+            sa.Sequential(sa.Dense(6, 4, "sigmoid"), sa.Dense(4, 3)),
+            "Dense with the activation 'identity'",
+        ),
+        (
+            sa.Sequential(sa.Dense(6, 3, "relu"), sa.Dropout(0.1), sa.Reshape(3)),
+            "Dense with the activation 'relu'",
+        ),
+        (sa.Sequential(sa.Reshape(3, 2), sa.LSTM(2, 3, False)), "LSTM with the activation 'tanh'"),
+        (
+            sa.Sequential(sa.Reshape(1, 6), sa.Conv1d(6, 3, 1), sa.Flatten()),
+            "Conv1d with the activation 'ident",
+        ),
+        *(
+            (
+                sa.Sequential(sa.Dense(6, 3, "sigmoid"), sa.GaussianNoise(*noise)),
+                "GaussianNoise with the clip ",
+            )
             for noise in ((0.1, None), (0.1, (-0.1, 1.0)), (0.1, (0.0, 1.1)), (0.0, (2.0, 3.0)))
         ),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_a_code_that_is_known_to_leave_is_refused(encoder, last):
-    with pytest.raises(ValueError, match=f"the encoder ends in {last}.*, but KLRate takes codes.* a sigmoid"):
+    with pytest.raises(
+        ValueError, match=f"the encoder ends in {last}.*, but KLRate takes codes.* a sigmoid"
+    ):
         built(encoder)
     built(encoder, weight=0)
 
@@ -108,9 +132,13 @@ def test_a_code_that_is_known_to_leave_is_refused(encoder, last):
     "encoder",
     [
         sa.Sequential(sa.Dense(6, 4), sa.Dense(4, 3, "sigmoid"), sa.Reshape(3)),
-        sa.Sequential(sa.Reshape(2, 3, 1), sa.Conv2d(1, 1, (2, 1), activation="sigmoid"), sa.Flatten()),
+        sa.Sequential(
+            sa.Reshape(2, 3, 1), sa.Conv2d(1, 1, (2, 1), activation="sigmoid"), sa.Flatten()
+        ),
         sa.Sequential(sa.Dense(6, 3, "sigmoid"), sa.Masking(0.2)),
-        sa.Sequential(sa.Dense(6, 3, "sigmoid"), sa.GaussianNoise(0.3, (0.0, 1.0)), sa.GaussianNoise(0.0)),
+        sa.Sequential(
+            sa.Dense(6, 3, "sigmoid"), sa.GaussianNoise(0.3, (0.0, 1.0)), sa.GaussianNoise(0.0)
+        ),
         sa.Sequential(sa.Dense(6, 3), sa.GaussianNoise(0.3, (0.0, 1.0))),
         sa.Sequential(sa.Dense(6, 3, "sigmoid"), sa.GaussianNoise(0.0, (0.2, 1.5))),
     ],
@@ -136,11 +164,21 @@ def test_weight_0_is_no_penalty(backend, shards):
 @pytest.mark.parametrize("shards", [1, 2])
 def test_the_loss_of_an_epoch_is_the_mean_over_its_steps(backend, shards, tolerance):
     """With a step too small to matter: 8, 8 and 4 rows, each batch with rates of its own."""
-    m, prices, x = built(sa.Dense(6, 3, "sigmoid"), backend, dtype="float64"), [], X.astype(np.float64) * 9
-    record = sa.fit(m, x, sa.SGD(1e-30), epochs=1, batch_size=8, shards=shards, validation=x).records[0]
+    m, prices, x = (
+        built(sa.Dense(6, 3, "sigmoid"), backend, dtype="float64"),
+        [],
+        X.astype(np.float64) * 9,
+    )
+    record = sa.fit(
+        m, x, sa.SGD(1e-30), epochs=1, batch_size=8, shards=shards, validation=x
+    ).records[0]
     for rows in np.split(permutation(len(x), 0, 1), [8, 16]):
         rate = m.encode(x[rows]).mean(0)
-        prices += [0.9 * (0.2 * np.log(0.2 / rate) + 0.8 * np.log(0.8 / (1 - rate))).sum()] * len(rows)
+        prices += [0.9 * (0.2 * np.log(0.2 / rate) + 0.8 * np.log(0.8 / (1 - rate))).sum()] * len(
+            rows
+        )
     assert record["train_penalty"] == pytest.approx(np.mean(prices), rel=tolerance("loss"))
-    assert record["train_loss"] == pytest.approx(record["reconstruction"] + np.mean(prices), rel=tolerance("loss"))
+    assert record["train_loss"] == pytest.approx(
+        record["reconstruction"] + np.mean(prices), rel=tolerance("loss")
+    )
     assert record["penalty"] < 0.99 * record["train_penalty"]  # that of the mean over all rows

@@ -18,7 +18,9 @@ def model(name, backend="numpy", dtype="float64", penalty=None, units=8):
     """A sigmoid code wider than its input: what KLRate needs, and what copies without a penalty."""
     penalty = PENALTIES[name] if name else None
     encoder, decoder = sa.Dense(6, units, "sigmoid"), sa.Dense(units, 6)
-    return sa.Autoencoder(encoder, decoder, penalty=penalty).build(6, backend=backend, dtype=dtype, seed=2)
+    return sa.Autoencoder(encoder, decoder, penalty=penalty).build(
+        6, backend=backend, dtype=dtype, seed=2
+    )
 
 
 def price(name, m):
@@ -42,7 +44,9 @@ def test_the_value_is_the_formula(name, backend, shards, tolerance):
     terms = sa.evaluate(m, X, shards=shards)
     expected = price(name, m)
     assert terms["penalty"] == pytest.approx(expected, rel=tolerance("loss"))
-    assert terms["loss"] == pytest.approx(terms["reconstruction"] + terms["penalty"], rel=tolerance("loss"))
+    assert terms["loss"] == pytest.approx(
+        terms["reconstruction"] + terms["penalty"], rel=tolerance("loss")
+    )
 
 
 @EACH
@@ -52,7 +56,9 @@ def test_the_gradient_is_that_of_the_loss(name, backend):
 
 @EACH
 @pytest.mark.parametrize("shards, block", [(2, 10**9), (3, 10**9), (2, 1)])
-def test_shards_and_blocks_change_nothing_but_roundings(name, backend, shards, block, tolerance, monkeypatch):
+def test_shards_and_blocks_change_nothing_but_roundings(
+    name, backend, shards, block, tolerance, monkeypatch
+):
     found = []
     for cut, size in ((1, 10**9), (shards, block)):
         monkeypatch.setattr("scratchae.execution.threads.BLOCK_BYTES", size)
@@ -98,7 +104,10 @@ def test_a_code_obeys(name, backend):
     if name == "Contractive":
         assert prices[name] < 0.5 * prices[None]
     elif name == "KLRate":
-        assert np.abs(codes[name].mean(0) - 0.2).mean() < 0.5 * np.abs(codes[None].mean(0) - 0.2).mean()
+        assert (
+            np.abs(codes[name].mean(0) - 0.2).mean()
+            < 0.5 * np.abs(codes[None].mean(0) - 0.2).mean()
+        )
     else:
         assert np.abs(codes[name]).mean() < 0.9 * np.abs(codes[None]).mean()
 
@@ -129,5 +138,7 @@ def test_bad_numbers(make, words):
 
 
 def test_what_is_no_penalty_is_refused():
-    with pytest.raises(TypeError, match=r"the penalty is 0.1, but a penalty, such as L1\(1e-3\), is expected"):
+    with pytest.raises(
+        TypeError, match=r"the penalty is 0.1, but a penalty, such as L1\(1e-3\), is expected"
+    ):
         sa.Autoencoder(sa.Dense(3, 2), sa.Dense(2, 3), penalty=0.1)

@@ -13,10 +13,16 @@ from scratchae import SGD, Adadelta, Adagrad, Adam, AdamW, RMSProp
 from scratchae.parameters import Parameters
 
 THETA, COUNT = (0.5, -1.0, 2.0), 4
-GRADS = ([8.0, -0.4, 0.0], [-2.0, 0.8, 1e-3], [4.0, 0.4, -8.0])  # sums over the batch, one list a step
+GRADS = (
+    [8.0, -0.4, 0.0],
+    [-2.0, 0.8, 1e-3],
+    [4.0, 0.4, -8.0],
+)  # sums over the batch, one list a step
 
 
-def stepped(optimizer, backend="numpy", grads=GRADS, shards=1, dtype="float64", parts=(slice(0, 3),)):
+def stepped(
+    optimizer, backend="numpy", grads=GRADS, shards=1, dtype="float64", parts=(slice(0, 3),)
+):
     """Theta after each step on those gradients, each cut into that many shards."""
     declared = {"theta": ((3,), lambda noise: np.array(THETA))}
     b = sa.get_backend(backend, dtype)
@@ -46,7 +52,11 @@ def adam_by_hand(alpha=0.1, beta1=0.8, beta2=0.9, epsilon=0.01, inside=False, co
             v[i] = beta2 * v[i] + (1 - beta2) * g * g
             m_hat = m[i] / (1 - beta1**t) if corrected else m[i]
             v_hat = v[i] / (1 - beta2**t) if corrected else v[i]
-            theta[i] -= alpha * m_hat / (math.sqrt(v_hat + epsilon**2) if inside else math.sqrt(v_hat) + epsilon)
+            theta[i] -= (
+                alpha
+                * m_hat
+                / (math.sqrt(v_hat + epsilon**2) if inside else math.sqrt(v_hat) + epsilon)
+            )
         thetas.append(list(theta))
     return np.array(thetas)
 
@@ -67,12 +77,16 @@ def test_adam_by_hand(backend, dtype, tolerance):
     np.testing.assert_allclose(found, adam_by_hand(), atol=tolerance("kernel", dtype))
 
 
-@pytest.mark.parametrize("wrong", [{"inside": True}, {"corrected": False}, {"beta2": 0.901}], ids=str)
+@pytest.mark.parametrize(
+    "wrong", [{"inside": True}, {"corrected": False}, {"beta2": 0.901}], ids=str
+)
 def test_another_adam_is_seen(wrong, tolerance):
     right, other = adam_by_hand(), adam_by_hand(**wrong)
     assert np.abs(right - other).max() > 1000 * tolerance("kernel")
     if wrong != {"corrected": False}:
-        assert np.abs(right - other)[0].max() < 0.1  # they differ by little: a look at a run would not tell
+        assert (
+            np.abs(right - other)[0].max() < 0.1
+        )  # they differ by little: a look at a run would not tell
 
 
 def test_the_first_step_is_the_learning_rate(backend, tolerance):
@@ -80,7 +94,9 @@ def test_the_first_step_is_the_learning_rate(backend, tolerance):
     g = np.array(GRADS[0]) / COUNT
     for betas in ((0.9, 0.999), (0.0, 0.5)):
         found = stepped(Adam(0.1, *betas, 0.01), backend, GRADS[:1])[0]
-        np.testing.assert_allclose(found, THETA - 0.1 * g / (np.abs(g) + 0.01), atol=tolerance("kernel"))
+        np.testing.assert_allclose(
+            found, THETA - 0.1 * g / (np.abs(g) + 0.01), atol=tolerance("kernel")
+        )
 
 
 @pytest.mark.parametrize("momentum", [0.0, 0.9])
@@ -121,7 +137,11 @@ def adamw_by_hand(theta, g, t, m, v, mutant=""):
         g += 0.05 * theta
     m, v = 0.8 * m + 0.2 * g, 0.9 * v + 0.1 * g * g
     moved = 0.1 * m / (1 - 0.8**t) / (math.sqrt(v / (1 - 0.9**t)) + 0.01)
-    decay = {"an L2 penalty": 0, "lr left out": 0.05, "theta after the step": 0.1 * 0.05 * (1 - moved / theta)}
+    decay = {
+        "an L2 penalty": 0,
+        "lr left out": 0.05,
+        "theta after the step": 0.1 * 0.05 * (1 - moved / theta),
+    }
     return theta - moved - decay.get(mutant, 0.1 * 0.05) * theta, m, v
 
 
@@ -158,10 +178,14 @@ def test_by_hand(backend, name, dtype, tolerance):
     np.testing.assert_allclose(found, by_hand(rule, start), atol=tolerance("kernel", dtype))
 
 
-@pytest.mark.parametrize("name, mutant", [(name, wrong) for name, case in BY_HAND.items() for wrong in case[3]])
+@pytest.mark.parametrize(
+    "name, mutant", [(name, wrong) for name, case in BY_HAND.items() for wrong in case[3]]
+)
 def test_another_formula_is_seen(name, mutant, tolerance):
     _, rule, start, _ = BY_HAND[name]
-    assert np.abs(by_hand(rule, start) - by_hand(rule, start, mutant=mutant)).max() > 1000 * tolerance("kernel")
+    assert np.abs(
+        by_hand(rule, start) - by_hand(rule, start, mutant=mutant)
+    ).max() > 1000 * tolerance("kernel")
 
 
 @pytest.mark.parametrize(
@@ -181,7 +205,9 @@ def test_the_size_of_the_first_step(backend, make, moved):
 
 def test_adamw_without_decay_is_adam(backend):
     settings = (0.1, 0.8, 0.9, 0.01)
-    np.testing.assert_array_equal(stepped(AdamW(*settings, 0.0), backend), stepped(Adam(*settings), backend))
+    np.testing.assert_array_equal(
+        stepped(AdamW(*settings, 0.0), backend), stepped(Adam(*settings), backend)
+    )
 
 
 def test_weights_decay_where_there_is_no_gradient(backend, tolerance):
@@ -212,7 +238,9 @@ def test_an_optimiser_belongs_to_one_model():
     m = optimizer.vectors["m"]
     optimizer.start(mine)  # going on keeps the state
     assert optimizer.vectors["m"] is m
-    with pytest.raises(ValueError, match=r"this Adam already holds the state of another model.*make a new one"):
+    with pytest.raises(
+        ValueError, match=r"this Adam already holds the state of another model.*make a new one"
+    ):
         optimizer.start(parameters())
 
 
@@ -228,7 +256,10 @@ def test_an_optimiser_belongs_to_one_model():
         (lambda: Adam(eps=0), "eps is 0"),
         (lambda: SGD(momentum=1.0), "momentum is 1.0"),
         *((lambda kind=kind: kind(0), "lr is 0") for kind in (Adadelta, Adagrad, AdamW, RMSProp)),
-        *((lambda kind=kind: kind(eps=0.0), "eps is 0.0") for kind in (Adadelta, Adagrad, AdamW, RMSProp)),
+        *(
+            (lambda kind=kind: kind(eps=0.0), "eps is 0.0")
+            for kind in (Adadelta, Adagrad, AdamW, RMSProp)
+        ),
         *((lambda kind=kind: kind(rho=1), "rho is 1") for kind in (Adadelta, RMSProp)),
         (lambda: Adagrad(initial=-0.1), "initial is -0.1"),
         (lambda: AdamW(weight_decay=-1e-2), "weight_decay is -0.01"),
@@ -247,14 +278,18 @@ def test_numbers_that_float32_cannot_hold(kind):
     names = {"lr", "eps", "initial", "weight_decay"} & inspect.signature(kind).parameters.keys()
     for name in names:
         for value in (1e-46, 1e39):
-            words = re.escape(f"{name} is {value}, but float32 reaches from 1.4e-45 to 3.4e+38: stay there")
+            words = re.escape(
+                f"{name} is {value}, but float32 reaches from 1.4e-45 to 3.4e+38: stay there"
+            )
             with pytest.raises(ValueError, match=words):
                 kind(**{name: value})
         assert getattr(kind(**{name: 1.5e-45}), name) == 1.5e-45
 
 
 def test_a_class_is_no_learning_rate():
-    with pytest.raises(TypeError, match=r"the learning rate is the class Cosine, but an object.*Cosine\(\.\.\.\)"):
+    with pytest.raises(
+        TypeError, match=r"the learning rate is the class Cosine, but an object.*Cosine\(\.\.\.\)"
+    ):
         Adam(sa.schedules.Cosine)
 
 
@@ -268,7 +303,9 @@ def two_steps(t, s):
 
 @pytest.mark.parametrize("lr", [no_step, two_steps])
 def test_a_function_that_does_not_take_the_step_is_no_learning_rate(lr):
-    with pytest.raises(TypeError, match=r"the learning rate is <function .*, but a number, or a function of the"):
+    with pytest.raises(
+        TypeError, match=r"the learning rate is <function .*, but a number, or a function of the"
+    ):
         Adam(lr)
 
 
@@ -306,7 +343,14 @@ KNOBS = [
             (Adagrad, {"lr": 0.01001}, {"initial": 0.1}, {"eps": 1e-5}),
             (Adadelta, {"lr": 1.001}, {"rho": 0.951}, {"eps": 1.001e-6}),
             (RMSProp, {"lr": 1.001e-3}, {"rho": 0.901}, {"eps": 1e-5}),
-            (AdamW, {"lr": 1.001e-3}, {"beta1": 0.901}, {"beta2": 0.99}, {"eps": 1e-5}, {"weight_decay": 0.011}),
+            (
+                AdamW,
+                {"lr": 1.001e-3},
+                {"beta1": 0.901},
+                {"beta2": 0.99},
+                {"eps": 1e-5},
+                {"weight_decay": 0.011},
+            ),
         ]
         for knob in knobs
     ),
@@ -325,7 +369,9 @@ def last_loss(**knobs):
     model.build((3, 3, 1), dtype="float64", seed=k["weights"])
     pixels = np.random.default_rng(0).integers(0, 256, (20, 3, 3, 1)).astype(np.uint8)
     data = sa.Images(pixels, binarize=k["binarize"])
-    history = sa.fit(model, data, k["optimizer"](), epochs=3, batch_size=k["batch_size"], seed=k["seed"])
+    history = sa.fit(
+        model, data, k["optimizer"](), epochs=3, batch_size=k["batch_size"], seed=k["seed"]
+    )
     return history["train_loss"][-1]
 
 

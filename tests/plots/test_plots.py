@@ -14,7 +14,18 @@ from scratchae.training.fit import History
 
 TITLE = "strokes (generated): test images, reconstructed"
 NOTE = "convolutional VAE, 20 latent dimensions, binarised pixels, beta = 0.25, interrupted after 10 epochs"
-NAMES = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")
+NAMES = (
+    "T-shirt/top",
+    "Trouser",
+    "Pullover",
+    "Dress",
+    "Coat",
+    "Sandal",
+    "Shirt",
+    "Sneaker",
+    "Bag",
+    "Ankle boot",
+)
 
 
 @pytest.fixture(autouse=True)
@@ -41,7 +52,12 @@ def records(n, *parts, scale=100.0):
     for epoch in range(1, n + 1):
         terms = {part: scale / epoch * (part != "penalty") for part in parts}
         rows.append(
-            {"epoch": epoch, "train_loss": 2 * scale / epoch, "test_loss": 2 * scale / epoch, "seconds": 1.0}
+            {
+                "epoch": epoch,
+                "train_loss": 2 * scale / epoch,
+                "test_loss": 2 * scale / epoch,
+                "seconds": 1.0,
+            }
         )
         rows[-1] |= {f"train_{part}": value for part, value in terms.items()} | terms
     return rows
@@ -53,12 +69,16 @@ def every_figure(title=TITLE, note=NOTE):
     return {
         "grid": plots.image_grid(images(60), title, note),
         "pairs": plots.image_pairs(images(25), images(25), title, note),
-        "rows": plots.image_rows({"clean": images(15), "noisy": images(15), "denoised": images(15)}, title, note),
+        "rows": plots.image_rows(
+            {"clean": images(15), "noisy": images(15), "denoised": images(15)}, title, note
+        ),
         "activity": plots.code_activity({"plain": codes, "sparse": codes / 2}, title, note),
         "series": plots.series_scores(
             codes[:, 0], codes[:, 1], codes[:, 0] ** 2, 2.0, [("flat", -1.0, 1.0)], title, note
         ),
-        "windows": plots.window_pairs({str(i): (codes[i], codes[i]) for i in range(5)}, np.arange(2), title, note),
+        "windows": plots.window_pairs(
+            {str(i): (codes[i], codes[i]) for i in range(5)}, np.arange(2), title, note
+        ),
         "long curves": plots.loss_curves(records(100, "reconstruction", "kl"), title, note),
         "manifold": plots.manifold(images(21**2), title, note),
         "curves": plots.loss_curves(records(10, "reconstruction", "kl", "penalty"), title, note),
@@ -84,7 +104,10 @@ def test_a_title_is_no_formula():
 
 
 def test_a_long_title_and_note_are_made_smaller():
-    long, short = plots.image_grid(images(10), 3 * TITLE, 3 * NOTE), plots.image_grid(images(10), TITLE, "note")
+    long, short = (
+        plots.image_grid(images(10), 3 * TITLE, 3 * NOTE),
+        plots.image_grid(images(10), TITLE, "note"),
+    )
     assert not clipped(long)
     assert [text.get_size() for text in short.texts] == [12, 8.5]
     assert all(a.get_size() < b.get_size() for a, b in zip(long.texts, short.texts, strict=True))
@@ -115,7 +138,10 @@ def test_pairs_stand_one_above_the_other():
     shown = axes.images[0].get_array()
     for y, word in zip(axes.get_yticks(), axes.get_yticklabels(), strict=True):
         assert np.all(shown[int(y), [0, 36]] == (word.get_text() == "reconstruction"))
-    assert [word.get_text() for word in axes.get_yticklabels()] == 2 * ["original", "reconstruction"]
+    assert [word.get_text() for word in axes.get_yticklabels()] == 2 * [
+        "original",
+        "reconstruction",
+    ]
 
 
 def test_labels_of_classes_do_not_overlap():
@@ -142,7 +168,9 @@ def test_the_ticks_of_the_manifold_tell_the_codes(axis):
     axes = figure.axes[0]
     shown = axes.images[0].get_array()
     ticks = (
-        (axes.get_xticks(), axes.get_xticklabels()) if axis == 0 else (axes.get_yticks(), axes.get_yticklabels())
+        (axes.get_xticks(), axes.get_xticklabels())
+        if axis == 0
+        else (axes.get_yticks(), axes.get_yticklabels())
     )
     for at, word in zip(*ticks, strict=True):
         value = shown[0, int(at)] if axis == 0 else shown[int(at), 0]
@@ -176,7 +204,9 @@ def test_points_have_the_colour_that_the_legend_gives_their_class():
     points, *proxies = figure.axes[0].collections
     colour = {proxy.get_label(): tuple(proxy.get_facecolor()[0][:3]) for proxy in proxies}
     assert [colour[NAMES[k]] for k in labels] == [tuple(c[:3]) for c in points.get_facecolor()]
-    assert [text.get_text() for text in figure.legends[0].get_texts()] == [NAMES[k] for k in (0, 3, 9)]
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == [
+        NAMES[k] for k in (0, 3, 9)
+    ]
 
 
 def test_files(tmp_path):
@@ -201,21 +231,54 @@ def test_files(tmp_path):
 @pytest.mark.parametrize(
     ("draw", "words"),
     [
-        (lambda: plots.image_grid(np.zeros((4, 28, 28)), ""), r"shape \(4, 28, 28\).*\(N, height, width, 1\)"),
+        (
+            lambda: plots.image_grid(np.zeros((4, 28, 28)), ""),
+            r"shape \(4, 28, 28\).*\(N, height, width, 1\)",
+        ),
         (lambda: plots.image_grid(images(0), ""), r"shape \(0, 28, 28, 1\)"),
         (lambda: plots.image_pairs(images(0), images(0), ""), r"shape \(0, 28, 28, 1\)"),
-        (lambda: plots.image_pairs(images(3), images(2), ""), r"\(3, 28, 28, 1\).*\(2, 28, 28, 1\).*one shape"),
+        (
+            lambda: plots.image_pairs(images(3), images(2), ""),
+            r"\(3, 28, 28, 1\).*\(2, 28, 28, 1\).*one shape",
+        ),
         (lambda: plots.manifold(images(5), ""), "5 images.*square number"),
         (lambda: plots.loss_curves([], ""), "no records.*train"),
-        (lambda: plots.latent_scatter(np.zeros((4, 3)), np.zeros(4, int), NAMES, ""), r"shape \(4, 3\).*\(N, 2\)"),
-        (lambda: plots.loss_curves([{"epoch": 1, "test_loss": 1.0}], ""), "record 0 is .* epoch and train_loss"),
-        (lambda: plots.loss_curves([*records(1), {"train_loss": 1.0}], ""), "record 1 is .* epoch and train_loss"),
-        (lambda: plots.loss_curves([3.0, 2.0], ""), "record 0 is 3.0, .* the history that fit returns"),
-        (lambda: plots.latent_scatter(np.zeros((2, 2)), np.array([0, 10]), NAMES, ""), "from 0 to 10.*0 to 9"),
-        (lambda: plots.latent_scatter(np.zeros((0, 2)), [], NAMES, ""), r"\(0, 2\) .* labels \(0,\).*at least 1"),
-        (lambda: plots.latent_scatter(np.zeros((2, 2)), [[0], [1]], NAMES, ""), r"labels \(2, 1\)"),
-        (lambda: plots.latent_scatter(np.zeros((2, 2)), [0.0, 1.0], NAMES, ""), "float64.*whole numbers"),
-        (lambda: plots.latent_scatter(np.zeros((2, 2)), [0, 3], NAMES[:3], ""), "up to 3, but there are 3 names"),
+        (
+            lambda: plots.latent_scatter(np.zeros((4, 3)), np.zeros(4, int), NAMES, ""),
+            r"shape \(4, 3\).*\(N, 2\)",
+        ),
+        (
+            lambda: plots.loss_curves([{"epoch": 1, "test_loss": 1.0}], ""),
+            "record 0 is .* epoch and train_loss",
+        ),
+        (
+            lambda: plots.loss_curves([*records(1), {"train_loss": 1.0}], ""),
+            "record 1 is .* epoch and train_loss",
+        ),
+        (
+            lambda: plots.loss_curves([3.0, 2.0], ""),
+            "record 0 is 3.0, .* the history that fit returns",
+        ),
+        (
+            lambda: plots.latent_scatter(np.zeros((2, 2)), np.array([0, 10]), NAMES, ""),
+            "from 0 to 10.*0 to 9",
+        ),
+        (
+            lambda: plots.latent_scatter(np.zeros((0, 2)), [], NAMES, ""),
+            r"\(0, 2\) .* labels \(0,\).*at least 1",
+        ),
+        (
+            lambda: plots.latent_scatter(np.zeros((2, 2)), [[0], [1]], NAMES, ""),
+            r"labels \(2, 1\)",
+        ),
+        (
+            lambda: plots.latent_scatter(np.zeros((2, 2)), [0.0, 1.0], NAMES, ""),
+            "float64.*whole numbers",
+        ),
+        (
+            lambda: plots.latent_scatter(np.zeros((2, 2)), [0, 3], NAMES[:3], ""),
+            "up to 3, but there are 3 names",
+        ),
         (lambda: plots.write_gif([], "all.gif"), "no figures.*give one"),
     ],
 )
@@ -231,17 +294,23 @@ def test_matplotlib_is_imported_late():
 
 @pytest.mark.parametrize(("epochs", "marker"), [(30, "o"), (31, "")])
 def test_curves_are_those_of_their_columns(epochs, marker):
-    rows = [{"epoch": n, "train_loss": 3.0 * n, "test_loss": 5.0 * n} for n in range(1, epochs + 1)]
+    rows = [
+        {"epoch": n, "train_loss": 3.0 * n, "test_loss": 5.0 * n} for n in range(1, epochs + 1)
+    ]
     axes = plots.loss_curves(rows, TITLE).axes[0]
     named = plots.loss_curves(rows, TITLE, lines=("training", "held-out week")).axes[0]
-    assert [text.get_text() for text in named.get_legend().get_texts()] == ["training", "held-out week"]
+    assert [text.get_text() for text in named.get_legend().get_texts()] == [
+        "training",
+        "held-out week",
+    ]
     for line, (word, factor) in zip(axes.lines, {"training": 3, "test": 5}.items(), strict=True):
         assert line.get_label() == word and line.get_marker() == marker
         assert np.array_equal(line.get_ydata(), factor * np.arange(1, epochs + 1))
 
 
 @pytest.mark.parametrize(
-    "draw", [plots.image_grid, plots.manifold, lambda x, title: plots.image_pairs(x / 255, x, title)]
+    "draw",
+    [plots.image_grid, plots.manifold, lambda x, title: plots.image_pairs(x / 255, x, title)],
 )
 def test_raw_pixels_are_refused_and_their_values_drawn(draw):
     source = Images(np.full((4, 5, 5, 1), 255, np.uint8))
@@ -254,17 +323,21 @@ def test_curves_take_the_history_itself():
     history = History()
     history.records = records(3, "reconstruction", "kl")
     for axes, same in zip(
-        plots.loss_curves(history, TITLE).axes, plots.loss_curves(history.records, TITLE).axes, strict=True
+        plots.loss_curves(history, TITLE).axes,
+        plots.loss_curves(history.records, TITLE).axes,
+        strict=True,
     ):
         assert all(
-            np.array_equal(a.get_xydata(), b.get_xydata()) for a, b in zip(axes.lines, same.lines, strict=True)
+            np.array_equal(a.get_xydata(), b.get_xydata())
+            for a, b in zip(axes.lines, same.lines, strict=True)
         )
 
 
 @pytest.mark.parametrize("held", [range(1, 3), range(3, 6), [5]])
 def test_a_term_is_drawn_in_the_epochs_that_have_it(held):
     rows = [
-        {"epoch": n, "train_loss": 3.0 * n} | ({"test_loss": 5.0 * n} if n in held else {}) for n in range(1, 6)
+        {"epoch": n, "train_loss": 3.0 * n} | ({"test_loss": 5.0 * n} if n in held else {})
+        for n in range(1, 6)
     ]
     train, test = plots.loss_curves(rows, TITLE).axes[0].lines
     assert np.array_equal(train.get_xydata(), [(n, 3 * n) for n in range(1, 6)])

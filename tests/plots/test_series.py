@@ -36,7 +36,9 @@ def figures():
         "errors": plots.window_pairs(
             pairs(), np.arange(140), TITLE, NOTE, ("sample", "scaled by the training beats")
         ),
-        "histogram": plots.score_histogram(known, s, y, 0.03, TITLE, NOTE, "absolute error per sample"),
+        "histogram": plots.score_histogram(
+            known, s, y, 0.03, TITLE, NOTE, "absolute error per sample"
+        ),
         "linear": plots.score_histogram(known - 0.1, s, y, 0.03, TITLE, NOTE),
         "roc": plots.roc_curve(s, y, 0.03, TITLE, NOTE),
     }
@@ -54,13 +56,17 @@ def test_the_error_is_filled_between_series_and_reconstruction():
     figure = plots.window_pairs(pairs(), np.arange(140), TITLE)
     for axes, (title, (x, z)) in zip(figure.axes, pairs().items(), strict=True):
         original, reconstruction = axes.lines
-        assert np.array_equal(original.get_ydata(), x) and np.array_equal(reconstruction.get_ydata(), z)
+        assert np.array_equal(original.get_ydata(), x) and np.array_equal(
+            reconstruction.get_ydata(), z
+        )
         filled = axes.collections[0].get_paths()[0].vertices[:, 1]
         assert filled.min() == x.min() and filled.max() == z.max()
         assert axes.get_title() == title
 
 
-@pytest.mark.parametrize("lines", [("original", "reconstruction"), ("component", "part in the span")])
+@pytest.mark.parametrize(
+    "lines", [("original", "reconstruction"), ("component", "part in the span")]
+)
 def test_the_two_lines_have_names(lines):
     given = {} if lines[0] == "original" else {"lines": lines}
     figure = plots.window_pairs(pairs(), np.arange(140), TITLE, **given)
@@ -107,7 +113,9 @@ def test_the_histograms_axis_has_three_ticks_at_least(low, high, scale):
     figure.canvas.draw()
     axes = figure.axes[0]
     left, right = axes.get_xlim()
-    words = [t.label1.get_text() for t in axes.xaxis.get_major_ticks() if left <= t.get_loc() <= right]
+    words = [
+        t.label1.get_text() for t in axes.xaxis.get_major_ticks() if left <= t.get_loc() <= right
+    ]
     assert axes.get_xscale() == scale and len(words) >= 3 and all(words)
 
 
@@ -124,11 +132,16 @@ def test_masks_are_refused(place):
             plots.roc_curve(*given[1:], 0.03, TITLE)
 
 
-@pytest.mark.parametrize(("bad", "words"), [(np.nan, "nan at index 7"), (np.inf, "inf at index"), ("no", "<U")])
+@pytest.mark.parametrize(
+    ("bad", "words"), [(np.nan, "nan at index 7"), (np.inf, "inf at index"), ("no", "<U")]
+)
 def test_what_cannot_be_drawn_is_refused(bad, words):
     known, s, y = case()
     spoilt = np.array([*s[:7], bad, *s[8:]])
-    for what, given in {"the known scores": (spoilt, s, y), "the scores": (known, spoilt, y)}.items():
+    for what, given in {
+        "the known scores": (spoilt, s, y),
+        "the scores": (known, spoilt, y),
+    }.items():
         with pytest.raises(ValueError, match=f"^{what} (is|are) {words}"):
             plots.score_histogram(*given, 0.03, TITLE)
     with pytest.raises(ValueError, match="is_anomaly holds"):
@@ -178,7 +191,9 @@ def test_a_threshold_is_a_number(threshold):
         lambda: plots.roc_curve(s, y, threshold, TITLE),
         lambda: plots.series_scores(s, s, s, threshold, [], TITLE),
     ):
-        with pytest.raises(ValueError, match=f"threshold is {threshold}, but a number is expected"):
+        with pytest.raises(
+            ValueError, match=f"threshold is {threshold}, but a number is expected"
+        ):
             draw()
 
 
@@ -204,7 +219,9 @@ def test_the_roc_curve_agrees_with_the_report(ties):
     assert np.trapezoid(height, x) == pytest.approx(truth.auc)
     assert curve.get_label() == f"the detector, AUC {truth.auc:.4f}"
     hit, alarm = truth.recall["anomaly"], 1 - truth.recall["normal"]
-    assert point.get_xdata()[0] == pytest.approx(alarm) and point.get_ydata()[0] == pytest.approx(hit)
+    assert point.get_xdata()[0] == pytest.approx(alarm) and point.get_ydata()[0] == pytest.approx(
+        hit
+    )
     assert np.isclose(x, alarm)[np.isclose(height, hit)].any()
     assert point.get_label() == f"threshold 0.03: finds {hit:.1%},\nfalse alarms {alarm:.1%}"
 
@@ -216,13 +233,19 @@ def test_the_roc_curve_agrees_with_the_report(ties):
             lambda: plots.score_histogram(np.zeros(0), np.ones(3), np.ones(3, bool), 1.0, ""),
             r"known scores.*\(0,\)",
         ),
-        (lambda: plots.score_histogram(np.ones((3, 2)), np.ones(3), np.ones(3, bool), 1.0, ""), r"known.*\(3, 2\)"),
+        (
+            lambda: plots.score_histogram(np.ones((3, 2)), np.ones(3), np.ones(3, bool), 1.0, ""),
+            r"known.*\(3, 2\)",
+        ),
         (
             lambda: plots.score_histogram(np.ones(3), np.ones(3), np.ones(2, bool), 1.0, ""),
             r"3 scores.*shape \(2,\)",
         ),
         (lambda: plots.roc_curve(np.ones(3), np.ones(3, bool), 1.0, ""), "3 anomalies among 3"),
-        (lambda: plots.roc_curve(np.ones((3, 1)), np.ones((3, 1), bool), 1.0, ""), r"shape \(3, 1\)"),
+        (
+            lambda: plots.roc_curve(np.ones((3, 1)), np.ones((3, 1), bool), 1.0, ""),
+            r"shape \(3, 1\)",
+        ),
     ],
 )
 def test_errors_are_sentences(draw, words):
@@ -233,11 +256,17 @@ def test_errors_are_sentences(draw, words):
 def test_a_series_is_marked_above_the_threshold_and_shaded_where_it_is_wrong():
     t, x = np.arange(6) / 2, np.arange(6.0)
     scores = np.array([0, 3, 1, 2.5, 2, 9])
-    upper, lower = plots.series_scores(t, x, scores, 2.0, [("flat", 0.5, 1.5), ("dip", 2, 2.5)], TITLE).axes
+    upper, lower = plots.series_scores(
+        t, x, scores, 2.0, [("flat", 0.5, 1.5), ("dip", 2, 2.5)], TITLE
+    ).axes
     line, marks = upper.lines
     assert np.array_equal(line.get_xydata(), np.stack([t, x], axis=1))
-    assert np.array_equal(marks.get_xydata(), np.stack([t, x], axis=1)[[1, 3, 5]])  # above, not at, the threshold
-    assert np.array_equal(lower.lines[0].get_ydata(), scores) and set(lower.lines[1].get_ydata()) == {2.0}
+    assert np.array_equal(
+        marks.get_xydata(), np.stack([t, x], axis=1)[[1, 3, 5]]
+    )  # above, not at, the threshold
+    assert np.array_equal(lower.lines[0].get_ydata(), scores) and set(
+        lower.lines[1].get_ydata()
+    ) == {2.0}
     for axes in (upper, lower):
         assert [(p.get_x(), p.get_width()) for p in axes.patches] == [(0.5, 1.0), (2, 0.5)]
     assert [text.get_text() for text in upper.texts] == ["flat", "dip"]
@@ -248,7 +277,11 @@ def test_the_legend_of_a_series_covers_nothing():
     figure = plots.series_scores(t, t, t, 50.0, [("flat", 0, 60)], TITLE)
     figure.canvas.draw()
     (legend,) = figure.legends
-    assert [text.get_text() for text in legend.get_texts()] == ["series", "above the threshold", "threshold 50"]
+    assert [text.get_text() for text in legend.get_texts()] == [
+        "series",
+        "above the threshold",
+        "threshold 50",
+    ]
     assert all(axes.get_legend() is None for axes in figure.axes)
     lowest = min(axes.get_tightbbox().y0 for axes in figure.axes)
     assert legend.get_window_extent().y1 <= lowest
@@ -268,7 +301,9 @@ def test_the_legend_of_a_series_covers_nothing():
 )
 def test_the_panel_of_scores_begins_at_zero_where_none_is_below(scores, threshold, from_zero):
     scores = np.array(scores, np.float64)
-    bottom, top = plots.series_scores(np.arange(3), scores, scores, threshold, [], TITLE).axes[1].get_ylim()
+    bottom, top = (
+        plots.series_scores(np.arange(3), scores, scores, threshold, [], TITLE).axes[1].get_ylim()
+    )
     finite = [v for v in (*scores, threshold) if np.isfinite(v)]
     assert bottom < top and bottom <= min(finite) and top >= max(finite)
     assert (bottom == 0) == from_zero
@@ -292,7 +327,8 @@ def test_events_are_in_the_units_of_the_series(dates):
     x, days = np.arange(9.0), np.datetime64("2024-01-01") + np.arange(9)
     t, other = (days, x) if dates else (x, days)
     with pytest.raises(
-        ValueError, match=f"'flat' runs from {other[2]} to .*but t is {t.dtype.name[:5]}.*in its units"
+        ValueError,
+        match=f"'flat' runs from {other[2]} to .*but t is {t.dtype.name[:5]}.*in its units",
     ):
         plots.series_scores(t, x, x, 5.0, [("flat", other[2], other[6])], TITLE)
 

@@ -21,7 +21,10 @@ def no_pyplot(monkeypatch):
 def case(words=("contractive", "plain"), n=40):
     """Points (n, 3), and for each word orthonormal planes and angles of their own."""
     rng = np.random.default_rng(0)
-    planes = {w: (np.linalg.qr(rng.normal(size=(n, 3, 2)))[0].swapaxes(1, 2), 90 * rng.random(n)) for w in words}
+    planes = {
+        w: (np.linalg.qr(rng.normal(size=(n, 3, 2)))[0].swapaxes(1, 2), 90 * rng.random(n))
+        for w in words
+    }
     return rng.normal(size=(n, 3)), planes
 
 
@@ -33,7 +36,10 @@ def falling(n=20, r=3, seed=0):
 def test_titles_and_nothing_clipped(words):
     x, planes = case(words)
     values = {word: falling(r=300, seed=i) for i, word in enumerate(words[:2])}
-    for figure in (plots.tangent_planes(x, planes, [0, 5], TITLE, NOTE), plots.spectra(values, 15, TITLE, NOTE)):
+    for figure in (
+        plots.tangent_planes(x, planes, [0, 5], TITLE, NOTE),
+        plots.spectra(values, 15, TITLE, NOTE),
+    ):
         assert [text.get_text() for text in figure.texts] == [TITLE, NOTE]
         figure.canvas.draw()
         box, (width, height) = figure.get_tightbbox(), figure.get_size_inches()
@@ -53,7 +59,9 @@ def test_points_are_coloured_by_their_angle_and_arrows_lie_in_the_plane():
         np.testing.assert_array_equal(points.get_array(), angle)
         assert points.get_clim() == (0, 90)
         length = tangents.ARROW * np.ptp(x, axis=0).max()
-        ends = [np.array([tip - start for tip, start in arrow._segments3d[:3]]) for arrow in arrows]
+        ends = [
+            np.array([tip - start for tip, start in arrow._segments3d[:3]]) for arrow in arrows
+        ]
         for drawn, v in zip(ends, (V[rows, 0], -V[rows, 0], V[rows, 1], -V[rows, 1]), strict=True):
             np.testing.assert_allclose(drawn, length * v, atol=1e-9)
         starts = [start for _, start in arrows[0]._segments3d[:3]]
@@ -63,7 +71,9 @@ def test_points_are_coloured_by_their_angle_and_arrows_lie_in_the_plane():
 def test_the_spectra_are_means_and_shares():
     s = np.array([[2.0, 1.0, 0.0], [4.0, 2.0, 2.0]])
     left, right = plots.spectra({"contractive": s, "plain": 2 * s}, 2, TITLE).axes
-    assert np.allclose(left.lines[0].get_ydata(), [3, 1.5, 1]) and np.allclose(left.lines[1].get_ydata(), [6, 3, 2])
+    assert np.allclose(left.lines[0].get_ydata(), [3, 1.5, 1]) and np.allclose(
+        left.lines[1].get_ydata(), [6, 3, 2]
+    )
     for line in right.lines[:2]:  # of 5 and of 24
         assert np.allclose(line.get_ydata(), [(4 / 5 + 16 / 24) / 2, (1 + 20 / 24) / 2, 1])
     for axes in (left, right):

@@ -28,7 +28,10 @@ def draws():
         "loss_curves": lambda: (plots.loss_curves(rows, d, d, d, (d, d)), 4),
         "score_histogram": lambda: (plots.score_histogram(x, x, y, 2.0, d, d, d), 1),
         "latent_scatter": lambda: (plots.latent_scatter(z, [0, 0, 1, 1], [d, d], d, d), 4),
-        "series_scores": lambda: (plots.series_scores(x, x, x, 2.0, [(d, 1, 2)], d, d, (d, d, d)), 4),
+        "series_scores": lambda: (
+            plots.series_scores(x, x, x, 2.0, [(d, 1, 2)], d, d, (d, d, d)),
+            4,
+        ),
         "window_pairs": lambda: (plots.window_pairs({d: (x, x)}, x, d, d, (d, d), (d, d)), 5),
         "tangent_planes": lambda: (plots.tangent_planes(np.eye(4)[:, :3], planes, [0], d, d), 1),
         "spectra": lambda: (plots.spectra({d: z}, 1, d, d), 1),

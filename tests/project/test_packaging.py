@@ -16,13 +16,25 @@ from scratchae.kernels.bernoulli import _bernoulli_nll
 from scratchae.kernels.machine.compile import EDITION, jit
 
 ROOT = Path(__file__).resolve().parents[2]
-HEAVY = ("matplotlib", "tqdm", "safetensors", "pooch", "torch", "cupy", "threadpoolctl", "requests", "PIL")
+HEAVY = (
+    "matplotlib",
+    "tqdm",
+    "safetensors",
+    "pooch",
+    "torch",
+    "cupy",
+    "threadpoolctl",
+    "requests",
+    "PIL",
+)
 
 
 def python(code, path, cwd):
     """Run code in a new interpreter that finds packages in path first -> (exit status, stdout, stderr)."""
     environment = os.environ | {"PYTHONPATH": str(path), "PYTHONDONTWRITEBYTECODE": "1"}
-    done = subprocess.run([sys.executable, "-c", code], cwd=cwd, env=environment, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=cwd, env=environment, capture_output=True, text=True
+    )
     return done.returncode, done.stdout.strip(), done.stderr.strip()
 
 
@@ -34,9 +46,7 @@ def test_the_name_kernels_is_refused(tmp_path):
 
 
 def test_a_checkout_works_uninstalled(tmp_path):
-    code = (
-        "import scratchae.kernels.philox as p; from scratchae import kernels; print(p.__name__, kernels.__file__)"
-    )
+    code = "import scratchae.kernels.philox as p; from scratchae import kernels; print(p.__name__, kernels.__file__)"
     status, told, said = python(code, ROOT, tmp_path)
     assert status == 0, said
     name, file = told.split()
@@ -46,14 +56,18 @@ def test_a_checkout_works_uninstalled(tmp_path):
 
 def heavy(code, path, cwd):
     """The heavy packages that are in memory after that code."""
-    status, told, said = python(f"{code}; import sys; print(*[m for m in {HEAVY} if m in sys.modules])", path, cwd)
+    status, told, said = python(
+        f"{code}; import sys; print(*[m for m in {HEAVY} if m in sys.modules])", path, cwd
+    )
     assert status == 0, said
     return told.split()
 
 
 def test_import_is_light(tmp_path):
     assert heavy("import scratchae", ROOT, tmp_path) == []
-    assert heavy("import scratchae, tqdm", ROOT, tmp_path) == ["tqdm"]  # the check sees what is there
+    assert heavy("import scratchae, tqdm", ROOT, tmp_path) == [
+        "tqdm"
+    ]  # the check sees what is there
 
 
 def built_wheel(folder):
@@ -63,9 +77,22 @@ def built_wheel(folder):
     for name in ("setup.py", "pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, tree)
     for name in ("kernels", "scratchae"):
-        shutil.copytree(ROOT / name, tree / name, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
-    pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--no-index"]
-    done = subprocess.run([*pip, "--wheel-dir", folder, tree], cwd=folder, capture_output=True, text=True)
+        shutil.copytree(
+            ROOT / name, tree / name, symlinks=True, ignore=shutil.ignore_patterns("__pycache__")
+        )
+    pip = [
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "--quiet",
+        "--no-deps",
+        "--no-build-isolation",
+        "--no-index",
+    ]
+    done = subprocess.run(
+        [*pip, "--wheel-dir", folder, tree], cwd=folder, capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stderr
     (wheel,) = folder.glob("scratchae-*.whl")
     return wheel
@@ -77,7 +104,11 @@ def why_no_wheel():
     if find_spec("pip") is None or find_spec("setuptools") is None:
         return "needs pip and setuptools in this environment"
     found = metadata.version("setuptools")
-    return f"needs setuptools >= {needed}, found {found}" if int(found.split(".")[0]) < needed else None
+    return (
+        f"needs setuptools >= {needed}, found {found}"
+        if int(found.split(".")[0]) < needed
+        else None
+    )
 
 
 def test_a_wheel_holds_the_kernels_once_and_works(tmp_path):
@@ -89,7 +120,10 @@ def test_a_wheel_holds_the_kernels_once_and_works(tmp_path):
         wheel.extractall(unzipped)
     modules = [path.relative_to(ROOT).as_posix() for path in (ROOT / "scratchae").rglob("*.py")]
     modules = [name for name in modules if not name.startswith("scratchae/kernels/")]
-    modules += [f"scratchae/{path.relative_to(ROOT).as_posix()}" for path in (ROOT / "kernels").rglob("*.py")]
+    modules += [
+        f"scratchae/{path.relative_to(ROOT).as_posix()}"
+        for path in (ROOT / "kernels").rglob("*.py")
+    ]
     assert sorted(n for n in names if n.endswith(".py")) == sorted(modules)
     assert [n for n in names if n.endswith("philox.py")] == ["scratchae/kernels/philox.py"]
     assert "scratchae/py.typed" in names
@@ -114,7 +148,9 @@ def test_kernels_are_cached_where_that_is_possible(monkeypatch):
     """The fallback is only that: a kernel of a file asks for its cache first."""
     asked = []
     monkeypatch.setattr(
-        numba, "njit", lambda **options: asked.append(options["cache"]) or (lambda function: function)
+        numba,
+        "njit",
+        lambda **options: asked.append(options["cache"]) or (lambda function: function),
     )
     jit(lambda: None)
     assert asked == [True]
@@ -124,7 +160,9 @@ def test_every_file_of_the_kernels_is_part_of_a_loops_name_in_the_cache(tmp_path
     """Numba looks at the age of a loop's own file only; the name changes with the content of all of them."""
     assert _bernoulli_nll.py_func.__qualname__ == f"_bernoulli_nll_{EDITION}"
     tree = tmp_path / "scratchae"
-    shutil.copytree(ROOT / "kernels", tree / "kernels", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(
+        ROOT / "kernels", tree / "kernels", ignore=shutil.ignore_patterns("__pycache__")
+    )
     (tree / "__init__.py").write_text("")
     code = "from scratchae.kernels.machine.compile import EDITION; print(EDITION)"
     same = python(code, tmp_path, tmp_path)

@@ -30,11 +30,26 @@ FLOORS = (
     {"gradcheck"},
     {"__init__"},
 )
-BY_PROTOCOL = {"datasets", "optim", "execution", "evaluation", "training"}  # they know no model by name
+BY_PROTOCOL = {
+    "datasets",
+    "optim",
+    "execution",
+    "evaluation",
+    "training",
+}  # they know no model by name
 UNKNOWN_TO_THEM = set().union(*FLOORS[2:7], {"saving"})  # initial weights up to models, files
-CUTS_MODELS = "scratchae/training/pretraining.py"  # into stages, so it knows what a model is made of
-LOOPS_ALONE = {"kernels/machine/product.py", "kernels/taps.py"}  # parts of kernels that are defined elsewhere
-OPEN = {"numpy", "numba", "llvmlite"}  # what a module may import as it is imported; llvmlite is Numba's own
+CUTS_MODELS = (
+    "scratchae/training/pretraining.py"  # into stages, so it knows what a model is made of
+)
+LOOPS_ALONE = {
+    "kernels/machine/product.py",
+    "kernels/taps.py",
+}  # parts of kernels that are defined elsewhere
+OPEN = {
+    "numpy",
+    "numba",
+    "llvmlite",
+}  # what a module may import as it is imported; llvmlite is Numba's own
 LAZY = {"matplotlib", "tqdm", "threadpoolctl", "safetensors", "pooch", "requests", "PIL", "cupy"}
 SHAPE = re.compile(
     r"\b[Ss]hapes?\b|\bscalars?\b|\((?:\*?\w+(?: \w{1,2})*|\.\.\.),(?: ?(?:\*?\w+(?: \w{1,2})*|\.\.\.),?)*\)"
@@ -53,7 +68,9 @@ def sources(*folders):
 
 LIBRARY = sources("kernels", "scratchae")
 KERNELS = [name for name in LIBRARY if name.startswith("kernels/")]
-CUDA = sorted(f"kernels/{p.name}" for p in (ROOT / "kernels").glob("*.cu") if p.name != "device.cu")
+CUDA = sorted(
+    f"kernels/{p.name}" for p in (ROOT / "kernels").glob("*.cu") if p.name != "device.cu"
+)
 EVERYTHING = LIBRARY + sources("examples", "benchmarks", "tests")
 
 
@@ -138,9 +155,14 @@ def foreign_imports(name, source):
         if isinstance(node, ast.Call):
             words = [a.value for a in node.args if isinstance(a, ast.Constant)]
             called = getattr(node.func, "attr", getattr(node.func, "id", ""))
-            if called in ("import_module", "__import__", "find_spec") and set(words) & {"torch", "pickle"}:
+            if called in ("import_module", "__import__", "find_spec") and set(words) & {
+                "torch",
+                "pickle",
+            }:
                 offences.append(f"{name} imports {words[0]}")
-            if any(k.arg == "allow_pickle" and getattr(k.value, "value", 1) for k in node.keywords):
+            if any(
+                k.arg == "allow_pickle" and getattr(k.value, "value", 1) for k in node.keywords
+            ):
                 offences.append(f"{name} reads pickles")
     return offences
 
@@ -171,7 +193,11 @@ def defined_numbers(node):
 def loose_equations(name, source):
     """Numbers defined and not used, or used and not defined, by the innermost docstring that has any."""
     tree = ast.parse(source)
-    owners = [n for n in ast.walk(tree) if isinstance(n, (ast.ClassDef, ast.FunctionDef)) and defined_numbers(n)]
+    owners = [
+        n
+        for n in ast.walk(tree)
+        if isinstance(n, (ast.ClassDef, ast.FunctionDef)) and defined_numbers(n)
+    ]
     used = {owner: set() for owner in (tree, *owners)}
     for line, numbers in comment_numbers(source):
         around = [o for o in owners if o.lineno <= line <= o.end_lineno]
@@ -179,8 +205,14 @@ def loose_equations(name, source):
     offences = []
     for owner, numbers in used.items():
         where, defined = f"{name} {getattr(owner, 'name', '')}".strip(), defined_numbers(owner)
-        offences += [f"{where}: ({n}) is defined and no code line ends in it" for n in sorted(defined - numbers)]
-        offences += [f"{where}: ({n}) ends a code line and is not defined" for n in sorted(numbers - defined)]
+        offences += [
+            f"{where}: ({n}) is defined and no code line ends in it"
+            for n in sorted(defined - numbers)
+        ]
+        offences += [
+            f"{where}: ({n}) ends a code line and is not defined"
+            for n in sorted(numbers - defined)
+        ]
     return offences
 
 
@@ -190,11 +222,19 @@ def is_jit(function):
 
 def within(comments, functions):
     """The numbers of the comments in those functions."""
-    return set().union(*(n for line, n in comments if any(f.lineno <= line <= f.end_lineno for f in functions)))
+    return set().union(
+        *(n for line, n in comments if any(f.lineno <= line <= f.end_lineno for f in functions))
+    )
 
 
 def outside(comments, functions):
-    return set().union(*(n for line, n in comments if not any(f.lineno <= line <= f.end_lineno for f in functions)))
+    return set().union(
+        *(
+            n
+            for line, n in comments
+            if not any(f.lineno <= line <= f.end_lineno for f in functions)
+        )
+    )
 
 
 def launches(functions):
@@ -211,7 +251,9 @@ def uneven_cuda(name, source, cuda):
     found = [IN_COMMENT.finditer(f"#{text}") for text in re.findall(r"//(.*)", cuda)]
     spelled = {n for matches in found for m in matches for n in NUMBER.findall(m.group())}
     missing = plain ^ (spelled | within(comments, launches(functions)))
-    return [f"{name}: only one of the definition and CUDA has {sorted(missing)}"] if missing else []
+    return (
+        [f"{name}: only one of the definition and CUDA has {sorted(missing)}"] if missing else []
+    )
 
 
 def uneven_spellings(name, source):
@@ -221,12 +263,22 @@ def uneven_spellings(name, source):
 
     def numbers(function, seen):
         seen.add(function)
-        own = [n for line, n in comments if functions[function].lineno <= line <= functions[function].end_lineno]
-        called = {n.id for n in ast.walk(functions[function]) if isinstance(n, ast.Name)} & functions.keys() - seen
+        own = [
+            n
+            for line, n in comments
+            if functions[function].lineno <= line <= functions[function].end_lineno
+        ]
+        called = {
+            n.id for n in ast.walk(functions[function]) if isinstance(n, ast.Name)
+        } & functions.keys() - seen
         return set().union(*own, *(numbers(other, seen) for other in called))
 
     offences, loops, alone = [], [f for f in functions.values() if is_jit(f)], set()
-    for call in (n for n in ast.walk(tree) if isinstance(n, ast.Call) and getattr(n.func, "id", "") == "Kernel"):
+    for call in (
+        n
+        for n in ast.walk(tree)
+        if isinstance(n, ast.Call) and getattr(n.func, "id", "") == "Kernel"
+    ):
         pair = [a.id for a in call.args[:2] if isinstance(a, ast.Name) and a.id in functions]
         if len(pair) == 2 and numbers(pair[0], set()) != numbers(pair[1], set()):
             offences.append(f"{name}: {pair[0]} and {pair[1]} implement other equations")
@@ -296,7 +348,10 @@ def test_nothing_foreign_is_imported():
 
 
 def test_no_circle():
-    assert circles({m: {i for i, _ in imports(name, read(name))} for m, name in MODULES.items()}) == []
+    assert (
+        circles({m: {i for i, _ in imports(name, read(name))} for m, name in MODULES.items()})
+        == []
+    )
 
 
 def test_every_equation_is_defined_and_used():
@@ -329,15 +384,27 @@ TWO_EQUATIONS = '"""Doc.\n\n    a = b    (1) (2)\n    c = d    (3)\n"""\n'
 TWO_SPELLINGS = "def f(x):\n    x = 1  # (1)\n\n@jit\ndef _f(x):\n    x = 1  # (1)\n"
 OFFENDERS = {
     "up": (wrong_directions, "scratchae/layers/x.py", "from ..models import VAE"),
-    "up, in a function": (wrong_directions, "kernels/x.py", "def f():\n    from scratchae import backend"),
+    "up, in a function": (
+        wrong_directions,
+        "kernels/x.py",
+        "def f():\n    from scratchae import backend",
+    ),
     "sideways": (wrong_directions, "scratchae/latents/x.py", "from ..layers.base import Layer"),
     "to the roof": (wrong_directions, "scratchae/plots/curves.py", "from .. import VAE"),
-    "no protocol": (wrong_directions, "scratchae/execution/threads.py", "import scratchae.models.vae"),
+    "no protocol": (
+        wrong_directions,
+        "scratchae/execution/threads.py",
+        "import scratchae.models.vae",
+    ),
     "no floor": (wrong_directions, "scratchae/cellar.py", ""),
     "torch": (foreign_imports, "scratchae/x.py", "def f():\n    import torch.nn"),
     "torch by name": (foreign_imports, "scratchae/x.py", "torch = import_module('torch')"),
     "eager": (foreign_imports, "scratchae/x.py", "import matplotlib.pyplot as plt"),
-    "eager, in a class": (foreign_imports, "scratchae/x.py", "class A:\n    from tqdm import tqdm"),
+    "eager, in a class": (
+        foreign_imports,
+        "scratchae/x.py",
+        "class A:\n    from tqdm import tqdm",
+    ),
     "pickle": (foreign_imports, "scratchae/x.py", "def f():\n    from pickle import load"),
     "pickles": (foreign_imports, "scratchae/x.py", "a = np.load(f, allow_pickle=True)"),
     "tqdm in a kernel": (foreign_imports, "kernels/x.py", "def f():\n    import tqdm"),
@@ -352,7 +419,11 @@ OFFENDERS = {
         "x.py",
         f"class A:\n {TWO_EQUATIONS}\nclass B:\n    a = 1  # (1) (2) (3)",
     ),
-    "one spelling": (uneven_spellings, "x.py", TWO_SPELLINGS.replace("1  # (1)", "1  # (1) (2)", 1)),
+    "one spelling": (
+        uneven_spellings,
+        "x.py",
+        TWO_SPELLINGS.replace("1  # (1)", "1  # (1) (2)", 1),
+    ),
     "one of a pair": (
         uneven_spellings,
         "x.py",
@@ -360,7 +431,11 @@ OFFENDERS = {
         + TWO_SPELLINGS.replace("f(", "g(").replace("1  # (1)", "2  # (2)", 2)
         + "def h():\n    a = 1  # (1)\n\nKernel(f, _f)",
     ),
-    "no shape": (poor_docstrings, "scratchae/x.py", 'def f():\n    """Nothing (at all). Source: none."""'),
+    "no shape": (
+        poor_docstrings,
+        "scratchae/x.py",
+        'def f():\n    """Nothing (at all). Source: none."""',
+    ),
     "no source": (poor_docstrings, "scratchae/x.py", 'class A:\n    """Shapes: (N, D)."""'),
     "no docstring": (
         poor_docstrings,
@@ -368,9 +443,17 @@ OFFENDERS = {
         'class A:\n    """Shapes. Source: B."""\n    def f(self): ...',
     ),
     "no source in a kernel": (poor_docstrings, "kernels/x.py", '"""Doc."""'),
-    "no shape in a kernel": (poor_docstrings, "kernels/x.py", '"""Source: A."""\ndef f(x):\n    """x."""'),
+    "no shape in a kernel": (
+        poor_docstrings,
+        "kernels/x.py",
+        '"""Source: A."""\ndef f(x):\n    """x."""',
+    ),
     "a long file": (too_long, "scratchae/x.py", "a = 1\n" * 301),
-    "a long function": (too_long, "scratchae/x.py", 'def f():\n    """Doc."""\n' + "    a = 1\n" * 61),
+    "a long function": (
+        too_long,
+        "scratchae/x.py",
+        'def f():\n    """Doc."""\n' + "    a = 1\n" * 61,
+    ),
 }
 
 
@@ -381,7 +464,8 @@ def test_a_planted_offender_is_seen(which):
 
 
 @pytest.mark.parametrize(
-    "cuda", ["y = x;  // (1)", "y = x;  // (1) (2)\nz = 1;  // (3)", "y = x;  // (1)\n// see (2) there"]
+    "cuda",
+    ["y = x;  // (1)", "y = x;  // (1) (2)\nz = 1;  // (3)", "y = x;  // (1)\n// see (2) there"],
 )
 def test_an_uneven_cuda_spelling_is_seen(cuda):
     plain = "def f(x):\n    x = 1  # (1)\n    x = 2  # (2)\n"
@@ -396,7 +480,13 @@ def test_a_planted_circle_is_seen():
 
 @pytest.mark.parametrize(
     "text, found",
-    [("(N, D)", True), ("(n,)", True), ("a (N K, ...)", True), ("(rows, *shape)", True), ("(n)", False)],
+    [
+        ("(N, D)", True),
+        ("(n,)", True),
+        ("a (N K, ...)", True),
+        ("(rows, *shape)", True),
+        ("(n)", False),
+    ],
 )
 def test_what_counts_as_a_shape(text, found):
     assert bool(SHAPE.search(text)) == found

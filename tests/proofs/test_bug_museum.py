@@ -23,7 +23,9 @@ from scratchae.saving import checkpoint
 
 def proofs_of(name):
     """A test file as a module: test files are no package, so they are loaded by their place."""
-    spec = importlib.util.spec_from_file_location(f"museum_{name}", Path(__file__).with_name(f"{name}.py"))
+    spec = importlib.util.spec_from_file_location(
+        f"museum_{name}", Path(__file__).with_name(f"{name}.py")
+    )
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -67,10 +69,15 @@ def the_loss_and_its_gradient_agree(backend, tolerance):
     """A small VAE: every named tensor, with noise that is a function of the clock and drawn for each forward."""
     encoder = sa.Sequential(sa.Dense(6, 5, "tanh"), sa.Dense(5, 4))
     decoder = sa.Sequential(sa.Dense(2, 5, "tanh"), sa.Dense(5, 6))
-    model = sa.VAE(encoder, decoder, sa.Gaussian(2), beta=0.7).build(6, backend=backend, dtype="float64")
+    model = sa.VAE(encoder, decoder, sa.Gaussian(2), beta=0.7).build(
+        6, backend=backend, dtype="float64"
+    )
     bound, views = model.backend, model.parameters.views()
     grads = bound.zeros((model.parameters.size,))
-    replica, x = model.replica(3, grads), bound.asarray(np.random.default_rng(0).uniform(size=(3, 6)))
+    replica, x = (
+        model.replica(3, grads),
+        bound.asarray(np.random.default_rng(0).uniform(size=(3, 6))),
+    )
     tensors = {name: bound.to_host(view) for name, view in views.items()}
 
     def total():
@@ -130,14 +137,20 @@ def test_sampling_with_the_variance_as_sigma(monkeypatch, backend, tolerance, pr
         dh[:, :D] += dz
         dh[:, D:] += dz * eps * np.exp(h[:, D:])
 
-    texts = {"exp(REAL(0.5) * logvar)": "exp(logvar)", "sum_dz_eps * sigma": "2 * sum_dz_eps * sigma"}
+    texts = {
+        "exp(REAL(0.5) * logvar)": "exp(logvar)",
+        "sum_dz_eps * sigma": "2 * sum_dz_eps * sigma",
+    }
     plant = partial(replace, monkeypatch, backend, sample, gradient, texts)
     exhibit(called(proof, backend, tolerance), plant)
     the_loss_and_its_gradient_agree(backend, tolerance)
 
 
 KL = "REAL(0.5) * (mu * mu + expm1(logvar) - logvar)"  # as gaussian.cu says it
-SEE_UNITS = (proofs.test_terms_are_sums_over_dimensions, proofs.test_kl_is_the_mean_of_log_q_minus_log_p)
+SEE_UNITS = (
+    proofs.test_terms_are_sums_over_dimensions,
+    proofs.test_kl_is_the_mean_of_log_q_minus_log_p,
+)
 
 
 @pytest.mark.parametrize("proof", SEE_UNITS)
@@ -151,7 +164,9 @@ def test_kl_averaged_over_dimensions(monkeypatch, backend, tolerance, proof):
     def gradient(dh, dz, h, eps, w):
         gaussian.gaussian_gradient(dh, dz, h, eps, w / len(w))
 
-    plant = partial(replace, monkeypatch, backend, sample, gradient, {KL: f"{KL} / D", "w[d]": "w[d] / D"})
+    plant = partial(
+        replace, monkeypatch, backend, sample, gradient, {KL: f"{KL} / D", "w[d]": "w[d] / D"}
+    )
     exhibit(called(proof, backend, tolerance), plant)
     the_loss_and_its_gradient_agree(backend, tolerance)
 
@@ -174,7 +189,10 @@ def test_kl_clamped_to_zero(monkeypatch, backend, tolerance):
     the_loss_and_its_gradient_agree(backend, tolerance)
 
 
-SEE_PIXELS = (proofs.test_terms_are_sums_over_dimensions, proofs.test_an_untrained_model_knows_nothing_on_strokes)
+SEE_PIXELS = (
+    proofs.test_terms_are_sums_over_dimensions,
+    proofs.test_an_untrained_model_knows_nothing_on_strokes,
+)
 
 
 @pytest.mark.parametrize("proof", SEE_PIXELS)
@@ -192,7 +210,10 @@ def test_reconstruction_averaged_over_pixels(monkeypatch, backend, tolerance, pr
 
     def plant():
         if backend == "cupy":
-            texts = {"REAL(total)": "REAL(total / D)", "/ (1 + e) - x_nd": "/ (1 + e) / D - x_nd / D"}
+            texts = {
+                "REAL(total)": "REAL(total / D)",
+                "/ (1 + e) - x_nd": "/ (1 + e) / D - x_nd / D",
+            }
             replace_cuda(monkeypatch, "bernoulli.cu", texts)
         else:
             monkeypatch.setattr(sa.Bernoulli, "forward", averaged)
@@ -253,7 +274,11 @@ def test_step_count_lost_on_resume(monkeypatch, backend, tmp_path):
 
 def a_layer(backend="numpy"):
     """A Dense layer alone with loss <y, dy>: f, its tensors with the input x among them, their gradients."""
-    rng, layer, bound = np.random.default_rng(0), sa.Dense(4, 3, "tanh"), sa.get_backend(backend, "float64")
+    rng, layer, bound = (
+        np.random.default_rng(0),
+        sa.Dense(4, 3, "tanh"),
+        sa.get_backend(backend, "float64"),
+    )
     layer.declare((4,))
     tensors = {"W": rng.normal(size=(4, 3)), "b": rng.normal(size=3), "x": rng.normal(size=(5, 4))}
     there = {name: bound.asarray(value) for name, value in tensors.items()}
@@ -275,7 +300,9 @@ def a_layer(backend="numpy"):
 def parameter_gradients_agree(backend, tolerance):
     """The check that is not enough: W and b, the input left out."""
     f, tensors, gradients = a_layer(backend)
-    assert_gradients(f, {name: tensors[name] for name in ("W", "b")}, gradients, tolerance("gradient"))
+    assert_gradients(
+        f, {name: tensors[name] for name in ("W", "b")}, gradients, tolerance("gradient")
+    )
 
 
 def all_gradients_agree(backend, tolerance):

@@ -38,7 +38,12 @@ def module_of(name):
 
 
 graphs, doors = module_of("test_graphs"), module_of("test_graph_refusals")
-SEEN = (AssertionError, RuntimeError, TypeError, sa.NonFiniteLoss)  # comparisons, the emulator, the stand-in, NaN
+SEEN = (
+    AssertionError,
+    RuntimeError,
+    TypeError,
+    sa.NonFiniteLoss,
+)  # comparisons, the emulator, the stand-in, NaN
 
 
 @pytest.fixture
@@ -63,7 +68,15 @@ def reductions_do_not_depend_on_the_order_of_threads():
     for seed in range(4):
         with emulator.order(seed):
             nll = on_gpu(BERNOULLI_NLL, np.empty(20, "f4"), np.empty_like(a), a, x)[0]
-            db = on_gpu(ACTIVATION_GRADIENT["tanh"], np.empty_like(a), np.empty(300, "f4"), a, x, False, outs=2)[1]
+            db = on_gpu(
+                ACTIVATION_GRADIENT["tanh"],
+                np.empty_like(a),
+                np.empty(300, "f4"),
+                a,
+                x,
+                False,
+                outs=2,
+            )[1]
         found.append(np.concatenate([nll, db]))
         assert np.isfinite(found[-1]).all()
     for other in found[1:]:
@@ -149,7 +162,9 @@ def leading_dimension_of_the_other_axis(monkeypatch):
 
 def always_adding(monkeypatch):
     matmul = cublas.Cublas.matmul
-    monkeypatch.setattr(cublas.Cublas, "matmul", lambda self, a, b, out, add: matmul(self, a, b, out, True))
+    monkeypatch.setattr(
+        cublas.Cublas, "matmul", lambda self, a, b, out, add: matmul(self, a, b, out, True)
+    )
 
 
 def workspace_before_the_stream(monkeypatch):
@@ -165,7 +180,9 @@ def workspace_before_the_stream(monkeypatch):
 def python_numbers_as_they_are(monkeypatch):
     argument = Gpu._argument
     monkeypatch.setattr(
-        Gpu, "_argument", lambda self, f, kind, name, v: argument(self, f, kind, name, v) if "*" in kind else v
+        Gpu,
+        "_argument",
+        lambda self, f, kind, name, v: argument(self, f, kind, name, v) if "*" in kind else v,
     )
 
 
@@ -245,11 +262,17 @@ def ring_read_too_rarely(monkeypatch):
 
 MUTANTS = {
     "no barrier between the halves": (
-        text("device.cu", "        __syncthreads();\n        if (t < half)", "        if (t < half)"),
+        text(
+            "device.cu", "        __syncthreads();\n        if (t < half)", "        if (t < half)"
+        ),
         reductions_do_not_depend_on_the_order_of_threads,
     ),
     "no barrier before the next sum": (
-        text("device.cu", "    __syncthreads();  // the sums of the call before have been read\n", ""),
+        text(
+            "device.cu",
+            "    __syncthreads();  // the sums of the call before have been read\n",
+            "",
+        ),
         reductions_do_not_depend_on_the_order_of_threads,
     ),
     "a barrier that some threads miss": (
@@ -266,7 +289,13 @@ MUTANTS = {
     ),
     "a grid that is not walked": (
         text("device.cu", "i += gridDim.x * THREADS", "i += 1u << 30"),
-        partial(graphs.test_a_hundred_losses_are_those_of_the_cpu, "cupy", make=graphs.conv, batch=8, n=200),
+        partial(
+            graphs.test_a_hundred_losses_are_those_of_the_cpu,
+            "cupy",
+            make=graphs.conv,
+            batch=8,
+            n=200,
+        ),
     ),
     "col2im one patch too far": (
         text("patches.cu", "p < P && 0 <= q", "p <= P && 0 <= q"),
@@ -287,7 +316,9 @@ MUTANTS = {
     "a halt that is forgotten": (
         text("step.cu", " || before;", " || before > 1;"),
         partial(
-            graphs.test_a_loss_that_is_not_finite_names_its_step_and_leaves_the_step_before, "cupy", recorded=True
+            graphs.test_a_loss_that_is_not_finite_names_its_step_and_leaves_the_step_before,
+            "cupy",
+            recorded=True,
         ),
     ),
     "the same batch at every step": (
@@ -303,7 +334,10 @@ MUTANTS = {
         learning_rate_of_the_first_epoch,
         graphs.test_the_schedule_is_not_frozen,
     ),
-    "noise frozen in the graph": (clock_of_the_first_epoch, graphs.test_noise_is_drawn_anew_each_epoch),
+    "noise frozen in the graph": (
+        clock_of_the_first_epoch,
+        graphs.test_noise_is_drawn_anew_each_epoch,
+    ),
     "the host reads inside the step": (host_read_inside_the_step, a_step_like_that_of_the_cpu),
     "memory is taken inside the step": (memory_taken_inside_the_step, a_step_like_that_of_the_cpu),
     "garbage is collected while recording": (
@@ -322,7 +356,10 @@ MUTANTS = {
         buffer_refilled_too_early,
         graphs.test_data_that_stays_on_the_host_gives_the_same_bits,
     ),
-    "a ring that is too small": (ring_read_too_rarely, graphs.test_a_stop_within_an_epoch_counts_what_was_done),
+    "a ring that is too small": (
+        ring_read_too_rarely,
+        graphs.test_a_stop_within_an_epoch_counts_what_was_done,
+    ),
 }
 
 

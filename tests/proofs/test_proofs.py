@@ -54,7 +54,9 @@ def sampled(h, n, backend):
 
 def linear_vae(backend="numpy", D=2, I=5, sigma=0.6, orthogonal=False):
     """A linear-Gaussian VAE in float64 with weights of size 1; its encoder is Glorot's."""
-    model = sa.VAE(sa.Dense(I, 2 * D), sa.Dense(D, I), sa.Gaussian(D), sa.GaussianLikelihood(sigma))
+    model = sa.VAE(
+        sa.Dense(I, 2 * D), sa.Dense(D, I), sa.Gaussian(D), sa.GaussianLikelihood(sigma)
+    )
     model.build(I, backend=backend, dtype="float64", seed=1)
     rng = np.random.default_rng(1)
     W = rng.normal(size=(D, I))
@@ -91,7 +93,9 @@ def set_posterior(model, shift=0.0):
     variance = 1 / (1 + (W * W).sum(axis=1) / model.likelihood.sigma**2)
     to_mu = W.T * variance / model.likelihood.sigma**2
     to_mu_and_logvar = np.hstack([to_mu, np.zeros_like(to_mu)])
-    write(model, "encoder", to_mu_and_logvar, shift + np.concatenate([-b @ to_mu, np.log(variance)]))
+    write(
+        model, "encoder", to_mu_and_logvar, shift + np.concatenate([-b @ to_mu, np.log(variance)])
+    )
 
 
 def gap(model, x):
@@ -100,7 +104,13 @@ def gap(model, x):
     _, mean, P = exact(model, x)
     d = mu - mean
     trace = (np.exp(logvar) * np.diag(P)).sum(axis=1)
-    return (trace + (d @ P * d).sum(axis=1) - mu.shape[1] - np.linalg.slogdet(P)[1] - logvar.sum(axis=1)) / 2
+    return (
+        trace
+        + (d @ P * d).sum(axis=1)
+        - mu.shape[1]
+        - np.linalg.slogdet(P)[1]
+        - logvar.sum(axis=1)
+    ) / 2
 
 
 def drawn(model, x, n):
@@ -113,7 +123,9 @@ def drawn(model, x, n):
     return SimpleNamespace(nll=backend.to_host(replica.likelihood.nll), **vars(latent))
 
 
-H = np.array([0.0, 1.5, -0.7, 0.2, 0.0, 1.2, -1.5, -4.0])  # mu (4,) and logvar (4,), at the prior and off it
+H = np.array(
+    [0.0, 1.5, -0.7, 0.2, 0.0, 1.2, -1.5, -4.0]
+)  # mu (4,) and logvar (4,), at the prior and off it
 
 
 def test_moments_of_z(backend):
@@ -140,7 +152,9 @@ def test_kl_is_the_mean_of_log_q_minus_log_p(backend):
 def test_elbo_is_a_bound(backend):
     """ELBO <= log p(x) for every encoder, the exact posterior's included, where nothing is left to give away."""
     model = linear_vae(backend, orthogonal=True)
-    n = DRAWS // 10 if backend == "cupy" else DRAWS  # the emulator takes 0.1 ms for each row of a likelihood
+    n = (
+        DRAWS // 10 if backend == "cupy" else DRAWS
+    )  # the emulator takes 0.1 ms for each row of a likelihood
     for x in np.random.default_rng(2).normal(size=(3, 5)):
         for shift in (-0.5, 0.0, 0.1, 1.0):
             set_posterior(model, shift)
@@ -155,7 +169,9 @@ def test_the_gap_is_the_kl_to_the_true_posterior(backend):
     model = linear_vae(backend)
     x = np.random.default_rng(3).normal(size=(3, 5))
     data = np.repeat(x, 500, axis=0)
-    elbo = np.array([-sa.evaluate(model, data, batch_size=500, threads=1, seed=s)["loss"] for s in range(20)])
+    elbo = np.array(
+        [-sa.evaluate(model, data, batch_size=500, threads=1, seed=s)["loss"] for s in range(20)]
+    )
     assert gap(model, x).mean() > 1  # nats: there is something to measure
     expect(exact(model, x)[0].mean() - elbo, gap(model, x).mean())
 
@@ -168,7 +184,9 @@ def test_the_exact_posterior_leaves_no_gap_in_any_draw(backend, tolerance):
         one = drawn(model, x, n=200)
         _, logvar = model.encode(x[None])
         log_p_z = -(one.z**2 + LN_2PI).sum(axis=1) / 2
-        log_q = -(one.eps**2 + logvar + LN_2PI).sum(axis=1) / 2  # z has density N(eps; 0, I) / sigma
+        log_q = (
+            -(one.eps**2 + logvar + LN_2PI).sum(axis=1) / 2
+        )  # z has density N(eps; 0, I) / sigma
         log_p, *_ = exact(model, x[None])
         weights = -one.nll + log_p_z - log_q
         np.testing.assert_allclose(weights, log_p[0], rtol=tolerance("layer"))
@@ -181,22 +199,31 @@ def test_training_reaches_the_optimum():
     x = rng.normal(size=(N, 2)) @ rng.normal(size=(2, I)) + sigma * rng.normal(size=(N, I)) + 1
     eigenvalues = np.linalg.eigvalsh(np.cov(x.T, bias=True))[::-1]
     kept, left = eigenvalues[:2], eigenvalues[2:]
-    best = -(np.log(kept).sum() + 2 + (I - 2) * np.log(sigma**2) + left.sum() / sigma**2 + I * LN_2PI) / 2
+    best = (
+        -(np.log(kept).sum() + 2 + (I - 2) * np.log(sigma**2) + left.sum() / sigma**2 + I * LN_2PI)
+        / 2
+    )
     model = linear_vae(sigma=sigma)
     short = [best - (exact(model, x)[0] - gap(model, x)).mean()]
     for lr, epochs in ((3e-2, 140), (1e-2, 100), (1e-3, 60)):
         sa.fit(model, x, sa.Adam(lr), epochs=epochs, batch_size=64, threads=1)
         short.append(best - (exact(model, x)[0] - gap(model, x)).mean())
-    assert short[0] > 1 and 0 < short[3] < short[2] < short[1], short  # nats: never past the optimum
+    assert short[0] > 1 and 0 < short[3] < short[2] < short[1], (
+        short
+    )  # nats: never past the optimum
     assert short[3] < 0.005 and gap(model, x).mean() < 0.005
 
 
 def dense_vae(backend="numpy"):
     """The recipe of pytorch/examples: 784-400-20-400-784, relu, PyTorch's initialisation."""
     init = (torch_uniform, torch_uniform)
-    encoder = sa.Sequential(sa.Flatten(), sa.Dense(784, 400, "relu", *init), sa.Dense(400, 40, "identity", *init))
+    encoder = sa.Sequential(
+        sa.Flatten(), sa.Dense(784, 400, "relu", *init), sa.Dense(400, 40, "identity", *init)
+    )
     decoder = sa.Sequential(
-        sa.Dense(20, 400, "relu", *init), sa.Dense(400, 784, "identity", *init), sa.Reshape(28, 28, 1)
+        sa.Dense(20, 400, "relu", *init),
+        sa.Dense(400, 784, "identity", *init),
+        sa.Reshape(28, 28, 1),
     )
     return sa.VAE(encoder, decoder, sa.Gaussian(20)).build((28, 28, 1), backend=backend)
 
@@ -234,10 +261,15 @@ def test_repeating_a_batch_changes_no_term(backend, tolerance):
         f.loss(bound.to_host(f.forward(bound.asarray(rows), bound.asarray(rows))))
         for f, rows in ((replica, x), (double, twice))
     )
-    assert once == pytest.approx(again, rel=tolerance("loss")) and min(map(abs, list(once.values())[:3])) > 0.1
+    assert (
+        once == pytest.approx(again, rel=tolerance("loss"))
+        and min(map(abs, list(once.values())[:3])) > 0.1
+    )
 
 
-@pytest.mark.parametrize("likelihood", [sa.Bernoulli, sa.GaussianLikelihood, sa.SquaredError, sa.AbsoluteError])
+@pytest.mark.parametrize(
+    "likelihood", [sa.Bernoulli, sa.GaussianLikelihood, sa.SquaredError, sa.AbsoluteError]
+)
 def test_terms_are_sums_over_dimensions(backend, likelihood, tolerance):
     """Twice the pixels cost twice the nats, and twice the latent dimensions twice the KL."""
     rng, bound = np.random.default_rng(7), sa.get_backend(backend, "float64")
@@ -251,7 +283,9 @@ def test_terms_are_sums_over_dimensions(backend, likelihood, tolerance):
     one = drawn(model, x[0, :5], n=3)
     terms = model.objective.loss(np.array([3, one.nll.sum(), one.kl.sum()]))
     mu, logvar = model.encode(x[:1, :5])
-    assert terms["kl"] == pytest.approx((mu**2 + np.exp(logvar) - 1 - logvar).sum() / 2, rel=tolerance("loss"))
+    assert terms["kl"] == pytest.approx(
+        (mu**2 + np.exp(logvar) - 1 - logvar).sum() / 2, rel=tolerance("loss")
+    )
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -262,10 +296,15 @@ def test_bernoulli_is_exact_at_large_logits(backend, dtype, tolerance):
     p.bind(bound, 10, (1,))
     a = np.array(logits * 2, dtype).reshape(10, 1)
     x = np.repeat(np.array([1, 0], dtype), 5).reshape(10, 1)
-    nll, da = bound.to_host(p.forward(bound.asarray(a), bound.asarray(x))), bound.to_host(p.backward())
+    nll, da = (
+        bound.to_host(p.forward(bound.asarray(a), bound.asarray(x))),
+        bound.to_host(p.backward()),
+    )
     signed = [-v for v in logits] + logits
     allowed = {"rtol": tolerance("kernel", dtype), "atol": tolerance("kernel", dtype)}
-    np.testing.assert_allclose(nll, [max(s, 0) + math.log1p(math.exp(-abs(s))) for s in signed], **allowed)
+    np.testing.assert_allclose(
+        nll, [max(s, 0) + math.log1p(math.exp(-abs(s))) for s in signed], **allowed
+    )
     slope = [1 / (1 + math.exp(-s)) for s in signed]
     np.testing.assert_allclose(da[:, 0], np.array(slope) * ([-1] * 5 + [1] * 5), **allowed)
 
@@ -275,7 +314,9 @@ def test_bernoulli_samples_have_the_mean_and_no_other_values():
     x = sa.Bernoulli().sample(a, TensorDraws(0, 0))
     assert set(np.unique(x)) == {0.0, 1.0}
     expect(x, 1 / (1 + np.exp(-a[0])))
-    expect((x[:, 0] - sa.Bernoulli().mean(a[0])[0]) * (x[:, 1] - sa.Bernoulli().mean(a[0])[1]), 0.0)
+    expect(
+        (x[:, 0] - sa.Bernoulli().mean(a[0])[0]) * (x[:, 1] - sa.Bernoulli().mean(a[0])[1]), 0.0
+    )
 
 
 def test_gaussian_samples_have_mean_and_sigma():

@@ -27,14 +27,20 @@ PHI = {
 
 
 def learned_gaussian(mu, logvar, x, floor):
-    return -torch.distributions.Normal(mu, torch.sqrt(floor**2 + torch.exp(logvar))).log_prob(x).sum()
+    return (
+        -torch.distributions.Normal(mu, torch.sqrt(floor**2 + torch.exp(logvar))).log_prob(x).sum()
+    )
 
 
 NLL = {
     sa.Bernoulli: lambda a, x, p: F.binary_cross_entropy_with_logits(a, x, reduction="sum"),
-    sa.GaussianLikelihood: lambda a, x, p: -torch.distributions.Normal(a, p.sigma).log_prob(x).sum(),
+    sa.GaussianLikelihood: lambda a, x, p: (
+        -torch.distributions.Normal(a, p.sigma).log_prob(x).sum()
+    ),
     sa.LearnedGaussian: lambda a, x, p: learned_gaussian(*a.chunk(2, dim=1), x, p.floor),
-    sa.Categorical: lambda a, x, p: F.cross_entropy(a, x, reduction="sum"),  # the categories stand in axis 1
+    sa.Categorical: lambda a, x, p: F.cross_entropy(
+        a, x, reduction="sum"
+    ),  # the categories stand in axis 1
     sa.SquaredError: lambda a, x, p: F.mse_loss(a, x, reduction="sum"),
     sa.AbsoluteError: lambda a, x, p: F.l1_loss(a, x, reduction="sum"),
 }
@@ -70,10 +76,14 @@ def torch_layer(layer, x, W, b):
     stride = layer.stride[0]
     if isinstance(layer, sa.Conv2d):
         a = F.conv2d(x, kernel, b, stride, layer.padding if isinstance(layer.padding, int) else 0)
-    elif layer.padding == "same":  # TensorFlow's rule: what the kernel overhangs is cut, the odd pixel after
+    elif (
+        layer.padding == "same"
+    ):  # TensorFlow's rule: what the kernel overhangs is cut, the odd pixel after
         cut = layer.kernel[0] - stride
         before, H = cut // 2, x.shape[2] * stride
-        a = F.conv_transpose2d(x, kernel, b, stride)[:, :, before : before + H, before : before + H]
+        a = F.conv_transpose2d(x, kernel, b, stride)[
+            :, :, before : before + H, before : before + H
+        ]
     else:  # PyTorch's own rule for twice the size
         assert layer.padding == (1, 0, 1, 0) and layer.kernel == (3, 3) and stride == 2
         a = F.conv_transpose2d(x, kernel, b, stride, padding=1, output_padding=1)
@@ -85,7 +95,10 @@ def torch_pool(layer, x):
     size, stride = layer.size, layer.stride or layer.size
     lack = [0, 0]
     if layer.padding == "same":
-        lack = [max(0, (-(-n // s) - 1) * s + k - n) for n, k, s in zip(x.shape[2:], size, stride, strict=True)]
+        lack = [
+            max(0, (-(-n // s) - 1) * s + k - n)
+            for n, k, s in zip(x.shape[2:], size, stride, strict=True)
+        ]
         x = F.pad(x, (0, lack[1] % 2, 0, lack[0] % 2), value=-torch.inf)
     return F.max_pool2d(x, size, stride, [n // 2 for n in lack])
 
@@ -113,7 +126,9 @@ def torch_loss(model, p, x, eps):
 def leaves(model):
     """The parameters as PyTorch leaves, copied, in our shapes."""
     views = model.parameters.views()
-    return {name: torch.tensor(model.backend.to_host(v)).requires_grad_() for name, v in views.items()}
+    return {
+        name: torch.tensor(model.backend.to_host(v)).requires_grad_() for name, v in views.items()
+    }
 
 
 def noise(runner, n):
@@ -152,8 +167,12 @@ def assert_one_step_agrees(model, x, tolerance, shards=2, torch_loss=torch_loss)
 def dense_vae(likelihood=None, beta=1.0, hidden=400, D=20, **build):
     """pytorch/examples: 784-400-20-400-784."""
     init = (torch_uniform, torch_uniform)
-    encoder = sa.Sequential(sa.Dense(784, hidden, "relu", *init), sa.Dense(hidden, 2 * D, "identity", *init))
-    decoder = sa.Sequential(sa.Dense(D, hidden, "relu", *init), sa.Dense(hidden, 784, "identity", *init))
+    encoder = sa.Sequential(
+        sa.Dense(784, hidden, "relu", *init), sa.Dense(hidden, 2 * D, "identity", *init)
+    )
+    decoder = sa.Sequential(
+        sa.Dense(D, hidden, "relu", *init), sa.Dense(hidden, 784, "identity", *init)
+    )
     return sa.VAE(encoder, decoder, sa.Gaussian(D), likelihood, beta).build(784, **build)
 
 
@@ -207,7 +226,9 @@ def test_conv_vae(backend, dtype, case, rng, tolerance):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_conv_vae_of_full_size(backend, dtype, rng, tolerance):
-    assert_one_step_agrees(conv_vae(backend=backend, dtype=dtype), images(rng, 16, (28, 28, 1)), tolerance)
+    assert_one_step_agrees(
+        conv_vae(backend=backend, dtype=dtype), images(rng, 16, (28, 28, 1)), tolerance
+    )
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -228,23 +249,32 @@ def test_conv_autoencoder_with_the_padding_of_pytorch(backend, dtype, likelihood
         sa.ConvTranspose2d(6, 4, 3, 2, (1, 0, 1, 0), "softplus"),
         sa.ConvTranspose2d(4, 1, 3, 2, (1, 0, 1, 0), "sigmoid"),
     )
-    model = sa.Autoencoder(encoder, decoder, likelihood()).build((28, 28, 1), backend=backend, dtype=dtype)
+    model = sa.Autoencoder(encoder, decoder, likelihood()).build(
+        (28, 28, 1), backend=backend, dtype=dtype
+    )
     assert_one_step_agrees(model, images(rng, 5, (28, 28, 1)), tolerance)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize(
-    "likelihood, outputs", [(sa.LearnedGaussian(0.2), 2), (sa.LearnedGaussian(0), 2), (sa.Categorical(), 1)]
+    "likelihood, outputs",
+    [(sa.LearnedGaussian(0.2), 2), (sa.LearnedGaussian(0), 2), (sa.Categorical(), 1)],
 )
-def test_likelihoods_whose_last_axis_means_something(backend, dtype, likelihood, outputs, rng, tolerance):
+def test_likelihoods_whose_last_axis_means_something(
+    backend, dtype, likelihood, outputs, rng, tolerance
+):
     """Images of 3 channels: mu and logvar of each, or the probabilities of three categories."""
-    encoder = sa.Sequential(sa.Conv2d(3, 4, 3, 2, 1, "relu"), sa.Flatten(), sa.Dense(4 * 14 * 14, 4))
+    encoder = sa.Sequential(
+        sa.Conv2d(3, 4, 3, 2, 1, "relu"), sa.Flatten(), sa.Dense(4 * 14 * 14, 4)
+    )
     decoder = sa.Sequential(
         *(sa.Dense(2, 7 * 7 * 4, "relu"), sa.Reshape(7, 7, 4)),
         sa.ConvTranspose2d(4, 4, 3, 2, (1, 0, 1, 0), "tanh"),
         sa.ConvTranspose2d(4, 3 * outputs, 3, 2, (1, 0, 1, 0)),
     )
-    model = sa.VAE(encoder, decoder, sa.Gaussian(2), likelihood).build((28, 28, 3), backend=backend, dtype=dtype)
+    model = sa.VAE(encoder, decoder, sa.Gaussian(2), likelihood).build(
+        (28, 28, 3), backend=backend, dtype=dtype
+    )
     x = rng.random((5, 28, 28, 3))
     assert_one_step_agrees(model, x / x.sum(axis=-1, keepdims=True), tolerance)
 
@@ -263,7 +293,9 @@ def test_conv_autoencoder_of_keras(backend, dtype, rng, tolerance):
         *(sa.Conv2d(4, 4, 3, 1, 1, "relu"), up(), sa.Conv2d(4, 4, 3, 1, 1, "relu"), up()),
         *(sa.Conv2d(4, 6, 3, 1, 0, "relu"), up(), sa.Conv2d(6, 1, 3, 1, 1)),
     )
-    model = sa.Autoencoder(encoder, decoder, sa.Bernoulli()).build((28, 28, 1), backend=backend, dtype=dtype)
+    model = sa.Autoencoder(encoder, decoder, sa.Bernoulli()).build(
+        (28, 28, 1), backend=backend, dtype=dtype
+    )
     assert_one_step_agrees(model, images(rng, 7, (28, 28, 1)), tolerance)
 
 
@@ -288,7 +320,10 @@ def test_pooling_and_upsampling(backend, dtype, case, values, rng, tolerance):
     ours = sa.get_backend(backend, dtype)
     dy = rng.normal(size=(3, *layer.declare(x.shape[1:])[0])).astype(dtype)
     layer.bind(ours, 3, True)
-    y, dx = ours.to_host(layer.forward(ours.asarray(x))), ours.to_host(layer.backward(ours.asarray(dy)))
+    y, dx = (
+        ours.to_host(layer.forward(ours.asarray(x))),
+        ours.to_host(layer.backward(ours.asarray(dy))),
+    )
     leaf = torch.tensor(x.astype(dtype)).permute(0, 3, 1, 2).requires_grad_()
     theirs = torch_layer(layer, leaf, None, None)
     theirs.backward(torch.tensor(dy).permute(0, 3, 1, 2))
@@ -352,9 +387,15 @@ ALONE = {
         lambda p: torch.optim.Adagrad(p, 0.1, initial_accumulator_value=0.1, eps=1e-3),
     ),
     "adadelta": (lambda: sa.Adadelta(), lambda p: torch.optim.Adadelta(p, 1.0, 0.95, 1e-6)),
-    "adadelta 0.5": (lambda: sa.Adadelta(0.5, 0.8, 1e-3), lambda p: torch.optim.Adadelta(p, 0.5, 0.8, 1e-3)),
+    "adadelta 0.5": (
+        lambda: sa.Adadelta(0.5, 0.8, 1e-3),
+        lambda p: torch.optim.Adadelta(p, 0.5, 0.8, 1e-3),
+    ),
     "rmsprop": (lambda: sa.RMSProp(0.1), lambda p: torch.optim.RMSprop(p, 0.1, 0.9)),
-    "rmsprop 0.8": (lambda: sa.RMSProp(0.1, 0.8, 1e-3), lambda p: torch.optim.RMSprop(p, 0.1, 0.8, 1e-3)),
+    "rmsprop 0.8": (
+        lambda: sa.RMSProp(0.1, 0.8, 1e-3),
+        lambda p: torch.optim.RMSprop(p, 0.1, 0.8, 1e-3),
+    ),
     "sgd": (lambda: sa.SGD(0.1, 0.9), lambda p: torch.optim.SGD(p, 0.1, momentum=0.9)),
 }
 
@@ -374,7 +415,9 @@ def test_an_optimiser_alone(backend, name, rng, tolerance):
         ours.update(theta, b.asarray(8 * g[None]), slice(0, n))
         leaf.grad = torch.tensor(g)
         optimizer.step()
-        np.testing.assert_allclose(b.to_host(theta), leaf.detach(), rtol=0, atol=tolerance("kernel"))
+        np.testing.assert_allclose(
+            b.to_host(theta), leaf.detach(), rtol=0, atol=tolerance("kernel")
+        )
     assert (np.abs(b.to_host(theta) - start) > 1e-9).all()
 
 
@@ -394,5 +437,7 @@ def test_a_wrong_factor_of_one_in_a_thousand_is_seen(monkeypatch, rng, tolerance
     with pytest.raises(AssertionError, match=r"decoder\.2\.b"):
         assert_one_step_agrees(model, x, tolerance)
     x = images(rng, 64, (784,)).astype(np.float32)
-    losses = trajectories(dense_vae(hidden=30), x, sa.Adam(1.1e-3), lambda p: torch.optim.Adam(p, 1e-3))
+    losses = trajectories(
+        dense_vae(hidden=30), x, sa.Adam(1.1e-3), lambda p: torch.optim.Adam(p, 1e-3)
+    )
     assert np.abs(losses[0] / losses[1] - 1).max() > 10 * tolerance("trajectory", "float32")

@@ -105,7 +105,12 @@ def overwrites(self, dy, backward=sa.Dense.backward):
 @pytest.mark.parametrize(
     "kind, method, wrong, where",
     [
-        (sa.Contractive, "value", lambda self, total: 1.001 * self.weight * float(total[2] / total[0]), "loss"),
+        (
+            sa.Contractive,
+            "value",
+            lambda self, total: 1.001 * self.weight * float(total[2] / total[0]),
+            "loss",
+        ),
         (sa.Contractive, "backward", lambda self, dh, h, total: dh, r"encoder\.1\.W"),
         (sa.Contractive, "own", lambda self, h: None, r"encoder\.1\.W"),
         (sa.Dense, "backward", overwrites, r"encoder\.1\.W"),

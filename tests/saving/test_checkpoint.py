@@ -48,13 +48,17 @@ class Scale(Layer):
 
 
 def dense(D=4, activation="relu", init=initializers.glorot_uniform, extra=()):
-    encoder = sa.Sequential(sa.Flatten(), *extra, sa.Dense(36, 7, activation, init), sa.Dense(7, D))
+    encoder = sa.Sequential(
+        sa.Flatten(), *extra, sa.Dense(36, 7, activation, init), sa.Dense(7, D)
+    )
     return encoder, sa.Sequential(sa.Dense(2, 36, init_b=init), sa.Reshape(*SHAPE))
 
 
 def conv():
     encoder = sa.Sequential(
-        sa.Conv2d(1, 2, 3, 2, "same", "leaky_relu", initializers.he_normal), sa.Flatten(), sa.Dense(18, 4)
+        sa.Conv2d(1, 2, 3, 2, "same", "leaky_relu", initializers.he_normal),
+        sa.Flatten(),
+        sa.Dense(18, 4),
     )
     decoder = sa.Sequential(
         sa.Dense(2, 18, "softplus", initializers.torch_uniform, initializers.torch_uniform),
@@ -66,7 +70,11 @@ def conv():
 
 def pooling():
     encoder = sa.Sequential(
-        *(sa.Conv2d(1, 2, 3, 1, "same", "relu"), sa.MaxPool2d(2, padding="same"), sa.MaxPool2d((2, 3), 1)),
+        *(
+            sa.Conv2d(1, 2, 3, 1, "same", "relu"),
+            sa.MaxPool2d(2, padding="same"),
+            sa.MaxPool2d((2, 3), 1),
+        ),
         *(sa.Flatten(), sa.Dense(4, 2)),
     )
     return encoder, sa.Sequential(sa.Dense(2, 6), sa.Reshape(2, 3, 1), sa.Upsample2d((3, 2)))
@@ -74,17 +82,23 @@ def pooling():
 
 def tied():
     code = sa.Dense(36, 7, "tanh", Normal(0.2))
-    return sa.Sequential(sa.Flatten(), code), sa.Sequential(sa.Tied(code, "sigmoid"), sa.Reshape(*SHAPE))
+    return sa.Sequential(sa.Flatten(), code), sa.Sequential(
+        sa.Tied(code, "sigmoid"), sa.Reshape(*SHAPE)
+    )
 
 
 MODELS = {
     "vae": lambda: sa.VAE(*dense(), sa.Gaussian(2)),
-    "vae beta": lambda: sa.VAE(*dense(activation="tanh"), sa.Gaussian(2), sa.GaussianLikelihood(0.3), beta=4),
+    "vae beta": lambda: sa.VAE(
+        *dense(activation="tanh"), sa.Gaussian(2), sa.GaussianLikelihood(0.3), beta=4
+    ),
     "vae conv": lambda: sa.VAE(*conv(), sa.Gaussian(2)),
     "squared": lambda: sa.Autoencoder(*dense(2)),
     "absolute": lambda: sa.Autoencoder(*dense(2, "sigmoid", Normal(0.1)), sa.AbsoluteError()),
     "bernoulli": lambda: sa.Autoencoder(*dense(2, init=initializers.he_uniform), sa.Bernoulli()),
-    "gaussian": lambda: sa.Autoencoder(*dense(2, init=initializers.glorot_normal), sa.GaussianLikelihood(2.0)),
+    "gaussian": lambda: sa.Autoencoder(
+        *dense(2, init=initializers.glorot_normal), sa.GaussianLikelihood(2.0)
+    ),
     "pooling": lambda: sa.Autoencoder(*pooling()),
     "tied": lambda: sa.Autoencoder(*tied(), penalty=sa.Contractive(0.1)),
     "own layer": lambda: sa.VAE(*dense(extra=[Scale(0.5)]), sa.Gaussian(2)),
@@ -126,7 +140,9 @@ def same(a, b):
         assert (a.optimizer.t, a.optimizer.epoch) == (b.optimizer.t, b.optimizer.epoch)
         assert a.optimizer.vectors.keys() == b.optimizer.vectors.keys()
         for name, vector in a.optimizer.vectors.items():
-            np.testing.assert_array_equal(a.backend.to_host(vector), b.backend.to_host(b.optimizer.vectors[name]))
+            np.testing.assert_array_equal(
+                a.backend.to_host(vector), b.backend.to_host(b.optimizer.vectors[name])
+            )
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -172,7 +188,11 @@ def test_a_backend_that_is_none_is_no_fault_of_the_file(tmp_path):
 def test_a_tie_is_kept(tmp_path):
     """One matrix in the file, and one in the model that comes back; a model without a tie is described as ever."""
     sa.save(built("tied"), tmp_path / "model")
-    assert set(checkpoint._read(tmp_path / "model")[1]) == {"encoder.1.W", "encoder.1.b", "decoder.0.b"}
+    assert set(checkpoint._read(tmp_path / "model")[1]) == {
+        "encoder.1.W",
+        "encoder.1.b",
+        "decoder.0.b",
+    }
     again = sa.load(tmp_path / "model")
     for parts in (again, again.objective, again.replica(3)):
         assert parts.decoder.layers[0].of is parts.encoder.layers[1]
@@ -232,14 +252,18 @@ def test_the_file_holds_named_tensors_and_no_pickle(tmp_path):
     sa.save(model, tmp_path / "model")
     with safe_open(tmp_path / "model", framework="numpy") as file:
         names = set(file.keys())
-        np.testing.assert_array_equal(file.get_tensor("encoder.0.W"), model.parameters.view("encoder.0.W"))
+        np.testing.assert_array_equal(
+            file.get_tensor("encoder.0.W"), model.parameters.view("encoder.0.W")
+        )
     assert names == {*model.parameters.declared, "optimizer.m", "optimizer.v"}
 
 
 def test_an_array_that_lies_in_another_order(tmp_path, monkeypatch):
     """safetensors writes the memory of W.T as it lies, without a word, so save may not hand it that."""
     to_host = NumpyBackend.to_host
-    monkeypatch.setattr(NumpyBackend, "to_host", lambda self, a: np.asfortranarray(to_host(self, a)))
+    monkeypatch.setattr(
+        NumpyBackend, "to_host", lambda self, a: np.asfortranarray(to_host(self, a))
+    )
     model = built("vae conv")
     assert not model.backend.to_host(model.parameters.view("encoder.2.W")).flags.c_contiguous
     sa.save(model, tmp_path / "model")
@@ -305,7 +329,9 @@ def test_files_of_others(saved):
 def test_arguments_that_were_mixed_up(tmp_path):
     model, path = built("own layer"), tmp_path / "model"
     for wrong in (str(path), path, None, model.objective):
-        with pytest.raises(TypeError, match=r"save is given .*, but a model is expected: save\(model, path\)"):
+        with pytest.raises(
+            TypeError, match=r"save is given .*, but a model is expected: save\(model, path\)"
+        ):
             sa.save(wrong, model)
     sa.save(model, path)
     for classes in (Scale, "Scale", ["Scale"], [None], 3):
@@ -334,7 +360,9 @@ def test_missing_files_and_folders(tmp_path):
 def test_what_cannot_be_saved_writes_nothing(tmp_path):
     model = built()
     model.objective.encoder.layers[-1].init = lambda *_: 0
-    with pytest.raises(TypeError, match="cannot be saved: use a function or a class that is defined in a module"):
+    with pytest.raises(
+        TypeError, match="cannot be saved: use a function or a class that is defined in a module"
+    ):
         sa.save(model, tmp_path / "model")
     with pytest.raises(RuntimeError, match="no parameters yet"):
         sa.save(MODELS["vae"](), tmp_path / "model")
@@ -357,7 +385,9 @@ def test_a_failed_save_leaves_the_old_file(saved, monkeypatch, broken):
 
 @pytest.mark.parametrize("number", ["beta", "sigma"])
 def test_numbers_of_numpy_are_numbers(tmp_path, number):
-    init, beta = (Normal(np.float32(0.1)), 1.0) if number == "sigma" else (Normal(0.1), np.float32(2))
+    init, beta = (
+        (Normal(np.float32(0.1)), 1.0) if number == "sigma" else (Normal(0.1), np.float32(2))
+    )
     sa.save(sa.VAE(*dense(init=init), sa.Gaussian(2), beta=beta).build(SHAPE), tmp_path / "model")
     assert sa.load(tmp_path / "model").input_shape == SHAPE
 
@@ -366,5 +396,7 @@ def test_models_are_not_pickled_or_copied():
     import pickle
 
     for call in (pickle.dumps, copy.copy, copy.deepcopy):
-        with pytest.raises(TypeError, match=r"a model is not pickled or copied: use scratchae\.save"):
+        with pytest.raises(
+            TypeError, match=r"a model is not pickled or copied: use scratchae\.save"
+        ):
             call(built())

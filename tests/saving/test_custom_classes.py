@@ -109,7 +109,9 @@ def test_a_short_layer_is_enough():
     assert losses[-1] < losses[0]
     alone = sa.Autoencoder(sa.Dense(6, 3), sa.Sequential(sa.Dense(3, 6), Half())).build(6)
     assert alone.reconstruct(X).shape == X.shape
-    with pytest.raises(TypeError, match="a Half cannot be saved, since its argument by is no attribute"):
+    with pytest.raises(
+        TypeError, match="a Half cannot be saved, since its argument by is no attribute"
+    ):
         sa.save(m, "nowhere")
 
 
@@ -122,7 +124,11 @@ def test_a_short_layer_is_enough():
             TypeError,
             r"ShapeAlone\.declare gives \(3,\), but the shape of an output row and",
         ),
-        (NoOutput(), TypeError, r"NoOutput\.declare sets no self\.output: set it to the shape of an output row"),
+        (
+            NoOutput(),
+            TypeError,
+            r"NoOutput\.declare sets no self\.output: set it to the shape of an output row",
+        ),
         (NoBind(), NotImplementedError, r"NoBind does not say bind\(backend, rows, need_dx\)"),
         (NoForward(), NotImplementedError, r"NoForward does not say forward\(x\)"),
         (NoBackward(), NotImplementedError, r"NoBackward does not say backward\(dy\)"),
@@ -195,5 +201,7 @@ def test_what_may_be_called_is_taken():
 
 
 def test_an_initialiser_of_other_arguments():
-    with pytest.raises(TypeError, match=r"the initialiser is .*, but a function \(shape, fan_in, fan_out, noise\)"):
+    with pytest.raises(
+        TypeError, match=r"the initialiser is .*, but a function \(shape, fan_in, fan_out, noise\)"
+    ):
         sa.Dense(6, 3, init=without_noise)

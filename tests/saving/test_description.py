@@ -50,7 +50,10 @@ def trained(lr=1e-3, first=None):
 OWNERS = {
     "Warmup": (lambda: trained(Warmup(0.1, 3)), lambda model: type(model.optimizer.lr)),
     "Dense": (lambda: trained(first=Dense(6, 3)), lambda model: type(model.objective.encoder)),
-    "Normal": (lambda: trained(first=sa.Dense(6, 3, init=Normal(0.1))), lambda m: type(m.objective.encoder.init)),
+    "Normal": (
+        lambda: trained(first=sa.Dense(6, 3, init=Normal(0.1))),
+        lambda m: type(m.objective.encoder.init),
+    ),
     "zeros": (lambda: trained(zeros), lambda model: model.optimizer.lr),
 }
 
@@ -60,7 +63,9 @@ def test_what_is_called_like_the_librarys_is_the_users(tmp_path, name):
     make, found = OWNERS[name]
     assert name in LIBRARY
     sa.save(make(), tmp_path / "model")
-    with pytest.raises(ValueError, match=rf"names '{name}', which is not one of this .*classes=\[{name}\]"):
+    with pytest.raises(
+        ValueError, match=rf"names '{name}', which is not one of this .*classes=\[{name}\]"
+    ):
         sa.load(tmp_path / "model")
     again = sa.load(tmp_path / "model", classes=OWN.values())
     assert found(again) is OWN[name]
@@ -164,7 +169,9 @@ def test_a_whole_number_in_the_place_of_another_is_no_obstacle(tmp_path):
 def test_two_classes_of_one_name_are_not_saved(tmp_path):
     first, second = sa.Dense(6, 3), Dense(6, 6)
     second.init = type("Dense", (initializers.Normal,), {})(0.1)
-    with pytest.raises(TypeError, match="it is Dense, and another of the reader's own is called so too"):
+    with pytest.raises(
+        TypeError, match="it is Dense, and another of the reader's own is called so too"
+    ):
         sa.save(trained(first=sa.Sequential(second, first)), tmp_path / "model")
 
 
@@ -201,7 +208,9 @@ def test_the_librarys_are_described_as_ever():
 
 def test_two_of_one_name(tmp_path):
     sa.save(trained(Warmup(0.1, 3)), tmp_path / "model")
-    with pytest.raises(ValueError, match=r"classes is .*Warmup.*, but two have one name: hand in the one that"):
+    with pytest.raises(
+        ValueError, match=r"classes is .*Warmup.*, but two have one name: hand in the one that"
+    ):
         sa.load(tmp_path / "model", classes=[Warmup, schedules.Warmup])
     assert sa.load(tmp_path / "model", classes=[Warmup, Warmup]).optimizer.lr.steps == 3
 
@@ -225,7 +234,10 @@ class Table:
     [
         (lambda t: 1e-3, "<function <lambda> .*> cannot be saved"),
         (functools.partial(zeros), "a partial cannot be saved"),
-        (Other(1e-3), "a Other cannot be saved, since its argument start is no attribute of that name"),
+        (
+            Other(1e-3),
+            "a Other cannot be saved, since its argument start is no attribute of that name",
+        ),
         (Table(np.array([[1e-3], [1e-4]])), "a ndarray cannot be saved: use"),
         (Table(collections.deque([1e-3])), "a deque cannot be saved"),
         (Table({}), "a dict cannot be saved: use"),
@@ -234,7 +246,9 @@ class Table:
 )
 def test_what_cannot_be_told_is_a_sentence_with_a_way_out(tmp_path, lr, what):
     model = trained(lr)
-    with pytest.raises(TypeError, match=rf"{what}.*a function.*model\.optimizer\.lr = 1e-3") as caught:
+    with pytest.raises(
+        TypeError, match=rf"{what}.*a function.*model\.optimizer\.lr = 1e-3"
+    ) as caught:
         sa.save(model, tmp_path / "model")
     assert "\n" not in str(caught.value) and "made again" not in str(caught.value)
     assert not list(tmp_path.iterdir())

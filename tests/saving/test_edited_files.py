@@ -54,14 +54,26 @@ def edited(key, old, new):
             True,
             ["model: beta is -1, but it must be a number at least 0"],
         ),
-        (edited("model", '"outputs": 4', '"outputs": 0'), True, ["model: Dense(outputs) is 0, but"]),
+        (
+            edited("model", '"outputs": 4', '"outputs": 0'),
+            True,
+            ["model: Dense(outputs) is 0, but"],
+        ),
         (edited("optimizer", '"lr": 0.01', '"lr": -1'), True, ["model: ", "-1, but"]),
         (edited("counters", '"t": 6', '"t": true'), True, ["'t': True", "it is damaged"]),
-        (edited("counters", '"epoch": 2', '"epoch": false'), True, ["'epoch': False", "it is damaged"]),
+        (
+            edited("counters", '"epoch": 2', '"epoch": false'),
+            True,
+            ["'epoch': False", "it is damaged"],
+        ),
         (another_value, False, ["is damaged: it has the SHA-256"]),
         (another_class, False, ["is damaged: it has the SHA-256"]),
         (another_shape, True, ["holds tensors", "but its architecture has", "it is damaged"]),
-        (another_class, True, ["names 'Popen', which is not one of this library's classes", "classes=[Popen]"]),
+        (
+            another_class,
+            True,
+            ["names 'Popen', which is not one of this library's classes", "classes=[Popen]"],
+        ),
     ],
 )
 def test_a_file_that_was_tampered_with(tmp_path, change, signed, words):

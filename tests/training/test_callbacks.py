@@ -69,19 +69,28 @@ def test_in_a_run(backend):
         kept.append((history["test_loss"][-1], values(model)))
 
     calls = [watch, sa.EarlyStopping(2)]
-    history = sa.fit(model, X[:30], sa.SGD(0.15), epochs=40, batch_size=4, validation=X[30:], callbacks=calls)
+    history = sa.fit(
+        model, X[:30], sa.SGD(0.15), epochs=40, batch_size=4, validation=X[30:], callbacks=calls
+    )
     best = int(np.argmin(history["test_loss"]))
     assert len(history) == best + 3 < 40
     np.testing.assert_array_equal(values(model), kept[best][1])
-    assert sa.evaluate(model, X[30:], batch_size=4)["loss"] == pytest.approx(history["test_loss"][best], rel=1e-6)
+    assert sa.evaluate(model, X[30:], batch_size=4)["loss"] == pytest.approx(
+        history["test_loss"][best], rel=1e-6
+    )
 
 
 def test_a_column_that_is_not_there():
-    words = (
-        "no column 'auc' in the history, which has epoch, train_loss.*: choose one of these, or put the callback"
-    )
+    words = "no column 'auc' in the history, which has epoch, train_loss.*: choose one of these, or put the callback"
     with pytest.raises(ValueError, match=words) as caught:
-        sa.fit(made(), X, sa.Adam(), epochs=1, validation=X, callbacks=[sa.EarlyStopping(column="auc")])
+        sa.fit(
+            made(),
+            X,
+            sa.Adam(),
+            epochs=1,
+            validation=X,
+            callbacks=[sa.EarlyStopping(column="auc")],
+        )
     assert "hand validation" not in str(caught.value)  # it was handed
 
 
@@ -97,7 +106,9 @@ def test_a_column_of_another_callback_is_one():
     def mine(model, history):
         history.records[-1]["val_f1"] = len(history)
 
-    history = sa.fit(made(), X, sa.Adam(), epochs=5, callbacks=[mine, sa.EarlyStopping(2, "val_f1")])
+    history = sa.fit(
+        made(), X, sa.Adam(), epochs=5, callbacks=[mine, sa.EarlyStopping(2, "val_f1")]
+    )
     assert len(history) == 3
 
 
@@ -181,12 +192,16 @@ def test_a_second_run_of_the_same_model_counts_on():
     assert stop.epoch == 2 and (values(model) == 2).all()
 
 
-@pytest.mark.parametrize("lr", [0.15, 0.01], ids=["the best is in the midst", "the best is the last"])
+@pytest.mark.parametrize(
+    "lr", [0.15, 0.01], ids=["the best is in the midst", "the best is the last"]
+)
 def test_the_optimiser_goes_back_with_the_weights(backend, lr):
     """What follows is what would have followed the best epoch, to the bit."""
     options = {"batch_size": 4, "validation": X[30:]}
     model, alone = made(backend), made(backend)
-    history = sa.fit(model, X[:30], sa.SGD(lr, 0.9), epochs=6, **options, callbacks=sa.EarlyStopping(6))
+    history = sa.fit(
+        model, X[:30], sa.SGD(lr, 0.9), epochs=6, **options, callbacks=sa.EarlyStopping(6)
+    )
     best = int(np.argmin(history["test_loss"])) + 1
     assert (best < 6) == (lr == 0.15)
     sa.fit(alone, X[:30], sa.SGD(lr, 0.9), epochs=best, **options)
@@ -208,7 +223,9 @@ def test_the_state_of_another_optimiser_is_not_given_to_this_one():
     np.testing.assert_array_equal(values(model), kept)
     assert model.optimizer is second and second.epoch == 1
     sa.fit(model, X[:30], alone, epochs=1)
-    np.testing.assert_array_equal(second.vectors["m"], alone.vectors["m"])  # as its own epoch left it
+    np.testing.assert_array_equal(
+        second.vectors["m"], alone.vectors["m"]
+    )  # as its own epoch left it
 
 
 def test_patience_is_counted_in_epochs_of_the_run():
@@ -224,8 +241,17 @@ def test_a_column_of_words():
     def name(model, history):
         history.records[-1]["mine"] = "good"
 
-    with pytest.raises(ValueError, match="the column 'mine' of the history holds 'good', but a number is expected"):
-        sa.fit(made(), X, sa.Adam(), epochs=1, validation=X, callbacks=[name, sa.EarlyStopping(column="mine")])
+    with pytest.raises(
+        ValueError, match="the column 'mine' of the history holds 'good', but a number is expected"
+    ):
+        sa.fit(
+            made(),
+            X,
+            sa.Adam(),
+            epochs=1,
+            validation=X,
+            callbacks=[name, sa.EarlyStopping(column="mine")],
+        )
 
 
 def test_a_column_of_nan():
@@ -234,22 +260,30 @@ def test_a_column_of_nan():
     def undefined(model, history):
         history.records[-1]["auc"] = np.nan
 
-    with pytest.raises(ValueError, match="the column 'auc' of the history holds nan, but a number is expected"):
-        sa.fit(made(), X, sa.Adam(), epochs=9, callbacks=[undefined, sa.EarlyStopping(column="auc")])
+    with pytest.raises(
+        ValueError, match="the column 'auc' of the history holds nan, but a number is expected"
+    ):
+        sa.fit(
+            made(), X, sa.Adam(), epochs=9, callbacks=[undefined, sa.EarlyStopping(column="auc")]
+        )
 
 
 def test_two_of_them_are_refused():
     """The second would give back its own best epoch, without a word to the first."""
     model = made()
     kept, both = values(model).copy(), [sa.EarlyStopping(2), sa.EarlyStopping(2, "train_loss")]
-    with pytest.raises(ValueError, match="more than one EarlyStopping, but a run has one best epoch: keep one"):
+    with pytest.raises(
+        ValueError, match="more than one EarlyStopping, but a run has one best epoch: keep one"
+    ):
         sa.fit(model, X, sa.Adam(), epochs=2, validation=X, callbacks=both)
     np.testing.assert_array_equal(values(model), kept)
 
 
 @pytest.mark.parametrize("ended", [True, np.True_])
 def test_what_ends_a_run(ended):
-    assert len(sa.fit(made(), X, sa.Adam(), epochs=3, callbacks=[lambda model, history: ended])) == 1
+    assert (
+        len(sa.fit(made(), X, sa.Adam(), epochs=3, callbacks=[lambda model, history: ended])) == 1
+    )
 
 
 def test_none_and_what_is_no_callback():
@@ -266,12 +300,18 @@ def test_none_and_what_is_no_callback():
     model = made()
     kept = values(model).copy()
     for wrong, words in (
-        (sa.EarlyStopping, r"the callback is the class EarlyStopping, but an object.*EarlyStopping\(\.\.\.\)"),
+        (
+            sa.EarlyStopping,
+            r"the callback is the class EarlyStopping, but an object.*EarlyStopping\(\.\.\.\)",
+        ),
         ([sa.EarlyStopping], "the callback is the class EarlyStopping"),
         (3, r"callbacks is 3, but a function f\(model, history\), or several, is expected"),
         (Odd(), r"a callback's begin is 3, but a function \(model, validated\) is expected"),
         (Ends(), r"a callback's finish is .*, but a function \(model, history\) is expected"),
-        (lambda model: None, r"a callback is .*lambda.*, but a function f\(model, history\) is expected"),
+        (
+            lambda model: None,
+            r"a callback is .*lambda.*, but a function f\(model, history\) is expected",
+        ),
     ):
         with pytest.raises(TypeError, match=words):
             sa.fit(model, X, sa.Adam(), epochs=1, callbacks=wrong)

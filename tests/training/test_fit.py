@@ -15,7 +15,9 @@ N, BATCH = 20, 8
 def vae(backend="numpy", dtype="float64", beta=1.0, likelihood=None):
     encoder = sa.Sequential(sa.Dense(6, 8, "relu"), sa.Dense(8, 4))
     decoder = sa.Sequential(sa.Dense(2, 8, "tanh"), sa.Dense(8, 6))
-    return sa.VAE(encoder, decoder, sa.Gaussian(2), likelihood, beta).build(6, backend=backend, dtype=dtype, seed=1)
+    return sa.VAE(encoder, decoder, sa.Gaussian(2), likelihood, beta).build(
+        6, backend=backend, dtype=dtype, seed=1
+    )
 
 
 def rows(n=N, seed=0):
@@ -58,10 +60,16 @@ def interrupt(*_):
 def test_every_example_once_an_epoch():
     data = Watched(rows())
     fit(vae(), data, epochs=3, shards=1)
-    assert [len(batch) for batch in data.batches] == [8, 8, 4] * 3  # the smaller last batch is kept
+    assert [len(batch) for batch in data.batches] == [
+        8,
+        8,
+        4,
+    ] * 3  # the smaller last batch is kept
     epochs = np.concatenate(data.batches).reshape(3, N).tolist()
     assert all(sorted(order) == list(range(N)) for order in epochs)
-    assert len({tuple(order) for order in [*epochs, range(N)]}) == 4  # shuffled, and anew each time
+    assert (
+        len({tuple(order) for order in [*epochs, range(N)]}) == 4
+    )  # shuffled, and anew each time
     assert epochs == [permutation(N, 0, epoch).tolist() for epoch in (1, 2, 3)]
 
 
@@ -103,7 +111,14 @@ def test_history(capsys):
     x = np.repeat(rows() > 0.5, 3, axis=0).astype("float64")
     history = fit(vae(), x, validation=x, epochs=3)
     terms = ("loss", "reconstruction", "kl", "penalty")
-    columns = {"epoch", "seconds", "examples_per_second", "test_loss", *terms[1:], *(f"train_{t}" for t in terms)}
+    columns = {
+        "epoch",
+        "seconds",
+        "examples_per_second",
+        "test_loss",
+        *terms[1:],
+        *(f"train_{t}" for t in terms),
+    }
     assert len(history) == 3 and not history.interrupted
     assert all(set(record) == columns for record in history.records)
     assert history["epoch"] == [1, 2, 3]
@@ -116,7 +131,9 @@ def test_history(capsys):
 
 def test_the_epochs_loss_weighs_examples_alike(backend, tolerance):
     """With a step too small to matter, it is the loss over all rows: a mean of batch means is not."""
-    model = sa.Autoencoder(sa.Dense(6, 3), sa.Dense(3, 6)).build(6, backend=backend, dtype="float64")
+    model = sa.Autoencoder(sa.Dense(6, 3), sa.Dense(3, 6)).build(
+        6, backend=backend, dtype="float64"
+    )
     x = rows() * np.arange(1, N + 1)[:, None]
     history = fit(model, x, sa.SGD(1e-30))
     expected = ((model.reconstruct(x) - x) ** 2).sum(axis=1).mean()
@@ -137,7 +154,12 @@ def test_evaluation_is_a_function_of_model_data_and_seed(backend, tolerance):
     before, terms = values(model), sa.evaluate(model, x)
     assert terms == sa.evaluate(model, x)
     assert terms["loss"] == pytest.approx(history["test_loss"][-1], rel=tolerance("loss"))
-    for options in ({"batch_size": 3}, {"batch_size": 1}, {"shards": 4}, {"threads": 3, "shards": 3}):
+    for options in (
+        {"batch_size": 3},
+        {"batch_size": 1},
+        {"shards": 4},
+        {"threads": 3, "shards": 3},
+    ):
         assert sa.evaluate(model, x, **options) == pytest.approx(terms, rel=tolerance("layer"))
     assert sa.evaluate(model, x, seed=1)["kl"] == terms["kl"]  # no noise in it
     assert sa.evaluate(model, x, seed=1)["reconstruction"] != terms["reconstruction"]
@@ -145,7 +167,9 @@ def test_evaluation_is_a_function_of_model_data_and_seed(backend, tolerance):
     np.testing.assert_array_equal(values(model), before)
 
 
-@pytest.mark.parametrize("make", [lambda: sa.Adam(0.01), lambda: sa.SGD(0.01, 0.9)], ids=["adam", "sgd"])
+@pytest.mark.parametrize(
+    "make", [lambda: sa.Adam(0.01), lambda: sa.SGD(0.01, 0.9)], ids=["adam", "sgd"]
+)
 def test_going_on_is_one_longer_run(backend, make):
     whole, parts, optimizer = vae(backend), vae(backend), make()
     losses = fit(whole, optimizer=make(), epochs=5)["train_loss"]
@@ -180,7 +204,12 @@ def test_callbacks_see_each_epoch_and_may_end_the_run():
         seen.append((model, len(history), "test_loss" in history.records[-1]))
 
     model = vae()
-    history = fit(model, epochs=9, validation=rows(), callbacks=[first, lambda model, history: len(history) == 3])
+    history = fit(
+        model,
+        epochs=9,
+        validation=rows(),
+        callbacks=[first, lambda model, history: len(history) == 3],
+    )
     assert seen == [(model, 1, True), (model, 2, True), (model, 3, True)]
     assert len(history) == 3 and not history.interrupted and model.optimizer.epoch == 3
 
@@ -194,7 +223,9 @@ def test_all_callbacks_are_called_though_the_first_ends_the_run():
 @pytest.fixture
 def handler():
     """What Ctrl-C does before, and must do again."""
-    outer = signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background ignores Ctrl-C
+    outer = signal.signal(
+        signal.SIGINT, signal.default_int_handler
+    )  # a job in the background ignores Ctrl-C
     before = signal.getsignal(signal.SIGINT)
     yield before
     assert signal.getsignal(signal.SIGINT) is before
@@ -275,7 +306,13 @@ def test_a_loss_that_is_not_finite(backend, tensor, value, words, never):
     with pytest.raises(sa.NonFiniteLoss) as caught:
         fit(model, optimizer=optimizer, callbacks=[plant])
     sentence = str(caught.value)
-    for word in [*words, "at step 4 (epoch 2)", "learning rate below 0.01", "scaled", "initial weights"]:
+    for word in [
+        *words,
+        "at step 4 (epoch 2)",
+        "learning rate below 0.01",
+        "scaled",
+        "initial weights",
+    ]:
         assert word in sentence
     assert never not in sentence and "\n" not in sentence
     np.testing.assert_array_equal(values(model), kept[0])
@@ -285,7 +322,9 @@ def test_a_loss_that_is_not_finite(backend, tensor, value, words, never):
 def test_a_penalty_may_be_at_fault():
     model = sa.Autoencoder(sa.Dense(6, 3, "relu"), sa.Dense(3, 6), penalty=sa.L1(1e38)).build(6)
     with pytest.raises(sa.NonFiniteLoss, match="a lighter penalty"):
-        sa.fit(model, np.random.default_rng(0).random((8, 6), dtype=np.float32), sa.SGD(1.0), epochs=3)
+        sa.fit(
+            model, np.random.default_rng(0).random((8, 6), dtype=np.float32), sa.SGD(1.0), epochs=3
+        )
 
 
 @pytest.mark.parametrize("penalty", [None, sa.L1(0)])
@@ -305,7 +344,9 @@ def test_a_column_that_there_is_not():
 def test_a_vector_with_both_infinities_is_spoilt_without_a_warning():
     model = sa.Autoencoder(sa.Dense(6, 3), sa.Dense(3, 6)).build(6)
     x = np.random.default_rng(0).normal(size=(8, 6)).astype(np.float32) * 90
-    with pytest.raises(sa.NonFiniteLoss, match="the vector of parameters is no longer finite after epoch 1"):
+    with pytest.raises(
+        sa.NonFiniteLoss, match="the vector of parameters is no longer finite after epoch 1"
+    ):
         sa.fit(model, x, sa.SGD(3e38), epochs=1, batch_size=8, shards=1)
     assert {np.inf, -np.inf} <= set(model.parameters.values.tolist())
 
@@ -326,7 +367,9 @@ def test_a_divergence_in_the_last_step_names_its_own_rate(backend):
 def test_a_learning_rate_that_is_too_large(backend):
     """The first step goes far, the second loss is not finite: the parameters are those between them."""
     model, one = (vae(backend, "float32", likelihood=sa.SquaredError()) for _ in range(2))
-    with pytest.raises(sa.NonFiniteLoss, match=r"at step 2 \(epoch 1\).*learning rate below 1e\+25"):
+    with pytest.raises(
+        sa.NonFiniteLoss, match=r"at step 2 \(epoch 1\).*learning rate below 1e\+25"
+    ):
         fit(model, optimizer=sa.SGD(1e25))
     fit(one, rows()[permutation(N, 0, 1)[:BATCH]], sa.SGD(1e25), epochs=1)
     assert np.isfinite(values(model)).all()
@@ -335,13 +378,18 @@ def test_a_learning_rate_that_is_too_large(backend):
 
 def test_more_shards_than_rows_in_the_last_batch(backend, tolerance):
     model, one = vae(backend), vae(backend)
-    losses = [fit(m, rows(9), batch_size=8, shards=s)["train_loss"] for m, s in ((model, 8), (one, 1))]
+    losses = [
+        fit(m, rows(9), batch_size=8, shards=s)["train_loss"] for m, s in ((model, 8), (one, 1))
+    ]
     assert losses[0] == pytest.approx(losses[1], rel=tolerance("layer"))
 
 
 def test_a_batch_larger_than_the_data_is_the_data(backend):
     model, other = vae(backend), vae(backend)
-    assert fit(model, batch_size=1000, shards=1)["train_loss"] == fit(other, batch_size=N, shards=1)["train_loss"]
+    assert (
+        fit(model, batch_size=1000, shards=1)["train_loss"]
+        == fit(other, batch_size=N, shards=1)["train_loss"]
+    )
     np.testing.assert_array_equal(values(model), values(other))
 
 

@@ -28,7 +28,9 @@ def stack(likelihood=None, penalty=None, backend="numpy", dtype="float64"):
     """6-4-2 and back, two stages."""
     encoder = sa.Sequential(sa.Dense(6, 4, "tanh"), sa.Dense(4, 2))
     decoder = sa.Sequential(sa.Dense(2, 4, "tanh"), sa.Dense(4, 6))
-    return sa.Autoencoder(encoder, decoder, likelihood, penalty).build(6, backend=backend, dtype=dtype, seed=1)
+    return sa.Autoencoder(encoder, decoder, likelihood, penalty).build(
+        6, backend=backend, dtype=dtype, seed=1
+    )
 
 
 def train(model, data=None, optimizer=None, call=sa.pretrain, **options):
@@ -37,12 +39,16 @@ def train(model, data=None, optimizer=None, call=sa.pretrain, **options):
 
 
 def tensors(model):
-    return {name: model.backend.to_host(view).copy() for name, view in model.parameters.views().items()}
+    return {
+        name: model.backend.to_host(view).copy() for name, view in model.parameters.views().items()
+    }
 
 
 def by_hand(model, names, encoder, decoder, x, likelihood=None, penalty=None, **options):
     """A shallow autoencoder with the model's tensors of those names, trained on x -> its losses and itself."""
-    shallow = sa.Autoencoder(encoder, decoder, likelihood, penalty).build(x.shape[1:], backend=model.backend)
+    shallow = sa.Autoencoder(encoder, decoder, likelihood, penalty).build(
+        x.shape[1:], backend=model.backend
+    )
     for view, name in zip(shallow.parameters.views().values(), names, strict=True):
         shallow.backend.write(view, tensors(model)[name])
     return train(shallow, x, call=sa.fit, **options)["train_loss"], shallow
@@ -62,7 +68,9 @@ def test_it_is_two_fits_one_after_the_other(backend, likelihood, penalty, noise,
     model, start = (stack(likelihood, penalty, backend=backend) for _ in range(2))
     histories = train(model, corruption=noise[0] if noise else None, **options)
     encoders = [sa.Sequential(*noise, layer) for layer in (sa.Dense(6, 4, "tanh"), sa.Dense(4, 2))]
-    first, outer = by_hand(start, OUTER, encoders[0], sa.Dense(4, 6), rows(), likelihood, **options)
+    first, outer = by_hand(
+        start, OUTER, encoders[0], sa.Dense(4, 6), rows(), likelihood, **options
+    )
     last, x = sa.Dense(2, 4, "tanh"), outer.encode(rows())
     second, inner = by_hand(start, INNER, encoders[1], last, x, penalty=penalty, **options)
     assert [h["train_loss"] for h in histories] == [first, second]
@@ -75,7 +83,9 @@ def test_it_is_two_fits_one_after_the_other(backend, likelihood, penalty, noise,
 
 def tied(backend):
     outer, inner = sa.Dense(6, 4, "tanh"), sa.Dense(4, 2, "tanh")
-    model = sa.Autoencoder(sa.Sequential(outer, inner), sa.Sequential(sa.Tied(inner, "tanh"), sa.Tied(outer)))
+    model = sa.Autoencoder(
+        sa.Sequential(outer, inner), sa.Sequential(sa.Tied(inner, "tanh"), sa.Tied(outer))
+    )
     return model.build(6, backend=backend, dtype="float64", seed=1)
 
 
@@ -122,7 +132,11 @@ def images_model():
         sa.Dense(18, 4),
     )
     decoder = sa.Sequential(
-        *(sa.Dense(4, 18, "relu"), sa.Reshape(3, 3, 2), sa.ConvTranspose2d(2, 3, 3, 1, "same", "relu")),
+        *(
+            sa.Dense(4, 18, "relu"),
+            sa.Reshape(3, 3, 2),
+            sa.ConvTranspose2d(2, 3, 3, 1, "same", "relu"),
+        ),
         *(sa.Upsample2d(2), sa.Conv2d(3, 1, 3, 1, "same"), sa.Flatten(), sa.Reshape(6, 6, 1)),
     )
     return sa.Autoencoder(encoder, decoder).build((6, 6, 1))
@@ -133,10 +147,17 @@ def test_stages_are_cut_where_the_shapes_meet(watched):
     before = tensors(model)
     assert len(train(model, pixels(6, 6, 1), epochs=1)) == 3
     encoders, decoders = (
-        [[type(layer).__name__ for layer in getattr(m.objective, part).layers] for m, _ in watched.seen]
+        [
+            [type(layer).__name__ for layer in getattr(m.objective, part).layers]
+            for m, _ in watched.seen
+        ]
         for part in ("encoder", "decoder")
     )
-    assert encoders == [["Dropout", "Conv2d", "MaxPool2d"], ["Conv2d", "GaussianNoise", "Flatten"], ["Dense"]]
+    assert encoders == [
+        ["Dropout", "Conv2d", "MaxPool2d"],
+        ["Conv2d", "GaussianNoise", "Flatten"],
+        ["Dense"],
+    ]
     assert decoders[0] == ["Upsample2d", "Conv2d", "Flatten", "Reshape"]
     assert decoders[1:] == [["Reshape", "ConvTranspose2d"], ["Dense"]]
     sources = [source for _, source in watched.seen]
@@ -158,7 +179,9 @@ def deep():
     encoder = [sa.Dense(i, o, "sigmoid") for i, o in pairs]
     decoder = [sa.Dense(o, i, "sigmoid") for i, o in pairs[:0:-1]]
     last = sa.Dense(60, 784), sa.Reshape(28, 28, 1)
-    model = sa.Autoencoder(sa.Sequential(sa.Flatten(), *encoder), sa.Sequential(*decoder, *last), sa.Bernoulli())
+    model = sa.Autoencoder(
+        sa.Sequential(sa.Flatten(), *encoder), sa.Sequential(*decoder, *last), sa.Bernoulli()
+    )
     return model.build((28, 28, 1))
 
 
@@ -168,7 +191,9 @@ def test_a_deep_stack_gains_by_it():
     ahead, behind, images = deep(), deep(), sa.Images(ink)
     train(ahead, images, epochs=6)
     assert sa.evaluate(ahead, images)["loss"] < 0.5 * sa.evaluate(behind, images)["loss"]
-    first, second = (train(m, images, call=sa.fit, epochs=4)["train_loss"] for m in (ahead, behind))
+    first, second = (
+        train(m, images, call=sa.fit, epochs=4)["train_loss"] for m in (ahead, behind)
+    )
     assert (np.array(first) < 0.9 * np.array(second)).all()
 
 
@@ -194,7 +219,9 @@ def test_ctrl_c_ends_it_with_what_there_is():
     before = tensors(model)
     histories = train(model, Interrupted(rows()), epochs=9)
     assert [h.interrupted for h in histories] == [True]
-    assert [name for name, value in tensors(model).items() if (value != before[name]).any()] == OUTER
+    assert [
+        name for name, value in tensors(model).items() if (value != before[name]).any()
+    ] == OUTER
 
 
 def test_an_error_in_a_later_stage_loses_no_earlier_one(watched):
@@ -250,15 +277,31 @@ class Own:
 TWO = [sa.Dense(6, 4), sa.Dense(4, 2)]
 MODELS = [
     (vae, TypeError, "the model is a VAE, but only an Autoencoder has stages"),
-    (lambda: made(TWO[:1], [sa.Dense(4, 6)]), ValueError, "are 1 in the encoder, but .* for 2 or more"),
-    (lambda: made(TWO, [sa.Dense(2, 6)]), ValueError, "have 2 and 1 layers with parameters.*mirror the encoder"),
+    (
+        lambda: made(TWO[:1], [sa.Dense(4, 6)]),
+        ValueError,
+        "are 1 in the encoder, but .* for 2 or more",
+    ),
+    (
+        lambda: made(TWO, [sa.Dense(2, 6)]),
+        ValueError,
+        "have 2 and 1 layers with parameters.*mirror the encoder",
+    ),
     (
         lambda: made(TWO, [sa.Dense(2, 3), sa.Dropout(0.1), sa.Dense(3, 6)]),
         ValueError,
         r"encoder\.0 gives.*\(4,\), but the decoder, from decoder\.0 to decoder\.2, passes on \(3,\), \(3,\)",
     ),
-    (twisted, ValueError, r"decoder\.1 is tied to a layer of another stage, but its own is encoder\.1: tie it to"),
-    (crossed, ValueError, r"decoder\.1 is tied to a layer of another stage, but its own is encoder\.0: tie it to"),
+    (
+        twisted,
+        ValueError,
+        r"decoder\.1 is tied to a layer of another stage, but its own is encoder\.1: tie it to",
+    ),
+    (
+        crossed,
+        ValueError,
+        r"decoder\.1 is tied to a layer of another stage, but its own is encoder\.0: tie it to",
+    ),
 ]
 OPTIONS = [
     ({"optimizer": "adam"}, TypeError, "an optimiser such as Adam"),
@@ -267,7 +310,11 @@ OPTIONS = [
     ({"data": rows(D=5)}, ValueError, r"shape \(24, 5\), but"),
     ({"data": Own()}, TypeError, "the data is a Own, but an array, Images or Values"),
     *(
-        ({"corruption": wrong}, TypeError, "the corruption is .*keeps the shape .6,. and has no parameters")
+        (
+            {"corruption": wrong},
+            TypeError,
+            "the corruption is .*keeps the shape .6,. and has no parameters",
+        )
         for wrong in (0.25, sa.Masking, sa.Dense(6, 6), sa.Reshape(2, 3))
     ),
 ]
@@ -275,7 +322,8 @@ OPTIONS = [
 
 @pytest.mark.parametrize(
     "make, options, kind, words",
-    [(make, {}, *said) for make, *said in MODELS] + [(stack, options, *said) for options, *said in OPTIONS],
+    [(make, {}, *said) for make, *said in MODELS]
+    + [(stack, options, *said) for options, *said in OPTIONS],
 )
 def test_what_is_refused_changes_nothing(make, options, kind, words):
     model, optimizer = make(), sa.Adam()
@@ -291,7 +339,9 @@ def test_what_is_refused_changes_nothing(make, options, kind, words):
 def test_a_used_optimizer_is_refused():
     model, optimizer = stack(), sa.Adam()
     train(model, optimizer=optimizer, call=sa.fit)
-    with pytest.raises(ValueError, match="the optimizer holds the state of a model, but every stage begins anew"):
+    with pytest.raises(
+        ValueError, match="the optimizer holds the state of a model, but every stage begins anew"
+    ):
         train(model, optimizer=optimizer)
 
 

@@ -31,7 +31,11 @@ def spiked(value, dtype=np.float64):
         (np.ma.masked_array(X, mask=X > 0.9), TypeError, "masked array.*fill it"),
         (spiked(1e300), ValueError, r"1e\+300 at index \(39, 2\), but float32 ends at 3.4e\+38"),
         (spiked(-1e300), ValueError, r"at index \(39, 2\), but float32 ends"),
-        (spiked(np.longdouble("1e4000"), np.longdouble), ValueError, r"at index \(39, 2\), but float"),
+        (
+            spiked(np.longdouble("1e4000"), np.longdouble),
+            ValueError,
+            r"at index \(39, 2\), but float",
+        ),
     ],
     ids=["masked", "too large", "too small", "longdouble"],
 )
@@ -74,14 +78,18 @@ def test_what_is_no_optimizer(wrong):
 
 
 def test_a_class_is_no_model():
-    with pytest.raises(TypeError, match=r"the model is the class Autoencoder, but.*Autoencoder\(\.\.\.\)"):
+    with pytest.raises(
+        TypeError, match=r"the model is the class Autoencoder, but.*Autoencoder\(\.\.\.\)"
+    ):
         train(sa.Autoencoder)
 
 
 @pytest.mark.filterwarnings("ignore::scratchae.WideCode")
 def test_a_model_without_parameters(backend):
     model = sa.Autoencoder(sa.Flatten(), sa.Reshape(6)).build(6, backend=backend)
-    with pytest.raises(ValueError, match="this Autoencoder has no parameters to train: give it a layer"):
+    with pytest.raises(
+        ValueError, match="this Autoencoder has no parameters to train: give it a layer"
+    ):
         train(model)
     assert model.optimizer is None
 

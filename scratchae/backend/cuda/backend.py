@@ -33,9 +33,13 @@ class CupyBackend:
 
     def __init__(self, dtype: str = "float32", precision: str = "float32", graph: bool = True):
         if precision not in PRECISIONS:
-            raise ValueError(f"the precision is {precision!r}: choose one of {', '.join(PRECISIONS)}")
+            raise ValueError(
+                f"the precision is {precision!r}: choose one of {', '.join(PRECISIONS)}"
+            )
         if precision == "tf32" and dtype != "float32":
-            raise ValueError(f"the precision 'tf32' is one of float32 products, but the dtype is {dtype!r}")
+            raise ValueError(
+                f"the precision 'tf32' is one of float32 products, but the dtype is {dtype!r}"
+            )
         if not isinstance(graph, bool):
             raise ValueError(f"graph is {graph!r}, but it must be True or False")
         self.cupy = require_cupy()
@@ -76,7 +80,10 @@ class CupyBackend:
         with np.errstate(over="ignore"):  # what overflows is told by the loss
             host = np.ascontiguousarray(np.broadcast_to(np.asarray(values, out.dtype), out.shape))
         self._copy(
-            self.gpu.array(out, out.dtype, "write(out)").data.ptr, host.ctypes.data, host.nbytes, "HostToDevice"
+            self.gpu.array(out, out.dtype, "write(out)").data.ptr,
+            host.ctypes.data,
+            host.nbytes,
+            "HostToDevice",
         )
 
     def share(self, a: np.ndarray) -> Array:
@@ -119,7 +126,9 @@ class CupyBackend:
     def op(self, kernel: Kernel) -> Callable[..., None]:
         """The CUDA spelling, bound to this GPU. Shapes: the kernel's own. Source: kernels/kernel.py."""
         if kernel.cuda is None:
-            raise NotImplementedError(f"the kernel {kernel.name} has no CUDA spelling: use backend 'numpy'")
+            raise NotImplementedError(
+                f"the kernel {kernel.name} has no CUDA spelling: use backend 'numpy'"
+            )
         return partial(kernel.cuda, self.gpu)
 
     def matmul(self, a: Array, b: Array, out: Array, add: bool = False) -> None:
@@ -137,7 +146,9 @@ class CupyBackend:
             try:
                 body()
             except BaseException as error:
-                with suppress(Exception):  # the stream is of use again, and body's own error is told
+                with suppress(
+                    Exception
+                ):  # the stream is of use again, and body's own error is told
                     self.stream.end_capture()
                 if isinstance(error, runtime.CUDARuntimeError):
                     raise RuntimeError(
@@ -164,7 +175,9 @@ class CupyBackend:
         """Between device and pageable memory, done when it returns."""
         if count:
             runtime = self.cupy.cuda.runtime
-            runtime.memcpyAsync(to, source, count, getattr(runtime, f"memcpy{way}"), self.stream.ptr)
+            runtime.memcpyAsync(
+                to, source, count, getattr(runtime, f"memcpy{way}"), self.stream.ptr
+            )
             self.stream.synchronize()
 
 

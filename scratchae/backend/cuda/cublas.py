@@ -92,17 +92,25 @@ class Cublas:
             B, A, C = ((ctypes.c_void_p(m.data.ptr), leading) for m, leading in operands)
             self._check(self.gemm(*sizes, self.one, *B, *A, beta, *C), "gemm")  # (1)
         else:
-            b3, a3, c3 = ((ctypes.c_void_p(m.data.ptr), leading, _distance(m)) for m, leading in operands)
-            self._check(self.gemm_batched(*sizes, self.one, *b3, *a3, beta, *c3, a.shape[0]), "gemm")  # (1)
+            b3, a3, c3 = (
+                (ctypes.c_void_p(m.data.ptr), leading, _distance(m)) for m, leading in operands
+            )
+            self._check(
+                self.gemm_batched(*sizes, self.one, *b3, *a3, beta, *c3, a.shape[0]), "gemm"
+            )  # (1)
 
     def _call(self, name: str, *arguments: Any) -> None:
         self._check(getattr(self.lib, name)(*arguments), name)
 
     def _check(self, status: int, name: str) -> None:
         if status and name == "cublasCreate_v2" and status in NO_MEMORY:
-            raise MemoryError("cuBLAS finds no room on the GPU: end what else runs on it (nvidia-smi shows it)")
+            raise MemoryError(
+                "cuBLAS finds no room on the GPU: end what else runs on it (nvidia-smi shows it)"
+            )
         if status:
-            raise RuntimeError(f"cuBLAS refuses {name} with status {status}: see its documentation, cublasStatus_t")
+            raise RuntimeError(
+                f"cuBLAS refuses {name} with status {status}: see its documentation, cublasStatus_t"
+            )
 
 
 def _distance(a: Array) -> ctypes.c_longlong:

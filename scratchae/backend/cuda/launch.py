@@ -23,7 +23,10 @@ from .driver import INSTALL, OTHERWISE, cause
 THREADS = 256  # in a block, as in device.cu
 COLUMNS = 8  # of a tile, at most: 8 float32 are the 32 bytes that a GPU's memory hands out at once
 AT_ONCE = 8  # blocks of 256 threads that a multiprocessor holds
-MULTIPROCESSORS, GENERATION = 16, 75  # cudaDevAttrMultiProcessorCount, cudaDevAttrComputeCapabilityMajor
+MULTIPROCESSORS, GENERATION = (
+    16,
+    75,
+)  # cudaDevAttrMultiProcessorCount, cudaDevAttrComputeCapabilityMajor
 PARTIALS = 1 << 17  # doubles that a reduction over many rows may leave between its two launches
 LARGEST = 2**31 - 1  # elements that an int counts
 
@@ -55,7 +58,9 @@ class Gpu:
         )
         self.most = AT_ONCE * multiprocessors
         self.partials = self.empty((PARTIALS,), "float64")
-        self.blas = Cublas(dtype, self.stream.ptr, self.empty((workspace(generation),), "uint8"), tf32)
+        self.blas = Cublas(
+            dtype, self.stream.ptr, self.empty((workspace(generation),), "uint8"), tf32
+        )
         self._modules: dict[str, Any] = {}
         self._functions: dict[str, Any] = {}
         self._try_the_compiler()
@@ -87,7 +92,10 @@ class Gpu:
 
     def free(self) -> int:
         """Bytes of device memory that an array can still have. Shapes: none. Source: cudaMemGetInfo."""
-        return self.cupy.cuda.runtime.memGetInfo()[0] + self.cupy.get_default_memory_pool().free_bytes()
+        return (
+            self.cupy.cuda.runtime.memGetInfo()[0]
+            + self.cupy.get_default_memory_pool().free_bytes()
+        )
 
     def each(self, name: str, n: int, *arguments: Any) -> None:
         """Launch a function over n elements. Shapes: its own. Raises as ``_launch``. Source: the module."""
@@ -116,7 +124,9 @@ class Gpu:
             return
         function, parameters = self._function(name)
         if len(arguments) != len(parameters):
-            raise TypeError(f"{name} takes {len(parameters)} arguments, but {len(arguments)} are given")
+            raise TypeError(
+                f"{name} takes {len(parameters)} arguments, but {len(arguments)} are given"
+            )
         checked = (self._argument(name, *p, a) for p, a in zip(parameters, arguments, strict=True))
         with self.stream:
             function(grid, (THREADS,), tuple(checked))
@@ -125,7 +135,12 @@ class Gpu:
         """Raise RuntimeError where NVRTC, or the headers that CuPy hands it, are missing."""
         try:
             self._function("take")
-        except (ImportError, OSError, RuntimeError, self.cupy.cuda.compiler.CompileException) as error:
+        except (
+            ImportError,
+            OSError,
+            RuntimeError,
+            self.cupy.cuda.compiler.CompileException,
+        ) as error:
             raise RuntimeError(
                 f"backend 'cupy' cannot compile its kernels ({cause(error)}): {INSTALL}, to go with CuPy) brings "
                 f"the compiler and its headers, {OTHERWISE}"
@@ -148,7 +163,9 @@ class Gpu:
         if pointer:
             return self.array(value, dtype, f"{function}({name})")
         if dtype.kind in "iu" and not np.iinfo(dtype).min <= value <= np.iinfo(dtype).max:
-            raise ValueError(f"{function}({name}) is {value}, which does not fit into {dtype}: take fewer rows")
+            raise ValueError(
+                f"{function}({name}) is {value}, which does not fit into {dtype}: take fewer rows"
+            )
         return dtype.type(value)
 
     def array(self, value: Any, dtype: np.dtype, what: str) -> Array:
@@ -163,9 +180,15 @@ class Gpu:
             )
         if value.dtype != dtype or not (value.flags.c_contiguous or value.size == 0):
             order = "" if value.flags.c_contiguous else ", not in C order"
-            raise TypeError(f"{what} is an array of {value.dtype}{order}, but {dtype} in C order is expected")
-        if value.size > LARGEST and not what.endswith("(data)"):  # whose rows are counted in 64 bits
-            raise ValueError(f"{what} has {value.size:,} elements, but {LARGEST:,} are the most: take fewer rows")
+            raise TypeError(
+                f"{what} is an array of {value.dtype}{order}, but {dtype} in C order is expected"
+            )
+        if value.size > LARGEST and not what.endswith(
+            "(data)"
+        ):  # whose rows are counted in 64 bits
+            raise ValueError(
+                f"{what} has {value.size:,} elements, but {LARGEST:,} are the most: take fewer rows"
+            )
         return value
 
     def matmul(self, a: Array, b: Array, out: Array, add: bool = False) -> None:
@@ -173,9 +196,19 @@ class Gpu:
 
         Raises as ``array``. Source: cublas.py."""
         for name, value in (("a", a), ("b", b)):
-            upright = value.T if isinstance(value, self.cupy.ndarray) and not value.flags.c_contiguous else value
+            upright = (
+                value.T
+                if isinstance(value, self.cupy.ndarray) and not value.flags.c_contiguous
+                else value
+            )
             self.array(upright, self.dtype, f"matmul({name})")
         self.array(out, self.dtype, "matmul(out)")
-        if a.shape[-1] != b.shape[-2] or out.shape != (*a.shape[:-1], b.shape[-1]) or a.shape[:-2] != b.shape[:-2]:
-            raise ValueError(f"matmul of {a.shape} and {b.shape} does not give {out.shape}: mend the shapes")
+        if (
+            a.shape[-1] != b.shape[-2]
+            or out.shape != (*a.shape[:-1], b.shape[-1])
+            or a.shape[:-2] != b.shape[:-2]
+        ):
+            raise ValueError(
+                f"matmul of {a.shape} and {b.shape} does not give {out.shape}: mend the shapes"
+            )
         self.blas.matmul(a, b, out, add)

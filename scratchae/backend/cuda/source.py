@@ -26,14 +26,19 @@ def texts() -> dict[str, str]:
     """Every .cu file of the kernels, by its name. Shapes: none. Source: the module."""
     folder = files("scratchae.kernels")
     found = (entry for entry in folder.iterdir() if entry.name.endswith(".cu"))
-    return {entry.name: entry.read_text(encoding="utf-8") for entry in sorted(found, key=lambda entry: entry.name)}
+    return {
+        entry.name: entry.read_text(encoding="utf-8")
+        for entry in sorted(found, key=lambda entry: entry.name)
+    }
 
 
 def signatures(text: str) -> dict[str, list[Parameter]]:
     """The functions that a text defines, each with its parameters. Shapes: none. Source: the module."""
     found = {}
     for name, parameters in FUNCTION.findall(COMMENT.sub("", text)):
-        words = [" ".join(parameter.split()) for parameter in parameters.split(",") if parameter.strip()]
+        words = [
+            " ".join(parameter.split()) for parameter in parameters.split(",") if parameter.strip()
+        ]
         found[name] = [_parameter(word) for word in words]
     return found
 

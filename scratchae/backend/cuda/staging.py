@@ -27,7 +27,9 @@ class StagedTable(Table):
         self.places = backend.asarray(np.arange(rows), np.uint32)
         cuda = backend.cupy.cuda
         memory = [cuda.alloc_pinned_memory(self.data.nbytes) for _ in range(BUFFERS)]
-        self.pinned = [np.frombuffer(m, data.dtype, self.data.size).reshape(self.data.shape) for m in memory]
+        self.pinned = [
+            np.frombuffer(m, data.dtype, self.data.size).reshape(self.data.shape) for m in memory
+        ]
         self.copied = [cuda.Event(disable_timing=True) for _ in range(BUFFERS)]
         self.buffer = 0
 
@@ -35,10 +37,14 @@ class StagedTable(Table):
         """Start the copy of rows (N,) of the data set. Source: the module."""
         pinned, copied, N = self.pinned[self.buffer], self.copied[self.buffer], len(rows)
         copied.synchronize()
-        np.take(self.host, rows, axis=0, out=pinned[:N], mode="clip")  # the other mode makes a copy first
+        np.take(
+            self.host, rows, axis=0, out=pinned[:N], mode="clip"
+        )  # the other mode makes a copy first
         runtime, stream = self.backend.cupy.cuda.runtime, self.backend.stream
         count = pinned[:N].nbytes
-        runtime.memcpyAsync(self.data.data.ptr, pinned.ctypes.data, count, runtime.memcpyHostToDevice, stream.ptr)
+        runtime.memcpyAsync(
+            self.data.data.ptr, pinned.ctypes.data, count, runtime.memcpyHostToDevice, stream.ptr
+        )
         copied.record(stream)
         self.buffer = (self.buffer + 1) % BUFFERS
 

@@ -72,7 +72,9 @@ def load(train_days: int = 42, test_days: int = 14, seed: int = 0) -> tuple[Seri
     """
     size("train_days", train_days)
     if size("test_days", test_days) < 2:
-        raise ValueError("test_days is 1, but the first anomaly is on the second day: give at least 2")
+        raise ValueError(
+            "test_days is 1, but the first anomaly is on the second day: give at least 2"
+        )
     x, _, _ = _days(train_days, seed, epoch=0)
     normal = Series(x.sum(axis=0).ravel().astype(np.float32), np.zeros(x[0].size, bool))
     return normal, _spoilt(*_days(test_days, seed, epoch=2), seed, epoch=4)
@@ -84,7 +86,9 @@ def _days(n: int, seed: int, epoch: int) -> tuple[np.ndarray, np.ndarray, np.nda
     noise = randomness.normal((n, POINTS), seed, randomness.SHAPES, epoch + 1)
     tau = np.arange(POINTS)
     r, f = RISE + MOVE * e[:, 0], FALL + MOVE * e[:, 1]  # (n,)  # (1)
-    day = _logistic((tau - r[:, None]) / STEEP) - _logistic((tau - f[:, None]) / STEEP)  # (n, 288)  # (1)
+    day = _logistic((tau - r[:, None]) / STEEP) - _logistic(
+        (tau - f[:, None]) / STEEP
+    )  # (n, 288)  # (1)
     a = HEIGHT * (1 + VARY * e[:, 2]) * np.where(np.arange(n) % 7 >= 5, WEEKEND, 1)  # (n,)  # (2)
     level = np.zeros(n + 1)
     for d in range(n):

@@ -104,13 +104,19 @@ def _draw(n: int, seed: int, epoch: int) -> Split:
 def _render(skeleton: str, e: np.ndarray) -> np.ndarray:
     """One skeleton and n rows of draws (n, 32) -> images (n, 28, 28)."""
     strokes = [stroke.split() for stroke in skeleton.split("|")]
-    knots = np.array([knot.split(",") for stroke in strokes for knot in stroke], np.float32)  # (K, 2)
+    knots = np.array(
+        [knot.split(",") for stroke in strokes for knot in stroke], np.float32
+    )  # (K, 2)
     place = np.unique(knots, axis=0, return_inverse=True)[1].ravel()  # (K,), below 12
     p = knots + JITTER * e[:, 8:].reshape(-1, 12, 2)[:, place]  # (n, K, 2)  # (1)
     cuts = np.cumsum([len(stroke) for stroke in strokes])[:-1]
-    curves = [_catmull_rom(q.shape[1]) @ q for q in np.split(p, cuts, axis=1)]  # (n, T, 2) each  # (2)
+    curves = [
+        _catmull_rom(q.shape[1]) @ q for q in np.split(p, cuts, axis=1)
+    ]  # (n, T, 2) each  # (2)
     lengths = [curve.shape[1] for curve in curves]
-    starts = np.delete(np.arange(sum(lengths)), np.cumsum(lengths) - 1)  # no segment where the pen is up
+    starts = np.delete(
+        np.arange(sum(lengths)), np.cumsum(lengths) - 1
+    )  # no segment where the pen is up
     images = np.zeros((len(e), SIZE, SIZE), np.uint8)
     _ink(images, _shape(np.concatenate(curves, axis=1), e), starts, np.exp(0.1 + 0.2 * e[:, 0]))
     return images
@@ -146,8 +152,14 @@ def _ink(images, c, starts, r):
             ax, ay, bx, by = c[n, s, 0], c[n, s, 1], c[n, s + 1, 0], c[n, s + 1, 1]
             dx, dy = bx - ax, by - ay
             inverse = 1 / max(dx * dx + dy * dy, 1e-12)
-            top, bottom = max(0, math.ceil(min(ay, by) - reach)), min(size, math.ceil(max(ay, by) + reach))
-            left, right = max(0, math.ceil(min(ax, bx) - reach)), min(size, math.ceil(max(ax, bx) + reach))
+            top, bottom = (
+                max(0, math.ceil(min(ay, by) - reach)),
+                min(size, math.ceil(max(ay, by) + reach)),
+            )
+            left, right = (
+                max(0, math.ceil(min(ax, bx) - reach)),
+                min(size, math.ceil(max(ax, bx) + reach)),
+            )
             for y in range(top, bottom):
                 for x in range(left, right):
                     t = min(max(((x - ax) * dx + (y - ay) * dy) * inverse, 0.0), 1.0)  # (5)

@@ -49,11 +49,15 @@ def load(n_train: int = 4000, n_test: int = 500, seed: int = 0) -> tuple[Surface
 
 def _draw(n: int, seed: int, epoch: int) -> Surface:
     """n points, from the draws of two epochs: where they lie, and the noise."""
-    u, v = SIDE * (2 * randomness.uniform((n, 2), seed, randomness.SHAPES, epoch).T - 1)  # (n,) each
+    u, v = SIDE * (
+        2 * randomness.uniform((n, 2), seed, randomness.SHAPES, epoch).T - 1
+    )  # (n,) each
     noise = randomness.normal((n, 3), seed, randomness.SHAPES, epoch + 1)
     p = np.stack([u, v, (u * u - v * v) / SIDE], axis=1)  # (n, 3)  # (1)
     x = p + NOISE * noise  # (2)
     one, zero = np.ones(n), np.zeros(n)
-    t = np.stack([one, zero, 2 * u / SIDE, zero, one, -2 * v / SIDE], axis=1).reshape(n, 2, 3)  # (3)
+    t = np.stack([one, zero, 2 * u / SIDE, zero, one, -2 * v / SIDE], axis=1).reshape(
+        n, 2, 3
+    )  # (3)
     basis = np.linalg.qr(t.swapaxes(1, 2))[0].swapaxes(1, 2)  # (n, 2, 3)
     return Surface(x.astype(np.float32), basis)

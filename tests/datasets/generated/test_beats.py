@@ -18,7 +18,9 @@ def everything():
 
 def test_form(everything):
     train, test = beats.load()
-    assert train.x.shape == (500, 140) and test.x.shape == (4500, 140) and train.x.dtype == np.float32
+    assert (
+        train.x.shape == (500, 140) and test.x.shape == (4500, 140) and train.x.dtype == np.float32
+    )
     assert train.name == test.name == everything.name == "beats (generated)"
     np.testing.assert_array_equal(everything.x, np.concatenate([train.x, test.x]))
     np.testing.assert_allclose(everything.x.mean(axis=1, dtype=float), 0, atol=1e-6)
@@ -29,7 +31,9 @@ def test_form(everything):
 def test_classes_have_the_shares_of_ecg5000(everything):
     counts = np.bincount(everything.labels, minlength=6)[1:]
     expected = 5000 * beats.SHARES
-    assert np.rint(expected).tolist() == [2919, 1767, 96, 194, 24] and set(everything.labels) == set(beats.CLASSES)
+    assert np.rint(expected).tolist() == [2919, 1767, 96, 194, 24] and set(
+        everything.labels
+    ) == set(beats.CLASSES)
     assert (np.abs(counts - expected) < 4 * np.sqrt(expected)).all()
 
 

@@ -57,7 +57,8 @@ def test_the_splits_share_no_draws(monkeypatch):
     train, test = daily.load(20, 20)
     assert len(asked) == len(set(asked)) == 8
     nights = [
-        s.x.reshape(20, 288)[:, :40] - s.x.reshape(20, 288)[:, :40].mean(axis=1)[:, None] for s in (train, test)
+        s.x.reshape(20, 288)[:, :40] - s.x.reshape(20, 288)[:, :40].mean(axis=1)[:, None]
+        for s in (train, test)
     ]
     assert abs(np.corrcoef(nights[0].ravel(), nights[1].ravel())[0, 1]) < 0.2
 
@@ -107,9 +108,15 @@ def test_a_day_is_a_rise_and_a_fall():
     (base, rise), r, f = daily._days(14, seed=3, epoch=0)
     e = daily.randomness.normal((14, 4), 3, daily.randomness.SHAPES, 0)
     for d in (0, 5, 13):
-        a = daily.HEIGHT * (1 + daily.VARY * e[d, 2]) * (daily.WEEKEND if d in (5, 6, 12, 13) else 1)
+        a = (
+            daily.HEIGHT
+            * (1 + daily.VARY * e[d, 2])
+            * (daily.WEEKEND if d in (5, 6, 12, 13) else 1)
+        )
         for tau in (0, 90, 100, 150, 230):
-            s = 1 / (1 + np.exp(-(tau - r[d]) / daily.STEEP)) - 1 / (1 + np.exp(-(tau - f[d]) / daily.STEEP))
+            s = 1 / (1 + np.exp(-(tau - r[d]) / daily.STEEP)) - 1 / (
+                1 + np.exp(-(tau - f[d]) / daily.STEEP)
+            )
             assert rise[d, tau] == pytest.approx(a * s, abs=1e-9)
     assert np.abs(base - daily.BASE).max() < 30
     weekend = np.arange(14) % 7 >= 5

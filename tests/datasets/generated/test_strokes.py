@@ -65,7 +65,12 @@ def test_curve_goes_through_its_knots():
     np.testing.assert_allclose(straight[:, 1], 2 * straight[:, 0], atol=1e-6)
 
 
-SIZES = [((-1, 5), "n_train is -1"), ((5, 0), "n_test is 0"), ((5, 0.5), "n_test is 0.5"), ((10**13, 5), "no more")]
+SIZES = [
+    ((-1, 5), "n_train is -1"),
+    ((5, 0), "n_test is 0"),
+    ((5, 0.5), "n_test is 0.5"),
+    ((10**13, 5), "no more"),
+]
 
 
 @pytest.mark.parametrize("sizes, words", SIZES)

@@ -19,7 +19,11 @@ def test_form(both):
 
 def test_a_function_of_the_seed_and_a_smaller_set_is_the_beginning_of_a_larger_one(both):
     for ours, again, few, other in zip(
-        both, surface.load(2000, 500), surface.load(30, 20), surface.load(2000, 500, seed=1), strict=True
+        both,
+        surface.load(2000, 500),
+        surface.load(30, 20),
+        surface.load(2000, 500, seed=1),
+        strict=True,
     ):
         for name in ("x", "tangents"):
             a, b, c, d = (getattr(part, name) for part in (ours, again, few, other))
@@ -48,7 +52,9 @@ def test_points_lie_about_the_saddle(both, monkeypatch):
     x = surface.load(2000, 500)[0].x.astype(np.float64)
     np.testing.assert_allclose(x[:, 2], (x[:, 0] ** 2 - x[:, 1] ** 2) / surface.SIDE, atol=1e-5)
     assert np.abs(x[:, :2]).max() <= surface.SIDE and np.abs(x[:, :2].mean(axis=0)).max() < 0.3
-    assert (x[:, :2].std(axis=0) == pytest.approx(surface.SIDE / np.sqrt(3), rel=0.05)) and x.std() > 1
+    assert (
+        x[:, :2].std(axis=0) == pytest.approx(surface.SIDE / np.sqrt(3), rel=0.05)
+    ) and x.std() > 1
     assert (noisy - x).std(axis=0) == pytest.approx(0.1, rel=0.1)
 
 
@@ -56,7 +62,9 @@ def test_the_planes_touch_the_surface(both, monkeypatch):
     """Orthonormal, and steps along them leave it by the square of their length only."""
     monkeypatch.setattr(surface, "NOISE", 0.0)
     part = surface.load(2000, 500)[1]
-    np.testing.assert_array_equal(part.tangents, both[1].tangents)  # of the point without its noise
+    np.testing.assert_array_equal(
+        part.tangents, both[1].tangents
+    )  # of the point without its noise
     np.testing.assert_allclose(
         part.tangents @ part.tangents.swapaxes(1, 2), np.eye(2) * np.ones((500, 1, 1)), atol=1e-12
     )

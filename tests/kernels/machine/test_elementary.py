@@ -44,7 +44,9 @@ def evaluated(loop, x):
 
 
 def last_places(y, exact):
-    return np.abs(y - exact) / np.spacing(np.abs(exact).astype(np.float32)).clip(np.finfo(np.float32).tiny)
+    return np.abs(y - exact) / np.spacing(np.abs(exact).astype(np.float32)).clip(
+        np.finfo(np.float32).tiny
+    )
 
 
 @pytest.mark.parametrize("name", SWEEPS)
@@ -64,7 +66,9 @@ def test_float64_is_the_c_library(name):
 
 def test_a_term_left_out_is_seen():
     x = np.linspace(0, np.log(2) / 2, 1001)
-    without_the_last = sum(x**k / np.prod(np.arange(1.0, k + 1)) for k in range(7)).astype(np.float32)
+    without_the_last = sum(x**k / np.prod(np.arange(1.0, k + 1)) for k in range(7)).astype(
+        np.float32
+    )
     assert last_places(without_the_last, np.exp(x)).max() > 1.2
 
 

@@ -12,7 +12,11 @@ from scratchae.kernels.machine import tile
 from scratchae.kernels.machine.compile import jit
 
 ROOT = Path(__file__).resolve().parents[3]
-WIDTHS = {"AVX2": {"avx2": True, "fma": True}, "16 bytes": {}, "16 bytes, 32 registers": {"neon": True}}
+WIDTHS = {
+    "AVX2": {"avx2": True, "fma": True},
+    "16 bytes": {},
+    "16 bytes, 32 registers": {"neon": True},
+}
 PROGRAM = """
 import numpy as np
 from llvmlite import binding
@@ -58,7 +62,9 @@ def product(y, x, w, x_at, y_at, count, last):
     for m in range(0, len(x_at), tile.R):
         t, rows, to = tile.zeros(x, 2), tile.pick(x_at, m, last), tile.pick(y_at, m, last)
         for k in range(w.shape[0]):
-            t = tile.multiply_add(t, x.reshape(x.size), k, rows, w.reshape(w.size), k * w.shape[1], count)
+            t = tile.multiply_add(
+                t, x.reshape(x.size), k, rows, w.reshape(w.size), k * w.shape[1], count
+            )
         tile.store(t, y.reshape(y.size), 0, to, 1, count)
 
 
@@ -72,7 +78,9 @@ def test_a_tile_is_a_product(M, O, dtype, rng, tolerance):
     assert (y[M] == 77).all()
 
 
-@pytest.mark.parametrize("count, last", [(1, 0), (0, 1)], ids=["a lane too many", "a row forgotten"])
+@pytest.mark.parametrize(
+    "count, last", [(1, 0), (0, 1)], ids=["a lane too many", "a row forgotten"]
+)
 def test_a_wrong_tile_is_seen(count, last, rng):
     """One lane beyond the end is written; the last row is never reached."""
     M, O = 9, 3

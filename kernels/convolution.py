@@ -16,8 +16,8 @@ With the patches of patches.py as a matrix, cols (N P Q, kh kw C), and the weigh
 patches at once, and so do the GPU's launches. The loops are made of the three sums of taps.py, which make no
 patches. (7) makes a convolution of stride 1 a transposed one, and back.
 
-A gradient dx of no rows is not computed. With add, dW or out is added to. Scratch comes last: flat, as long as room
-says, for one image or, on a GPU, for all patches, and Wt for W^T, which a GPU does not use.
+A gradient dx or dW of no rows is not computed. With add, dW or out is added to. Scratch comes last: flat, as long as
+scratch_size says, for one image or, on a GPU, for all patches, and Wt for W^T, which a GPU does not use.
 
 Source: Chellapilla, Puri, Simard, "High performance convolutional neural networks for document
 processing", 2006 (1-3); Dumoulin and Visin, "A guide to convolution arithmetic for deep learning", 2016,
@@ -28,17 +28,18 @@ import math
 
 import numpy as np
 
+from . import taps
 from .kernel import Kernel
 from .machine.compile import jit
-from .patches import _col2im_cuda, _im2col_cuda, col2im, im2col
-from .taps import correlate, paint, scratch, weight_gradient
+from .patches import col2im, col2im_cuda, im2col, im2col_cuda
+from .taps import correlate, paint, weight_gradient
 
 
-def room(backend, image, grid, kernel, s_h, s_w, top, left):
-    """The length of flat on a backend (its name) for images (N, H, W, C), grids (N, P, Q, O), a kernel (kh, kw)."""
-    if backend == "cupy":
+def scratch_size(spelling, image, grid, kernel, s_h, s_w, top, left):
+    """The length of flat for a spelling, images (N, H, W, C), grids (N, P, Q, O) and a kernel (kh, kw)."""
+    if spelling == "cuda":
         return math.prod((*grid[:3], *kernel, image[3]))
-    return scratch(image[1:], grid[1:], kernel, s_h, s_w, top, left)
+    return taps.scratch_size(image[1:], grid[1:], kernel, s_h, s_w, top, left)
 
 
 def _all_patches(image, grid, W):
@@ -63,9 +64,10 @@ def conv(a, x, W, s_h, s_w, top, left, flat):
 def conv_gradient(dW, dx, da, x, W, s_h, s_w, top, left, add, flat, Wt):
     """dW (kh, kw, C, O), dx (N or 0, H, W, C) <- da (N, P, Q, O), x (N, H, W, C), W."""
     cols, patches = _all_patches(x, da, W)
-    im2col(cols, x, s_h, s_w, top, left)  # (2)
-    gradient = (patches.T @ _matrix(da)).reshape(W.shape)  # (2)
-    dW[...] = dW + gradient if add else gradient
+    if len(dW):
+        im2col(cols, x, s_h, s_w, top, left)  # (2)
+        gradient = (patches.T @ _matrix(da)).reshape(W.shape)  # (2)
+        dW[...] = dW + gradient if add else gradient
     if len(dx):
         dcols = (_matrix(da) @ _matrix(W).T).reshape(cols.shape)  # (3)
         col2im(dx, dcols, s_h, s_w, top, left)  # (3)
@@ -82,8 +84,9 @@ def conv_transpose_gradient(dW, dx, da, x, W, s_h, s_w, top, left, add, flat):
     """dW (kh, kw, C, O), dx (N or 0, P, Q, O) <- da (N, H, W, C), x (N, P, Q, O), W."""
     dcols, patches = _all_patches(da, x, W)
     im2col(dcols, da, s_h, s_w, top, left)  # (5)
-    gradient = (patches.T @ _matrix(x)).reshape(W.shape)  # (5)
-    dW[...] = dW + gradient if add else gradient
+    if len(dW):
+        gradient = (patches.T @ _matrix(x)).reshape(W.shape)  # (5)
+        dW[...] = dW + gradient if add else gradient
     if len(dx):
         dx[...] = (patches @ _matrix(W)).reshape(dx.shape)  # (6)
 
@@ -101,7 +104,8 @@ def _conv(a, x, W, s_h, s_w, top, left, flat):
 
 @jit
 def _conv_gradient(dW, dx, da, x, W, s_h, s_w, top, left, add, flat, Wt):
-    weight_gradient(dW, x, da, s_h, s_w, top, left, add, flat)  # (2)
+    if len(dW) > 0:
+        weight_gradient(dW, x, da, s_h, s_w, top, left, add, flat)  # (2)
     if len(dx) > 0:
         paint(dx, da, W, s_h, s_w, top, left, flat, Wt)  # (3)
 
@@ -113,7 +117,8 @@ def _conv_transpose(a, x, W, s_h, s_w, top, left, flat, Wt):
 
 @jit
 def _conv_transpose_gradient(dW, dx, da, x, W, s_h, s_w, top, left, add, flat):
-    weight_gradient(dW, da, x, s_h, s_w, top, left, add, flat)  # (5)
+    if len(dW) > 0:
+        weight_gradient(dW, da, x, s_h, s_w, top, left, add, flat)  # (5)
     if len(dx) > 0:
         correlate(dx, da, W, s_h, s_w, top, left, flat)  # (6)
 
@@ -138,29 +143,31 @@ def _patches_cuda(flat, grid, W):
 
 def _conv_cuda(gpu, a, x, W, s_h, s_w, top, left, flat):
     cols, patches = _patches_cuda(flat, a, W)
-    _im2col_cuda(gpu, cols, x, s_h, s_w, top, left)  # (1)
+    im2col_cuda(gpu, cols, x, s_h, s_w, top, left)  # (1)
     gpu.matmul(patches, _matrix(W), _matrix(a))  # (1)
 
 
 def _conv_gradient_cuda(gpu, dW, dx, da, x, W, s_h, s_w, top, left, add, flat, Wt):
     cols, patches = _patches_cuda(flat, da, W)
-    _im2col_cuda(gpu, cols, x, s_h, s_w, top, left)  # (2)
-    gpu.matmul(patches.T, _matrix(da), _matrix(dW), add=add)  # (2)
+    if dW.shape[0]:
+        im2col_cuda(gpu, cols, x, s_h, s_w, top, left)  # (2)
+        gpu.matmul(patches.T, _matrix(da), _matrix(dW), add=add)  # (2)
     if dx.shape[0]:
         gpu.matmul(_matrix(da), _matrix(W).T, patches)  # (3)
-        _col2im_cuda(gpu, dx, cols, s_h, s_w, top, left)  # (3)
+        col2im_cuda(gpu, dx, cols, s_h, s_w, top, left)  # (3)
 
 
 def _conv_transpose_cuda(gpu, a, x, W, s_h, s_w, top, left, flat, Wt):
     cols, patches = _patches_cuda(flat, x, W)
     gpu.matmul(_matrix(x), _matrix(W).T, patches)  # (4)
-    _col2im_cuda(gpu, a, cols, s_h, s_w, top, left)  # (4)
+    col2im_cuda(gpu, a, cols, s_h, s_w, top, left)  # (4)
 
 
 def _conv_transpose_gradient_cuda(gpu, dW, dx, da, x, W, s_h, s_w, top, left, add, flat):
     dcols, patches = _patches_cuda(flat, x, W)
-    _im2col_cuda(gpu, dcols, da, s_h, s_w, top, left)  # (5)
-    gpu.matmul(patches.T, _matrix(x), _matrix(dW), add=add)  # (5)
+    im2col_cuda(gpu, dcols, da, s_h, s_w, top, left)  # (5)
+    if dW.shape[0]:
+        gpu.matmul(patches.T, _matrix(x), _matrix(dW), add=add)  # (5)
     if dx.shape[0]:
         gpu.matmul(patches, _matrix(W), _matrix(dx))  # (6)
 

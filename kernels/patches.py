@@ -86,7 +86,7 @@ def _im2col(cols, x, s_h, s_w, top, left):
 
 
 @jit
-def _col2im(x, cols, s_h, s_w, top, left):
+def col2im_loop(x, cols, s_h, s_w, top, left):
     N, H, W, C = x.shape
     _, P, Q, kh, kw, _ = cols.shape
     x[...] = 0
@@ -111,13 +111,13 @@ def _col2im(x, cols, s_h, s_w, top, left):
                                 row[q * s_w] += taps[q]  # (2)
 
 
-def _im2col_cuda(gpu, cols, x, s_h, s_w, top, left):
+def im2col_cuda(gpu, cols, x, s_h, s_w, top, left):
     gpu.each("im2col", cols.size, cols, x, *x.shape, *cols.shape[1:5], s_h, s_w, top, left)
 
 
-def _col2im_cuda(gpu, x, cols, s_h, s_w, top, left):
+def col2im_cuda(gpu, x, cols, s_h, s_w, top, left):
     gpu.each("col2im", x.size, x, cols, *x.shape, *cols.shape[1:5], s_h, s_w, top, left)
 
 
-IM2COL = Kernel(im2col, _im2col, _im2col_cuda)
-COL2IM = Kernel(col2im, _col2im, _col2im_cuda)
+IM2COL = Kernel(im2col, _im2col, im2col_cuda)
+COL2IM = Kernel(col2im, col2im_loop, col2im_cuda)

@@ -22,7 +22,7 @@ import numpy as np
 from .machine.compile import jit
 from .machine.product import lanes, product, transpose
 from .machine.tile import R, load, multiply_add, pick, store, zeros
-from .patches import FEW, _col2im
+from .patches import FEW, col2im_loop
 
 
 @jit
@@ -35,7 +35,7 @@ def _fill(padded, image, top, left):
             inside[i] = row[i]
 
 
-def scratch(image, grid, kernel, s_h, s_w, top, left):
+def scratch_size(image, grid, kernel, s_h, s_w, top, left):
     """The length of flat for images (H, W, C), grids (P, Q, O) and a kernel (kh, kw)."""
     (H, W, C), (P, Q, O), (kh, kw) = image, grid, kernel
     gathered = max(top + H, (P - 1) * s_h + kh) * max(left + W, (Q - 1) * s_w + kw) * C
@@ -213,7 +213,7 @@ def _paint_few(x, a, W, s_h, s_w, top, left, flat, Wt):
     cols_at, a_at = K * np.arange(P * Q), O * np.arange(P * Q)
     for n in range(N):
         product(cols, cols_at, a[n].reshape(P * Q * O), a_at, w, taps, O, K, False)  # (3)
-        _col2im(x[n : n + 1], cols.reshape(1, P, Q, kh, kw, C), s_h, s_w, top, left)  # (3)
+        col2im_loop(x[n : n + 1], cols.reshape(1, P, Q, kh, kw, C), s_h, s_w, top, left)  # (3)
 
 
 @jit

@@ -1,6 +1,9 @@
 """scratchae: autoencoders and variational autoencoders, every gradient written out by hand."""
 
-from . import datasets, initializers, kernels
+from importlib import import_module
+from typing import Any
+
+from . import datasets, initializers, kernels, schedules
 from .backend import get_backend
 from .datasets import Images, Values
 from .evaluation import evaluate
@@ -25,6 +28,7 @@ from .layers import (
     Tied,
     Upsample2d,
 )
+from .layers.by_hand import by_hand
 from .likelihoods import (
     AbsoluteError,
     Bernoulli,
@@ -38,7 +42,9 @@ from .objectives import L1, Contractive, KLRate, StudentT
 from .optim import SGD, Adadelta, Adagrad, Adam, AdamW, RMSProp
 from .saving.checkpoint import load, save
 from .training.callbacks import EarlyStopping
-from .training.fit import History, NonFiniteLoss, fit
+from .training.epochs import NonFiniteLoss
+from .training.fit import fit
+from .training.history import History
 from .training.pretraining import pretrain
 
 __all__ = [
@@ -85,6 +91,7 @@ __all__ = [
     "Upsample2d",
     "Values",
     "WideCode",
+    "by_hand",
     "datasets",
     "evaluate",
     "fit",
@@ -94,6 +101,15 @@ __all__ = [
     "load",
     "pretrain",
     "save",
+    "schedules",
 ]
 
 __version__ = "0.1.0"
+
+LATE = ("detection", "evaluation", "gradcheck", "plots")  # loaded when they are asked for
+
+
+def __getattr__(name: str) -> Any:
+    if name in LATE:
+        return import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

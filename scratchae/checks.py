@@ -28,6 +28,16 @@ def flag(name: str, value: Any) -> bool:
     return value
 
 
+def seed(value: Any) -> int:
+    """A whole number 0 <= value < 2^64 as int. Raises ValueError otherwise. Source: Salmon et al. 2011, the key."""
+    whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+    if not whole or not 0 <= value < 1 << 64:
+        raise ValueError(
+            f"the seed is {value!r}, but Philox takes a key of 64 bits: give a whole 0 <= seed < 2**64"
+        )
+    return int(value)
+
+
 def nameable(what: str, thing: Any) -> None:
     """Raise TypeError for a function that ``save`` could not name. Shapes: none. Source: none, a check."""
     named = inspect.isfunction(thing) and "<" not in thing.__qualname__

@@ -28,6 +28,18 @@ import numpy as np
 from . import randomness
 from .checks import real32
 
+__all__ = [
+    "Normal",
+    "glorot_normal",
+    "glorot_uniform",
+    "he_normal",
+    "he_uniform",
+    "lstm_bias",
+    "orthogonal",
+    "torch_uniform",
+    "zeros",
+]
+
 
 @dataclass(frozen=True)
 class TensorDraws:

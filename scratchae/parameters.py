@@ -63,6 +63,20 @@ class Parameters:
         """Every tensor by name, each in its shape. Source: as ``view``."""
         return {name: self.view(name, flat) for name in self.declared}
 
+    def slices(self, frozen: tuple[str, ...]) -> list[slice]:
+        """The parts of ``values`` (n,) that are to be trained: all but those of the layers of these names.
+
+        Source: layers/base.py, trainable."""
+        found: list[slice] = []
+        for name, start in self.offsets.items():
+            if name.startswith(tuple(f"{layer}." for layer in frozen)):
+                continue
+            stop = next((other for other in self.offsets.values() if other > start), self.size)
+            if found and found[-1].stop == start:
+                start = found.pop().start
+            found.append(slice(start, stop))
+        return found
+
     def initialise(self, seed: int) -> None:
         """Draw every tensor on the host, shapes as declared, so that all backends start equal.
 

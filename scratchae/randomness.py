@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from . import checks
 from .kernels import philox
 
 # Streams: what a draw is for. They decide the bits of every run, so they are never renumbered.
@@ -27,12 +28,7 @@ def clock(seed: int, epoch: int = 0, purpose: int = TRAINING) -> np.ndarray:
 
     Raises ValueError for a seed outside [0, 2^64). Source: Salmon et al. 2011, section 4 (the key).
     """
-    whole = isinstance(seed, (int, np.integer)) and not isinstance(seed, bool)
-    if not whole or not 0 <= seed < 1 << 64:
-        raise ValueError(
-            f"the seed is {seed!r}, but Philox takes a key of 64 bits: give a whole 0 <= seed < 2**64"
-        )
-    seed = int(seed)
+    seed = checks.seed(seed)
     return np.array([seed & 0xFFFFFFFF, seed >> 32, epoch, purpose], dtype=np.uint32)
 
 

@@ -40,12 +40,16 @@ def host_array(a: Any, name: str) -> np.ndarray:
 class Backend(Protocol):
     """What a model asks of the machine: memory, matrix products, kernels.
 
-    name: "reference", "numpy" or "cupy"; dtype: the floating point type of every buffer. Shapes are
-    those asked for. Source: thinc's ``Ops``, an object handed down rather than a global.
+    name: "reference", "numpy" or "cupy"; spelling: which of a kernel it runs, "definition", "numba" or "cuda"; dtype:
+    the floating point type of every buffer. Shapes are those asked for. Source: thinc's ``Ops``, an object handed down rather than a global.
     """
 
     name: str
+    spelling: str
     dtype: np.dtype
+
+    def default_shards(self, batch_size: int) -> int:
+        """How many shards a batch is cut into, from its size alone: bits do not depend on the machine."""
 
     def empty(self, shape: tuple[int, ...], dtype: Any = None) -> Array:
         """New memory, uninitialised, starting on a multiple of 128 bytes."""

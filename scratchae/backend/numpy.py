@@ -22,12 +22,16 @@ class NumpyBackend:
     """
 
     def __init__(self, name: str = "numpy", dtype: str = "float32"):
-        self.name = name
+        self.name, self.spelling = name, "definition" if name == "reference" else "numba"
         self.dtype = np.dtype(dtype)
         self._scratch = threading.local()
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "NumpyBackend":
         return self
+
+    def default_shards(self, batch_size: int) -> int:
+        """1 below 32 examples, 2 below 1,024, then 4. Shapes: none. Source: docs/decisions/0002-shards.md."""
+        return 1 if batch_size < 32 else 2 if batch_size < 1024 else 4
 
     def empty(self, shape: tuple[int, ...], dtype: Any = None) -> Array:
         """New memory of that shape, uninitialised, starting on a multiple of 128 bytes.
@@ -86,7 +90,7 @@ class NumpyBackend:
 
         Shapes: the kernel's own. Source: kernels/kernel.py.
         """
-        if self.name == "reference" or kernel.numba is None:
+        if self.spelling == "definition" or kernel.numba is None:
             return kernel.definition
         return kernel.numba
 

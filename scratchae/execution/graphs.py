@@ -2,7 +2,7 @@
 
 A graph freezes what a launch was given: addresses, sizes, numbers. What changes from step to step therefore lies in
 device memory, at addresses that stay: the order of the epoch, the number of the step, the clock of the random
-numbers, and a schedule with a row of constants (1 / count, learning rate, ...) for each step of the epoch. A step
+numbers, and a schedule with a row of numbers (1 / count, learning rate, beta, ...) for each step of the epoch. A step
 
     rows    = order[step * batch + n]                                                   (1)
     sums    = forward pass over the rows, shard by shard                                (2)
@@ -21,109 +21,120 @@ Source: CUDA's programming guide, "CUDA graphs"; NVIDIA's blog "Getting started 
 
 from collections.abc import Callable, Generator, Iterator
 from functools import partial
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
-from ..checks import positive
 from ..kernels.batch import TAKE
 from ..kernels.step import ADVANCE
 from .memory import require_memory
 from .recording import RING, DeviceEpoch
-from .threads import ThreadRunner, Trainable, default_shards
+from .shards import batches, shards_of, threads_of
+from .step import Step, judged
 
 
-class GraphRunner(ThreadRunner):
-    """A runner whose shards take turns on one GPU, and whose steps are graphs.
+class GraphRunner:
+    """Replicas of a model, one for each shard, that take turns on one GPU, and whose steps are graphs.
 
-    batch_size: the largest batch (N,). Shards default to one. Raises MemoryError, before anything is made,
-    where the batch does not fit into the GPU's memory. Source: the module.
+    batch_size: the largest batch (N,). Raises MemoryError, before anything is made, where the batch does not
+    fit into the GPU's memory. threads: checked, and of no use here. Source: the module; runner.py, the protocol.
     """
 
     def __init__(
-        self,
-        model: Trainable,
-        batch_size: int,
-        shards: int | None = None,
-        threads: int | None = None,
+        self, model: Any, batch_size: int, shards: int | None = None, threads: int | None = None
     ):
-        shards = positive(
-            "shards", default_shards(batch_size, "cupy") if shards is None else shards
-        )
-        require_memory(model, batch_size, min(shards, batch_size))
-        super().__init__(model, batch_size, shards, threads)
-        self.threads = 1
-        sums = self.backend.zeros((self.shards, self.replicas[0].sums.size), np.float64)
+        self.backend, self.objective = model.backend, model.objective
+        self.shards = shards_of(self.backend, batch_size, shards)
+        self.threads = threads_of(threads, 1)
+        require_memory(model, batch_size, self.shards)
+        self.rows = -(-batch_size // self.shards)
+        self.values = model.parameters.values
+        self.grads = self.backend.zeros((self.shards, self.values.size))
+        self.replicas = [model.replica(self.rows, self.grads[s]) for s in range(self.shards)]
+        self.clock = self.backend.zeros((4,), np.uint32)
+        self.frozen = self.objective.frozen()
+        self.parts = model.parameters.slices(self.frozen)
+        self.active = self.shards
+        self._place_sums()
+
+    def _place_sums(self) -> None:
+        """Sums of all shards (S, k) in one array, their total (k,), and the rows (N,) of each shard."""
+        shape = (self.shards, self.replicas[0].sums.size)
+        self.sums = self.backend.zeros(shape, np.float64)
         for s, replica in enumerate(self.replicas):
-            replica.sums = sums[s]
-        self.sums, self.total = sums, self.backend.zeros((sums.shape[1],), np.float64)
+            replica.sums = self.sums[s]
+        self.total = self.backend.zeros((shape[1],), np.float64)
         self.index = [self.backend.empty((self.rows,), np.uint32) for _ in self.replicas]
-        self.nothing = self.backend.zeros((1,))
+        self.row = self.backend.zeros((1,))  # of steps that train nothing
         self.take, self.advance = self.backend.op(TAKE), self.backend.op(ADVANCE)
 
-    def __enter__(self) -> "GraphRunner":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: Any) -> None:
         """Nothing to end: the stream stays the backend's."""
 
-    def kept(self, total: np.ndarray) -> bool:
-        """As ThreadRunner.kept: only a sum that is not finite halts the steps after it; total (k,). Source: the module."""
-        return not np.isfinite(total).all()
-
-    def _block(self) -> int:
-        return self.rows
-
-    def feeds(self, source: Any) -> Any:
-        """A pass over that source. Shapes: none. Source: the module."""
+    def feeds(self, source: Any) -> DeviceEpoch:
+        """What an epoch over that source reads and writes. Shapes: none. Source: recording.py."""
         return DeviceEpoch(self, source)
+
+    def set_clock(self, clock: np.ndarray) -> None:
+        """Let the noise of the next steps be that of a clock (4,). Source: kernels/philox.py."""
+        self.backend.write(self.clock, clock)
 
     def steps(
         self,
-        feeds: Any,
+        feeds: DeviceEpoch,
         order: np.ndarray,
         batch_size: int,
         optimizer: Any,
         stop: Callable[[], bool],
-    ) -> Generator[np.ndarray, None, None]:
-        """As ThreadRunner.steps, the totals RING at a time; order (n,), totals (k,). Source: the module."""
-        feeds.begin(order, optimizer.schedule(_counts(len(order), batch_size)))
+    ) -> Generator[Step, None, None]:
+        """As ThreadRunner.steps, RING of them at a time; order (n,). Source: the module."""
+        before = optimizer.t
+        row = self._share_row(optimizer)
+        feeds.begin(order, self._schedule(optimizer, batches(len(order), batch_size)))
 
         def train(N: int) -> None:
-            self._train(feeds, N, batch_size, optimizer)
+            self._forward(feeds, N, batch_size, row)
+            self._backward(N)
+            self._update(optimizer)
 
-        before = optimizer.t
+        key = ("train", *optimizer.constants(), *self.objective.constants())
         try:
-            for total in self._walk(
-                ("train", *optimizer.constants()), feeds, order, batch_size, train, stop
-            ):
-                if np.isfinite(total).all():
-                    optimizer.t += 1
-                yield total
+            totals = self._walk(key, feeds, order, batch_size, train, stop)
+            for t, total in enumerate(totals, before + 1):
+                halted = not np.isfinite(
+                    total
+                ).all()  # on the device, which takes no later step then
+                optimizer.t += not halted
+                yield judged(self.objective, t, total, kept=halted)
         finally:  # steps that were taken count, also those whose totals nobody has asked for
             steps, halted = self.backend.to_host(feeds.state).tolist()
             if not halted:
                 optimizer.t = before + steps
 
-    def measure(self, feeds: Any, n: int, batch_size: int) -> np.ndarray:
+    def measure(self, feeds: DeviceEpoch, n: int, batch_size: int) -> np.ndarray:
         """As ThreadRunner.measure: total (k,) over all n examples. Source: the module."""
         order = np.arange(n, dtype=np.uint32)
-        feeds.begin(order, np.zeros((len(_counts(n, batch_size)), 1)))
+        feeds.begin(order, np.zeros((len(batches(n, batch_size)), 1)))
 
         def measure(N: int) -> None:
-            self._forward(feeds, N, batch_size, self.nothing)
+            self._forward(feeds, N, batch_size, self.row)
 
-        return np.sum(
-            list(self._walk("measure", feeds, order, batch_size, measure, lambda: False)), axis=0
-        )
+        key = ("measure", *self.objective.constants())
+        totals = self._walk(key, feeds, order, batch_size, measure, lambda: False)
+        return np.sum(list(totals), axis=0)
 
-    def forward(self, feeds: Any, rows: np.ndarray) -> np.ndarray:
+    def forward(self, feeds: DeviceEpoch, rows: np.ndarray) -> np.ndarray:
         """As ThreadRunner.forward, one batch rows (N,) by itself -> total (k,). Source: the module."""
         self._alone(feeds, rows)
         return self.backend.to_host(self.total)
 
-    def gradients(self, feeds: Any, rows: np.ndarray) -> np.ndarray:
+    def gradients(self, feeds: DeviceEpoch, rows: np.ndarray) -> np.ndarray:
         """As ThreadRunner.gradients, one batch rows (N,) by itself -> total (k,). Source: the module."""
+        for replica in self.replicas:
+            self.backend.write(replica.row, self.objective.per_step(max(self.objective.t, 1)))
         self._alone(feeds, rows)
         self._backward(len(rows))
         return self.backend.to_host(self.total)
@@ -131,14 +142,29 @@ class GraphRunner(ThreadRunner):
     def update(self, optimizer: Any, total: np.ndarray) -> None:
         """As ThreadRunner.update, for the gradients (S, n) of one batch. Source: the module, (5)."""
         optimizer.tick(total)
-        optimizer.update(self.values, self.grads[: self.active], slice(0, self.values.size))
+        self._update(optimizer)
 
-    def _alone(self, feeds: Any, rows: np.ndarray) -> None:
+    def _share_row(self, optimizer: Any) -> Any:
+        """One array (j,) for the numbers of a step: the optimiser's first, then the objective's."""
+        j = optimizer.row.size
+        row = self.backend.zeros((j + self.replicas[0].row.size,))
+        optimizer.row = row[:j]
+        for replica in self.replicas:
+            replica.row = row[j:]
+        return row
+
+    def _schedule(self, optimizer: Any, counts: list[int]) -> np.ndarray:
+        """The row (j,) of each of the next steps, which have that many rows: (steps, j)."""
+        first = optimizer.t + 1
+        others = [self.objective.per_step(first + i) for i in range(len(counts))]
+        return np.hstack([optimizer.schedule(counts), np.array(others).reshape(len(counts), -1)])
+
+    def _alone(self, feeds: DeviceEpoch, rows: np.ndarray) -> None:
         feeds.begin(rows, np.zeros((1, 1)))
         self._bring(feeds, rows)
-        self._forward(feeds, len(rows), len(rows), self.nothing)
+        self._forward(feeds, len(rows), len(rows), self.row)
 
-    def _bring(self, feeds: Any, rows: np.ndarray) -> None:
+    def _bring(self, feeds: DeviceEpoch, rows: np.ndarray) -> None:
         for feed, (first, count) in zip(feeds.feeds, self._spans(len(rows)), strict=False):
             if hasattr(feed, "table"):
                 feed.table.bring(rows[first : first + count])
@@ -146,14 +172,14 @@ class GraphRunner(ThreadRunner):
     def _walk(
         self,
         what: Any,
-        feeds: Any,
+        feeds: DeviceEpoch,
         order: np.ndarray,
         batch_size: int,
         body: Callable[[int], None],
         stop: Callable[[], bool],
     ) -> Iterator[np.ndarray]:
         """body(N) for each batch of N rows, as a graph; the totals (k,) of the steps done, in order."""
-        counts, unread = _counts(len(order), batch_size), 0
+        counts, unread = batches(len(order), batch_size), 0
         for step, N in enumerate(counts, 1):
             self._bring(feeds, order[(step - 1) * batch_size :][:N])
             feeds.recorder.run((what, N), partial(body, N))
@@ -170,14 +196,14 @@ class GraphRunner(ThreadRunner):
         rows = -(-N // self.shards)
         return [(first, min(rows, N - first)) for first in range(0, N, rows)]
 
-    def _forward(self, feeds: Any, N: int, batch_size: int, row: Any) -> None:
+    def _forward(self, feeds: DeviceEpoch, N: int, batch_size: int, row: Any) -> None:
         spans = self._spans(N)
         for s, (first, count) in enumerate(spans):
             rows, replica = self.index[s][:count], self.replicas[s]
             self.take(rows, feeds.order, feeds.state, first, batch_size)  # (1)
             x = feeds.feeds[s].fill(rows, self.clock)
             replica.draw(rows, self.clock)
-            if replica.forward(x, x) is not replica.sums:  # (2)
+            if replica.forward(x) is not replica.sums:  # (2)
                 raise TypeError(
                     f"{type(replica).__name__}.forward is to fill self.sums and to return it"
                 )
@@ -189,12 +215,6 @@ class GraphRunner(ThreadRunner):
         for replica in self.replicas[: self.active]:
             replica.backward(self.total)  # (4)
 
-    def _train(self, feeds: Any, N: int, batch_size: int, optimizer: Any) -> None:
-        self._forward(feeds, N, batch_size, optimizer.row)
-        self._backward(N)
-        optimizer.update(self.values, self.grads[: self.active], slice(0, self.values.size))  # (5)
-
-
-def _counts(n: int, batch_size: int) -> list[int]:
-    """The sizes of the batches of n examples."""
-    return [min(batch_size, n - i) for i in range(0, n, batch_size)]
+    def _update(self, optimizer: Any) -> None:
+        for part in self.parts:
+            optimizer.update(self.values, self.grads[: self.active], part)  # (5)

@@ -1,18 +1,71 @@
-"""Whether a batch fits into the GPU's memory, and which one would: foretold, before anything is made."""
+"""An estimate, before anything is allocated, of whether a batch fits into GPU memory and, if not, which does."""
 
+import math
+from collections.abc import Callable
 from typing import Any
 
-from ..backend.base import in_words
-from .counting import CountingBackend
+import numpy as np
 
+from ..backend.base import Array, Backend, Table, in_words
+
+GRAIN = 512  # bytes: what CuPy's memory pool hands out multiples of
 FEED = 3  # arrays like a batch that a feed makes: x, its noise, and rows that are staged
 STATE = 2  # vectors like the parameters that an optimiser keeps
+
+
+class CountingBackend:
+    """A stand-in backend that allocates nothing: each array is a zero-stride view of one number, and the bytes it
+    would need are added up in ``bytes``.
+
+    like: the backend it stands for. Shapes: those asked for. Source: none, a count."""
+
+    def __init__(self, like: Backend):
+        self.name, self.spelling, self.dtype = like.name, like.spelling, like.dtype
+        self.bytes = 0
+        self.default_shards = like.default_shards
+
+    def empty(self, shape: tuple[int, ...], dtype: Any = None) -> Array:
+        """An array of that shape, which takes no memory; what it would take is added up. Source: the class."""
+        dtype = np.dtype(dtype or self.dtype)
+        self.bytes += -(-math.prod(shape) * dtype.itemsize // GRAIN) * GRAIN
+        return np.lib.stride_tricks.as_strided(np.zeros((), dtype), shape, (0,) * len(shape))
+
+    def zeros(self, shape: tuple[int, ...], dtype: Any = None) -> Array:
+        """As ``empty``, any shape. Source: the class."""
+        return self.empty(shape, dtype)
+
+    def asarray(self, a: Any, dtype: Any = None) -> Array:
+        """As ``empty``, of the shape of a. Source: the class."""
+        return self.empty(np.shape(a), dtype)
+
+    def share(self, a: np.ndarray) -> Array:
+        """As ``empty``, of the shape and dtype of a. Source: the class."""
+        return self.empty(a.shape, a.dtype)
+
+    def table(self, a: np.ndarray, rows: int) -> Table:
+        """The rows (rows, D) of one step. Source: the class."""
+        return Table(self.empty((rows, *a.shape[1:]), a.dtype))
+
+    def write(self, out: Array, values: Any) -> None:
+        """Nothing is kept, whatever the shape. Source: the class."""
+
+    def to_host(self, a: Array) -> np.ndarray:
+        """It holds no values to read, whatever the shape. Source: the class."""
+        raise TypeError("a CountingBackend only counts memory: it holds no values")
+
+    def op(self, kernel: Any) -> Callable[..., None]:
+        """A kernel that cannot be run, whatever its shapes. Source: the class."""
+        return self.matmul
+
+    def matmul(self, *_: Any, **__: Any) -> None:
+        """Nothing is computed, whatever the shapes. Source: the class."""
+        raise TypeError("a CountingBackend only counts memory: it computes nothing")
 
 
 def bytes_needed(model: Any, batch_size: int, shards: int) -> int:
     """Bytes that training takes for batches (N,): gradients, an optimiser's state, each shard's buffers and feed.
 
-    Source: counting.py."""
+    Source: CountingBackend."""
     counting = CountingBackend(model.backend)
     for _ in range(STATE):
         counting.empty((model.parameters.size,))
@@ -30,16 +83,17 @@ def bytes_needed(model: Any, batch_size: int, shards: int) -> int:
 def require_memory(model: Any, batch_size: int, shards: int) -> None:
     """Raise MemoryError, with a batch size that fits, where batches (N,) of the model do not fit into free memory.
 
-    Source: counting.py."""
+    Source: CountingBackend."""
     free = model.backend.free()
     if bytes_needed(model, batch_size, shards) <= free:
         return
     fits, too_many = 0, batch_size
     while too_many - fits > 1:
         half = (fits + too_many) // 2
-        fits, too_many = (
-            (half, too_many) if bytes_needed(model, half, shards) <= free else (fits, half)
-        )
+        if bytes_needed(model, half, shards) <= free:
+            fits = half
+        else:
+            too_many = half
     advice = (
         f"a batch of {fits:,} would"
         if fits

@@ -19,8 +19,8 @@ from ..kernels.convolution import (
     CONV_GRADIENT,
     CONV_TRANSPOSE,
     CONV_TRANSPOSE_GRADIENT,
-    room,
 )
+from ..kernels.convolution import scratch_size as conv_scratch_size
 from ..kernels.errors import ABSOLUTE_ERROR, SQUARED_ERROR
 from ..kernels.gaussian import GAUSSIAN_GRADIENT, GAUSSIAN_SAMPLE
 from ..kernels.kernel import Kernel
@@ -195,7 +195,7 @@ def _convolution_rows(there: Kernel, back: Kernel, C: int, backend: Backend) -> 
         probe(weights, 59),
         np.empty((3, 2, 3, C)),
     )
-    flat = np.empty(room(backend.name, image, grid, weights[:2], *geometry))
+    flat = np.empty(conv_scratch_size(backend.spelling, image, grid, weights[:2], *geometry))
     forth_scratch, back_scratch = ((flat,), (flat, Wt)) if there is CONV else ((flat, Wt), (flat,))
 
     def a(x: np.ndarray, W: np.ndarray) -> np.ndarray:

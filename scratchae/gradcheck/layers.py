@@ -12,6 +12,8 @@ import numpy as np
 from .. import randomness
 from ..backend import Backend, get_backend
 from ..layers.base import declared_by
+from ..layers.sequential import leaves
+from ..layers.tied import resolve_ties
 from ..parameters import Declared, Parameters
 from .measure import TOLERANCE, Report, Row, judge, probe
 
@@ -101,6 +103,7 @@ class BoundLayer:
     def __init__(self, layer: Any, shape: tuple[int, ...], rows: int, backend: Backend):
         self.layer, self.backend = copy.deepcopy(layer), backend
         self.output, declared = declared_by(self.layer, shape)
+        resolve_ties(inner for _, inner in leaves("", self.layer))
         self.tensors = Tensors(backend, declared)
         self.layer.attach(self.tensors.values, self.tensors.grads)
         self.layer.bind(backend, rows, need_dx=True)

@@ -146,7 +146,7 @@ def _objective_rows(objective: Objective, backend: Backend, x: np.ndarray, own: 
     draw(mine, backend, len(x))
 
     def forward() -> float:
-        total = backend.to_host(mine.forward(data, data))
+        total = backend.to_host(mine.forward(data))
         return total[0] * mine.loss(total)["loss"]  # the gradient is that of count times loss
 
     return tensors.judge(forward, lambda _: mine.backward(mine.sums))

@@ -5,9 +5,10 @@ from ..checks import positive
 from ..kernels.gaussian import GAUSSIAN_GRADIENT, GAUSSIAN_SAMPLE
 from ..kernels.philox import NORMAL
 from ..randomness import LATENT
+from ..settings import Configured, Fixed
 
 
-class Gaussian:
+class Gaussian(Configured):
     """q(z|x) = N(mu, diag sigma^2) against the prior N(0, I), by the reparameterisation trick.
 
     Shapes: h (N, 2D) = [mu | logvar], z, eps (N K, D), kl (N, D) in nats. logvar is log sigma^2.
@@ -21,8 +22,10 @@ class Gaussian:
     Bayes", 2014, section 2.4 and appendix B.
     """
 
+    dimensions = Fixed(positive)
+
     def __init__(self, dimensions: int):
-        self.dimensions = positive("Gaussian(dimensions)", dimensions)
+        self.dimensions = dimensions
 
     def check(self, shape: tuple[int, ...]) -> None:
         """Raise ValueError unless the encoder's rows have shape (2D,). Source: the class docstring."""

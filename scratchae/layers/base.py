@@ -1,15 +1,14 @@
 """The protocol of a layer."""
 
 from ..backend import Array, Backend
-from ..checks import accepts, nameable
-from ..initializers import Initializer
-from ..kernels.activation import BIAS_ACTIVATION
 from ..parameters import Declared, Views
+from ..settings import Configured, Flag
 
 Shape = tuple[int, ...]
+Range = tuple[float, float] | None  # (low, high) of values; None: not known
 
 
-class Layer:
+class Layer(Configured):
     """One step of a network: y = forward(x), dx = backward(dy).
 
     The constructor only stores. Then, once: ``declare`` checks the input shape and names the parameters;
@@ -18,10 +17,12 @@ class Layer:
     nothing of the size of a batch or of a parameter: results are the layer's own buffers, valid until its
     next call, and x and dy are read-only. Shapes: rows first, (N, ...), and rows are independent.
     ``forward`` keeps only what ``backward`` reads. Gradients are of sums over rows; the first writer assigns,
-    and where ``add`` is set they are added.
+    and where ``add`` is set they are added. trainable = False freezes the layer: its parameters stay as they are,
+    and gradients that nobody needs are not computed. Arguments of the constructor are settings (settings.py).
     Source: the split is llm.c's forward/backward pairs over one block of memory.
     """
 
+    trainable = Flag(True)
     add: bool = False
     shape: Shape  # of one input row, known after declare
     output: Shape  # of one output row, known after declare
@@ -54,6 +55,15 @@ class Layer:
             f"{type(self).__name__} does not say bind(backend, rows, need_dx)"
         )
 
+    @property
+    def noise(self) -> float:
+        """The amount of noise that it adds in training, 0 for none. Shapes: none. Source: the layer's own."""
+        return 0.0
+
+    def range(self, before: Range) -> Range:
+        """The range of y, given that of x. Shapes: none. Source: none, a bound."""
+        return None
+
     def draw(self, rows: Array, clock: Array) -> None:
         """Fill the noise buffers, for the examples rows (N,) at that clock (4,), if there are any.
 
@@ -84,27 +94,3 @@ def declared_by(layer: Layer, shape: Shape) -> tuple[Shape, Declared]:
             f"{type(layer).__name__}.declare sets no self.output: set it to the shape of an output row"
         )
     return tuple(output), declared
-
-
-def known_activation(name: str) -> str:
-    """The name itself, or ValueError with the names there are. Shapes: none. Source: none, a check."""
-    if not isinstance(name, str) or name not in BIAS_ACTIVATION:
-        raise ValueError(
-            f"there is no activation {name!r}: choose one of {', '.join(BIAS_ACTIVATION)}"
-        )
-    return name
-
-
-def known_initializer(init: Initializer) -> Initializer:
-    """The function itself, or TypeError for what is none, or no file could name. Shapes: none. Source: a check."""
-    if not callable(init) or isinstance(init, type):
-        raise TypeError(
-            f"an initialiser is {init!r}, but a function such as initializers.he_normal is expected"
-        )
-    nameable("initialiser", init)
-    if not accepts(init, 3, "noise"):
-        raise TypeError(
-            f"the initialiser is {init!r}, but a function (shape, fan_in, fan_out, noise) is expected, such as "
-            "initializers.he_normal"
-        )
-    return init

@@ -9,8 +9,33 @@ from ..backend import Array, Backend
 from ..checks import positive
 from ..initializers import Initializer, glorot_uniform, zeros
 from ..parameters import Declared, Views
-from .base import Layer, Shape, known_initializer
+from ..settings import Fixed
+from . import arguments
+from .base import Layer, Range, Shape
 from .conv import Conv2d, ConvTranspose2d
+
+
+def _padding(what: str, value: Any) -> Any:
+    """The padding itself. Raises ValueError for what is none."""
+    if isinstance(value, str) and value in ("valid", "same"):
+        return value
+    two = value if isinstance(value, (tuple, list)) else (value, value)
+    whole = all(
+        isinstance(v, (int, np.integer)) and not isinstance(v, bool) and v >= 0 for v in two
+    )
+    if len(two) != 2 or not whole:
+        raise ValueError(
+            f"{what} is {value!r}, but it must be 'valid', 'same', a whole number >= 0 for both ends, or two of "
+            "them: (before, after)"
+        )
+    return tuple(int(v) for v in two) if isinstance(value, (tuple, list)) else int(value)
+
+
+def _in_the_plane(padding: Any) -> Any:
+    """A padding of time as that of an image of height 1: (top, bottom, left, right), or its name."""
+    if isinstance(padding, str):
+        return padding
+    return (0, 0, *padding) if isinstance(padding, tuple) else (0, 0, padding, padding)
 
 
 class _Convolution1d(Layer):
@@ -23,6 +48,9 @@ class _Convolution1d(Layer):
     kind: type[Conv2d] | type[ConvTranspose2d]
     W: Array
     b: Array
+    inputs, outputs, kernel, stride = (Fixed(positive) for _ in range(4))
+    padding, activation = Fixed(_padding), Fixed(arguments.activation)
+    init, init_b = Fixed(arguments.initializer), Fixed(arguments.initializer)
 
     def __init__(
         self,
@@ -35,15 +63,9 @@ class _Convolution1d(Layer):
         init: Initializer = glorot_uniform,
         init_b: Initializer = zeros,
     ):
-        name = type(self).__name__
-        self.inputs = positive(f"{name}(inputs)", inputs)
-        self.outputs = positive(f"{name}(outputs)", outputs)
-        self.kernel = positive(f"{name}(kernel)", kernel)
-        self.stride = positive(f"{name}(stride)", stride)
-        self.padding, sides = _sides(padding)
-        self.activation = activation
-        self.init, self.init_b = known_initializer(init), known_initializer(init_b)
-        steps = (1, self.kernel), (1, self.stride), sides
+        self.inputs, self.outputs, self.kernel, self.stride = inputs, outputs, kernel, stride
+        self.padding, self.activation, self.init, self.init_b = padding, activation, init, init_b
+        steps = (1, self.kernel), (1, self.stride), _in_the_plane(self.padding)
         self.plane = self.kind(self.inputs, self.outputs, *steps, activation, init, init_b)
 
     @property
@@ -77,11 +99,15 @@ class _Convolution1d(Layer):
     def attach(self, values: Views, grads: Views) -> None:
         """Keep W (k, ., .) and b (.,), and hand the plane W as (1, k, ., .). Source: the class docstring."""
         super().attach(values, grads)
-        self.plane.attach(_in_the_plane(values), _in_the_plane(grads))
+        self.plane.attach(_of_the_plane(values), _of_the_plane(grads))
 
     def bind(self, backend: Backend, rows: int, need_dx: bool) -> None:
         """The buffers of the plane, (rows, 1, ., .). Source: conv.py."""
         self.plane.bind(backend, rows, need_dx)
+
+    def range(self, before: Range) -> Range:
+        """That of the activation. Shapes: none. Source: kernels/activation.py."""
+        return arguments.RANGES[self.activation]
 
     def forward(self, x: Array) -> Array:
         """x (N, *shape) -> y (N, *output). Source: the class docstring."""
@@ -90,6 +116,7 @@ class _Convolution1d(Layer):
 
     def backward(self, dy: Array) -> Array | None:
         """dy (N, *output) -> dx (N, *shape). Source: the class docstring."""
+        self.plane.trainable = self.trainable
         dx = self.plane.backward(dy.reshape(dy.shape[0], 1, *self.output))  # (2)
         return None if dx is None else dx.reshape(dx.shape[0], *self.shape)
 
@@ -124,30 +151,8 @@ class ConvTranspose1d(_Convolution1d):
     kind = ConvTranspose2d
 
 
-def _in_the_plane(views: Views) -> Views:
+def _of_the_plane(views: Views) -> Views:
     """W (k, ., .) as (1, k, ., .), the same memory; b as it is."""
     return {
         name: view.reshape(1, *view.shape) if name == "W" else view for name, view in views.items()
     }
-
-
-def _sides(padding: Any) -> tuple[Any, Any]:
-    """The padding as it is kept, and as that of an image of height 1. Raises ValueError."""
-    if isinstance(padding, str) and padding in ("valid", "same"):
-        return padding, padding
-    two = padding if isinstance(padding, (tuple, list)) else (padding, padding)
-    whole = all(
-        isinstance(v, (int, np.integer)) and not isinstance(v, bool) and v >= 0 for v in two
-    )
-    if len(two) != 2 or not whole:
-        raise ValueError(
-            f"the padding is {padding!r}, but it must be 'valid', 'same', a whole number >= 0 for both ends, or "
-            "two of them: (before, after)"
-        )
-    before, after = (int(v) for v in two)
-    return ((before, after) if isinstance(padding, (tuple, list)) else before), (
-        0,
-        0,
-        before,
-        after,
-    )

@@ -1,6 +1,5 @@
 """The fully connected layer."""
 
-import weakref
 from functools import partial
 
 from ..backend import Array, Backend
@@ -8,7 +7,9 @@ from ..checks import positive
 from ..initializers import Initializer, glorot_uniform, zeros
 from ..kernels.activation import ACTIVATION_GRADIENT, BIAS_ACTIVATION
 from ..parameters import Declared
-from .base import Layer, Shape, known_activation, known_initializer
+from ..settings import Fixed
+from . import arguments
+from .base import Layer, Range, Shape
 
 
 class Dense(Layer):
@@ -23,8 +24,8 @@ class Dense(Layer):
         dW_io = sum_n x_ni da_no,   dW = x^T da                                         (5)
         dx_ni = sum_o da_no W_io,   dx = da W^T                                         (6)
 
-    Where a Tied layer uses W too, that one has written its share of dW before (5), which then adds.
-    activation: identity, relu, leaky_relu, tanh, sigmoid, softplus. init, init_b: how W and b are drawn.
+    If a Tied layer shares W, its backward pass runs first and has already written its part of dW; (5) then adds to
+    it. activation: identity, relu, leaky_relu, tanh, sigmoid, softplus. init, init_b: how W and b are drawn.
     Raises ValueError for sizes below 1, an unknown activation, an input that is not (N, I).
     Source: Rumelhart, Hinton, Williams, "Learning representations by back-propagating errors", 1986.
     """
@@ -33,10 +34,10 @@ class Dense(Layer):
     b: Array
     dW: Array
     db: Array
-    declared: weakref.ref["Dense"] | None = (
-        None  # to itself once declared: a copy of it shows that it is not
-    )
-    tied: Layer | None = None  # the last layer that is tied to this one: the first to write dW
+    inputs, outputs = Fixed(positive), Fixed(positive)
+    activation = Fixed(arguments.activation)
+    init, init_b = Fixed(arguments.initializer), Fixed(arguments.initializer)
+    shared: bool = False  # a Tied layer uses W too, and has written dW first
 
     def __init__(
         self,
@@ -46,11 +47,9 @@ class Dense(Layer):
         init: Initializer = glorot_uniform,
         init_b: Initializer = zeros,
     ):
-        self.inputs = positive("Dense(inputs)", inputs)
-        self.outputs = positive("Dense(outputs)", outputs)
-        self.activation = known_activation(activation)
-        self.init = known_initializer(init)
-        self.init_b = known_initializer(init_b)
+        self.inputs, self.outputs = inputs, outputs
+        self.activation = activation
+        self.init, self.init_b = init, init_b
 
     def declare(self, shape: Shape) -> tuple[Shape, Declared]:
         """(I,) -> ((O,), {W, b}). Raises ValueError for another shape. Source: the class docstring."""
@@ -63,7 +62,6 @@ class Dense(Layer):
                 f"({self.inputs},): mend the number, or put Flatten() before it{each}"
             )
         self.shape, self.output = shape, (self.outputs,)
-        self.declared, self.tied = weakref.ref(self), None
         I, O = self.inputs, self.outputs
         return self.output, {
             "W": ((I, O), partial(self.init, (I, O), I, O)),
@@ -79,6 +77,10 @@ class Dense(Layer):
         self.da = None if self.activation == "identity" else backend.empty((rows, self.outputs))
         self.dx = backend.empty((rows, self.inputs)) if need_dx else None
 
+    def range(self, before: Range) -> Range:
+        """That of the activation. Shapes: none. Source: kernels/activation.py."""
+        return arguments.RANGES[self.activation]
+
     def forward(self, x: Array) -> Array:
         """x (N, I) -> y (N, O). Source: the class docstring."""
         N = x.shape[0]
@@ -92,8 +94,9 @@ class Dense(Layer):
         N = dy.shape[0]
         da = dy if self.da is None else self.da[:N]
         self.activation_gradient(da, self.db, dy, self.y[:N], self.add)  # (3) (4)
-        add = self.add or self.tied is not None
-        self.matmul(self.x.T, da, out=self.dW, add=add)  # (I, N) (N, O) -> (I, O)    (5)
+        if self.trainable:
+            add = self.add or self.shared
+            self.matmul(self.x.T, da, out=self.dW, add=add)  # (I, N) (N, O) -> (I, O)    (5)
         if self.dx is None:
             return None
         dx = self.dx[:N]

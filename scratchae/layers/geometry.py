@@ -40,27 +40,27 @@ class Axis:
         return min(self.stride, self.before + self.pixels + self.kernel)
 
 
-def pair(name: str, value: int | Pair, least: int) -> Pair:
-    """One whole number or two, >= least, as two. Raises ValueError. Shapes: none. Source: none, a check."""
+def pair(what: str, value: int | Pair) -> Pair:
+    """One whole number or two, of at least 1, as two. Raises ValueError otherwise."""
     both = value if isinstance(value, (tuple, list)) else (value, value)
     whole = all(
-        isinstance(v, (int, np.integer)) and not isinstance(v, bool) and v >= least for v in both
+        isinstance(v, (int, np.integer)) and not isinstance(v, bool) and v >= 1 for v in both
     )
     if len(both) != 2 or not whole:
         raise ValueError(
-            f"{name} is {value!r}, but it must be a whole number >= {least}, or two of them"
+            f"{what} is {value!r}, but it must be a whole number >= 1, or two of them"
         )
     return int(both[0]), int(both[1])
 
 
-def known_padding(value: Any) -> Any:
-    """The padding itself, or ValueError. Shapes: none. Source: none, a check."""
+def padding(what: str, value: Any) -> Any:
+    """The padding itself. Raises ValueError for what is none."""
     four = isinstance(value, (tuple, list)) and len(value) == 4
     if not isinstance(value, str) or value not in ("valid", "same"):
         for v in value if four else [value]:
             if isinstance(v, bool) or not isinstance(v, (int, np.integer)) or v < 0:
                 raise ValueError(
-                    f"the padding is {value!r}, but it must be 'valid', 'same', a whole number >= 0 for all "
+                    f"{what} is {value!r}, but it must be 'valid', 'same', a whole number >= 0 for all "
                     "sides, or four of them: (top, bottom, left, right)"
                 )
     if isinstance(value, str):

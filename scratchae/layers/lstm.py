@@ -3,13 +3,15 @@
 from functools import partial
 
 from ..backend import Array, Backend
-from ..checks import positive
+from ..checks import flag, positive
 from ..initializers import Initializer, glorot_uniform, lstm_bias, orthogonal
 from ..kernels.activation import ACTIVATION_GRADIENT
 from ..kernels.lstm import THROUGH_TIME, THROUGH_TIME_GRADIENT, scratch_size
 from ..kernels.swap import SWAP
 from ..parameters import Declared
-from .base import Layer, Shape, known_initializer
+from ..settings import Fixed
+from . import arguments
+from .base import Layer, Range, Shape
 
 
 class LSTM(Layer):
@@ -58,6 +60,8 @@ class LSTM(Layer):
     dW: Array
     dR: Array
     db: Array
+    inputs, units, sequences = Fixed(positive), Fixed(positive), Fixed(flag)
+    init, init_r, init_b = (Fixed(arguments.initializer) for _ in range(3))
 
     def __init__(
         self,
@@ -68,17 +72,8 @@ class LSTM(Layer):
         init_r: Initializer = orthogonal,
         init_b: Initializer = lstm_bias,
     ):
-        self.inputs = positive("LSTM(inputs)", inputs)
-        self.units = positive("LSTM(units)", units)
-        if not isinstance(sequences, bool):
-            raise ValueError(
-                f"LSTM(sequences) is {sequences!r}, but it must be True, for the state of every step, or False, "
-                "for the last one"
-            )
-        self.sequences = sequences
-        self.init = known_initializer(init)
-        self.init_r = known_initializer(init_r)
-        self.init_b = known_initializer(init_b)
+        self.inputs, self.units, self.sequences = inputs, units, sequences
+        self.init, self.init_r, self.init_b = init, init_r, init_b
 
     def declare(self, shape: Shape) -> tuple[Shape, Declared]:
         """(T, I) -> ((T, U) or (U,), {W, R, b}). Raises ValueError for another shape. Source: the class."""
@@ -112,6 +107,10 @@ class LSTM(Layer):
         self.dx_t = empty((T * rows, I)) if need_dx else None
         self.dx = empty((rows, T, I)) if need_dx else None
         self.flat = empty((scratch_size(rows, U),))
+
+    def range(self, before: Range) -> Range:
+        """h = o tanh(c) lies in (-1, 1). Shapes: none. Source: (4)."""
+        return -1.0, 1.0
 
     def forward(self, x: Array) -> Array:
         """x (N, T, I) -> y (N, T, U) or (N, U). Source: the class docstring."""
@@ -148,10 +147,14 @@ class LSTM(Layer):
             da.reshape(T, N, 4 * U), dh, gates, c, self.R, self.flat
         )  # (5) (6) (7) (8) (9) (10) (11)
         self.column_sums(da, self.db, da, da, self.add)  # (12)
-        self.matmul(x_t.T, da, out=self.dW, add=self.add)  # (I, T N) (T N, 4U) -> (I, 4U)    (13)
-        self.matmul(
-            h[:T].reshape(T * N, U).T, da, out=self.dR, add=self.add
-        )  # (U, T N) (T N, 4U) -> (U, 4U)  (14)
+        if self.trainable:
+            h_before = h[:T].reshape(T * N, U)
+            self.matmul(
+                x_t.T, da, out=self.dW, add=self.add
+            )  # (I, T N) (T N, 4U) -> (I, 4U)    (13)
+            self.matmul(
+                h_before.T, da, out=self.dR, add=self.add
+            )  # (U, T N) (T N, 4U) -> (U, 4U)    (14)
         if self.dx is None or self.dx_t is None:
             return None
         dx, dx_t = self.dx[:N], self.dx_t[: T * N]

@@ -13,13 +13,14 @@ import math
 from typing import Any
 
 from ..backend import Array, Backend
-from ..checks import flag, real, real32
+from ..checks import flag, real
 from ..kernels.kernel import Kernel
 from ..kernels.noise import GATE, GAUSSIAN_NOISE, GAUSSIAN_NOISE_GRADIENT, MASK, SALT_AND_PEPPER
 from ..kernels.philox import NORMAL, UNIFORM
 from ..parameters import Declared
 from ..randomness import NOISE
-from .base import Layer, Shape
+from ..settings import Fixed, Number
+from .base import Layer, Range, Shape
 
 
 class _Noise(Layer):
@@ -45,7 +46,7 @@ class _Noise(Layer):
     def bind(self, backend: Backend, rows: int, need_dx: bool) -> None:
         """Buffers y, dx (rows, *shape), noise (rows, numbers of a row), on (1,). Source: the class."""
         self.fill, self.gate = backend.op(self.noise_kernel), backend.op(GATE)
-        self.noise, self.on = backend.zeros((rows, math.prod(self.shape))), backend.zeros((1,))
+        self.draws, self.on = backend.zeros((rows, math.prod(self.shape))), backend.zeros((1,))
         self.y = backend.empty((rows, *self.shape))
         self.dx = backend.empty((rows, *self.shape)) if need_dx else None
 
@@ -53,12 +54,26 @@ class _Noise(Layer):
         """Fill the noise of the examples rows (N,), at the position of each number in its row, and set on.
 
         Source: kernels/philox.py."""
-        self.fill(self.noise[: rows.shape[0]], rows, clock, self.stream)
+        self.fill(self.draws[: rows.shape[0]], rows, clock, self.stream)
         self.gate(self.on, clock, self.in_evaluation)  # (1)
 
     def _flat(self, N: int) -> Array:
         """The noise of N rows, (N numbers of a row,)."""
-        return self.noise[:N].reshape(-1)
+        return self.draws[:N].reshape(-1)
+
+
+def _clip(what: str, value: Any) -> tuple[float, float] | None:
+    """None, or two finite numbers low < high. Raises ValueError otherwise."""
+    if value is None:
+        return None
+    if not isinstance(value, (tuple, list)) or len(value) != 2:
+        raise ValueError(
+            f"{what} is {value!r}, but it must be None or (low, high), such as (0.0, 1.0)"
+        )
+    low, high = (real(what, v, -math.inf) for v in value)
+    if low >= high or math.isinf(low):
+        raise ValueError(f"{what} is {value!r}, but low must be finite and below high")
+    return low, high
 
 
 class GaussianNoise(_Noise):
@@ -75,13 +90,22 @@ class GaussianNoise(_Noise):
     """
 
     noise_kernel = NORMAL
+    sigma, clip = Number(0), Fixed(_clip)
+    in_evaluation = Fixed(flag, False)
 
     def __init__(
         self, sigma: float, clip: tuple[float, float] | None = None, in_evaluation: bool = False
     ):
-        self.sigma = real32("GaussianNoise(sigma)", sigma, 0)
-        self.clip = clip if clip is None else _range("GaussianNoise(clip)", clip)
-        self.in_evaluation = flag("GaussianNoise(in_evaluation)", in_evaluation)
+        self.sigma, self.clip, self.in_evaluation = sigma, clip, in_evaluation
+
+    @property
+    def noise(self) -> float:
+        """sigma. Shapes: none. Source: the class docstring."""
+        return self.sigma
+
+    def range(self, before: Range) -> Range:
+        """The clip; without one, any. Shapes: none. Source: (1)."""
+        return self.clip or (before if self.sigma == 0 else (-math.inf, math.inf))
 
     def bind(self, backend: Backend, rows: int, need_dx: bool) -> None:
         """Buffers y, dx (rows, *shape), eps (rows, numbers of a row), on (1,). Source: the class docstring."""
@@ -128,11 +152,25 @@ class Masking(_Noise):
     2.3; kernels/noise.py (5) to (7).
     """
 
-    keep: float = 1.0  # the factor of what stays
+    p = Number(0, 1)
+    in_evaluation = Fixed(flag, False)
+
+    @property
+    def keep(self) -> float:
+        """The factor of what stays. Shapes: none. Source: the class docstring."""
+        return 1.0
+
+    @property
+    def noise(self) -> float:
+        """p. Shapes: none. Source: the class docstring."""
+        return self.p
+
+    def range(self, before: Range) -> Range:
+        """x or 0. Shapes: none. Source: the class docstring."""
+        return before and (min(self.keep * before[0], 0.0), max(self.keep * before[1], 0.0))
 
     def __init__(self, p: float, in_evaluation: bool = False):
-        self.p = real("Masking(p)", p, 0, 1)
-        self.in_evaluation = flag("Masking(in_evaluation)", in_evaluation)
+        self.p, self.in_evaluation = p, in_evaluation
 
     def bind(self, backend: Backend, rows: int, need_dx: bool) -> None:
         """Buffers y, dx (rows, *shape), u (rows, numbers of a row), on (1,). Source: the class docstring."""
@@ -167,8 +205,11 @@ class SaltAndPepper(Masking):
     """
 
     def __init__(self, p: float, in_evaluation: bool = False):
-        self.p = real("SaltAndPepper(p)", p, 0, 1)
-        self.in_evaluation = flag("SaltAndPepper(in_evaluation)", in_evaluation)
+        self.p, self.in_evaluation = p, in_evaluation
+
+    def range(self, before: Range) -> Range:
+        """x, 0 or 1. Shapes: none. Source: (1)."""
+        return before and (min(before[0], 0.0), max(before[1], 1.0))
 
     def bind(self, backend: Backend, rows: int, need_dx: bool) -> None:
         """Buffers y, dx (rows, *shape), u (rows, numbers of a row), on (1,). Source: the class docstring."""
@@ -199,17 +240,9 @@ class Dropout(Masking):
     """
 
     def __init__(self, p: float):
-        self.p = real("Dropout(p)", p, 0, 1)
-        self.keep = 1 / (1 - self.p)  # (1) (2)
+        self.p = p
 
-
-def _range(name: str, value: Any) -> tuple[float, float]:
-    """Two finite numbers low < high, or ValueError."""
-    if not isinstance(value, (tuple, list)) or len(value) != 2:
-        raise ValueError(
-            f"{name} is {value!r}, but it must be None or (low, high), such as (0.0, 1.0)"
-        )
-    low, high = (real(name, v, -math.inf) for v in value)
-    if low >= high or math.isinf(low):
-        raise ValueError(f"{name} is {value!r}, but low must be finite and below high")
-    return low, high
+    @property
+    def keep(self) -> float:
+        """The factor of what stays. Shapes: none. Source: (1)."""
+        return 1 / (1 - self.p)  # (1) (2)

@@ -1,11 +1,14 @@
 """Layers without weights that change the size of an image: max pooling, and upsampling by repetition."""
 
+from typing import Any
+
 import numpy as np
 
 from ..backend import Array, Backend
 from ..kernels.pooling import MAX_POOL, MAX_POOL_GRADIENT, UPSAMPLE, UPSAMPLE_GRADIENT
 from ..parameters import Declared
-from .base import Layer, Shape
+from ..settings import Fixed
+from .base import Layer, Range, Shape
 from .geometry import Pair, from_image, pair
 
 WINNERS = 256  # pixels of a window that one byte can tell apart
@@ -19,6 +22,18 @@ def _image(layer: Layer, shape: Shape) -> Shape:
             "put Reshape() before it"
         )
     return shape
+
+
+def _stride(what: str, value: Any) -> Pair | None:
+    """None, or a whole number or two of at least 1, as two."""
+    return None if value is None else pair(what, value)
+
+
+def _padding(what: str, value: Any) -> str:
+    """The padding itself. Raises ValueError for another word."""
+    if not isinstance(value, str) or value not in ("valid", "same"):
+        raise ValueError(f"{what} is {value!r}, but it must be 'valid' or 'same'")
+    return value
 
 
 class MaxPool2d(Layer):
@@ -36,14 +51,10 @@ class MaxPool2d(Layer):
     Source: Ranzato et al. 2007; kernels/pooling.py.
     """
 
+    size, stride, padding = Fixed(pair), Fixed(_stride), Fixed(_padding)
+
     def __init__(self, size: int | Pair, stride: int | Pair | None = None, padding: str = "valid"):
-        self.size = pair("MaxPool2d(size)", size, 1)
-        self.stride = None if stride is None else pair("MaxPool2d(stride)", stride, 1)
-        if not isinstance(padding, str) or padding not in ("valid", "same"):
-            raise ValueError(
-                f"MaxPool2d(padding) is {padding!r}, but it must be 'valid' or 'same'"
-            )
-        self.padding = padding
+        self.size, self.stride, self.padding = size, stride, padding
         pixels = self.size[0] * self.size[1]
         if pixels > WINNERS:
             raise ValueError(
@@ -59,6 +70,10 @@ class MaxPool2d(Layer):
         self.geometry = (*self.size, r.bounded_stride, c.bounded_stride, r.before, c.before)
         self.output = (r.patches, c.patches, shape[2])
         return self.output, {}
+
+    def range(self, before: Range) -> Range:
+        """That of x. Shapes: none. Source: (1)."""
+        return before
 
     def bind(self, backend: Backend, rows: int, need_dx: bool) -> None:
         """Buffers y, winner (rows, P, Q, C) and dx (rows, H, W, C). Source: the class docstring."""
@@ -94,14 +109,20 @@ class Upsample2d(Layer):
     that are no images. Source: Odena, Dumoulin, Olah, "Deconvolution and checkerboard artifacts", 2016.
     """
 
+    factor = Fixed(pair)
+
     def __init__(self, factor: int | Pair):
-        self.factor = pair("Upsample2d(factor)", factor, 1)
+        self.factor = factor
 
     def declare(self, shape: Shape) -> tuple[Shape, Declared]:
         """(H, W, C) -> ((H factor_h, W factor_w, C), no parameters). Raises ValueError. Source: the class."""
         H, W, C = self.shape = _image(self, shape)
         self.output = (H * self.factor[0], W * self.factor[1], C)
         return self.output, {}
+
+    def range(self, before: Range) -> Range:
+        """That of x. Shapes: none. Source: (1)."""
+        return before
 
     def bind(self, backend: Backend, rows: int, need_dx: bool) -> None:
         """Buffers y (rows, *output) and dx (rows, H, W, C). Source: the class docstring."""

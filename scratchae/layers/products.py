@@ -7,7 +7,7 @@ from ..kernels.convolution import (
     CONV_TRANSPOSE,
     CONV_TRANSPOSE_GRADIENT,
     ROTATE_KERNEL,
-    room,
+    scratch_size,
 )
 from ..kernels.patches import FEW
 from .geometry import Axis
@@ -33,7 +33,9 @@ class ConvProduct:
         kernel = (vertical.kernel, horizontal.kernel)
         image = rows, vertical.pixels, horizontal.pixels, channels
         grid = rows, vertical.patches, horizontal.patches, others
-        self.flat = backend.empty((room(backend.name, image, grid, kernel, *self.geometry),))
+        self.flat = backend.empty(
+            (scratch_size(backend.spelling, image, grid, kernel, *self.geometry),)
+        )
         self.Wt = backend.empty((*kernel, others, channels))
         self.conv, self.conv_gradient = backend.op(CONV), backend.op(CONV_GRADIENT)
         self.transpose, self.transpose_gradient = (
@@ -97,8 +99,9 @@ class RotatedConvProduct(TransposedConvProduct):
     def backward(self, dW: Array, dx: Array, da: Array, x: Array, W: Array, add: bool) -> None:
         """dW, dx (N or 0, H, W, C) <- da (N, P, Q, O), x, W. Source: the class docstring."""
         self.rotate(self.rotated, W, False)  # (1)
-        super().backward(self.drotated, dx, da, x, self.rotated, False)
-        self.rotate(dW, self.drotated, add)  # (1)
+        super().backward(self.drotated[: len(dW)], dx, da, x, self.rotated, False)
+        if len(dW):
+            self.rotate(dW, self.drotated, add)  # (1)
 
 
 def convolution(backend: Backend, axes: Axes, inputs: int, outputs: int, rows: int) -> ConvProduct:

@@ -4,7 +4,8 @@ from ..backend import Array, Backend
 from ..checks import positive
 from ..kernels.pooling import UPSAMPLE, UPSAMPLE_GRADIENT
 from ..parameters import Declared
-from .base import Layer, Shape
+from ..settings import Fixed
+from .base import Layer, Range, Shape
 
 
 class Repeat(Layer):
@@ -20,8 +21,10 @@ class Repeat(Layer):
     learning of video representations using LSTMs", 2015, section 2; Keras' ``RepeatVector``.
     """
 
+    T = Fixed(positive)
+
     def __init__(self, T: int):
-        self.T = positive("Repeat(T)", T)
+        self.T = T
 
     def declare(self, shape: Shape) -> tuple[Shape, Declared]:
         """(D,) -> ((T, D), no parameters). Raises ValueError for another shape. Source: the class docstring."""
@@ -31,6 +34,10 @@ class Repeat(Layer):
             )
         self.shape, self.output = shape, (self.T, shape[0])
         return self.output, {}
+
+    def range(self, before: Range) -> Range:
+        """That of x. Shapes: none. Source: (1)."""
+        return before
 
     def bind(self, backend: Backend, rows: int, need_dx: bool) -> None:
         """Buffers y (rows, T, D) and dx (rows, D). Source: the class docstring."""

@@ -5,7 +5,7 @@ import math
 from ..backend import Array, Backend
 from ..checks import positive
 from ..parameters import Declared
-from .base import Layer, Shape
+from .base import Layer, Range, Shape
 
 
 class Reshape(Layer):
@@ -27,6 +27,10 @@ class Reshape(Layer):
             )
         self.shape, self.output = shape, self.sizes
         return self.output, {}
+
+    def range(self, before: Range) -> Range:
+        """That of x. Shapes: none. Source: the class."""
+        return before
 
     def bind(self, backend: Backend, rows: int, need_dx: bool) -> None:
         """Nothing to make: no buffer of any shape. Source: the class."""

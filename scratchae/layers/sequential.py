@@ -2,8 +2,7 @@
 
 from ..backend import Array, Backend
 from ..parameters import Declared, Views, below, prefixed
-from ..randomness import NOISE
-from .base import Layer, Shape, declared_by
+from .base import Layer, Range, Shape, declared_by
 
 
 class Sequential(Layer):
@@ -29,6 +28,16 @@ class Sequential(Layer):
         self.layers = layers
 
     @property
+    def trainable(self) -> bool:
+        """Whether any layer inside is to be trained; set, it is set in all. Shapes: none. Source: layers/base.py."""
+        return any(layer.trainable for layer in self.layers)
+
+    @trainable.setter
+    def trainable(self, trainable: bool) -> None:
+        for layer in self.layers:
+            layer.trainable = trainable
+
+    @property
     def add(self) -> bool:
         """Whether gradients add to what is there, in every layer alike.
 
@@ -45,14 +54,17 @@ class Sequential(Layer):
         """Shape of x -> (shape of y, all parameters). Raises what a layer raises. Source: the class."""
         self.shape = shape
         declared: Declared = {}
-        self.trainable = []
         for i, layer in enumerate(self.layers):
-            shape, own = declared_by(layer, shape)
-            declared |= prefixed(str(i), own)
-            self.trainable.append(bool(own))
+            shape, inner = declared_by(layer, shape)
+            declared |= prefixed(str(i), inner)
         self.output = shape
-        self.place(NOISE)
         return shape, declared
+
+    def range(self, before: Range) -> Range:
+        """That of the last layer, through all before it. Shapes: none. Source: (1)."""
+        for layer in self.layers:
+            before = layer.range(before)
+        return before
 
     def place(self, stream: int) -> int:
         """Hand out streams of noise in order of x -> the next free one. Shapes: none. Source: layers/base.py."""
@@ -64,12 +76,13 @@ class Sequential(Layer):
         """Each layer's views, any shape, by its position. Source: the class."""
         for i, layer in enumerate(self.layers):
             layer.attach(below(str(i), values), below(str(i), grads))
+        self.learns = [learns(layer, below(str(i), values)) for i, layer in enumerate(self.layers)]
 
     def bind(self, backend: Backend, rows: int, need_dx: bool) -> None:
-        """Bind each layer for (rows, ...); dx is needed from the first trainable layer on. Source: the class."""
-        for layer, trainable in zip(self.layers, self.trainable, strict=True):
+        """Bind each layer for (rows, ...); dx is needed above the first layer that learns. Source: the class."""
+        for layer, learning in zip(self.layers, self.learns, strict=True):
             layer.bind(backend, rows, need_dx)
-            need_dx = need_dx or trainable
+            need_dx = need_dx or learning
 
     def draw(self, rows: Array, clock: Array) -> None:
         """Let each layer draw its noise for rows (N,). Source: kernels/philox.py."""
@@ -90,6 +103,14 @@ class Sequential(Layer):
                 return None
             dy = dx
         return dy
+
+
+def learns(layer: Layer, values: Views) -> bool:
+    """Whether a layer with those parameters, any shape, is to be trained. Source: layers/base.py, trainable."""
+    if isinstance(layer, Sequential):
+        inner = enumerate(layer.layers)
+        return any(learns(part, below(str(i), values)) for i, part in inner)
+    return bool(values) and layer.trainable
 
 
 def leaves(name: str, layer: Layer) -> list[tuple[str, Layer]]:

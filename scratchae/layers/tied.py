@@ -1,13 +1,46 @@
 """The fully connected layer that leads back through the matrix of another one."""
 
+from collections.abc import Iterable
 from functools import partial
 
 from ..backend import Array, Backend
 from ..initializers import Initializer, zeros
 from ..kernels.activation import ACTIVATION_GRADIENT, BIAS_ACTIVATION
 from ..parameters import Declared
-from .base import Layer, Shape, known_activation, known_initializer
+from ..settings import Fixed
+from . import arguments
+from .base import Layer, Range, Shape
 from .dense import Dense
+
+
+def _dense(what: str, of: Dense) -> Dense:
+    """The layer itself. Raises TypeError for another one."""
+    if not isinstance(of, Dense):
+        raise TypeError(
+            f"{what} is {of!r}, but a Dense layer of the same model is expected: code = Dense(784, 64), then "
+            "Tied(code)"
+        )
+    return of
+
+
+def resolve_ties(layers: Iterable[Layer]) -> None:
+    """Let every Dense and Tied of a model, in order of x, know who writes dW first. Shapes: none.
+
+    Raises ValueError for a Tied whose Dense does not stand before it. Source: Tied (5)."""
+    before: dict[int, Dense] = {}
+    last: dict[int, Tied] = {}
+    for layer in layers:
+        if isinstance(layer, Dense):
+            before[id(layer)], layer.shared = layer, False
+        if isinstance(layer, Tied):
+            if id(layer.of) not in before:
+                raise ValueError(
+                    f"this Tied is of a Dense({layer.of.inputs}, {layer.of.outputs}) that does not stand before it "
+                    "in the same model: put that very layer into the encoder, and Tied of it into the decoder"
+                )
+            layer.of.shared, layer.assigns, last[id(layer.of)] = True, False, layer
+    for layer in last.values():
+        layer.assigns = True
 
 
 class Tied(Layer):
@@ -35,31 +68,21 @@ class Tied(Layer):
 
     b: Array
     db: Array
+    of = Fixed(_dense)
+    activation, init_b = Fixed(arguments.activation), Fixed(arguments.initializer)
+    assigns: bool = False  # the first of all that write dW, backwards
 
     def __init__(self, of: Dense, activation: str = "identity", init_b: Initializer = zeros):
-        if not isinstance(of, Dense):
-            raise TypeError(
-                f"Tied is given {of!r}, but it takes a Dense layer of the same model: code = Dense(784, 64), then "
-                "Tied(code)"
-            )
-        self.of = of
-        self.activation = known_activation(activation)
-        self.init_b = known_initializer(init_b)
+        self.of, self.activation, self.init_b = of, activation, init_b
 
     def declare(self, shape: Shape) -> tuple[Shape, Declared]:
         """(O,) -> ((I,), {b}). Raises ValueError as the class says. Source: the class docstring."""
         I, O = self.of.inputs, self.of.outputs
-        if self.of.declared is None or self.of.declared() is not self.of:
-            raise ValueError(
-                f"this Tied is of a Dense({I}, {O}) that does not stand before it in the same model: put that very "
-                "layer into the encoder, and Tied of it into the decoder"
-            )
         if shape != (O,):
             raise ValueError(
                 f"Tied(Dense({I}, {O})) is handed rows of shape {shape}, but it takes ({O},): mend the number, "
                 "or put Flatten() before it"
             )
-        self.of.tied = self
         self.shape, self.output = shape, (I,)
         return self.output, {"b": ((I,), partial(self.init_b, (I,), O, I))}
 
@@ -71,6 +94,10 @@ class Tied(Layer):
         self.y = backend.empty((rows, *self.output))
         self.da = None if self.activation == "identity" else backend.empty((rows, *self.output))
         self.dx = backend.empty((rows, *self.shape)) if need_dx else None
+
+    def range(self, before: Range) -> Range:
+        """That of the activation. Shapes: none. Source: kernels/activation.py."""
+        return arguments.RANGES[self.activation]
 
     def forward(self, x: Array) -> Array:
         """x (N, O) -> y (N, I). Source: the class docstring."""
@@ -84,8 +111,9 @@ class Tied(Layer):
         N = dy.shape[0]
         da = dy if self.da is None else self.da[:N]
         self.activation_gradient(da, self.db, dy, self.y[:N], self.add)  # (3) (4)
-        add = self.add or self.of.tied is not self
-        self.matmul(da.T, self.x, out=self.of.dW, add=add)  # (I, N) (N, O) -> (I, O)    (5)
+        if self.of.trainable:
+            add = self.add or not self.assigns
+            self.matmul(da.T, self.x, out=self.of.dW, add=add)  # (I, N) (N, O) -> (I, O)    (5)
         if self.dx is None:
             return None
         dx = self.dx[:N]

@@ -7,9 +7,10 @@ import numpy as np
 
 from ..backend import Array, Backend
 from ..kernels.kernel import Kernel
+from ..settings import Configured
 
 
-class Likelihood:
+class Likelihood(Configured):
     """-log p(x | a) of data x under the decoder's output a, with its gradient from the same pass.
 
     Shapes: a (N K, ...) for K samples an example, x (N, ...), nll (N K,) in nats, da like a; rows of a have the
@@ -26,7 +27,7 @@ class Likelihood:
         return shape
 
     def constants(self, shape: tuple[int, ...]) -> tuple[float, ...]:
-        """Constants of the kernel for rows of that shape. Source: the kernel's docstring."""
+        """The kernel's constants for rows of that shape, read at each step. Source: the kernel's docstring."""
         return ()
 
     def check(self, x: np.ndarray) -> None:
@@ -37,14 +38,14 @@ class Likelihood:
         self.nll_kernel = backend.op(self.kernel)
         self.nll = backend.empty((rows * samples,))
         self.da = backend.empty((rows * samples, *self.parameters(shape)))
-        self.now = self.constants(shape)
+        self.shape = shape
 
     def forward(self, a: Array, x: Array) -> Array:
         """a (N K, ...), x (N, ...) -> nll (N K,); da is kept. Source: the kernel's docstring."""
         M = a.shape[0]
         self.rows = M
         rows = (self.flat(self.da[:M]), self.flat(a), self.flat(x))
-        self.nll_kernel(self.nll[:M], *rows, *self.now)
+        self.nll_kernel(self.nll[:M], *rows, *self.constants(self.shape))
         return self.nll[:M]
 
     def backward(self) -> Array:

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 
 from ..backend import Array
-from ..checks import real
 from ..kernels.errors import SQUARED_ERROR
 from ..kernels.learned_gaussian import LEARNED_GAUSSIAN_NLL
+from ..settings import Number
 from .base import Likelihood
 
 RANGE = 1e-18, 1e18  # of sigma: 1 / sigma^2 is a float32
@@ -26,9 +26,10 @@ class GaussianLikelihood(Likelihood):
     """
 
     kernel = SQUARED_ERROR
+    sigma = Number(*RANGE)
 
     def __init__(self, sigma: float = 1.0):
-        self.sigma = real("GaussianLikelihood(sigma)", sigma, *RANGE)
+        self.sigma = sigma
 
     def constants(self, shape: tuple[int, ...]) -> tuple[float, ...]:
         """tau and c of kernels/errors.py for rows of that shape. Source: the class docstring."""
@@ -57,9 +58,10 @@ class LearnedGaussian(Likelihood):
     """
 
     kernel = LEARNED_GAUSSIAN_NLL
+    floor = Number(0, single=False)
 
     def __init__(self, floor: float = 1e-3):
-        self.floor = real("LearnedGaussian(floor)", floor, 0)
+        self.floor = floor
 
     def parameters(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """(..., C) -> (..., 2C): mu and logvar side by side. Source: the class docstring."""

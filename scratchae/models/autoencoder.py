@@ -8,11 +8,11 @@ import numpy as np
 
 from ..backend import Backend
 from ..checks import stacklevel
-from ..layers import GaussianNoise, Layer, Masking
+from ..layers import Layer
 from ..layers.sequential import leaves
 from ..likelihoods import Likelihood, SquaredError
 from ..objectives import Penalty, Reconstruction
-from .base import Model, require
+from .base import Model, Part, require
 
 
 class WideCode(UserWarning):
@@ -29,6 +29,7 @@ class Autoencoder(Model):
     """
 
     objective: Reconstruction
+    penalty = Part()
 
     def __init__(
         self,
@@ -39,15 +40,7 @@ class Autoencoder(Model):
     ):
         if penalty is not None:
             require("penalty", penalty, Penalty, "a penalty, such as L1(1e-3)")
-        self.encoder = encoder
-        self.decoder = decoder
-        self.likelihood = likelihood or SquaredError()
-        super().__init__(Reconstruction(self.encoder, self.decoder, self.likelihood, penalty))
-
-    @property
-    def penalty(self) -> Penalty | None:
-        """The price of the code, as given at the start. Shapes: none. Source: objectives/reconstruction.py (4)."""
-        return self.objective.penalty
+        super().__init__(Reconstruction(encoder, decoder, likelihood or SquaredError(), penalty))
 
     def build(
         self,
@@ -71,15 +64,12 @@ class Autoencoder(Model):
 
     def _narrowest(self) -> int:
         """The numbers that a row has where it has the fewest: in the code, or on the way to it or from it."""
-        parts = (self.objective.encoder, self.objective.decoder)
-        return min(math.prod(layer.output) for part in parts for _, layer in leaves("", part))
+        return min(math.prod(layer.output) for _, layer in self.objective.leaves())
 
     def _hindered(self) -> bool:
         """Whether a penalty, or noise before the code, keeps the model from copying; those of amount 0 do not."""
-        layers = [layer for _, layer in leaves("", self.objective.encoder)]
-        added = any(layer.sigma > 0 for layer in layers if isinstance(layer, GaussianNoise))
-        lost = any(layer.p > 0 for layer in layers if isinstance(layer, Masking))
-        return added or lost or (self.penalty is not None and self.penalty.weight > 0)
+        noisy = any(layer.noise > 0 for _, layer in leaves("encoder", self.encoder))
+        return noisy or (self.penalty is not None and self.penalty.weight > 0)
 
     def encode(self, x: np.ndarray) -> np.ndarray:
         """x (N, *input_shape) -> code (N, *code). Raises as checks.host_rows. Source: the objective, (1)."""

@@ -1,6 +1,5 @@
 """What every model shares: building, its replicas, and host arrays in and out."""
 
-import copy
 import threading
 from collections.abc import Callable
 from typing import Any, Self
@@ -15,7 +14,9 @@ from ..likelihoods import Likelihood
 from ..objectives import Objective
 from ..parameters import Parameters
 from ..randomness import OUTPUTS, Draws
+from ..settings import fix, shared_copy
 from .summary import table
+from .weights import Weights
 
 CHUNK = 256  # rows that encode, decode and reconstruct take at once
 
@@ -26,13 +27,29 @@ def require(name: str, value: Any, kind: type, words: str) -> None:
         raise TypeError(f"the {name} is {value!r}, but {words}, is expected")
 
 
+class Part:
+    """An argument of a model that its objective keeps: read and set there."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, model: Any, owner: type | None = None) -> Any:
+        return self if model is None else getattr(model.objective, self.name)
+
+    def __set__(self, model: Any, value: Any) -> None:
+        setattr(model.objective, self.name, value)
+
+
 class Model:
     """An objective with parameters: build it once, then train it with ``fit`` or use it.
 
     Shapes: rows (N, *input_shape) on the host, float; results float of the backend's dtype, on the host.
-    objective: the template, copied and bound for each shard. optimizer: the one that last trained it.
+    objective: what is minimised, copied and bound for each shard; encoder, decoder and likelihood are its parts.
+    optimizer: the one that ``load`` found beside the model, to go on with, else None.
     Source: scikit-learn's contract (the constructor stores), with an explicit ``build``.
     """
+
+    encoder, decoder, likelihood = Part(), Part(), Part()
 
     objective: Objective
     _one_at_a_time: threading.Lock  # encode and decode share one replica's buffers
@@ -78,14 +95,19 @@ class Model:
         else:
             bound = backend
         distinct(self.objective.encoder, self.objective.decoder)
-        objective = copy.deepcopy(
-            self.objective
-        )  # the layers handed in may serve another model too
+        objective = shared_copy(self.objective)  # the layers handed in may serve another model too
         parameters = Parameters(bound, objective.declare(shape))
         parameters.initialise(seed)
+        fix(objective)
         self.input_shape, self.backend, self.parameters = shape, bound, parameters
         self.objective, self.optimizer, self._inference = objective, None, None
         return self
+
+    @property
+    def weights(self) -> Weights:
+        """The parameters by name, as host arrays: reads, and writes where assigned. Source: weights.py."""
+        self.require_built()
+        return Weights(self.parameters)
 
     def require_built(self) -> None:
         """Raise RuntimeError before ``build``. Shapes: none. Source: none, a check."""
@@ -110,7 +132,7 @@ class Model:
     def parts(self) -> Objective:
         """A copy of the objective, not bound to anything yet. Shapes: none. Source: ``replica``."""
         self.require_built()
-        return copy.deepcopy(self.objective)
+        return shared_copy(self.objective)
 
     def decoder_output(self, h: np.ndarray) -> np.ndarray:
         """A code h, or z, (N, *code) -> what the decoder gives, (N, ...): the parameters a of p(x | h).

@@ -24,9 +24,9 @@ def table(model: Any) -> str:
                 if key.startswith(name + ".")
             ]
             output = str(layer.output) if built else "not built"
-            rows.append(
-                (f"{name}  {as_call(layer)}", output, f"{sum(counts):,}" if counts else "")
-            )
+            number = f"{sum(counts):,}" if counts else ""
+            frozen = "" if layer.trainable or not counts else " (frozen)"
+            rows.append((f"{name}  {as_call(layer)}", output, number + frozen))
     widths = [max(len(row[i]) for row in rows) for i in range(3)]
     body = [
         "  ".join((a.ljust(widths[0]), b.ljust(widths[1]), c.rjust(widths[2]))).rstrip()
@@ -65,7 +65,9 @@ def _title(model: Any, built: bool) -> str:
         as_call(getattr(model, name)) for name in ("latent", "likelihood") if hasattr(model, name)
     ]
     beta = getattr(model, "beta", 1.0)
-    parts += [f"beta={beta}"] if beta != 1.0 else []
+    if beta != 1.0:
+        words = getattr(beta, "__name__", as_call(beta)) if callable(beta) else beta
+        parts.append(f"beta={words}")
     total = (
         sum(int(np.prod(shape)) for shape, _ in model.parameters.declared.values()) if built else 0
     )

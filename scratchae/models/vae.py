@@ -3,12 +3,13 @@
 import numpy as np
 
 from .. import randomness
-from ..checks import positive
+from ..checks import flag, positive
 from ..latents import Gaussian
 from ..layers import Layer
 from ..likelihoods import Bernoulli, Likelihood
 from ..objectives import ELBO
-from .base import Model, require
+from ..settings import Scheduled
+from .base import Model, Part, require
 
 
 class VAE(Model):
@@ -17,10 +18,11 @@ class VAE(Model):
     Shapes: x (N, *input_shape); the encoder gives (N, 2D), mu and logvar; z (N, D); the decoder gives
     the parameters of the likelihood, (N, *input_shape): logits for Bernoulli and Categorical, means for
     GaussianLikelihood; for LearnedGaussian mu and logvar, which double the last axis. beta: the weight of
-    the KL. Source: Kingma and Welling 2014; objectives/elbo.py.
+    the KL, a number or a schedule, which may be set at any time. Source: Kingma and Welling 2014; objectives/elbo.py.
     """
 
     objective: ELBO
+    latent, beta = Part(), Part()
 
     def __init__(
         self,
@@ -28,19 +30,10 @@ class VAE(Model):
         decoder: Layer,
         latent: Gaussian,
         likelihood: Likelihood | None = None,
-        beta: float = 1.0,
+        beta: Scheduled = 1.0,
     ):
         require("latent", latent, Gaussian, "a latent, such as Gaussian(20)")
-        self.encoder = encoder
-        self.decoder = decoder
-        self.latent = latent
-        self.likelihood = likelihood or Bernoulli()
-        super().__init__(ELBO(self.encoder, self.decoder, self.latent, self.likelihood, beta))
-
-    @property
-    def beta(self) -> float:
-        """The weight of the KL, as given at the start. Shapes: none. Source: objectives/elbo.py (6)."""
-        return self.objective.beta
+        super().__init__(ELBO(encoder, decoder, latent, likelihood or Bernoulli(), beta))
 
     def encode(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """x (N, *input_shape) -> mu (N, D), logvar (N, D) of q(z|x). Source: objectives/elbo.py (1)."""
@@ -58,11 +51,11 @@ class VAE(Model):
         mu, _ = self.encode(x)
         return self.decode(mu)
 
-    def sample(self, n: int, seed: int = 0) -> np.ndarray:
-        """n draws z ~ N(0, I), decoded: means of p(x|z), (n, *input_shape). The same seed, the same draws.
+    def sample(self, n: int, seed: int = 0, noise: bool = False) -> np.ndarray:
+        """n draws z ~ N(0, I) -> the means of p(x|z), (n, *input_shape), which is what one shows.
 
-        For x ~ p(x|z) itself, ``sample_x`` takes z. Raises ValueError for n < 1. Source: Kingma and Welling 2014,
-        section 2.1, p(z) p(x|z).
+        noise: draw x ~ p(x|z) too. The same seed, the same draws. Raises ValueError for n < 1. Source: Kingma and
+        Welling 2014, section 2.1, p(z) p(x|z).
         """
         z = randomness.normal((positive("n", n), self.latent.dimensions), seed, randomness.PRIOR)
-        return self.decode(z)
+        return self.sample_x(z, seed) if flag("noise", noise) else self.decode(z)

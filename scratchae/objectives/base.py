@@ -7,18 +7,20 @@ import numpy as np
 from ..backend import Array, Backend
 from ..layers import Layer
 from ..layers.base import declared_by
-from ..layers.sequential import leaves
+from ..layers.sequential import learns, leaves
+from ..layers.tied import resolve_ties
 from ..likelihoods import Likelihood
 from ..parameters import Declared, Views, below, prefixed
 from ..randomness import NOISE
+from ..settings import Configured, constants
 
 Shape = tuple[int, ...]
 
 
-class Objective:
+class Objective(Configured):
     """A loss with its gradient: forward gives sums over rows, loss their mean, backward the gradient.
 
-    Shapes: x, target (N, *shape); sums float64, the count first, so that the sums of several shards add
+    Shapes: x (N, *shape); sums float64, the count first, so that the sums of several shards add
     to those of the whole batch. ``backward`` reads that total: an objective need not be a sum over
     examples. Terms are in nats per example, and loss is what ``backward`` differentiates, less the
     division by the count, which the optimiser does once. Source: Kingma and Welling 2014, eq. 10.
@@ -28,6 +30,8 @@ class Objective:
     decoder: Layer
     likelihood: Likelihood
     sums: Array  # (k,) float64
+    row: Array  # (j,), what changes between steps: ``per_step``, written before each
+    t: int = 0  # the step that ``loss`` is about: the last that was trained
     additive: bool = (
         False  # a sum over examples, whose backward reads no total: rows may go through in blocks
     )
@@ -44,39 +48,65 @@ class Objective:
         h, encoder = declared_by(self.encoder, shape)
         self.code = self.code_shape(h)
         output, decoder = declared_by(self.decoder, self.code)
-        expected = self.likelihood.parameters(shape)
-        if output != expected:
-            wanted = f"the data has {shape}"
-            if expected != shape:
-                wanted = f"where {wanted} {type(self.likelihood).__name__} takes {expected}"
-            given, due = math.prod(output), math.prod(expected)
-            mend = f"end it with Reshape{expected}"
-            if given != due:
-                mend = f"those are {given} numbers, not {due}, so change a size, stride or padding of its layers"
-            raise ValueError(f"the decoder gives rows of shape {output}, but {wanted}: {mend}")
+        self._require(output)
+        resolve_ties(layer for _, layer in self.leaves())
         self.decoder.place(self.encoder.place(NOISE))
         return prefixed("encoder", encoder) | prefixed("decoder", decoder)
+
+    def _require(self, output: Shape) -> None:
+        """Raise ValueError unless the decoder's rows are what the likelihood takes."""
+        expected = self.likelihood.parameters(self.shape)
+        if output == expected:
+            return
+        wanted = f"the data has {self.shape}"
+        if expected != self.shape:
+            wanted = f"where {wanted} {type(self.likelihood).__name__} takes {expected}"
+        given, due = math.prod(output), math.prod(expected)
+        advice = f"end it with Reshape{expected}"
+        if given != due:
+            advice = f"those are {given} numbers, not {due}, so change a size, stride or padding of its layers"
+        raise ValueError(f"the decoder gives rows of shape {output}, but {wanted}: {advice}")
+
+    def leaves(self) -> list[tuple[str, Layer]]:
+        """Every layer with its name, in order of x. Shapes: none. Source: layers/sequential.py."""
+        return leaves("encoder", self.encoder) + leaves("decoder", self.decoder)
+
+    def frozen(self) -> tuple[str, ...]:
+        """The names of the layers that are not to be trained. Shapes: none. Source: layers/base.py."""
+        return tuple(name for name, layer in self.leaves() if not layer.trainable)
 
     def attach(self, values: Views, grads: Views) -> None:
         """Hand the views, any shape, to encoder and decoder. Source: parameters.py."""
         for name in ("encoder", "decoder"):
             getattr(self, name).attach(below(name, values), below(name, grads))
+        self.encoder_learns = learns(self.encoder, below("encoder", values))
 
     def bind(self, backend: Backend, rows: int) -> None:
-        """Bind every part for (rows, ...). Source: layers/base.py."""
+        """Bind every part for (rows, ...); no gradient goes below the last layer that learns.
+
+        Source: layers/base.py."""
         self.encoder.bind(backend, rows, need_dx=False)
-        self.decoder.bind(backend, rows, need_dx=True)
+        self.decoder.bind(backend, rows, need_dx=self.encoder_learns)
         self.likelihood.bind(backend, rows, self.shape)
+        self.row = backend.zeros((len(self.per_step(1)),))
+        backend.write(self.row, self.per_step(max(self.t, 1)))
+
+    def per_step(self, t: int) -> tuple[float, ...]:
+        """What ``backward`` reads at step t, from 1 on: row (j,). Source: the objective's own."""
+        return ()
+
+    def constants(self) -> tuple[float, ...]:
+        """The numbers of all parts that kernels are handed as they are. Shapes: none.
+
+        Source: execution/graphs.py, which records a step anew where one of them has changed."""
+        return constants(self)
 
     def numbers(self) -> int:
         """How many numbers one row leaves in the buffers (N, ...): x, da, each layer's output and its gradient.
 
         Known after ``declare``. Source: none, a count."""
-        outputs = (
-            layer.output for part in (self.encoder, self.decoder) for _, layer in leaves("", part)
-        )
         ends = math.prod(self.shape) + math.prod(self.likelihood.parameters(self.shape))
-        return ends + 2 * sum(math.prod(output) for output in outputs)
+        return ends + 2 * sum(math.prod(layer.output) for _, layer in self.leaves())
 
     def accumulate(self, add: bool) -> None:
         """Let ``backward`` add to the gradients (True) or assign them. Shapes: none. Source: layers/base.py."""
@@ -87,13 +117,13 @@ class Objective:
         self.encoder.draw(rows, clock)
         self.decoder.draw(rows, clock)
 
-    def forward(self, x: Array, target: Array) -> Array:
-        """x, target (N, *shape) -> self.sums: those of this shard, float64, the count first, valid until the next
+    def forward(self, x: Array) -> Array:
+        """x (N, *shape) -> self.sums: those of this shard, float64, the count first, valid until the next
         call. Source: the objective's own."""
         raise NotImplementedError
 
     def loss(self, total: np.ndarray) -> dict[str, float]:
-        """The terms in nats per example, "loss" first. Shapes: total like sums. Source: as ``forward``."""
+        """The terms at step t in nats per example, "loss" first. Shapes: total like sums. Source: as ``forward``."""
         raise NotImplementedError
 
     def backward(self, total: Array) -> None:

@@ -74,5 +74,7 @@ class Contractive(Penalty):
 
     def direct_gradient(self, h: Array) -> None:
         """Add to dW (I, O) what W does by itself; h (N, O). Source: kernels/contraction.py (5) (6)."""
+        if not self.layer.trainable:
+            return
         self.squared_slopes(self.c, h, self.b)
         self.weights_gradient(self.layer.dW, self.layer.W, self.c, self.weight)

@@ -3,34 +3,36 @@
 import numpy as np
 
 from ..backend import Array, Backend
-from ..checks import real32
 from ..kernels.sums import SUMS
 from ..latents import Gaussian
 from ..layers import Layer
 from ..likelihoods import Likelihood
+from ..settings import Number, Scheduled
 from .base import Objective, Shape
 
 
 class ELBO(Objective):
     """The negative evidence lower bound, one sample of z an example, the KL weighed by beta.
 
-    Shapes: x, target (N, ...), h (N, 2D), z (N, D), kl (N, D), a (N, ...), nll (N,).
+    Shapes: x (N, ...), h (N, 2D), z (N, D), kl (N, D), a (N, ...), nll (N,).
 
         h = encoder(x)                            mu and logvar of q(z|x)               (1)
         z ~ q(z|x)                                reparameterised                       (2)
         a = decoder(z)                                                                  (3)
-        nll_n = -log p(target_n | a_n)                                                  (4)
+        nll_n = -log p(x_n | a_n)                                                       (4)
         kl_nd = KL of q(z_d|x_n) from p(z_d)                                            (5)
         loss = 1/N sum_n (nll_n + beta sum_d kl_nd)                                     (6)
              = reconstruction + kl + penalty,   penalty = (beta - 1) kl                 (7)
 
     and backwards, for N loss, the chain rule through (4), (3), (2), (1), where (5) enters at (2). With
-    beta = 1 and a likelihood of the data -loss is a lower bound on log p(x), in nats per example.
-    Raises ValueError for beta < 0. Source: Kingma and Welling 2014, eq. 10; Higgins et al., "beta-VAE",
-    2017, eq. 4 (6).
+    beta = 1 and a likelihood of the data -loss is a lower bound on log p(x), in nats per example. beta is
+    a number or a function of the step, such as schedules.Linear(0, 1, 5000); a change takes effect at the
+    next step. Raises ValueError for beta < 0. Source: Kingma and Welling 2014, eq. 10; Higgins et al.,
+    "beta-VAE", 2017, eq. 4 (6).
     """
 
     additive = True
+    beta = Number(0, schedule=True)
 
     def __init__(
         self,
@@ -38,13 +40,13 @@ class ELBO(Objective):
         decoder: Layer,
         latent: Gaussian,
         likelihood: Likelihood,
-        beta: float = 1.0,
+        beta: Scheduled = 1.0,
     ):
         self.encoder = encoder
         self.decoder = decoder
         self.latent = latent
         self.likelihood = likelihood
-        self.beta = real32("beta", beta, 0)
+        self.beta = beta
 
     def code_shape(self, shape: Shape) -> Shape:
         """(2D,) -> (D,). Raises ValueError for another shape. Source: latents/gaussian.py."""
@@ -56,20 +58,25 @@ class ELBO(Objective):
         super().bind(backend, rows)
         self.latent.bind(backend, rows)
         self.sum_terms, self.sums = backend.op(SUMS), backend.empty((3,), np.float64)
-        self.kl_weight = backend.zeros((self.latent.dimensions,))
-        backend.write(self.kl_weight, self.beta)
+
+    def per_step(self, t: int) -> tuple[float, ...]:
+        """row (D,): the weight of each dimension's kl at step t. Source: the class docstring, (6)."""
+        return (self._beta(t),) * self.latent.dimensions
+
+    def _beta(self, t: int) -> float:
+        return type(self).beta.at(self, t)
 
     def draw(self, rows: Array, clock: Array) -> None:
         """Draw all noise for the examples rows (N,) at that clock (4,). Source: kernels/philox.py."""
         super().draw(rows, clock)
         self.latent.draw(rows, clock)
 
-    def forward(self, x: Array, target: Array) -> Array:
-        """x, target (N, ...) -> (count, sum of nll, sum of kl). Source: the class docstring."""
+    def forward(self, x: Array) -> Array:
+        """x (N, ...) -> (count, sum of nll, sum of kl). Source: the class docstring."""
         h = self.encoder.forward(x)  # (N, 2D)    (1)
         z = self.latent.forward(h)  # (N, D)     (2) (5)
         a = self.decoder.forward(z)  # (N, ...)   (3)
-        nll = self.likelihood.forward(a, target)  # (N,)       (4)
+        nll = self.likelihood.forward(a, x)  # (N,)       (4)
         kl = self.latent.kl[: len(nll)]  # (N, D)
         self.sum_terms(self.sums, nll, kl)
         return self.sums
@@ -78,7 +85,8 @@ class ELBO(Objective):
         """loss = reconstruction + kl + penalty, in nats per example; total (3,). Source: the class docstring."""
         count, nll, kl = total.tolist()
         reconstruction, kl = nll / count, kl / count
-        penalty = (self.beta - 1.0) * kl if self.beta != 1.0 else 0.0  # (7), and no 0 * inf
+        beta = self._beta(max(self.t, 1))
+        penalty = (beta - 1.0) * kl if beta != 1.0 else 0.0  # (7), and no 0 * inf
         loss = reconstruction + kl + penalty  # (6) (7)
         return {"loss": loss, "reconstruction": reconstruction, "kl": kl, "penalty": penalty}
 
@@ -86,5 +94,6 @@ class ELBO(Objective):
         """Fill the gradients of count times loss, shapes as the parameters. Source: the class docstring."""
         da = self.likelihood.backward()  # (4)
         dz = self.decoder.backward(da)  # (3)
-        dh = self.latent.backward(dz, self.kl_weight)  # (2) (5) (6)
-        self.encoder.backward(dh)  # (1)
+        if self.encoder_learns:
+            dh = self.latent.backward(dz, self.row)  # (2) (5) (6)
+            self.encoder.backward(dh)  # (1)

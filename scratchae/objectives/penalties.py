@@ -5,7 +5,6 @@ import math
 import numpy as np
 
 from ..backend import Array, Backend
-from ..checks import real, real32
 from ..kernels.kernel import Kernel
 from ..kernels.penalties import L1 as L1_KERNEL
 from ..kernels.penalties import (
@@ -18,24 +17,13 @@ from ..kernels.penalties import (
     SUM_UNITS,
 )
 from ..kernels.sums import SUMS
-from ..layers import (
-    LSTM,
-    Flatten,
-    GaussianNoise,
-    Layer,
-    Masking,
-    MaxPool2d,
-    Repeat,
-    Reshape,
-    Upsample2d,
-)
-from ..layers.sequential import leaves
+from ..layers import Layer
+from ..settings import Configured, Number
 
 PLACE = 2  # of a penalty's first sum, behind the count and the nll
-BEHIND = (Flatten, Reshape, MaxPool2d, Upsample2d, Repeat, Masking)  # they have no activation
 
 
-class Penalty:
+class Penalty(Configured):
     """weight times a price for the code h (N, ...), in the loss of an example.
 
     ``forward`` fills the objective's sums (k,), its own from place 2 on; ``value`` reads them; ``backward`` adds
@@ -44,9 +32,10 @@ class Penalty:
 
     additive: bool = True  # a sum over examples, whose backward reads no total
     advice: str = ""  # what to try where it alone is not finite
+    weight = Number(0)
 
     def __init__(self, weight: float):
-        self.weight = real32("weight", weight, 0)
+        self.weight = weight
 
     def inspect(self, encoder: Layer) -> None:
         """Look at the encoder (N, ...) -> (N, code) once it is declared. Source: the penalty's own."""
@@ -139,27 +128,25 @@ class KLRate(Penalty):
     """
 
     additive = False
+    rate = Number(0, 1, strict=True)
     advice = "KLRate takes codes in [0, 1]: end the encoder in a sigmoid, with nothing behind it that leads out"
 
     def __init__(self, weight: float, rate: float = 0.05):
         super().__init__(weight)
-        self.rate = real("rate", rate, 0, 1, strict=True)
+        self.rate = rate
 
     def inspect(self, encoder: Layer) -> None:
         """Refuse an encoder (N, ...) -> (N, code) that is known to leave [0, 1]. Source: the class docstring."""
-        for _, layer in reversed(leaves("", encoder)):
-            how = _leads_out(layer)
-            if how and self.weight:
-                raise ValueError(
-                    f"the encoder ends in {type(layer).__name__} with {how}, but KLRate takes codes in [0, 1]: end "
-                    "it in a sigmoid, or choose another penalty, such as L1"
-                )
-            if how is not None:
-                return
+        low, high = encoder.range(None) or (0.0, 1.0)
+        if self.weight and (low < 0 or high > 1):
+            raise ValueError(
+                f"the encoder's codes lie between {low:g} and {high:g}, but KLRate takes codes in [0, 1]: end it in "
+                "a sigmoid, with nothing behind it that leads out, or choose another penalty, such as L1"
+            )
 
     def sums_needed(self, units: int) -> int:
-        """A sum for each unit, or none at weight 0. Shapes: none. Source: the class docstring."""
-        return units if self.weight else 0
+        """A sum for each unit. Shapes: none. Source: the class docstring."""
+        return units
 
     def bind(self, backend: Backend, rows: int, units: int) -> None:
         """Buffers for (rows, units). Source: the class docstring."""
@@ -174,6 +161,8 @@ class KLRate(Penalty):
 
     def value(self, total: np.ndarray) -> float:
         """The price of an example; shapes: total (k,), k = 2 + D. Source: the class docstring."""
+        if not self.weight:
+            return 0.0
         rho, rate = self.rate, np.clip(total[PLACE:] / total[0], LEAST, MOST)
         kl = rho * np.log(rho / rate) + (1 - rho) * np.log((1 - rho) / (1 - rate))  # (1)
         return self.weight * float(kl.sum())  # (1)
@@ -185,20 +174,6 @@ class KLRate(Penalty):
         out = self.dh[: h.shape[0]]
         self.rate_gradient(out, _matrix(dh), total, self.weight, self.rate, PLACE)
         return out.reshape(dh.shape)
-
-
-def _leads_out(layer: Layer) -> str | None:
-    """What in that layer leads out of [0, 1]: "" for nothing known, None where it is what stands before it."""
-    if isinstance(layer, GaussianNoise):
-        low, high = layer.clip or (-math.inf, math.inf)
-        if low >= 0 and high <= 1:
-            return ""
-        idle = layer.sigma == 0 and low <= 1 and high >= 0
-        return None if idle else f"the clip {layer.clip}, not (0.0, 1.0)"
-    if isinstance(layer, BEHIND):
-        return None
-    activation = getattr(layer, "activation", "tanh" if isinstance(layer, LSTM) else "sigmoid")
-    return "" if activation == "sigmoid" else f"the activation {activation!r}"
 
 
 def _matrix(rows: Array) -> Array:

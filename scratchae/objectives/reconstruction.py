@@ -14,13 +14,13 @@ from .penalties import Penalty
 
 
 class Reconstruction(Objective):
-    """The target, given the code of x, is to be likely, and the code is to be cheap if there is a penalty.
+    """x, given its code, is to be likely, and the code is to be cheap if there is a penalty.
 
-    Shapes: x, target (N, ...), h (N, code), a (N, ...), nll (N,).
+    Shapes: x (N, ...), h (N, code), a (N, ...), nll (N,).
 
         h = encoder(x)                                                                  (1)
         a = decoder(h)                                                                  (2)
-        nll_n = -log p(target_n | a_n)                                                  (3)
+        nll_n = -log p(x_n | a_n)                                                       (3)
         loss = 1/N sum_n nll_n + penalty(h) = reconstruction + penalty                  (4)
 
     and backwards, for N loss, the chain rule through (4), (3), (2), (1). In nats per example (for squared and
@@ -42,7 +42,7 @@ class Reconstruction(Objective):
         self.additive = penalty is None or penalty.additive
 
     def declare(self, shape: Shape) -> Declared:
-        """As Objective.declare, shapes too; the penalty sees the encoder. Source: objectives/base.py."""
+        """As Objective.declare, shapes too; the penalty looks at the encoder. Source: objectives/base.py."""
         declared = super().declare(shape)
         if self.penalty:
             self.penalty.inspect(self.encoder)
@@ -52,16 +52,16 @@ class Reconstruction(Objective):
         """Bind every part for (rows, ...). Source: layers/base.py."""
         super().bind(backend, rows)
         units, self.sum_terms = math.prod(self.code), backend.op(SUMS)
-        own = self.penalty.sums_needed(units) if self.penalty else 0
-        self.sums = backend.empty((2 + own,), np.float64)
+        more = self.penalty.sums_needed(units) if self.penalty else 0
+        self.sums = backend.zeros((2 + more,), np.float64)
         if self.penalty:
             self.penalty.bind(backend, rows, units)
 
-    def forward(self, x: Array, target: Array) -> Array:
-        """x, target (N, ...) -> (count, sum of nll, the penalty's sums). Source: the class docstring."""
+    def forward(self, x: Array) -> Array:
+        """x (N, ...) -> (count, sum of nll, the penalty's sums). Source: the class docstring."""
         self.h = self.encoder.forward(x)  # (N, code)    (1)
         a = self.decoder.forward(self.h)  # (N, ...)     (2)
-        nll = self.likelihood.forward(a, target)  # (N,)         (3)
+        nll = self.likelihood.forward(a, x)  # (N,)         (3)
         if self.penalty:
             self.penalty.forward(self.sums, nll, self.h)  # (4)
         else:
@@ -84,6 +84,8 @@ class Reconstruction(Objective):
         """Fill the gradients of count times loss, shapes as the parameters. Source: the class docstring."""
         da = self.likelihood.backward()  # (3)
         dh = self.decoder.backward(da)  # (2)
+        if not self.encoder_learns:
+            return
         if self.penalty:
             dh = self.penalty.backward(dh, self.h, total)  # (4)
         self.encoder.backward(dh)  # (1)

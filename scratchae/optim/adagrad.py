@@ -1,11 +1,17 @@
 """A step size for each parameter from its own squared gradients: Adagrad, and its heirs Adadelta and RMSProp."""
 
 from ..backend import Array, Backend
-from ..checks import real, real32
+from ..checks import real32
 from ..kernels.adadelta import ADADELTA
 from ..kernels.adagrad import ADAGRAD
 from ..kernels.rmsprop import RMSPROP
-from .base import Optimizer, Rate, learning_rate
+from ..settings import Fixed, Number, Scheduled
+from .base import Optimizer
+
+
+def _initial(what: str, value: float) -> float:
+    """A number of at least 0. Raises ValueError otherwise."""
+    return real32(what, value, 0)
 
 
 class Adagrad(Optimizer):
@@ -16,10 +22,12 @@ class Adagrad(Optimizer):
     Source: Duchi, Hazan, Singer 2011, Figure 1; the defaults are PyTorch's.
     """
 
-    def __init__(self, lr: Rate = 1e-2, initial: float = 0.0, eps: float = 1e-10):
-        self.lr = learning_rate(lr)
-        self.initial = real32("initial", initial, 0)
-        self.eps = real32("eps", eps, 0, strict=True)
+    initial, eps = Fixed(_initial), Number(0, strict=True)
+
+    def __init__(self, lr: Scheduled = 1e-2, initial: float = 0.0, eps: float = 1e-10):
+        self.lr = lr
+        self.initial = initial
+        self.eps = eps
 
     def bind(self, backend: Backend, n: int) -> None:
         """h = initial (n,), t = 0. Source: Duchi, Hazan, Singer 2011, Figure 1, with 0."""
@@ -47,10 +55,12 @@ class Adadelta(Optimizer):
     Source: Zeiler 2012, Algorithm 1; rho and eps are those of its runs on MNIST.
     """
 
-    def __init__(self, lr: Rate = 1.0, rho: float = 0.95, eps: float = 1e-6):
-        self.lr = learning_rate(lr)
-        self.rho = real("rho", rho, 0, 1)
-        self.eps = real32("eps", eps, 0, strict=True)
+    rho, eps = Number(0, 1), Number(0, strict=True)
+
+    def __init__(self, lr: Scheduled = 1.0, rho: float = 0.95, eps: float = 1e-6):
+        self.lr = lr
+        self.rho = rho
+        self.eps = eps
 
     def bind(self, backend: Backend, n: int) -> None:
         """v = u = 0 (n,), t = 0. Source: Zeiler 2012, Algorithm 1, initialisation."""
@@ -77,10 +87,12 @@ class RMSProp(Optimizer):
     Source: Tieleman and Hinton 2012, lecture 6.5, slide 29.
     """
 
-    def __init__(self, lr: Rate = 1e-3, rho: float = 0.9, eps: float = 1e-8):
-        self.lr = learning_rate(lr)
-        self.rho = real("rho", rho, 0, 1)
-        self.eps = real32("eps", eps, 0, strict=True)
+    rho, eps = Number(0, 1), Number(0, strict=True)
+
+    def __init__(self, lr: Scheduled = 1e-3, rho: float = 0.9, eps: float = 1e-8):
+        self.lr = lr
+        self.rho = rho
+        self.eps = eps
 
     def bind(self, backend: Backend, n: int) -> None:
         """v = 0 (n,), t = 0. Source: as the class."""

@@ -1,10 +1,10 @@
 """Adaptive moments: Adam, and AdamW with decoupled weight decay."""
 
 from ..backend import Array, Backend
-from ..checks import real, real32
 from ..kernels.adam import ADAM
 from ..kernels.adamw import ADAMW
-from .base import Optimizer, Rate, learning_rate
+from ..settings import Number, Scheduled
+from .base import Optimizer
 
 
 class Adam(Optimizer):
@@ -14,13 +14,15 @@ class Adam(Optimizer):
     <= 0, or betas outside [0, 1). Source: Kingma and Ba 2015, Algorithm 1.
     """
 
+    beta1, beta2, eps = Number(0, 1), Number(0, 1), Number(0, strict=True)
+
     def __init__(
-        self, lr: Rate = 1e-3, beta1: float = 0.9, beta2: float = 0.999, eps: float = 1e-8
+        self, lr: Scheduled = 1e-3, beta1: float = 0.9, beta2: float = 0.999, eps: float = 1e-8
     ):
-        self.lr = learning_rate(lr)
-        self.beta1 = real("beta1", beta1, 0, 1)
-        self.beta2 = real("beta2", beta2, 0, 1)
-        self.eps = real32("eps", eps, 0, strict=True)
+        self.lr = lr
+        self.beta1 = beta1
+        self.beta2 = beta2
+        self.eps = eps
 
     def bind(self, backend: Backend, n: int) -> None:
         """m = v = 0 (n,), t = 0. Source: Kingma and Ba 2015, Algorithm 1, initialisation."""
@@ -49,16 +51,18 @@ class AdamW(Adam):
     [0, 1), or weight_decay < 0. Source: Loshchilov and Hutter 2019, Algorithm 2.
     """
 
+    weight_decay = Number(0)
+
     def __init__(
         self,
-        lr: Rate = 1e-3,
+        lr: Scheduled = 1e-3,
         beta1: float = 0.9,
         beta2: float = 0.999,
         eps: float = 1e-8,
         weight_decay: float = 1e-2,
     ):
         super().__init__(lr, beta1, beta2, eps)
-        self.weight_decay = real32("weight_decay", weight_decay, 0)
+        self.weight_decay = weight_decay
 
     def bind(self, backend: Backend, n: int) -> None:
         """m = v = 0 (n,), t = 0. Source: Loshchilov and Hutter 2019, Algorithm 2, line 2."""

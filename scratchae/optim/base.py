@@ -1,33 +1,14 @@
 """What every optimiser has: state vectors, a count of steps, an owner."""
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from ..backend import Array, Backend
-from ..checks import MOST32, accepts, nameable, not_a_class, real, real32
-
-Rate = float | Callable[[int], float]
+from ..settings import Configured, Number, constants, fix
 
 
-def learning_rate(lr: Any) -> Rate:
-    """A number above 0, or a function of the step t = 1, 2, ... alone: ``fit`` asks more than once for some t.
-
-    Raises ValueError for another number, TypeError for a class, for a function that does not take a step, and for
-    what no file could name, such as a lambda. Shapes: none. Source: schedules.py."""
-    not_a_class("learning rate", lr)
-    nameable("learning rate", lr)
-    if not callable(lr):
-        return real32("lr", lr, 0, strict=True)
-    if not accepts(lr, 1):
-        raise TypeError(
-            f"the learning rate is {lr!r}, but a number, or a function of the step t, is expected"
-        )
-    return lr
-
-
-class Optimizer:
+class Optimizer(Configured):
     """One update of one flat vector.
 
     ``bind`` makes the state vectors (n,), once; ``per_step`` says what changes with the step (t, learning
@@ -37,7 +18,7 @@ class Optimizer:
     Source: autograd's optimisers on one flat vector.
     """
 
-    lr: Rate
+    lr = Number(0, strict=True, schedule=True)
     t: int = 0  # steps done
     epoch: int = 0  # whole epochs done, by all calls of fit
     backend: Backend
@@ -60,6 +41,7 @@ class Optimizer:
                 f"this {type(self).__name__} already holds the state of another model (or of an earlier build "
                 "of this one): make a new one"
             )
+        fix(self)
         self.backend = parameters.backend
         self.bind(parameters.backend, parameters.size)
         self.owner = parameters
@@ -74,15 +56,18 @@ class Optimizer:
     def constants(self) -> tuple[float, ...]:
         """The numbers that the kernel is handed as they are: all but the learning rate. Shapes: none.
 
-        Source: execution/graphs.py, which records a step anew where one of them has changed."""
-        numbers = {name: value for name, value in vars(self).items() if isinstance(value, float)}
-        return tuple(value for name, value in sorted(numbers.items()) if name != "lr")
+        Source: graphs.py, which records a step anew where one of them has changed."""
+        return constants(self)
 
     def rate(self, t: int) -> float:
-        """The learning rate of step t, t from 1 on. Shapes: none. Raises ValueError where lr, set since, or what it
-        gives is none. Source: schedules.py."""
-        lr = self.lr(t) if callable(self.lr) else self.lr
-        return real(f"the learning rate of step {t}", lr, 0, MOST32)
+        """The learning rate of step t, t from 1 on. Shapes: none. Raises ValueError where a schedule gives none.
+
+        Source: schedules.py."""
+        return type(self).lr.at(self, t)
+
+    def check(self) -> None:
+        """Raise ValueError where the learning rate of the next step is none. Shapes: none. Source: schedules.py."""
+        self.rate(self.t + 1)
 
     def tick(self, total: np.ndarray) -> None:
         """Advance t and fill row (j,); total (k,): sums, the count first. Source: as ``bind``."""

@@ -1,9 +1,9 @@
 """Gradient descent, with or without momentum."""
 
 from ..backend import Array, Backend
-from ..checks import real
 from ..kernels.sgd import SGD as SGD_KERNEL
-from .base import Optimizer, Rate, learning_rate
+from ..settings import Number, Scheduled
+from .base import Optimizer
 
 
 class SGD(Optimizer):
@@ -13,9 +13,11 @@ class SGD(Optimizer):
     Source: Polyak 1964; Sutskever et al. 2013.
     """
 
-    def __init__(self, lr: Rate = 1e-2, momentum: float = 0.0):
-        self.lr = learning_rate(lr)
-        self.momentum = real("momentum", momentum, 0, 1)
+    momentum = Number(0, 1)
+
+    def __init__(self, lr: Scheduled = 1e-2, momentum: float = 0.0):
+        self.lr = lr
+        self.momentum = momentum
 
     def bind(self, backend: Backend, n: int) -> None:
         """v = 0 (n,), t = 0. Source: Sutskever et al. 2013."""

@@ -5,7 +5,6 @@ their arguments as JSON, description.py), the input shape, the dtype, the optimi
 over all of these and all tensors, which the format itself lacks.
 """
 
-import copy
 import hashlib
 import inspect
 import json
@@ -20,33 +19,37 @@ import numpy as np
 
 from .. import models, optim
 from ..backend import Backend, get_backend
+from ..settings import shared_copy
 from .description import construct, describe
 
-FIRST, FORMAT = (
-    "scratchae 1",
-    "scratchae 2",
-)  # the first did not tell a class of the reader's from the library's
+FORMAT = "scratchae 3"
 
 
-def save(model: Any, path: str | os.PathLike[str]) -> None:
-    """Write a built model: architecture, values, the optimiser's vectors and counters.
+def save(model: Any, path: str | os.PathLike[str], *, optimizer: Any = None) -> None:
+    """Write a built model: architecture and values; to go on with its training, the optimiser's state too.
 
-    Tensors have their declared shapes under their names, vectors (n,) under "optimizer.". The file is
-    written beside its place and moved there whole. Raises TypeError for what is no model, or not ``describe``'s to
-    tell, RuntimeError before ``build``, OSError where it cannot be written. Source: the safetensors format.
+    Tensors have their declared shapes under their names, vectors (n,) under "optimizer.". optimizer: the one that
+    trained the model. The file is written beside its place and moved there whole. Raises TypeError for what is no
+    model, or not ``describe``'s to tell, ValueError for an optimiser that has not trained this model, RuntimeError
+    before ``build``, OSError where it cannot be written. Source: the safetensors format.
     """
     from safetensors.numpy import save as to_bytes
 
     if not isinstance(model, models.Model):
         raise TypeError(f"save is given {model!r}, but a model is expected: save(model, path)")
     model.require_built()
-    to_host, optimizer = model.backend.to_host, model.optimizer
+    if optimizer is not None and getattr(optimizer, "owner", None) is not model.parameters:
+        raise ValueError(
+            f"the optimizer is {optimizer!r}, which has not trained this model: hand in the one that fit was given"
+        )
+    to_host = model.backend.to_host
     tensors = {name: to_host(view) for name, view in model.parameters.views().items()}
     metadata = {
         "format": FORMAT,
         "model": json.dumps(describe(model)),
         "input_shape": json.dumps(model.input_shape),
         "dtype": model.backend.dtype.name,
+        "step": json.dumps(model.objective.t),
     }
     if optimizer is not None:
         tensors |= {
@@ -62,7 +65,7 @@ def save(model: Any, path: str | os.PathLike[str]) -> None:
 def load(
     path: str | os.PathLike[str], *, backend: str | Backend = "numpy", classes: Iterable[type] = ()
 ) -> Any:
-    """The model that ``save`` wrote, built on that backend (a name or an object), its optimiser as model.optimizer.
+    """The model that ``save`` wrote, built on that backend (a name or an object), the optimiser that was saved, to go on with, as model.optimizer.
 
     classes: a reader's own classes and functions that the file may name; one that is called like the library's
     stands for what was the reader's own when it was saved, and for nothing else. Shapes as saved. Raises TypeError
@@ -102,7 +105,7 @@ def _by_name(classes: Any) -> dict[str, Any]:
 
 
 def _made(what: str, metadata: Any, custom: dict[str, Any]) -> Any:
-    return construct(json.loads(metadata[what]), custom, metadata["format"] == FIRST)
+    return construct(json.loads(metadata[what]), custom)
 
 
 def _restore(metadata: Any, tensors: Any, custom: dict[str, Any], backend: str | Backend) -> Any:
@@ -110,7 +113,7 @@ def _restore(metadata: Any, tensors: Any, custom: dict[str, Any], backend: str |
     if not isinstance(model, models.Model):
         raise TypeError(f"{type(model).__name__} is no model")
     shape, dtype = tuple(json.loads(metadata["input_shape"])), metadata["dtype"]
-    declared = copy.deepcopy(model.objective).declare(shape)
+    declared = shared_copy(model.objective).declare(shape)
     expected = {name: (tensor, dtype) for name, (tensor, _) in declared.items()}
     found = {name: (a.shape, a.dtype.name) for name, a in tensors.items()}
     found = {name: what for name, what in found.items() if not name.startswith("optimizer.")}
@@ -125,6 +128,7 @@ def _restore(metadata: Any, tensors: Any, custom: dict[str, Any], backend: str |
         model.build(shape, backend=backend, dtype=dtype)
     for name, view in model.parameters.views().items():
         model.backend.write(view, tensors[name])
+    model.objective.t = _count(json.loads(metadata["step"]))
     if "optimizer" in metadata:
         model.optimizer = _restore_optimizer(metadata, tensors, custom, model)
     return model
@@ -144,18 +148,22 @@ def _restore_optimizer(metadata: Any, tensors: Any, custom: dict[str, Any], mode
         if name.startswith("optimizer.")
     }
     counters = json.loads(metadata["counters"])
-    whole = all(
-        type(n) is int and 0 <= n < 1 << 32 for n in counters.values()
-    )  # true is no number
-    if expected != found or set(counters) != {"t", "epoch"} or not whole:
+    if expected != found or set(counters) != {"t", "epoch"}:
         raise ValueError(
             f"it holds optimiser vectors {found} and counters {counters}, but {type(optimizer).__name__} "
             f"has {expected}, t and epoch: it is damaged"
         )
     for name, vector in optimizer.vectors.items():
         model.backend.write(vector, tensors[f"optimizer.{name}"])
-    optimizer.t, optimizer.epoch = counters["t"], counters["epoch"]
+    optimizer.t, optimizer.epoch = _count(counters["t"]), _count(counters["epoch"])
     return optimizer
+
+
+def _count(n: Any) -> int:
+    """A whole number that is a count. Raises ValueError otherwise; true is no number."""
+    if type(n) is not int or not 0 <= n < 1 << 32:
+        raise ValueError(f"it counts {n!r} steps or epochs: it is damaged")
+    return n
 
 
 def _digest(tensors: dict[str, np.ndarray], metadata: dict[str, str]) -> str:
@@ -206,7 +214,7 @@ def _read(path: Path) -> tuple[dict[str, str], dict[str, np.ndarray]]:
         raise ValueError(
             f"{path} is no whole safetensors file ({error}): save the model again"
         ) from error
-    if metadata.get("format") not in (FIRST, FORMAT):
+    if metadata.get("format") != FORMAT:
         found = metadata.get("format", "no format")
         raise ValueError(
             f"{path} says {found!r}, but {FORMAT!r} is expected: give a file that save() wrote"

@@ -1,13 +1,13 @@
 """An object as JSON and back: its class, by name, and the arguments of its constructor, which are its attributes.
 
-    Dense(784, 64, "relu")     {"class": "Dense", "arguments": {"inputs": 784, "outputs": 64, ...}}
-    glorot_uniform             {"function": "glorot_uniform"}
-    a class of the user's      {"class": "Mine", "custom": true, "arguments": {...}}
+    Dense(784, 64, "relu")     {"class": "scratchae.Dense", "arguments": {"inputs": 784, "outputs": 64, ...}}
+    glorot_uniform             {"function": "scratchae.glorot_uniform"}
+    a class of the user's      {"class": "Mine", "arguments": {...}}
 
-Only what is on the allow-list is built, or, where it is "custom", what the reader hands in: a class of the user's may
-be called like one of the library's, and neither stands for the other. (Files of the first format name both kinds
-alike.) An object that stands in two places, such as a layer and what is tied to it, is described once; the second
-place holds its number.
+Only what this library makes public is built, or, where a name has no "scratchae." before it, what the user hands in:
+a class of the user's may be called like one of the library's, and neither stands for the other. A layer that is not
+to be trained is "frozen". A second occurrence of an object, such as a layer and what is tied to it, is written as
+{"same": n}: its index in the order in which objects were finished.
 """
 
 import inspect
@@ -17,53 +17,34 @@ from typing import Any
 import numpy as np
 
 from .. import initializers, latents, layers, likelihoods, models, objectives, optim, schedules
+from ..settings import store
 
-CLASSES = (
-    *(
-        layers.Dense,
-        layers.Conv2d,
-        layers.ConvTranspose2d,
-        layers.Flatten,
-        layers.Reshape,
-        layers.Sequential,
-    ),
-    *(layers.MaxPool2d, layers.Upsample2d, layers.LSTM, layers.Tied),
-    *(layers.Conv1d, layers.ConvTranspose1d, layers.Repeat),
-    *(layers.GaussianNoise, layers.Masking, layers.SaltAndPepper, layers.Dropout),
-    *(latents.Gaussian, likelihoods.Bernoulli, likelihoods.GaussianLikelihood),
-    *(likelihoods.SquaredError, likelihoods.AbsoluteError, models.Autoencoder, models.VAE),
-    *(likelihoods.LearnedGaussian, likelihoods.Categorical),
-    *(schedules.Warmup, schedules.Exponential, schedules.Steps, schedules.Cosine),
-    *(objectives.L1, objectives.StudentT, objectives.KLRate, objectives.Contractive),
-    *(initializers.Normal, optim.Adam, optim.SGD),
-    *(optim.Adadelta, optim.Adagrad, optim.AdamW, optim.RMSProp),
-)
-FUNCTIONS = (
-    *(
-        initializers.glorot_uniform,
-        initializers.glorot_normal,
-        initializers.he_normal,
-        initializers.he_uniform,
-    ),
-    *(
-        initializers.torch_uniform,
-        initializers.zeros,
-        initializers.orthogonal,
-        initializers.lstm_bias,
-    ),
-)
-FOREIGN = (
-    "builtins",
-    "functools",
-    "numpy",
-)  # modules whose objects do not keep what they were made from
-LIBRARY: dict[str, Any] = {one.__name__: one for one in (*CLASSES, *FUNCTIONS)}
+MODULES = (initializers, latents, layers, likelihoods, models, objectives, optim, schedules)
+FOREIGN = ("builtins", "functools", "numpy")  # whose objects do not keep what they were made from
+
+
+def _public() -> dict[str, Any]:
+    """The library's own classes and functions that an object may be made of, by name."""
+    found: dict[str, Any] = {}
+    for module in MODULES:
+        for name in module.__all__:
+            thing = getattr(module, name)
+            ours = getattr(thing, "__module__", "").startswith(module.__name__)
+            if (
+                ours
+                and not name.startswith("_")
+                and (inspect.isclass(thing) or inspect.isfunction(thing))
+            ):
+                found[f"scratchae.{name}"] = thing
+    return found
+
+
+LIBRARY = _public()
 
 
 def describe(thing: Any) -> Any:
-    """An object as its class and constructor arguments, ready for JSON; a model as it was built. Shapes: none.
+    """An object as its class and constructor arguments, ready for JSON; a model as it was built.
 
-    Where an object stands again it is {"same": n}: number n, from 0, of those that were described to their end.
     What is written is constructed once, so that it can be read again. Raises TypeError for what has no such form,
     such as a lambda. Source: scikit-learn's ``get_params``.
     """
@@ -73,7 +54,7 @@ def describe(thing: Any) -> Any:
         again = _describe(construct(description, custom), [], {})
     except Unspeakable:
         raise
-    except Exception as error:  # a constructor of the reader's own may raise anything
+    except Exception as error:  # a constructor of the user's may raise anything
         why = f"{type(error).__name__}: {error}"
         raise Unspeakable(
             thing, f", since it cannot be made again from its arguments ({why})"
@@ -93,7 +74,7 @@ def _describe(thing: Any, done: list[Any], custom: dict[str, Any]) -> Any:
     if isinstance(thing, (list, tuple)):
         return [_describe(part, done, custom) for part in thing]
     if inspect.isfunction(thing) and "<" not in thing.__qualname__:
-        return _named("function", thing, custom)
+        return {"function": _name(thing, custom)}
     if inspect.isroutine(thing) or inspect.isfunction(thing) or type(thing).__module__ in FOREIGN:
         raise Unspeakable(thing)
     for n, one in enumerate(done):
@@ -101,24 +82,23 @@ def _describe(thing: Any, done: list[Any], custom: dict[str, Any]) -> Any:
             return {"same": n}
     arguments = {key: _describe(value, done, custom) for key, value in _arguments(thing).items()}
     done.append(thing)
-    return _named("class", type(thing), custom) | {"arguments": arguments}
+    frozen = isinstance(thing, layers.Layer) and not store(thing).get("trainable", True)
+    description = {"class": _name(type(thing), custom), "arguments": arguments}
+    return description | ({"frozen": True} if frozen else {})
 
 
-def _named(kind: str, thing: Any, custom: dict[str, Any]) -> dict[str, Any]:
-    """A class or function by its name; one that is not the library's is marked, and put into custom."""
+def _name(thing: Any, custom: dict[str, Any]) -> str:
+    """The name of a class or function; one that is not the library's is put into custom."""
     name = thing.__name__
-    if LIBRARY.get(name) is thing:
-        return {kind: name}
+    if LIBRARY.get(f"scratchae.{name}") is thing:
+        return f"scratchae.{name}"
     if custom.setdefault(name, thing) is not thing:
-        raise Unspeakable(
-            thing, f": it is {name}, and another of the reader's own is called so too"
-        )
-    return {kind: name, "custom": True}
+        raise Unspeakable(thing, f": it is {name}, and another of the user's is called so too")
+    return name
 
 
 def _arguments(thing: Any) -> dict[str, Any]:
     """What its constructor was given, "*" for what was given without a name."""
-    holder = thing.objective if type(thing) in (models.Autoencoder, models.VAE) else thing
     try:
         parameters = list(inspect.signature(type(thing)).parameters.values())
     except ValueError:  # some that are written in C do not tell
@@ -126,9 +106,9 @@ def _arguments(thing: Any) -> dict[str, Any]:
     for p in parameters:
         if p.kind is p.VAR_KEYWORD:
             raise Unspeakable(thing, f", since it takes **{p.name}")
-        if not hasattr(holder, p.name):
+        if not hasattr(thing, p.name):
             raise Unspeakable(thing, f", since its argument {p.name} is no attribute of that name")
-    values = {p.name: getattr(holder, p.name) for p in parameters}
+    values = {p.name: getattr(thing, p.name) for p in parameters}
     starred = [
         i for i, p in enumerate(parameters) if p.kind in (p.POSITIONAL_ONLY, p.VAR_POSITIONAL)
     ]
@@ -146,32 +126,28 @@ class Unspeakable(TypeError):
         what = repr(thing) if inspect.isroutine(thing) else f"a {type(thing).__qualname__}"
         super().__init__(
             f"{what} cannot be saved{why}: use a function or a class that is defined in a module and keeps its "
-            "arguments, as they are, by their names, or put a number in its place (a rate: model.optimizer.lr = "
-            "1e-3, or model.optimizer = None) and save again"
+            "arguments, as they are, by their names, or put a number in its place (a rate: optimizer.lr = 1e-3) and save again"
         )
 
 
-def construct(description: Any, custom: dict[str, Any], first_format: bool = False) -> Any:
-    """The object of that description; custom: the reader's classes and functions by their names. Shapes: none.
+def construct(description: Any, custom: dict[str, Any]) -> Any:
+    """The object of that description; custom: the user's classes and functions by their names.
 
-    In files of the first format nothing is marked as the reader's own: what was handed in goes before the rest.
     Raises ValueError for a name that is not allowed, KeyError and TypeError for what is no description, and what
     the constructors raise. Source: ``describe``.
     """
-    return _construct(description, custom, LIBRARY | custom if first_format else LIBRARY, [])
+    ours = {name: thing for name, thing in custom.items() if not name.startswith("scratchae.")}
+    return _construct(description, LIBRARY | ours, [])
 
 
-def _construct(
-    description: Any, custom: dict[str, Any], unmarked: dict[str, Any], done: list[Any]
-) -> Any:
+def _construct(description: Any, allowed: dict[str, Any], done: list[Any]) -> Any:
     if isinstance(description, list):
-        return [_construct(part, custom, unmarked, done) for part in description]
+        return [_construct(part, allowed, done) for part in description]
     if not isinstance(description, dict):
         return description
     if "same" in description:
         return _again(description["same"], done)
     name = description.get("function") or description.get("class")
-    allowed = custom if "custom" in description else unmarked
     if name not in allowed:
         raise ValueError(
             f"it names {name!r}, which is not one of this library's classes: if it is yours, hand it in as "
@@ -181,11 +157,11 @@ def _construct(
         raise TypeError(f"{name} is not what the file says it is")
     if "function" in description:
         return allowed[name]
-    arguments = {
-        key: _construct(part, custom, unmarked, done)
-        for key, part in description["arguments"].items()
-    }
+    parts = description["arguments"].items()
+    arguments = {key: _construct(part, allowed, done) for key, part in parts}
     done.append(allowed[name](*arguments.pop("*", ()), **arguments))
+    if description.get("frozen"):
+        done[-1].trainable = False
     return done[-1]
 
 

@@ -10,7 +10,6 @@ import numpy as np
 from ..checks import accepts, not_a_class, positive, real
 
 Callback = Callable[[Any, Any], Any]  # f(model, history)
-HELD_OUT = ("test_loss", "reconstruction", "kl", "penalty")  # columns of the validation data
 
 
 def callables(callbacks: Iterable[Callback] | Callback | None) -> tuple[Callback, ...]:
@@ -42,14 +41,20 @@ def callables(callbacks: Iterable[Callback] | Callback | None) -> tuple[Callback
     return callbacks
 
 
+def ends_run(callback: Callback, model: Any, history: Any) -> bool:
+    """Call it after an epoch -> whether it answers True, and nothing else that is true, to end the run."""
+    answer = callback(model, history)
+    return isinstance(answer, (bool, np.bool_)) and bool(answer)
+
+
 class EarlyStopping:
     """End the run when a column of the history has not improved for some epochs, and keep the best weights.
 
     column: "test_loss" by default, smaller is better; patience: epochs without an improvement by more than least.
     When the run is over, unless by an error, the model has the values of its best epoch, and the optimiser its
     state of then: the next run goes on behind that epoch. One for each model: it remembers the best over all runs
-    of that model, and each run has the whole patience. Where the best was in a run with another optimiser, only the
-    values are given back: that one's state is none for the optimiser of this run. Shapes: none. Raises ValueError
+    of that model, and each run has the whole patience. If the best epoch was trained by another optimiser, only the
+    parameters are restored, since its moments do not fit this one. Shapes: none. Raises ValueError
     for a column that the history does not have (for Keras' val_loss at once) or that holds no number, patience
     below 1 or least below 0, RuntimeError for another model than its first. Source: Prechelt, "Early stopping - but
     when?", 1998; Goodfellow, Bengio, Courville, "Deep Learning", 2016, Algorithm 7.1.
@@ -59,7 +64,7 @@ class EarlyStopping:
         if not isinstance(column, str) or column in ("", "val_loss"):
             raise ValueError(
                 f"EarlyStopping(column) is {column!r}, but the name of a column of the history is expected: the "
-                "loss of the validation data is 'test_loss' here, its parts are such as 'reconstruction'"
+                "loss of the validation data is 'test_loss' here, its parts are such as 'test_reconstruction'"
             )
         self.patience, self.column = positive("patience", patience), column
         self.least = real("least", least, 0)
@@ -78,7 +83,7 @@ class EarlyStopping:
                 "this EarlyStopping holds the best weights of another model, or of this one before it was built "
                 "again: make a new one for each model"
             )
-        if not validated and self.column in HELD_OUT:
+        if not validated and self.column.startswith("test_"):
             raise ValueError(
                 f"there will be no column {self.column!r} without validation data: hand validation to fit, or "
                 "choose a column of the training, such as 'train_loss'"
@@ -102,7 +107,7 @@ class EarlyStopping:
         self.waited += 1
         if value < self.best - self.least:
             self.best, self.epoch, self.waited = float(value), record["epoch"], 0
-            optimizer = model.optimizer
+            optimizer = history.optimizer
             vectors = [model.parameters.values, *optimizer.vectors.values()]
             self.kept = [(vector, model.backend.to_host(vector)) for vector in vectors]
             self.counters = optimizer, optimizer.t, optimizer.epoch
@@ -111,8 +116,9 @@ class EarlyStopping:
     def finish(self, model: Any, history: Any) -> None:
         """Give model and optimiser their best epoch's state back. Shapes: none. Source: the class docstring."""
         optimizer, t, epoch = self.counters
-        same = model.optimizer is optimizer
+        same = history.optimizer is optimizer
         for vector, kept in self.kept if same else self.kept[:1]:
             model.backend.write(vector, kept)
         if self.kept and same:
             optimizer.t, optimizer.epoch = t, epoch
+            model.objective.t = t

@@ -5,13 +5,13 @@ from typing import Any, Self
 
 
 class Progress:
-    """A bar over all steps of all epochs where stderr is a terminal, none otherwise.
+    """A bar over all steps of all epochs where stderr is a terminal, and a line an epoch; nothing if not shown.
 
-    Shapes: none. Source: tqdm's manual.
+    Source: tqdm's manual.
     """
 
-    def __init__(self, epochs: int, steps: int):
-        self.steps = epochs * steps
+    def __init__(self, epochs: int, steps: int, shown: bool = True):
+        self.steps, self.shown = epochs * steps, shown
 
     def __enter__(self) -> Self:
         from tqdm import tqdm
@@ -19,7 +19,7 @@ class Progress:
         self.bar = tqdm(
             total=self.steps,
             unit="step",
-            disable=not (sys.stderr and sys.stderr.isatty()),
+            disable=not (self.shown and sys.stderr and sys.stderr.isatty()),
             dynamic_ncols=True,
         )
         return self
@@ -37,13 +37,14 @@ class Progress:
         """One line for an epoch's record, of epochs up to last; a penalty of 0 is left out.
 
         Shapes: none. Source: as the class."""
-        terms = "  ".join(
-            f"{name.replace('_', ' ')} {value:.4g}"
-            if abs(value) < 1
-            else f"{name.replace('_', ' ')} {value:.2f}"
-            for name, value in record.items()
-            if name in ("train_loss", "test_loss", "reconstruction", "kl")
-            or (name == "penalty" and value)
-        )
+        if not self.shown:
+            return
+        told = {k: v for k, v in record.items() if k == "train_loss" or k.startswith("test_")}
+        told = {k: v for k, v in told.items() if v or k != "test_penalty"}
+        terms = "  ".join(f"{k.replace('_', ' ')} {_rounded(v)}" for k, v in told.items())
         speed = f"{record['seconds']:.1f} s, {record['examples_per_second']:,.0f} examples/s"
         self.bar.write(f"epoch {record['epoch']:>2}/{last}  {terms}  ({speed})")
+
+
+def _rounded(value: float) -> str:
+    return f"{value:.4g}" if abs(value) < 1 else f"{value:.2f}"

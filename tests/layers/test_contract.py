@@ -30,6 +30,8 @@ from scratchae.layers import (
     Tied,
     Upsample2d,
 )
+from scratchae.layers.sequential import leaves
+from scratchae.layers.tied import resolve_ties
 from scratchae.parameters import Parameters
 from scratchae.randomness import clock
 
@@ -143,6 +145,7 @@ def bound(case, backend="numpy", dtype="float64", rows=ROWS, need_dx=True):
     backend = get_backend(backend, dtype) if isinstance(backend, str) else backend
     rng = np.random.default_rng(1)
     got, declared = layer.declare(shape)
+    resolve_ties(inner for _, inner in leaves("", layer))
     assert got == layer.output == output and layer.shape == shape
     parameters = Parameters(backend, declared)
     parameters.initialise(seed=3)
@@ -171,15 +174,15 @@ def close(found, expected, tol):
         np.testing.assert_allclose(a, right, rtol=tol, atol=tol)
 
 
-def leaves(layer):
+def every_layer(layer):
     inner = getattr(layer, "layers", ())
-    return [layer, *(leaf for part in inner for leaf in leaves(part))]
+    return [layer, *(leaf for part in inner for leaf in every_layer(part))]
 
 
 def holders(layer):
     """Whatever holds arrays: the layers inside, the plane of a Conv1d, the product of a convolution."""
-    inner = [vars(leaf).get(name) for leaf in leaves(layer) for name in ("plane", "product")]
-    return [*leaves(layer), *(holder for part in inner if part for holder in holders(part))]
+    inner = [vars(leaf).get(name) for leaf in every_layer(layer) for name in ("plane", "product")]
+    return [*every_layer(layer), *(holder for part in inner if part for holder in holders(part))]
 
 
 def arrays(b):
@@ -201,7 +204,7 @@ def test_every_layer_has_a_case():
     every = {one for one in public if isinstance(one, type) and issubclass(one, layers.Layer)} - {
         layers.Layer
     }
-    assert {type(leaf) for layer, _, _ in CASES.values() for leaf in leaves(layer)} == every
+    assert {type(leaf) for layer, _, _ in CASES.values() for leaf in every_layer(layer)} == every
 
 
 @CASE
@@ -257,7 +260,7 @@ def test_gradients_assign_or_add(case, backend, tolerance):
     for name in b.parameters.declared:
         b.backend.write(b.parameters.view(name, b.grads), np.nan)
     close(step(b)[2:], [fresh], 0)  # whatever stood there is overwritten
-    for leaf in leaves(b.layer):
+    for leaf in every_layer(b.layer):
         leaf.add = True
     close(step(b)[2:], [2 * fresh], tolerance("layer"))
 
@@ -297,7 +300,7 @@ def test_the_first_layer_computes_no_dx(case, backend):
     b.layer.draw(b.rows, b.clock), b.layer.forward(b.x)
     assert b.layer.backward(b.dy) is None
     close([b.host(b.grads)], step(with_dx)[2:], 0)
-    first = next((leaf for leaf in leaves(b.layer) if hasattr(leaf, "W")), b.layer)
+    first = next((leaf for leaf in every_layer(b.layer) if hasattr(leaf, "W")), b.layer)
     assert getattr(first, "dx", None) is None  # nor has the first with weights a buffer for one
 
 

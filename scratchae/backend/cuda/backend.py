@@ -29,7 +29,7 @@ class CupyBackend:
     (driver.py), ValueError for another precision. Source: CuPy's interoperability guide.
     """
 
-    name = "cupy"
+    name, spelling = "cupy", "cuda"
 
     def __init__(self, dtype: str = "float32", precision: str = "float32", graph: bool = True):
         if precision not in PRECISIONS:
@@ -52,6 +52,10 @@ class CupyBackend:
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "CupyBackend":
         return self
+
+    def default_shards(self, batch_size: int) -> int:
+        """A batch stays whole: a second shard would double the launches. Shapes: none. Source: docs/decisions/0008-cuda-graphs.md."""
+        return 1
 
     def empty(self, shape: tuple[int, ...], dtype: Any = None) -> Array:
         """New device memory of that shape, uninitialised, starting on a multiple of 512 bytes.

@@ -1,0 +1,26 @@
+"""What happened in a run, one record an epoch."""
+
+from typing import Any
+
+
+class History:
+    """One record an epoch: epoch, train_loss, ..., test_loss, ..., seconds.
+
+    Terms are in nats per example. history["train_loss"] is that column; optimizer is the run's; interrupted tells
+    whether Ctrl-C ended it. Source: Keras' ``History``.
+    """
+
+    def __init__(self, optimizer: Any = None) -> None:
+        self.optimizer = optimizer
+        self.records: list[dict[str, Any]] = []
+        self.interrupted = False
+
+    def __getitem__(self, column: str) -> list[Any]:
+        for record in self.records:
+            if column not in record:
+                epoch, columns = record.get("epoch"), ", ".join(record)
+                raise KeyError(f"no {column!r} in epoch {epoch}, which has {columns}")
+        return [record[column] for record in self.records]
+
+    def __len__(self) -> int:
+        return len(self.records)

@@ -31,6 +31,7 @@ from typing import Any
 
 import common
 import numpy as np
+import tangent_pictures
 from threadpoolctl import threadpool_limits
 
 from scratchae import (
@@ -49,7 +50,6 @@ from scratchae import (
     plots,
 )
 from scratchae.datasets.generated import surface
-from scratchae.plots.tangents import shares
 from scratchae.schedules import Cosine
 
 EXAMPLE = Path(__file__).stem
@@ -241,11 +241,13 @@ def draw(
     if probe.x.ndim == 2:
         planes = {word: (v, angles(probe.T, v)) for word, v in V.items()}
         words = labels(run, "points, and the tangent plane that is found")
-        figure = plots.tangent_planes(probe.x, planes, spread(probe.x, ARROWS), *words)
+        figure = tangent_pictures.tangent_planes(probe.x, planes, spread(probe.x, ARROWS), *words)
         plots.save(figure, run.out / "tangents.png")
     else:
         draw_images(run, probe.x, V)
-    figure = plots.spectra(s, probe.k, *labels(run, "singular values of the code's Jacobian"))
+    figure = tangent_pictures.spectra(
+        s, probe.k, *labels(run, "singular values of the code's Jacobian")
+    )
     plots.save(figure, run.out / "spectrum.png")
 
 
@@ -266,7 +268,9 @@ def train(made: tuple[common.Run, common.Run, Probe]) -> int:
         V["local PCA"] = local_pca(probe.x.reshape(len(probe.x), -1), probe.pool, probe.k)
     draw(run, probe, V, s)
     angle = {word: f"{np.median(angles(probe.T, v)):.1f}" for word, v in V.items()}
-    held = {word: f"{shares(v)[:, probe.k - 1].mean():.0%}" for word, v in s.items()}
+    held = {
+        word: f"{tangent_pictures.shares(v)[:, probe.k - 1].mean():.0%}" for word, v in s.items()
+    }
     known = "tangent plane" if probe.x.ndim == 2 else "shifts of the image"
     return run.close(
         lambda record: (

@@ -25,6 +25,7 @@ from typing import Any
 
 import common
 import numpy as np
+from code_pictures import code_activity
 
 from scratchae import (
     L1,
@@ -98,9 +99,8 @@ def draw(run: common.Run, plain: common.Run) -> None:
     figure = plots.image_rows(rows, *run.labels("test images, reconstructed"))
     plots.save(figure, run.out / "reconstructions.png")
     both = {"plain": codes(plain), "sparse": codes(run)}
-    plots.save(
-        plots.code_activity(both, *run.labels("codes of the test images")), run.out / "codes.png"
-    )
+    figure = code_activity(both, *run.labels("codes of the test images"))
+    plots.save(figure, run.out / "codes.png")
     for one, h in zip((plain, run), both.values(), strict=True):
         figure = plots.image_grid(
             dictionary(one.model, h), *one.labels("the decoder's weights, grey is zero")

@@ -32,6 +32,7 @@ from typing import Any
 import common
 import numpy as np
 import tangent_pictures
+from options import IMAGE_SETS, Parser, fill
 from threadpoolctl import threadpool_limits
 
 from scratchae import (
@@ -150,9 +151,9 @@ class Probe:
         history.records[-1]["contraction"] = float((d * d @ np.square(W).sum(axis=0)).mean())
 
 
-def parser() -> common.Parser:
+def parser() -> Parser:
     """The common options and this example's own."""
-    p = common.Parser(EXAMPLE, __doc__ or "", ("surface", *common.IMAGES))
+    p = Parser(EXAMPLE, __doc__ or "", ("surface", *IMAGE_SETS))
     p.add_argument("--weight", type=float, help="of the penalty (default: surface 0.3, images 1)")
     p.add_argument(
         "--tied",
@@ -182,7 +183,7 @@ def load(options: argparse.Namespace, kind: str) -> tuple[tuple[Any, Any], Probe
 def prepare(options: argparse.Namespace) -> tuple[common.Run, common.Run, Probe]:
     """The contractive run, the plain one beside it, and the probe; models, data and folders, all checked."""
     kind = "surface" if options.dataset == "surface" else "images"
-    common.fill(options, SURFACE if kind == "surface" else IMAGES)
+    fill(options, SURFACE if kind == "surface" else IMAGES)
     shape, H = (3,) if kind == "surface" else (28, 28, 1), UNITS[kind]
     with warnings.catch_warnings():
         warnings.simplefilter(

@@ -18,6 +18,7 @@ EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 sys.path.insert(0, str(EXAMPLES))
 
 import common  # noqa: E402
+from options import Parser, fill  # noqa: E402
 
 OURS = {"config.json", "metrics.jsonl"}
 RECIPE = {"dataset": "mnist", "epochs": 3, "batch_size": 8, "lr": 1e-3}
@@ -29,8 +30,8 @@ def model():
 
 def start(out, *options):
     """A run of the smallest model."""
-    options = common.Parser("tiny", "").parse_args(["--out", str(out), *options])
-    common.fill(options, RECIPE)
+    options = Parser("tiny", "").parse_args(["--out", str(out), *options])
+    fill(options, RECIPE)
     data = Values(np.linspace(0, 1, 64, dtype=np.float32).reshape(16, 4), name="lines")
     return common.Run(options, model(), Adam(options.lr), (data, data), "tiny")
 
@@ -38,7 +39,7 @@ def start(out, *options):
 def carried_out(work):
     """The status that an example ends with whose work that is."""
     with pytest.raises(SystemExit) as ended:
-        common.Parser("tiny", "").carry_out([], lambda options: None, work)
+        Parser("tiny", "").carry_out([], lambda options: None, work)
     return ended.value.code
 
 

@@ -297,7 +297,6 @@ CASES: dict[str, list[Maker]] = {
     "philox.WORDS": [philox(128, 784, "uint32")],
     "philox.UNIFORM": [philox(128, 784)],
     "philox.NORMAL": [philox(128, 20), philox(32, 784)],
-    "philox.BERNOULLI": [philox(128, 784, chance=True)],
     **likelihood_cases.CASES,
     **penalty_cases.CASES,
     **recurrent_cases.CASES,

@@ -15,6 +15,7 @@ from typing import Any
 
 import common
 import numpy as np
+from options import Parser, fill
 
 from scratchae import (
     AbsoluteError,
@@ -121,7 +122,7 @@ def parts(every: Values, seed: int, hold: bool) -> tuple[Values, Values, Values]
 def prepare(options: argparse.Namespace) -> tuple[common.Run, Judge]:
     """Detector, data and folder, all of them checked."""
     name = options.detector
-    common.fill(options, RECIPES[name])
+    fill(options, RECIPES[name])
     detector = DETECTORS[name]()
     model = detector.model.build(140, backend=options.backend, seed=options.seed)
     optimizer = Adam(options.lr, eps=EPS[name])
@@ -182,9 +183,9 @@ def result(record: dict[str, Any]) -> str:
     )
 
 
-def parser() -> common.Parser:
+def parser() -> Parser:
     """The common options and this example's own."""
-    p = common.Parser(EXAMPLE, __doc__ or "", common.BEATS)
+    p = Parser(EXAMPLE, __doc__ or "", common.BEATS)
     p.add_argument(
         "--detector", choices=sorted(DETECTORS), default="tutorial", help="default %(default)s"
     )

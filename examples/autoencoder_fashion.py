@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import common
+from options import Parser, fill
 
 from scratchae import (
     Adam,
@@ -54,9 +55,9 @@ def autoencoder(arch: str) -> Autoencoder:
     return Autoencoder(Sequential(Flatten(), *down), decoder, likelihood)
 
 
-def parser() -> common.Parser:
+def parser() -> Parser:
     """The common options and this example's own."""
-    p = common.Parser(EXAMPLE, __doc__ or "")
+    p = Parser(EXAMPLE, __doc__ or "")
     p.add_argument(
         "--arch", choices=sorted(RECIPES), default="basic", help="the recipe (default basic)"
     )
@@ -65,7 +66,7 @@ def parser() -> common.Parser:
 
 def prepare(options: argparse.Namespace) -> common.Run:
     """Model, data and folder, all of them checked."""
-    common.fill(options, RECIPES[options.arch])
+    fill(options, RECIPES[options.arch])
     model = autoencoder(options.arch).build(SHAPE, backend=options.backend, seed=options.seed)
     what = f"{'deep' if options.arch == 'deep' else 'dense'} autoencoder, code of {SIZES[options.arch][-1]} numbers"
     return common.Run(options, model, Adam(options.lr), common.load(options), what)

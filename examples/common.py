@@ -1,166 +1,26 @@
-"""What all examples share: the options, the data or its stand-in, the folder that a run writes to."""
+"""What all examples share: the data or its stand-in, and the folder that a run writes to."""
 
 import argparse
 import json
 import math
+import os
 import platform
-import signal
-import weakref
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
-from functools import partial
+from collections.abc import Callable, Iterable
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import IO, Any, NoReturn
+from typing import Any
 
 import numpy as np
 
 import scratchae
 from scratchae import Images, Values, datasets, plots
-from scratchae.checks import real32
-from scratchae.execution.threads import default_shards
 
-USER_ERRORS = (
-    ValueError,
-    OSError,
-    ImportError,
-    RuntimeError,
-    MemoryError,
-)  # what the library's checks raise
-RUN_ERRORS = (scratchae.NonFiniteLoss, OSError, MemoryError)
-OUTPUTS = (
-    *(
-        "metrics.jsonl",
-        "weights.safetensors",
-        "loss.png",
-        "reconstructions.png",
-        "samples.png",
-        "latent.png",
-    ),
-    *(
-        "manifold.png",
-        "samples.gif",
-        "beats.png",
-        "scores.png",
-        "roc.png",
-        "components.png",
-        "denoised.png",
-    ),
-    *(
-        "codes.png",
-        "weights.png",
-        "series.png",
-        "windows.png",
-        "tangents.png",
-        "moved.png",
-        "spectrum.png",
-    ),
-)
-IMAGES = tuple(sorted(datasets.LOADERS))
+RESULTS = "config.json", "metrics.jsonl", "weights.safetensors", "*.png", "*.gif"
 BEATS = ("beats", "ecg5000")
-SMOKE = {"epochs": 2}
 SMOKE_IMAGES = 512, 256  # training, test
 SMOKE_BEATS = 600
 ENCODE = 1000  # images that are floating point numbers at one time
-
-
-class Parser(argparse.ArgumentParser):
-    """The options that every example has; errors are one sentence and end with status 2."""
-
-    def __init__(self, example: str, doc: str, choices: tuple[str, ...] = IMAGES):
-        super().__init__(
-            prog=example, description=doc, formatter_class=argparse.RawDescriptionHelpFormatter
-        )
-        self.add_argument("--backend", default="numpy", help="numpy (default), reference, or cupy")
-        self.add_argument("--dataset", choices=choices, help="default: the recipe's")
-        self.add_argument(
-            "--data-dir", metavar="DIR", help="searched before $SCRATCHAE_DATA and the cache"
-        )
-        self.add_argument(
-            "--strict-data",
-            action="store_true",
-            help="no stand-in: data that is missing is an error",
-        )
-        self.add_argument(
-            "--epochs", type=count, help="default: the recipe's, as for the next two"
-        )
-        self.add_argument("--batch-size", type=count)
-        self.add_argument("--lr", type=float, help="learning rate")
-        self.add_argument(
-            "--seed", type=int, default=0, help="of weights, order and noise (default 0)"
-        )
-        self.add_argument(
-            "--shards",
-            type=count,
-            help="parts of a batch; they decide the bits (default: by its size)",
-        )
-        self.add_argument(
-            "--threads", type=count, help="they do not (default: the machine's cores)"
-        )
-        self.add_argument(
-            "--out",
-            type=folder,
-            default=Path("runs", example),
-            help="folder (default %(default)s)",
-        )
-        self.add_argument(
-            "--smoke", action="store_true", help="a tiny run: a few hundred examples, 2 epochs"
-        )
-
-    def carry_out(
-        self, argv: list[str] | None, prepare: Callable[[Any], Any], work: Callable[[Any], int]
-    ) -> int:
-        """prepare(options), which checks everything, then work(what that made) -> the exit status."""
-        options = self.parse_args(argv)
-        with _sentences(self, USER_ERRORS):
-            made = prepare(options)
-        with _sentences(self, RUN_ERRORS):
-            return work(made)
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {message}\n")
-
-
-def count(text: str) -> int:
-    """An option's text as a whole number of at least 1."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is given, but it must be a whole number of at least 1"
-        )
-    return int(text)
-
-
-def folder(text: str) -> Path:
-    """An option's text as the path of a folder."""
-    if not text.strip():  # an unset variable, which is not meant to be the current folder
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is given, but it must name a folder: give one, or leave it out"
-        )
-    return Path(text)
-
-
-def fill(options: argparse.Namespace, recipe: dict[str, Any]) -> None:
-    """Let the recipe decide every option that was not given. Raises ValueError for --lr that is no rate."""
-    if options.smoke:
-        recipe = recipe | SMOKE
-    for name, value in recipe.items():
-        if getattr(options, name) is None:
-            setattr(options, name, value)
-    real32("--lr", options.lr, 0, strict=True)
-    if options.shards is None:
-        options.shards = default_shards(options.batch_size, options.backend)
-    options.shards = min(options.shards, options.batch_size)
-
-
-@contextmanager
-def _sentences(parser: Parser, errors: tuple[type[Exception], ...]) -> Iterator[None]:
-    """What a user can mend ends as one sentence and status 2, without a traceback; a bug keeps its own."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        parser.exit(130, f"\n{parser.prog}: interrupted\n")
-    except errors as error:
-        parser.error(str(error))
 
 
 def load(options: argparse.Namespace, binarize: str = "none") -> tuple[Images, Images]:
@@ -171,9 +31,7 @@ def load(options: argparse.Namespace, binarize: str = "none") -> tuple[Images, I
 
     train, test = _found(options, images, "strokes")
     if options.smoke:
-        train, test = (
-            _first(images, n) for images, n in zip((train, test), SMOKE_IMAGES, strict=True)
-        )
+        train, test = map(_first, (train, test), SMOKE_IMAGES)
     print(f"{train.name}: {len(train):,} training and {len(test):,} test images")
     return train, test
 
@@ -182,18 +40,15 @@ def load_beats(options: argparse.Namespace) -> Values:
     """All beats (5000, 140), labels 1 to 5, of which 1 is normal; options.dataset as after ``load``."""
 
     def beats(name: str) -> Values:
-        return (
-            datasets.beats.everything()
-            if name == "beats"
-            else datasets.ecg5000.everything(options.data_dir)
-        )
+        if name == "beats":
+            return datasets.beats.everything()
+        return datasets.ecg5000.everything(options.data_dir)
 
     every = _found(options, beats, "beats")
     if options.smoke:
         every = datasets.take(every, slice(SMOKE_BEATS))
-    print(
-        f"{every.name}: {len(every):,} beats, {(every.labels == datasets.ecg5000.NORMAL).mean():.0%} normal"
-    )
+    normal = (every.labels == datasets.ecg5000.NORMAL).mean()
+    print(f"{every.name}: {len(every):,} beats, {normal:.0%} normal")
     return every
 
 
@@ -221,9 +76,8 @@ def per_pixel(name: str) -> Callable[[Any, Any], None]:
     """A callback that adds that name to the epoch's record: the test reconstruction divided by the pixels."""
 
     def add(model: Any, history: Any) -> None:
-        history.records[-1][name] = history.records[-1]["reconstruction"] / math.prod(
-            model.input_shape
-        )
+        record = history.records[-1]
+        record[name] = record["reconstruction"] / math.prod(model.input_shape)
 
     return add
 
@@ -236,9 +90,8 @@ def class_names(dataset: str) -> tuple[str, ...]:
 class Run:
     """One run: a built model, its data and the folder it writes to, which is made and tried at once.
 
-    what: the model in words, for the note below each picture's title. The folder is this run's alone until it is
-    closed. Raises OSError for one that cannot be written to, ValueError for one that another run is writing to, and
-    for one with files of a run's names that no run wrote."""
+    what: the model in words, for the note below each picture's title. Raises OSError for a folder that cannot be
+    written to, ValueError for one that another run is writing to, and for one with results that no run wrote."""
 
     def __init__(
         self,
@@ -259,9 +112,8 @@ class Run:
         config |= {"parameters": sum(sizes), "versions": _versions()}
         try:
             self.out.mkdir(parents=True, exist_ok=True)
-            self.release = weakref.finalize(self, _claimed(self.out).close)
-            for name in OUTPUTS:  # nothing of an earlier run stays beside this one's
-                (self.out / name).unlink(missing_ok=True)
+            _lock(self.out)
+            _set_aside(self.out)
             (self.out / "config.json").write_text(json.dumps(config, indent=2) + "\n")
             (self.out / "metrics.jsonl").write_text("")
         except OSError as error:
@@ -275,38 +127,30 @@ class Run:
         return Run(options, model, optimizer, (self.train, self.test), what)
 
     def fit(self, callbacks: Iterable[Callable[[Any, Any], None]] = ()) -> None:
-        """Train, a line of metrics.jsonl an epoch, then save weights.safetensors, whole or interrupted.
+        """Train, a line of metrics.jsonl an epoch, then save weights.safetensors, if there was an epoch.
 
-        Raises NonFiniteLoss, and KeyboardInterrupt for a second Ctrl-C; after an epoch, with the weights saved."""
+        Raises NonFiniteLoss, and KeyboardInterrupt for a second Ctrl-C, which cost no weights."""
         o = self.options
         how = {
-            "epochs": o.epochs,
-            "batch_size": o.batch_size,
-            "shards": o.shards,
-            "threads": o.threads,
+            name: getattr(o, name)
+            for name in ("epochs", "batch_size", "shards", "threads", "seed")
         }
-        how |= {"seed": o.seed, "validation": self.test, "callbacks": (*callbacks, self._record)}
-        save = partial(scratchae.save, self.model, self.out / "weights.safetensors")
+        how |= {"validation": self.test, "callbacks": (self._keep, *callbacks, self._record)}
         print(self.model)
         try:
             self.history = scratchae.fit(self.model, self.train, self.optimizer, **how)
-            save()
-        except (KeyboardInterrupt, scratchae.NonFiniteLoss):
-            before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # one more Ctrl-C does nothing
-            try:
-                if self.optimizer.epoch:
-                    save()
-            finally:
-                signal.signal(signal.SIGINT, before)
-            raise
+        finally:
+            if len(self.history):
+                scratchae.save(self.model, self.out / "weights.safetensors")
         if self.history.interrupted:
             print(f"interrupted: {len(self.history)} of {o.epochs} epochs were finished")
 
+    def _keep(self, model: Any, history: Any) -> None:
+        self.history = history
+
     def _record(self, model: Any, history: Any) -> None:
-        line = history.records[-1] | {
-            "dataset": self.options.dataset,
-            "backend": self.options.backend,
-        }
+        o = self.options
+        line = history.records[-1] | {"dataset": o.dataset, "backend": o.backend}
         with (self.out / "metrics.jsonl").open("a") as file:
             file.write(json.dumps(line) + "\n")
 
@@ -316,14 +160,14 @@ class Run:
 
     def _epochs(self) -> str:
         n = len(self.history)
-        return f"{'interrupted ' * self.history.interrupted}after {n} epoch{'s' * (n != 1)}"
+        after = "interrupted after" if self.history.interrupted else "after"
+        return f"{after} {n} epoch" if n == 1 else f"{after} {n} epochs"
 
     def reconstructions(self) -> None:
         """Write reconstructions.png: the first 30 test images, (30, 28, 28, 1)."""
         x = self.test.values(slice(30))
-        figure = plots.image_pairs(
-            x, self.model.reconstruct(x), *self.labels("test images, reconstructed")
-        )
+        words = self.labels("test images, reconstructed")
+        figure = plots.image_pairs(x, self.model.reconstruct(x), *words)
         plots.save(figure, self.out / "reconstructions.png")
 
     def loss(
@@ -331,9 +175,8 @@ class Run:
     ) -> None:
         """Write loss.png, if there was an epoch; lines: the names of its curves."""
         if len(self.history):
-            figure = plots.loss_curves(
-                self.history.records, *self.labels("learning curves"), unit, lines
-            )
+            words = self.labels("learning curves")
+            figure = plots.loss_curves(self.history.records, *words, unit, lines)
             plots.save(figure, self.out / "loss.png")
 
     def codes(self, encode: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
@@ -342,51 +185,44 @@ class Run:
         return np.concatenate([encode(self.test.values(slice(i, i + ENCODE))) for i in starts])
 
     def close(self, result: Callable[[dict[str, Any]], str]) -> int:
-        """Print result(last record) and where the pictures are, and let the folder go; returns the exit status."""
+        """Print result(last record) and where the pictures are; returns the exit status."""
         if len(self.history):
-            words = result(self.history.records[-1])
-            print(f"{self.test.name}, {self._epochs()}: {words}; pictures in {self.out}")
+            words = f", {self._epochs()}: {result(self.history.records[-1])}"
         else:
-            print(
-                f"{self.test.name}: no epoch was finished, so there is no result; pictures in {self.out}"
-            )
-        self.release()
+            words = ": no epoch was finished, so there is no result"
+        print(f"{self.test.name}{words}; pictures in {self.out}")
         return 130 if self.history.interrupted else 0
 
 
-def _claimed(out: Path) -> IO[str]:
-    """config.json of a run's folder, open, and locked until it is closed. Raises as Run does, with nothing lost."""
-    config = out / "config.json"
-    ours = False
-    with suppress(
-        OSError, ValueError, LookupError, TypeError
-    ):  # no config.json, or another program's
-        ours = bool(json.loads(config.read_text())["versions"]["scratchae"])
-    full = [
-        path
-        for path in (config, *(out / name for name in OUTPUTS))
-        if path.is_file() and path.stat().st_size
-    ]
-    if full and not ours:
-        raise ValueError(
-            f"--out is {str(out)!r}, whose {full[0].name} no earlier run left: give another folder"
-        )
-    file = config.open("a")
+@cache  # once in this process, which holds the lock until it ends
+def _lock(out: Path) -> None:
+    """Raise ValueError for a folder that another process is writing to, if the file system has locks."""
     try:
         from fcntl import LOCK_EX, LOCK_NB, flock
 
-        flock(file, LOCK_EX | LOCK_NB)
+        flock(os.open(out, os.O_RDONLY), LOCK_EX | LOCK_NB)
     except BlockingIOError:
-        file.close()
         raise ValueError(
             f"--out is {str(out)!r}, which another run is writing to: give another folder"
         ) from None
-    except (
-        ImportError,
-        OSError,
-    ):  # Windows, or a file system without locks: two runs are not told apart
+    except (ImportError, OSError):  # Windows, or a file system without locks
         pass
-    return file
+
+
+def _set_aside(out: Path) -> None:
+    """Move what an earlier run left in the folder to earlier/ in it. Raises ValueError for what no run wrote."""
+    old = [path for pattern in RESULTS for path in sorted(out.glob(pattern))]
+    try:
+        ours = "scratchae" in json.loads((out / "config.json").read_text())["versions"]
+    except (OSError, ValueError, LookupError, TypeError):  # no config.json, or another program's
+        ours = False
+    if old and not ours:
+        raise ValueError(
+            f"--out is {str(out)!r}, whose {old[0].name} no earlier run left: give another folder"
+        )
+    for path in old:
+        (out / "earlier").mkdir(exist_ok=True)
+        path.replace(out / "earlier" / path.name)
 
 
 def _versions() -> dict[str, str]:

@@ -31,6 +31,8 @@ from typing import Any
 
 import common
 import numpy as np
+import tangent_pictures
+from options import IMAGE_SETS, Parser, fill
 from threadpoolctl import threadpool_limits
 
 from scratchae import (
@@ -49,7 +51,6 @@ from scratchae import (
     plots,
 )
 from scratchae.datasets.generated import surface
-from scratchae.plots.tangents import shares
 from scratchae.schedules import Cosine
 
 EXAMPLE = Path(__file__).stem
@@ -150,9 +151,9 @@ class Probe:
         history.records[-1]["contraction"] = float((d * d @ np.square(W).sum(axis=0)).mean())
 
 
-def parser() -> common.Parser:
+def parser() -> Parser:
     """The common options and this example's own."""
-    p = common.Parser(EXAMPLE, __doc__ or "", ("surface", *common.IMAGES))
+    p = Parser(EXAMPLE, __doc__ or "", ("surface", *IMAGE_SETS))
     p.add_argument("--weight", type=float, help="of the penalty (default: surface 0.3, images 1)")
     p.add_argument(
         "--tied",
@@ -182,7 +183,7 @@ def load(options: argparse.Namespace, kind: str) -> tuple[tuple[Any, Any], Probe
 def prepare(options: argparse.Namespace) -> tuple[common.Run, common.Run, Probe]:
     """The contractive run, the plain one beside it, and the probe; models, data and folders, all checked."""
     kind = "surface" if options.dataset == "surface" else "images"
-    common.fill(options, SURFACE if kind == "surface" else IMAGES)
+    fill(options, SURFACE if kind == "surface" else IMAGES)
     shape, H = (3,) if kind == "surface" else (28, 28, 1), UNITS[kind]
     with warnings.catch_warnings():
         warnings.simplefilter(
@@ -241,11 +242,13 @@ def draw(
     if probe.x.ndim == 2:
         planes = {word: (v, angles(probe.T, v)) for word, v in V.items()}
         words = labels(run, "points, and the tangent plane that is found")
-        figure = plots.tangent_planes(probe.x, planes, spread(probe.x, ARROWS), *words)
+        figure = tangent_pictures.tangent_planes(probe.x, planes, spread(probe.x, ARROWS), *words)
         plots.save(figure, run.out / "tangents.png")
     else:
         draw_images(run, probe.x, V)
-    figure = plots.spectra(s, probe.k, *labels(run, "singular values of the code's Jacobian"))
+    figure = tangent_pictures.spectra(
+        s, probe.k, *labels(run, "singular values of the code's Jacobian")
+    )
     plots.save(figure, run.out / "spectrum.png")
 
 
@@ -266,7 +269,9 @@ def train(made: tuple[common.Run, common.Run, Probe]) -> int:
         V["local PCA"] = local_pca(probe.x.reshape(len(probe.x), -1), probe.pool, probe.k)
     draw(run, probe, V, s)
     angle = {word: f"{np.median(angles(probe.T, v)):.1f}" for word, v in V.items()}
-    held = {word: f"{shares(v)[:, probe.k - 1].mean():.0%}" for word, v in s.items()}
+    held = {
+        word: f"{tangent_pictures.shares(v)[:, probe.k - 1].mean():.0%}" for word, v in s.items()
+    }
     known = "tangent plane" if probe.x.ndim == 2 else "shifts of the image"
     return run.close(
         lambda record: (

@@ -18,6 +18,7 @@ from typing import Any
 
 import common
 from denoise_fashion import draw_denoised
+from options import Parser, fill
 
 import scratchae
 from scratchae import (
@@ -77,9 +78,9 @@ def warm_start(model: Autoencoder, path: Path, out: Path) -> None:
     model.backend.write(model.parameters.values, other.parameters.values)
 
 
-def parser() -> common.Parser:
+def parser() -> Parser:
     """The common options and this example's own."""
-    p = common.Parser(EXAMPLE, __doc__ or "")
+    p = Parser(EXAMPLE, __doc__ or "")
     p.add_argument(
         "--noise", type=float, help="standard deviation of Gaussian noise (default: none)"
     )
@@ -91,7 +92,7 @@ def parser() -> common.Parser:
 
 def prepare(options: argparse.Namespace) -> tuple[common.Run, GaussianNoise | None]:
     """Model, data and folder, all of them checked; the layer of noise beside them, if there is one."""
-    common.fill(options, RECIPES["denoiser" if options.noise else "clean"])
+    fill(options, RECIPES["denoiser" if options.noise else "clean"])
     noise = GaussianNoise(options.noise, (0.0, 1.0), in_evaluation=True) if options.noise else None
     model = autoencoder(noise)
     with warnings.catch_warnings():

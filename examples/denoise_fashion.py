@@ -18,6 +18,7 @@ from typing import Any
 
 import common
 import numpy as np
+from options import Parser, fill
 
 from scratchae import (
     Adam,
@@ -110,9 +111,9 @@ def draw_denoised(run: common.Run, noise: Layer) -> None:
     plots.save(figure, run.out / "denoised.png")
 
 
-def parser() -> common.Parser:
+def parser() -> Parser:
     """The common options and this example's own."""
-    p = common.Parser(EXAMPLE, __doc__ or "")
+    p = Parser(EXAMPLE, __doc__ or "")
     p.add_argument(
         "--corruption", choices=sorted(CORRUPTIONS), default="gaussian", help="default gaussian"
     )
@@ -128,7 +129,7 @@ def parser() -> common.Parser:
 
 def prepare(options: argparse.Namespace) -> tuple[common.Run, Layer]:
     """Model, data and folder, all of them checked; the layer of noise beside them."""
-    common.fill(options, RECIPE)
+    fill(options, RECIPE)
     corruption, words = CORRUPTIONS[options.corruption]
     noise = corruption(options.noise)
     model = denoiser(noise).build(SHAPE, backend=options.backend, seed=options.seed)

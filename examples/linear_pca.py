@@ -15,6 +15,7 @@ from typing import Any
 
 import common
 import numpy as np
+from options import Parser, fill
 
 from scratchae import Adam, Autoencoder, Dense, Values, plots
 from scratchae.datasets import split
@@ -65,7 +66,7 @@ class Judge:
 
 def prepare(options: argparse.Namespace) -> tuple[common.Run, Judge]:
     """Model, data and folder, all of them checked; the comparison with PCA beside them."""
-    common.fill(options, RECIPE)
+    fill(options, RECIPE)
     model = autoencoder().build(LENGTH, backend=options.backend, seed=options.seed)
     parts = split(common.load_beats(options), options.seed)
     mean = parts[0].x.mean(axis=0)
@@ -95,9 +96,9 @@ def result(record: dict[str, Any]) -> str:
     return f"largest angle to the principal subspace {angle:.5f}, test error {ratio:.5f} of PCA's"
 
 
-def parser() -> common.Parser:
+def parser() -> Parser:
     """The common options."""
-    return common.Parser(EXAMPLE, __doc__ or "", common.BEATS)
+    return Parser(EXAMPLE, __doc__ or "", common.BEATS)
 
 
 def train(made: tuple[common.Run, Judge]) -> int:

@@ -18,6 +18,7 @@ from typing import Any
 
 import common
 import numpy as np
+from options import Parser, fill
 
 from scratchae import (
     LSTM,
@@ -109,9 +110,9 @@ class Watch:
         history.records[-1]["auc"] = roc_auc(self.scores(model, self.test), self.is_anomaly)
 
 
-def parser() -> common.Parser:
+def parser() -> Parser:
     """The options of all examples, and this one's."""
-    p = common.Parser(EXAMPLE, __doc__ or "", ("daily",))
+    p = Parser(EXAMPLE, __doc__ or "", ("daily",))
     p.add_argument(
         "--arch", choices=sorted(RECIPES), default="conv", help="the recipe (default conv)"
     )
@@ -120,7 +121,7 @@ def parser() -> common.Parser:
 
 def prepare(options: argparse.Namespace) -> tuple[common.Run, Watch]:
     """Model, data and folder, all of them checked, and what is scored."""
-    common.fill(options, RECIPES[options.arch])
+    fill(options, RECIPES[options.arch])
     every, days, held = EVERY[options.arch], DAYS, HELD
     if options.smoke:
         days, held = SMOKE_DAYS, SMOKE_HELD

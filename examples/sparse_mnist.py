@@ -25,6 +25,8 @@ from typing import Any
 
 import common
 import numpy as np
+from code_pictures import code_activity
+from options import Parser, fill
 
 from scratchae import (
     L1,
@@ -98,9 +100,8 @@ def draw(run: common.Run, plain: common.Run) -> None:
     figure = plots.image_rows(rows, *run.labels("test images, reconstructed"))
     plots.save(figure, run.out / "reconstructions.png")
     both = {"plain": codes(plain), "sparse": codes(run)}
-    plots.save(
-        plots.code_activity(both, *run.labels("codes of the test images")), run.out / "codes.png"
-    )
+    figure = code_activity(both, *run.labels("codes of the test images"))
+    plots.save(figure, run.out / "codes.png")
     for one, h in zip((plain, run), both.values(), strict=True):
         figure = plots.image_grid(
             dictionary(one.model, h), *one.labels("the decoder's weights, grey is zero")
@@ -108,9 +109,9 @@ def draw(run: common.Run, plain: common.Run) -> None:
         plots.save(figure, one.out / "weights.png")
 
 
-def parser() -> common.Parser:
+def parser() -> Parser:
     """The common options and this example's own."""
-    p = common.Parser(EXAMPLE, __doc__ or "")
+    p = Parser(EXAMPLE, __doc__ or "")
     p.add_argument(
         "--penalty", choices=sorted(RECIPES), default="l1", help="on the code (default l1)"
     )
@@ -122,7 +123,7 @@ def parser() -> common.Parser:
 
 def prepare(options: argparse.Namespace) -> tuple[common.Run, common.Run]:
     """The sparse run and the plain one beside it; models, data and folders, all of them checked."""
-    common.fill(options, RECIPES[options.penalty])
+    fill(options, RECIPES[options.penalty])
     how: dict[str, Any] = {"backend": options.backend, "seed": options.seed}
     sparse = autoencoder(options.penalty, options.weight).build(SHAPE, **how)
     what = f"sparse autoencoder, code of {UNITS} numbers, {WORDS[options.penalty]}, weight {options.weight:g}"

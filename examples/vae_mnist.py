@@ -12,6 +12,7 @@ from typing import Any
 
 import common
 import numpy as np
+from options import Parser, count, fill
 
 from scratchae import (
     VAE,
@@ -89,14 +90,14 @@ class Film:
         plots.write_gif(figures, run.out / "samples.gif")
 
 
-def parser() -> common.Parser:
+def parser() -> Parser:
     """The common options and this example's own."""
-    p = common.Parser(EXAMPLE, __doc__ or "")
+    p = Parser(EXAMPLE, __doc__ or "")
     p.add_argument(
         "--arch", choices=sorted(RECIPES), default="dense", help="the recipe (default dense)"
     )
     p.add_argument(
-        "--latent-dim", type=common.count, metavar="D", help="latent dimensions (dense 20, conv 2)"
+        "--latent-dim", type=count, metavar="D", help="latent dimensions (dense 20, conv 2)"
     )
     p.add_argument(
         "--binarize", choices=sorted(PIXELS), help="of the pixels (dense none, conv threshold)"
@@ -112,7 +113,7 @@ def parser() -> common.Parser:
 
 def prepare(options: argparse.Namespace) -> common.Run:
     """Model, data and folder, all of them checked."""
-    common.fill(options, RECIPES[options.arch])
+    fill(options, RECIPES[options.arch])
     D = options.latent_dim
     model = (dense if options.arch == "dense" else conv)(D, options.beta)
     model.build((28, 28, 1), backend=options.backend, seed=options.seed)

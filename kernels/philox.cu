@@ -70,14 +70,3 @@ extern "C" __global__ void normal(REAL* out, const unsigned* rows, const unsigne
         }
     }
 }
-
-// out (N, P) <- p (N, P).
-extern "C" __global__ void bernoulli(REAL* out, const REAL* p, const unsigned* rows, const unsigned* clock,
-                                     unsigned stream, int N, int P)
-{
-    EACH(i, N * ((P + 3) / 4)) {
-        const Draw d = draw(i, P, rows, clock, stream);
-        for (int j = 0; j < d.count; ++j)
-            out[d.place + j] = (d.w[j] >> 8) * UNIT < p[d.place + j];  // (4) (7)
-    }
-}

@@ -12,7 +12,6 @@ depends neither on the backend, nor on how a batch is cut, nor on what was drawn
     u = (w >> 8) 2^-24                          in [0, 1), exact in float32              (4)
     v = ((w >> 8) + 1) 2^-24                    in (0, 1], exact in float32              (5)
     e0 = sqrt(-2 ln v0) cos(2 pi u1),  e1 = sqrt(-2 ln v0) sin(2 pi u1)   Box-Muller     (6)
-    s = 1 if u < p else 0                                                                (7)
 
 Every kernel takes rows (N,) uint32, one per example; clock (4,) uint32 = key (2 words), epoch, purpose,
 all of which change between steps; and stream, a constant. The fourth counter word is purpose + stream.
@@ -74,12 +73,6 @@ def normal(out, rows, clock, stream):
     radius, angle = np.sqrt(-2.0 * np.log(v)), 2.0 * np.pi * u
     pairs = np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=-1)  # (6)
     out[...] = pairs.reshape(out.shape[0], -1)[:, : out.shape[1]]
-
-
-def bernoulli(out, p, rows, clock, stream):
-    """out (N, P) = 1 with probability p (N, P), else 0."""
-    w = _words_numpy(out.shape, rows, clock, stream)[:, : out.shape[1]]
-    out[...] = (w >> DROP) * SCALE < p  # (4) (7)
 
 
 @jit
@@ -154,16 +147,6 @@ def _normal(out, rows, clock, stream):
             out[n, p] = e[p % 4, p // 4]
 
 
-@jit
-def _bernoulli(out, p, rows, clock, stream):
-    N, P = out.shape
-    w = np.empty((4, _blocks(P)), np.uint32)
-    for n in range(N):
-        _row_words(w, rows[n], clock, stream)
-        for q in range(P):
-            out[n, q] = (w[q % 4, q // 4] >> DROP) * SCALE < p[n, q]  # (4) (7)
-
-
 def _each_block(gpu, name, out, *ins):
     N, P = out.shape
     gpu.each(name, N * ((P + 3) // 4), out, *ins, N, P)
@@ -181,11 +164,6 @@ def _normal_cuda(gpu, out, rows, clock, stream):
     _each_block(gpu, "normal", out, rows, clock, stream)
 
 
-def _bernoulli_cuda(gpu, out, p, rows, clock, stream):
-    _each_block(gpu, "bernoulli", out, p, rows, clock, stream)
-
-
 WORDS = Kernel(words, _words, _words_cuda)
 UNIFORM = Kernel(uniform, _uniform, _uniform_cuda)
 NORMAL = Kernel(normal, _normal, _normal_cuda)
-BERNOULLI = Kernel(bernoulli, _bernoulli, _bernoulli_cuda)

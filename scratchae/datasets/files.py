@@ -4,23 +4,16 @@ import gzip
 import hashlib
 import logging
 import os
-import queue
-import time
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from threading import Thread
-from types import SimpleNamespace
-from urllib.parse import urlsplit
 
-PATIENCE = 9.0  # seconds of silence borne from all mirrors of a file together
+TIMEOUT = (
+    2.0,
+    6.0,
+)  # seconds to connect to an address of a mirror, and seconds without a byte from it
 MEND = "fetch the file again"
-MEMORY = 60.0  # seconds for which a silent host is not asked again: a whole set of files waits only once
-
-_silent: dict[
-    str, tuple[float, OSError]
-] = {}  # host -> when (monotonic seconds) and how it failed to answer
 
 
 class DataUnavailable(OSError):
@@ -46,7 +39,7 @@ def find(
     mirrors are addresses to which the name is appended, or of .zip archives that hold it. also: other names
     of the same content; digest: the SHA-256 of a file's content, if not of its bytes. Raises
     FileNotFoundError if data_dir or SCRATCHAE_DATA is no folder, ValueError if what is there has another
-    checksum, DataUnavailable if there is no file to be had; with no network that takes 10 seconds at most.
+    checksum, DataUnavailable if there is no file to be had: each mirror is given up after TIMEOUT.
     Shapes: none. Source: pooch's manual, pooch.retrieve.
     """
     digest = digest or _sha256
@@ -68,7 +61,7 @@ def find(
     for mirror in mirrors:
         address = mirror if mirror.endswith(".zip") else mirror + name
         try:
-            _obtain(address, own, sha256, digest, PATIENCE / len(mirrors))
+            _obtain(address, own, sha256, digest)
             return own  # in the user cache, the last of the folders
         except (OSError, ValueError) as error:
             failures.append(f"{address} ({type(error).__name__}: {str(error).split(':')[0]})")
@@ -90,31 +83,22 @@ def unpacked(path: Path) -> bytes:
         return raw
     try:
         return gzip.decompress(raw)
-    except EOFError:
-        raise ValueError(
-            f"{path} is cut short: {len(raw)} bytes are no whole gzip stream; {MEND}"
-        ) from None
-    except (zlib.error, gzip.BadGzipFile) as error:
-        raise ValueError(f"{path} is no sound gzip stream ({error}): {MEND}") from None
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise ValueError(f"{path} is no whole gzip stream ({error}): {MEND}") from None
 
 
 def _folders(data_dir: str | os.PathLike | None) -> Iterator[Path]:
     """The folders to search, in order, the user cache last."""
-    if data_dir is not None:
-        if not Path(data_dir).is_dir():
+    named = os.environ.get("SCRATCHAE_DATA") or None
+    for name, folder in (("data_dir", data_dir), ("SCRATCHAE_DATA", named)):
+        if folder is None:
+            continue
+        if not Path(folder).is_dir():
             raise FileNotFoundError(
-                f"data_dir is {str(data_dir)!r}, where there is no folder: give the folder that holds the "
-                "data sets, or leave data_dir out to use SCRATCHAE_DATA, the user cache or a download"
+                f"{name} is {str(folder)!r}, where there is no folder: give the folder that holds the "
+                "data sets, or leave it out to use the user cache or a download"
             )
-        yield Path(data_dir)
-    named = os.environ.get("SCRATCHAE_DATA")
-    if named:
-        if not Path(named).is_dir():
-            raise FileNotFoundError(
-                f"SCRATCHAE_DATA is {named!r}, where there is no folder: give the folder that holds the data "
-                "sets, or unset it to use the user cache or a download"
-            )
-        yield Path(named)
+        yield Path(folder)
     yield _cache()
 
 
@@ -139,15 +123,13 @@ def _checked(path: Path, sha256: str, digest: Callable[[Path], str]) -> Path:
     return path
 
 
-def _obtain(
-    url: str, path: Path, sha256: str, digest: Callable[[Path], str], patience: float
-) -> None:
+def _obtain(url: str, path: Path, sha256: str, digest: Callable[[Path], str]) -> None:
     """Download url to path, or the archive beside it that holds path's name, which is kept for the set's others."""
     if not url.endswith(".zip"):
-        return _fetch(url, path, sha256, patience)
+        return _download(url, path, sha256)
     archive = path.parent / url.rpartition("/")[2]
     if not archive.is_file():
-        _fetch(url, archive, None, patience)  # no checksum is published: what is in it has one
+        _download(url, archive, None)  # no checksum is published: what is in it has one
     part = path.with_name(path.name + ".part")
     try:
         with zipfile.ZipFile(archive) as whole:
@@ -162,56 +144,15 @@ def _obtain(
         raise ValueError(str(error)) from error
 
 
-def _fetch(url: str, path: Path, sha256: str | None, patience: float) -> None:
-    """Download url to path, however long it takes, unless no byte comes for `patience` seconds.
-
-    The work is a daemon thread's, because the timeouts of requests leave out the look-up of the host's name.
-    """
-    host = urlsplit(url).netloc
-    when, silence = _silent.get(host, (-MEMORY, None))
-    if silence and time.monotonic() < when + MEMORY:
-        raise silence
-    news: queue.SimpleQueue[Exception | bool] = queue.SimpleQueue()  # False: alive, True: done
-
-    def work() -> None:
-        try:
-            _download(url, path, sha256, 0.8 * patience, lambda: news.put(False))
-            news.put(True)
-        except Exception as error:
-            news.put(error)
-
-    Thread(target=work, daemon=True).start()
-    done: Exception | bool = False
-    while done is False:
-        try:
-            done = news.get(timeout=patience)
-        except queue.Empty:
-            done = TimeoutError(f"no answer for {patience:g} seconds")
-    if (
-        isinstance(done, OSError) and getattr(done, "response", None) is None
-    ):  # not even "404 Not Found"
-        _silent[host] = time.monotonic(), done
-    if isinstance(done, Exception):
-        raise done
-
-
-def _download(
-    url: str, path: Path, sha256: str | None, timeout: float, alive: Callable[[], None]
-) -> None:
-    """All that touches the network; calls alive() whenever something has come.
+def _download(url: str, path: Path, sha256: str | None) -> None:
+    """Download url to path. Raises OSError, after TIMEOUT at the latest if the host is silent, and ValueError.
 
     pooch writes to a temporary file, which becomes `path` only if its checksum is right and is removed
-    otherwise. `timeout` (seconds) is below the patience of _fetch, so that this still happens in a stall.
+    otherwise.
     """
     import pooch
-    import requests
 
-    requests.head(
-        url, timeout=timeout
-    )  # no temporary file is left by a thread that hangs here for good
-    alive()
     pooch.get_logger().setLevel(logging.WARNING)
-    progress = SimpleNamespace(update=lambda _: alive(), reset=lambda: None, close=lambda: None)
-    downloader = pooch.HTTPDownloader(progressbar=progress, timeout=timeout)
     known = None if sha256 is None else f"sha256:{sha256}"
+    downloader = pooch.HTTPDownloader(timeout=TIMEOUT)
     pooch.retrieve(url, known, path.name, path.parent, downloader=downloader)

@@ -9,17 +9,14 @@ Source: Petroff, "Accessible color sequences for data visualization", arXiv:2107
 the classes; Okabe and Ito, "Color universal design", 2008, for the two of the curves.
 """
 
-from .codes import code_activity
 from .curves import loss_curves
 from .detection import roc_curve, score_histogram
 from .frame import save, write_gif
 from .images import image_grid, image_pairs, image_rows, manifold
 from .latent import latent_scatter, quantile_plane
 from .series import series_scores, window_pairs
-from .tangents import spectra, tangent_planes
 
 __all__ = [
-    "code_activity",
     "image_grid",
     "image_pairs",
     "image_rows",
@@ -31,8 +28,6 @@ __all__ = [
     "save",
     "score_histogram",
     "series_scores",
-    "spectra",
-    "tangent_planes",
     "window_pairs",
     "write_gif",
 ]

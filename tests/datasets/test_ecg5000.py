@@ -27,7 +27,6 @@ def small(tmp_path, monkeypatch):
 
     monkeypatch.delenv("SCRATCHAE_DATA", raising=False)
     monkeypatch.setattr(files, "_cache", lambda: tmp_path / "cache")
-    monkeypatch.setattr(files, "_silent", {})
     monkeypatch.setattr(files, "_download", unreachable)
     sums = {
         name: hashlib.sha256(text).hexdigest()
@@ -65,8 +64,8 @@ PACKED = gzip.compress(TEXT)
 DAMAGED = {
     "nothing": (b"", "is empty"),
     "blanks": (b" \n \n", "is empty"),
-    "half a gzip stream": (PACKED[: len(PACKED) // 2], "cut short"),
-    "a wrong checksum": (PACKED[:-6] + b"\0\0" + PACKED[-4:], "no sound gzip stream"),
+    "half a gzip stream": (PACKED[: len(PACKED) // 2], "no whole gzip stream"),
+    "a wrong checksum": (PACKED[:-6] + b"\0\0" + PACKED[-4:], "no whole gzip stream"),
     "a page of HTML": (b"<html>404</html>", "line 1, is no list of numbers"),
     "other bytes": (bytes(range(128, 256)), "line 1, is no list of numbers"),
     "a line cut short": (TEXT[:-17] + b"\n", "line 2, has 3 numbers, but the first series has 4"),

@@ -1,7 +1,7 @@
 """Where data files come from: the order of the search, checksums, and a network that fails in every way."""
 
 import hashlib
-import threading
+import socket
 import time
 
 import pooch
@@ -22,10 +22,9 @@ MIRRORS = ("https://one.invalid/", "https://two.invalid/")
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path, monkeypatch):
-    """No folder but those of the test, no network, no memory of mirrors."""
+    """No folder but those of the test, no network."""
     monkeypatch.delenv("SCRATCHAE_DATA", raising=False)
     monkeypatch.setattr(files, "_cache", lambda: tmp_path / "cache")
-    monkeypatch.setattr(files, "_silent", {})
     monkeypatch.setattr(files, "_download", unreachable)
     return tmp_path / "cache"
 
@@ -116,28 +115,22 @@ def test_a_folder_that_is_not_there_is_an_error(tmp_path, monkeypatch, cache):
         find()
 
 
-def test_silence_is_borne_once(monkeypatch):
-    """A name server that never answers: the wait is bounded, and the set's next file does not wait again."""
-    assert files.PATIENCE < 10
-    monkeypatch.setattr(files, "PATIENCE", 0.2)
-    monkeypatch.setattr(files, "_download", lambda *_: threading.Event().wait(30))
-    for most in (2.0, 0.1):
-        start = time.monotonic()
-        with pytest.raises(files.DataUnavailable, match=r"no answer for 0\.1 seconds"):
-            find()
-        assert time.monotonic() - start < most
+@pytest.fixture
+def silent():
+    """The address of a host that accepts connections and never says a word."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield f"http://127.0.0.1:{server.getsockname()[1]}/"
 
 
-def test_a_slow_download_may_finish(monkeypatch):
-    def slow(url, path, sha256, timeout, alive):
-        for _ in range(10):
-            time.sleep(0.04)
-            alive()
-        put(path)
-
-    monkeypatch.setattr(files, "PATIENCE", 0.3)
-    monkeypatch.setattr(files, "_download", slow)
-    assert find(mirrors=MIRRORS[:1]).read_bytes() == BODY
+def test_a_silent_mirror_is_given_up(monkeypatch, cache, silent):
+    assert max(files.TIMEOUT) < 10
+    monkeypatch.setattr(files, "TIMEOUT", 0.2)
+    monkeypatch.setattr(files, "_download", DOWNLOAD)
+    start = time.monotonic()
+    with pytest.raises(files.DataUnavailable, match="ReadTimeout"):
+        find(mirrors=(silent, silent))
+    assert time.monotonic() - start < 2
+    assert not [path for path in cache.rglob("*") if path.is_file()]
 
 
 @pytest.mark.parametrize(
@@ -148,18 +141,16 @@ def test_a_slow_download_may_finish(monkeypatch):
 def test_only_a_whole_download_is_kept(monkeypatch, cache, pieces):
     """pooch's part of the promise, with nothing of the network but what the pieces say."""
 
-    def downloader(progressbar, timeout):
+    def downloader(timeout):
         def send(url, output_file, _):
             with open(output_file, "wb") as file:
                 for piece in pieces:
                     if piece is None:
                         raise requests.exceptions.ChunkedEncodingError("broken off")
                     file.write(piece)
-                    progressbar.update(len(piece))
 
         return send
 
-    monkeypatch.setattr(requests, "head", lambda *_, **__: None)
     monkeypatch.setattr(pooch, "HTTPDownloader", downloader)
     monkeypatch.setattr(files, "_download", DOWNLOAD)
     if pieces == (BODY,):

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import scratchae
+from scratchae.training.progress import Progress
 
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parents[1] / "examples")]
@@ -166,15 +167,18 @@ def test_the_seed_decides_the_split_and_the_weights(tmp_path):
 
 
 def test_interrupted_before_an_epoch_ended(tmp_path, capsys, monkeypatch):
-    step = scratchae.training.Progress.step
+    step = Progress.step
 
     def interrupted(self, loss):
         step(self, loss)
         signal.raise_signal(signal.SIGINT)
 
-    monkeypatch.setattr(scratchae.training.Progress, "step", interrupted)
+    monkeypatch.setattr(Progress, "step", interrupted)
     assert tiny(anomaly_ecg, tmp_path, "--batch-size", "32") == 130
-    assert {path.name for path in tmp_path.iterdir()} == ALWAYS - {"loss.png"}
+    assert {path.name for path in tmp_path.iterdir()} == ALWAYS - {
+        "loss.png",
+        "weights.safetensors",
+    }
     assert "no epoch was finished" in capsys.readouterr().out
 
 

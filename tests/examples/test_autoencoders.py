@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import scratchae
-from scratchae import datasets, plots
+from scratchae import datasets
 
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parents[1] / "examples")]
@@ -213,17 +213,3 @@ def test_user_errors_are_one_sentence(runs, example, options, words, tmp_path, c
         ended.value.code == 2 and sentence.startswith(f"{example.EXAMPLE}: ") and words in sentence
     )
     assert sentence.count("\n") == 1 and list(tmp_path.iterdir()) == []
-
-
-def test_codes_that_cannot_be_drawn_are_refused():
-    h = np.ones((5, 3), np.float32)
-    for codes in ({}, {"a": h, "b": h, "c": h}, {"a": h[0]}, {"a": h[:0]}):
-        with pytest.raises(ValueError, match="one or two of"):
-            plots.code_activity(codes, "title")
-
-
-def test_the_curve_within_an_image_is_a_share_of_its_largest():
-    h = np.array([[1, 4], [0, 0], [2, 0]], np.float32)
-    left, right = plots.code_activity({"plain": h}, "title", "note").axes
-    assert np.allclose(left.lines[0].get_ydata(), [4 / 3, 1])
-    assert np.allclose(right.lines[0].get_ydata(), [2 / 3, 1 / 12])

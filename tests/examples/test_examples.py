@@ -16,6 +16,7 @@ import pytest
 import scratchae
 from scratchae import datasets, plots
 from scratchae.datasets import files
+from scratchae.training.progress import Progress
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 sys.path.insert(0, str(EXAMPLES))
@@ -354,18 +355,16 @@ def test_interrupted_after_an_epoch(tmp_path, capsys, monkeypatch):
 
 
 def test_interrupted_before_an_epoch_ended(tmp_path, capsys, monkeypatch):
-    (tmp_path / "config.json").write_text('{"versions": {"scratchae": "0"}}')  # of an earlier run
-    for name in PLANE | {"loss.png", "samples.gif"}:
-        (tmp_path / name).write_text("old")
-    step = scratchae.training.Progress.step
+    step = Progress.step
 
     def interrupted(self, loss):
         step(self, loss)
         signal.raise_signal(signal.SIGINT)
 
-    monkeypatch.setattr(scratchae.training.Progress, "step", interrupted)
+    monkeypatch.setattr(Progress, "step", interrupted)
     assert tiny(vae_mnist, tmp_path) == 130
-    assert {path.name for path in tmp_path.iterdir()} == (ALWAYS | SAMPLES) - {"loss.png"}
+    missing = {"loss.png", "weights.safetensors"}
+    assert {path.name for path in tmp_path.iterdir()} == (ALWAYS | SAMPLES) - missing
     assert metrics(tmp_path) == [] and "no epoch was finished" in capsys.readouterr().out
 
 

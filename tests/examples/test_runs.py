@@ -18,6 +18,7 @@ EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 sys.path.insert(0, str(EXAMPLES))
 
 import common  # noqa: E402
+from options import Parser, fill  # noqa: E402
 
 OURS = {"config.json", "metrics.jsonl"}
 RECIPE = {"dataset": "mnist", "epochs": 3, "batch_size": 8, "lr": 1e-3}
@@ -29,8 +30,8 @@ def model():
 
 def start(out, *options):
     """A run of the smallest model."""
-    options = common.Parser("tiny", "").parse_args(["--out", str(out), *options])
-    common.fill(options, RECIPE)
+    options = Parser("tiny", "").parse_args(["--out", str(out), *options])
+    fill(options, RECIPE)
     data = Values(np.linspace(0, 1, 64, dtype=np.float32).reshape(16, 4), name="lines")
     return common.Run(options, model(), Adam(options.lr), (data, data), "tiny")
 
@@ -38,7 +39,7 @@ def start(out, *options):
 def carried_out(work):
     """The status that an example ends with whose work that is."""
     with pytest.raises(SystemExit) as ended:
-        common.Parser("tiny", "").carry_out([], lambda options: None, work)
+        Parser("tiny", "").carry_out([], lambda options: None, work)
     return ended.value.code
 
 
@@ -53,35 +54,25 @@ def contents(folder):
 # --- whose it is ---
 
 
-def test_a_folder_is_one_runs_at_a_time(tmp_path):
-    run = start(tmp_path)
-    plain = run.beside("plain", model(), Adam(1e-3), "plain")
-    before = contents(tmp_path)
-    assert set(before) == OURS | {f"plain/{name}" for name in OURS}
-    for out in (tmp_path, tmp_path / "plain"):
-        with pytest.raises(
-            ValueError,
-            match=r"^--out is '.*', which another run is writing to: give another folder$",
-        ):
-            start(out)
-    assert contents(tmp_path) == before
-    run.close(str)
-    start(tmp_path)
-    del plain
-    start(tmp_path / "plain")
-
-
-def test_a_run_that_dies_lets_its_folder_go(tmp_path):
-    code = "import sys, test_runs; run = test_runs.start(sys.argv[1]); print(1, flush=True); sys.stdin.read(1)"
+def test_a_folder_is_one_runs_at_a_time_until_its_process_ends(tmp_path):
+    code = (
+        "import sys, test_runs; run = test_runs.start(sys.argv[1]); "
+        "run.beside('plain', run.model, run.optimizer, ''); print(1, flush=True); sys.stdin.read(1)"
+    )
     command = [sys.executable, "-c", code, str(tmp_path)]
     how = {"cwd": Path(__file__).parent, "env": os.environ | {"PYTHONPATH": str(EXAMPLES.parent)}}
     child = subprocess.Popen(command, **how, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     with child:
         child.stdout.read(1)
-        with pytest.raises(ValueError, match="another run is writing to"):
-            start(tmp_path)
+        before = contents(tmp_path)
+        assert set(before) == OURS | {f"plain/{name}" for name in OURS}
+        for out in (tmp_path, tmp_path / "plain"):
+            with pytest.raises(ValueError, match=f"'{out}', which another run is writing to"):
+                start(out)
+        assert contents(tmp_path) == before
         child.kill()
     start(tmp_path)
+    start(tmp_path / "plain")
 
 
 def test_without_locks_a_run_goes_on(tmp_path, monkeypatch):
@@ -93,11 +84,11 @@ def test_without_locks_a_run_goes_on(tmp_path, monkeypatch):
     "name", ["config.json", "metrics.jsonl", "weights.safetensors", "loss.png", "samples.gif"]
 )
 @pytest.mark.parametrize(
-    "config", [None, "mine", "[]", "null", '{"versions": 1}', '{"versions": {"numpy": "2"}}']
+    "config", [None, "", "mine", "[]", "null", '{"versions": 1}', '{"versions": {"numpy": "2"}}']
 )
 def test_what_no_run_wrote_is_not_lost(name, config, tmp_path):
     (tmp_path / name).write_text("mine")
-    if config:
+    if config is not None:
         (tmp_path / "config.json").write_text(config)
     before = contents(tmp_path)
     with pytest.raises(
@@ -107,25 +98,20 @@ def test_what_no_run_wrote_is_not_lost(name, config, tmp_path):
     assert contents(tmp_path) == before
 
 
-def test_what_an_earlier_run_wrote_gives_way_and_all_else_stays(tmp_path):
-    start(tmp_path)
+def test_what_an_earlier_run_wrote_is_set_aside_and_all_else_stays(tmp_path):
+    start(tmp_path, "--seed", "1")
     others = {"log.txt": b"mine", "done.json": b"{}", "plain/notes": b"mine"}
+    old = ("metrics.jsonl", "weights.safetensors", "loss.png", "samples.gif")
     (tmp_path / "plain").mkdir()
-    for name in (*common.OUTPUTS, *others):
+    for name in (*old, *others):
         (tmp_path / name).write_bytes(others.get(name, b"old"))
-    start(tmp_path)
+    start(tmp_path, "--seed", "2")
     found = contents(tmp_path)
-    assert (
-        found.keys() == OURS | others.keys() and {name: found[name] for name in others} == others
-    )
-    assert found["metrics.jsonl"] == b"" and json.loads(found["config.json"])["epochs"] == 3
-
-
-def test_an_empty_config_is_no_ones(tmp_path):
-    """A full disk leaves it, or another run that has only just begun."""
-    (tmp_path / "config.json").touch()
-    start(tmp_path)
-    assert json.loads((tmp_path / "config.json").read_text())["versions"]["scratchae"]
+    assert found.keys() == OURS | others.keys() | {f"earlier/{n}" for n in {*OURS, *old}}
+    assert {name: found[name] for name in others} == others
+    assert all(found[f"earlier/{name}"] == b"old" for name in old)
+    seeds = [json.loads(found[f"{folder}config.json"])["seed"] for folder in ("", "earlier/")]
+    assert found["metrics.jsonl"] == b"" and seeds == [2, 1]
 
 
 # --- what ends it ---
@@ -150,28 +136,17 @@ def after(function, then):
     return call
 
 
-@pytest.mark.parametrize(
-    "second", ["in an epoch", "when fit is over", "in save", "in save, twice"]
-)
+@pytest.mark.parametrize("second", ["in an epoch", "when fit is over"])
 def test_a_second_interrupt_costs_no_weights(second, ctrl_c, tmp_path, monkeypatch):
-    run, pressed = start(tmp_path), []
+    run = start(tmp_path)
 
     def first(model, history):
         ctrl_c()
         if second == "in an epoch":
             ctrl_c()
 
-    def again():
-        pressed.append(1)
-        if len(pressed) <= (2 if second.endswith("twice") else 1):
-            ctrl_c()
-
     if second == "when fit is over":
-        monkeypatch.setattr(scratchae, "fit", after(scratchae.fit, again))
-    elif second != "in an epoch":
-        monkeypatch.setattr(
-            scratchae.checkpoint, "_digest", after(scratchae.checkpoint._digest, again)
-        )
+        monkeypatch.setattr(scratchae, "fit", after(scratchae.fit, ctrl_c))
     assert carried_out(lambda _: run.fit([first])) == 130
     assert set(contents(tmp_path)) == OURS | {"weights.safetensors"}  # and no part of them
     saved = scratchae.load(tmp_path / "weights.safetensors")

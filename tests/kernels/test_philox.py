@@ -241,18 +241,6 @@ def test_uniform_moments(backend):
     assert abs(chi2 - 255) < 4 * np.sqrt(2 * 255)
 
 
-def test_bernoulli_frequencies(backend):
-    p = np.tile(np.array([0.0, 0.03, 0.5, 0.9, 1.0], np.float32), 8)
-    out, rows = np.empty((20_000, 40), np.float32), np.arange(20_000, dtype=np.uint32)
-    spelling(philox.BERNOULLI, backend)(
-        out, np.broadcast_to(p, out.shape).copy(), rows, clock(), 3
-    )
-    np.testing.assert_array_equal(out, draw(philox.UNIFORM, out.shape, backend) < p)
-    frequency = out.reshape(-1, 5).mean(axis=0)
-    assert (np.abs(frequency - p[:5]) <= 4 * np.sqrt(p[:5] * (1 - p[:5]) / (out.size / 5))).all()
-    assert set(np.unique(out)) == {0.0, 1.0}
-
-
 @pytest.mark.parametrize("kernel", [philox.UNIFORM, philox.NORMAL], ids=lambda kernel: kernel.name)
 def test_a_draw_does_not_depend_on_how_the_batch_is_cut(backend, kernel):
     rows = np.array([5, 1, 4_000_000_000, 8, 13], np.uint32)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from scratchae import Images, plots
-from scratchae.plots import codes, curves, frame, latent
+from scratchae.plots import curves, frame, latent
 from scratchae.training.fit import History
 
 TITLE = "strokes (generated): test images, reconstructed"
@@ -72,7 +72,6 @@ def every_figure(title=TITLE, note=NOTE):
         "rows": plots.image_rows(
             {"clean": images(15), "noisy": images(15), "denoised": images(15)}, title, note
         ),
-        "activity": plots.code_activity({"plain": codes, "sparse": codes / 2}, title, note),
         "series": plots.series_scores(
             codes[:, 0], codes[:, 1], codes[:, 0] ** 2, 2.0, [("flat", -1.0, 1.0)], title, note
         ),
@@ -348,13 +347,6 @@ def test_the_names_of_lines_are_looked_at_before_anything_is_drawn(monkeypatch):
     monkeypatch.setattr(curves, "framed", None)
     with pytest.raises(ValueError, match="names of two lines"):
         plots.loss_curves(records(1), TITLE, lines=("training",))
-
-
-@pytest.mark.parametrize("dtype", ["int64", "uint8", "bool", "float32"])
-def test_activity_within_an_image_is_a_part_of_its_largest(dtype):
-    h = np.array([[0, 1, 1, 0], [0, 0, 0, 0]], dtype)
-    assert np.array_equal(codes._within(h), [0.5, 0.5, 0, 0])
-    plots.code_activity({"plain": h}, TITLE)
 
 
 def test_codes_and_labels_may_be_lists():

@@ -5,12 +5,22 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .codes import COLOURS
-from .frame import FAINT, HEADER, INK, QUIET, framed, literal, name_axes
+from scratchae.plots.frame import (
+    FAINT,
+    HEADER,
+    INK,
+    QUIET,
+    TEST,
+    TRAIN,
+    framed,
+    literal,
+    name_axes,
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+COLOURS = TRAIN, TEST
 ARROW = 0.12  # of the largest extent of the points
 VIEW = 38, -62  # degrees above the ground, and around
 MARKED = 40  # values, at most, that are points as well as a line

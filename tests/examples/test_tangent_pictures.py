@@ -1,12 +1,16 @@
 """Figures of tangent planes and of spectra: nothing clipped, and what they show is what they were given."""
 
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from scratchae import plots
-from scratchae.plots import frame, tangents
+from scratchae.plots import frame
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "examples"))
+
+import tangent_pictures as pictures
 
 TITLE = "surface (generated): points, and the plane in which the code moves"
 NOTE = "contractive autoencoder 3-100-3, tied weights, weight 0.3, interrupted after 200 epochs"
@@ -37,8 +41,8 @@ def test_titles_and_nothing_clipped(words):
     x, planes = case(words)
     values = {word: falling(r=300, seed=i) for i, word in enumerate(words[:2])}
     for figure in (
-        plots.tangent_planes(x, planes, [0, 5], TITLE, NOTE),
-        plots.spectra(values, 15, TITLE, NOTE),
+        pictures.tangent_planes(x, planes, [0, 5], TITLE, NOTE),
+        pictures.spectra(values, 15, TITLE, NOTE),
     ):
         assert [text.get_text() for text in figure.texts] == [TITLE, NOTE]
         figure.canvas.draw()
@@ -49,7 +53,7 @@ def test_titles_and_nothing_clipped(words):
 def test_points_are_coloured_by_their_angle_and_arrows_lie_in_the_plane():
     x, planes = case()
     rows = [3, 7, 20]
-    *panels, _ = plots.tangent_planes(x, planes, rows, TITLE).axes
+    *panels, _ = pictures.tangent_planes(x, planes, rows, TITLE).axes
     limits = {(axes.get_xlim(), axes.get_ylim(), axes.get_zlim()) for axes in panels}
     assert len(panels) == 2 and len(limits) == 1
     for axes, (word, (V, angle)) in zip(panels, planes.items(), strict=True):
@@ -58,7 +62,7 @@ def test_points_are_coloured_by_their_angle_and_arrows_lie_in_the_plane():
         np.testing.assert_array_equal(np.ma.getdata(points._offsets3d), x.T)
         np.testing.assert_array_equal(points.get_array(), angle)
         assert points.get_clim() == (0, 90)
-        length = tangents.ARROW * np.ptp(x, axis=0).max()
+        length = pictures.ARROW * np.ptp(x, axis=0).max()
         ends = [
             np.array([tip - start for tip, start in arrow._segments3d[:3]]) for arrow in arrows
         ]
@@ -70,7 +74,7 @@ def test_points_are_coloured_by_their_angle_and_arrows_lie_in_the_plane():
 
 def test_the_spectra_are_means_and_shares():
     s = np.array([[2.0, 1.0, 0.0], [4.0, 2.0, 2.0]])
-    left, right = plots.spectra({"contractive": s, "plain": 2 * s}, 2, TITLE).axes
+    left, right = pictures.spectra({"contractive": s, "plain": 2 * s}, 2, TITLE).axes
     assert np.allclose(left.lines[0].get_ydata(), [3, 1.5, 1]) and np.allclose(
         left.lines[1].get_ydata(), [6, 3, 2]
     )
@@ -93,12 +97,12 @@ def test_the_spectra_are_means_and_shares():
     ],
 )
 def test_the_spectra_are_numbered_at_the_leading_direction_and_away_from_it(r, leading, others):
-    for axes in plots.spectra({"a": falling(r=r), "b": falling(r=1)}, leading, TITLE).axes:
+    for axes in pictures.spectra({"a": falling(r=r), "b": falling(r=1)}, leading, TITLE).axes:
         assert sorted(axes.get_xticks()) == sorted([leading, *others])
 
 
 def test_a_code_that_never_moves_has_no_share():
-    assert np.array_equal(tangents.shares(np.zeros((2, 3))), np.zeros((2, 3)))
+    assert np.array_equal(pictures.shares(np.zeros((2, 3))), np.zeros((2, 3)))
 
 
 def test_what_cannot_be_drawn_is_refused():
@@ -112,8 +116,24 @@ def test_what_cannot_be_drawn_is_refused():
         (x, {"a": (V[:, :1], angle)}),
     ):
         with pytest.raises(ValueError, match=r"but \(N, 3\) and"):
-            plots.tangent_planes(points, estimates, [0], TITLE)
+            pictures.tangent_planes(points, estimates, [0], TITLE)
     s = falling()
     for values in ({}, {"a": s, "b": s, "c": s}, {"a": s[0]}, {"a": s[:0]}):
         with pytest.raises(ValueError, match="one or two of"):
-            plots.spectra(values, 2, TITLE)
+            pictures.spectra(values, 2, TITLE)
+
+
+def test_words_are_written_as_they_are_and_axes_in_space_are_named_by_formulas():
+    from matplotlib.text import Text
+
+    x, planes = case(("$x^{$",))  # matplotlib cannot parse it
+    space = pictures.tangent_planes(x, planes, [0], "$x^{$", "$x^{$")
+    values = pictures.spectra({"$x^{$": falling()}, 1, "$x^{$", "$x^{$")
+    for figure in (space, values):
+        figure.canvas.draw()
+        written = [text for text in figure.findobj(Text) if "$x^{$" in text.get_text()]
+        assert len(written) == 3 and not any(text.get_parse_math() for text in written)
+    axes = space.axes[0]
+    labels = [axis.label for axis in (axes.xaxis, axes.yaxis, axes.zaxis)]
+    assert [label.get_text() for label in labels] == ["$x_1$", "$x_2$", "$x_3$"]
+    assert all(label.get_parse_math() for label in labels)

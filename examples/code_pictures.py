@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .frame import FAINT, HEADER, INK, TEST, TRAIN, framed, literal, name_axes
+from scratchae.plots.frame import FAINT, HEADER, INK, TEST, TRAIN, framed, literal, name_axes
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

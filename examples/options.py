@@ -1,0 +1,89 @@
+"""The options that all examples share, and how an example ends: in a result, or in one sentence."""
+
+import argparse
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NoReturn
+
+from scratchae import NonFiniteLoss, datasets
+from scratchae.checks import real32
+from scratchae.execution.threads import default_shards
+
+USER_ERRORS = ValueError, OSError, ImportError, RuntimeError, MemoryError
+RUN_ERRORS = NonFiniteLoss, OSError, MemoryError
+IMAGE_SETS = tuple(sorted(datasets.LOADERS))
+SMOKE = {"epochs": 2}
+
+
+class Parser(argparse.ArgumentParser):
+    """The options that every example has; errors are one sentence and end with status 2."""
+
+    def __init__(self, example: str, doc: str, choices: tuple[str, ...] = IMAGE_SETS):
+        lines = argparse.RawDescriptionHelpFormatter
+        super().__init__(prog=example, description=doc, formatter_class=lines)
+        add = self.add_argument
+        add("--backend", default="numpy", help="numpy (default), reference, or cupy")
+        add("--dataset", choices=choices, help="default: the recipe's")
+        add("--data-dir", metavar="DIR", help="searched before $SCRATCHAE_DATA and the cache")
+        add("--strict-data", action="store_true", help="no stand-in: missing data is an error")
+        add("--epochs", type=count, help="default: the recipe's, as for the next two")
+        add("--batch-size", type=count)
+        add("--lr", type=float, help="learning rate")
+        add("--seed", type=int, default=0, help="of weights, order and noise (default 0)")
+        add("--shards", type=count, help="parts of a batch, decide the bits (default: by size)")
+        add("--threads", type=count, help="change no bit (default: the cores)")
+        out = Path("runs", example)
+        add("--out", type=folder, default=out, help="folder (default %(default)s)")
+        add("--smoke", action="store_true", help="a tiny run: few examples, 2 epochs")
+
+    def carry_out(
+        self, argv: list[str] | None, prepare: Callable[[Any], Any], work: Callable[[Any], int]
+    ) -> int:
+        """prepare(options), which checks everything, then work(what that made) -> the exit status."""
+        options = self.parse_args(argv)
+        with _sentences(self, USER_ERRORS):
+            made = prepare(options)
+        with _sentences(self, RUN_ERRORS):
+            return work(made)
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}\n")
+
+
+def count(text: str) -> int:
+    """An option's text as a whole number of at least 1."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is given, but 1, 2, 3 ... is expected")
+    return int(text)
+
+
+def folder(text: str) -> Path:
+    """An option's text as the path of a folder."""
+    if not text.strip():  # an unset variable, which is not meant to be the current folder
+        raise argparse.ArgumentTypeError(f"{text!r} is given, but a folder is expected")
+    return Path(text)
+
+
+def fill(options: argparse.Namespace, recipe: dict[str, Any]) -> None:
+    """Let the recipe decide every option that was not given. Raises ValueError for --lr that is no rate."""
+    if options.smoke:
+        recipe = recipe | SMOKE
+    for name, value in recipe.items():
+        if getattr(options, name) is None:
+            setattr(options, name, value)
+    real32("--lr", options.lr, 0, strict=True)
+    if options.shards is None:
+        options.shards = default_shards(options.batch_size, options.backend)
+    options.shards = min(options.shards, options.batch_size)
+
+
+@contextmanager
+def _sentences(parser: Parser, errors: tuple[type[Exception], ...]) -> Iterator[None]:
+    """What a user can mend ends as one sentence and status 2, without a traceback; a bug keeps its own."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        parser.exit(130, f"\n{parser.prog}: interrupted\n")
+    except errors as error:
+        parser.error(str(error))

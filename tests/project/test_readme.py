@@ -1,4 +1,4 @@
-"""What README shows is what happens."""
+"""What README and the pages of docs/ show is what happens, and what they name is there."""
 
 import re
 from pathlib import Path
@@ -9,9 +9,15 @@ import pytest
 from scratchae.datasets import ecg5000
 from scratchae.datasets.generated import beats
 
-README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-CONTRIBUTING = (Path(__file__).parents[2] / "CONTRIBUTING.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+DOCS = sorted((ROOT / "docs").rglob("*.md"))
+BLOCK = re.compile(r"```python\n(.*?)```", flags=re.DOTALL)
+BLOCKS = BLOCK.findall(README)
+FOLDERS = "benchmarks|docs|examples|kernels|scratchae|tests"
+PATH = re.compile(rf"(?<![\w/.-])(?:{FOLDERS})/[\w./*-]*\w")
+LINK = re.compile(r"\]\(([^)#:]+)[)#]")  # to a file, not to an address
 
 
 @pytest.mark.parametrize("code", BLOCKS, ids=lambda code: code.split("\n")[0])
@@ -43,10 +49,22 @@ def test_every_folder_of_data_is_named():
         assert re.search(rf"that `SCRATCHAE_DATA` names \([^)]*`{folder}`", CONTRIBUTING), folder
 
 
-def test_every_picture_and_file_that_readme_names_is_there():
-    root = Path(__file__).parents[2]
-    named = re.findall(r"!\[.*?\]\((.*?)\)", README) + re.findall(
-        r"`((?:kernels|scratchae|tests|docs)/[\w/]+\.\w+)`", README
-    )
-    assert named
-    assert [name for name in named if not (root / name).exists()] == []
+def missing(text, folder):
+    """The paths in a page, from the root, and its links, from its folder, that lead nowhere."""
+    paths = [name for name in PATH.findall(text) if not any(ROOT.glob(name))]
+    return paths + [link for link in LINK.findall(text) if not (folder / link).exists()]
+
+
+def test_every_path_and_link_leads_somewhere():
+    planted = "`kernels/adam.py`, `kernels/nowhere.py`, [a](LICENSE), ![b](docs/nowhere.png)"
+    assert missing(planted, ROOT) == ["kernels/nowhere.py", "docs/nowhere.png", "docs/nowhere.png"]
+    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *DOCS]
+    lost = {page.name: missing(page.read_text(encoding="utf-8"), page.parent) for page in pages}
+    assert {name: gone for name, gone in lost.items() if gone} == {}
+
+
+def test_every_python_block_of_the_docs_runs():
+    """Code that is to be read and not run stands in a block marked text."""
+    for page in DOCS:
+        for code in BLOCK.findall(page.read_text(encoding="utf-8")):
+            exec(compile(code, page.name, "exec"), {})

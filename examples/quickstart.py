@@ -1,0 +1,24 @@
+"""The library on one screen: data, a VAE, training, held-out numbers, a picture, a file."""
+
+from pathlib import Path
+
+import scratchae
+from scratchae import VAE, Adam, Dense, Flatten, Gaussian, Reshape, Sequential, datasets, plots
+
+out = Path("runs/quickstart")
+out.mkdir(parents=True, exist_ok=True)
+train, test = datasets.load("strokes", binarize="threshold")  # generated digits, ink or paper
+model = VAE(
+    encoder=Sequential(Flatten(), Dense(784, 400, "relu"), Dense(400, 2 * 10)),  # mu and logvar
+    decoder=Sequential(Dense(10, 400, "relu"), Dense(400, 784), Reshape(28, 28, 1)),  # logits
+    latent=Gaussian(10),
+).build((28, 28, 1), seed=0)
+scratchae.fit(model, train, Adam(1e-3), epochs=10, validation=test)
+print(scratchae.evaluate(model, test))  # nats per example; the loss is minus the ELBO
+
+digits = model.sample(60)  # (60, 28, 28, 1): 60 codes from the prior, decoded
+plots.save(plots.image_grid(digits, f"{train.name}: samples"), out / "samples.png")
+
+scratchae.save(model, out / "vae.safetensors")
+again = scratchae.load(out / "vae.safetensors")
+print(again)

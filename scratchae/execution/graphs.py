@@ -65,7 +65,6 @@ class GraphRunner:
             replica.sums = self.sums[s]
         self.total = self.backend.zeros((shape[1],), np.float64)
         self.index = [self.backend.empty((self.rows,), np.uint32) for _ in self.replicas]
-        self.row = self.backend.zeros((1,))  # of steps that train nothing
         self.take, self.advance = self.backend.op(TAKE), self.backend.op(ADVANCE)
 
     def __enter__(self) -> Self:
@@ -92,11 +91,11 @@ class GraphRunner:
     ) -> Generator[Step, None, None]:
         """As ThreadRunner.steps, RING of them at a time; order (n,). Source: the module."""
         before = optimizer.t
-        row = self._share_row(optimizer)
         feeds.begin(order, self._schedule(optimizer, batches(len(order), batch_size)))
+        self._share_row(feeds.row, optimizer)
 
         def train(N: int) -> None:
-            self._forward(feeds, N, batch_size, row)
+            self._forward(feeds, N, batch_size)
             self._backward(N)
             self._update(optimizer)
 
@@ -120,7 +119,7 @@ class GraphRunner:
         feeds.begin(order, np.zeros((len(batches(n, batch_size)), 1)))
 
         def measure(N: int) -> None:
-            self._forward(feeds, N, batch_size, self.row)
+            self._forward(feeds, N, batch_size)
 
         key = ("measure", *self.objective.constants())
         totals = self._walk(key, feeds, order, batch_size, measure, lambda: False)
@@ -144,14 +143,12 @@ class GraphRunner:
         optimizer.tick(total)
         self._update(optimizer)
 
-    def _share_row(self, optimizer: Any) -> Any:
-        """One array (j,) for the numbers of a step: the optimiser's first, then the objective's."""
+    def _share_row(self, row: Any, optimizer: Any) -> None:
+        """Let both read one array (j,) with the numbers of a step: the optimiser's first, then the objective's."""
         j = optimizer.row.size
-        row = self.backend.zeros((j + self.replicas[0].row.size,))
         optimizer.row = row[:j]
         for replica in self.replicas:
             replica.row = row[j:]
-        return row
 
     def _schedule(self, optimizer: Any, counts: list[int]) -> np.ndarray:
         """The row (j,) of each of the next steps, which have that many rows: (steps, j)."""
@@ -162,7 +159,7 @@ class GraphRunner:
     def _alone(self, feeds: DeviceEpoch, rows: np.ndarray) -> None:
         feeds.begin(rows, np.zeros((1, 1)))
         self._bring(feeds, rows)
-        self._forward(feeds, len(rows), len(rows), self.row)
+        self._forward(feeds, len(rows), len(rows))
 
     def _bring(self, feeds: DeviceEpoch, rows: np.ndarray) -> None:
         for feed, (first, count) in zip(feeds.feeds, self._spans(len(rows)), strict=False):
@@ -196,7 +193,7 @@ class GraphRunner:
         rows = -(-N // self.shards)
         return [(first, min(rows, N - first)) for first in range(0, N, rows)]
 
-    def _forward(self, feeds: DeviceEpoch, N: int, batch_size: int, row: Any) -> None:
+    def _forward(self, feeds: DeviceEpoch, N: int, batch_size: int) -> None:
         spans = self._spans(N)
         for s, (first, count) in enumerate(spans):
             rows, replica = self.index[s][:count], self.replicas[s]
@@ -208,7 +205,7 @@ class GraphRunner:
                     f"{type(replica).__name__}.forward is to fill self.sums and to return it"
                 )
         active = self.sums[: len(spans)]
-        self.advance(feeds.ring, self.total, row, feeds.state, active, feeds.schedule)  # (3)
+        self.advance(feeds.ring, self.total, feeds.row, feeds.state, active, feeds.schedule)  # (3)
 
     def _backward(self, N: int) -> None:
         self.active = len(self._spans(N))

@@ -54,7 +54,8 @@ class DeviceEpoch:
         """Start again at step 0: order (n or fewer,), schedule (steps, j). Source: the module."""
         if self.schedule is None or self.schedule.shape != schedule.shape:
             self.schedule = self.backend.empty(schedule.shape)
-            self.recorder = Recorder(self.backend)  # graphs hold the address of the schedule
+            self.row = self.backend.zeros((schedule.shape[1],))
+            self.recorder = Recorder(self.backend)  # graphs hold the addresses of both
         self.backend.write(self.schedule, schedule)
         self.backend.write(self.order[: len(order)], order)
         self.backend.write(self.state, 0)

@@ -15,7 +15,10 @@ def test_it_runs(tmp_path, monkeypatch, capsys):
     monkeypatch.setitem(datasets.LOADERS, "strokes", lambda data_dir=None: few)
     monkeypatch.chdir(tmp_path)
     names = runpy.run_path(str(QUICKSTART))
-    assert {path.name for path in Path("runs/quickstart").iterdir()} == {"samples.png", "vae.safetensors"}
+    assert {path.name for path in Path("runs/quickstart").iterdir()} == {
+        "samples.png",
+        "vae.safetensors",
+    }
     x = names["test"].values()
     np.testing.assert_array_equal(names["again"].reconstruct(x), names["model"].reconstruct(x))
     printed = capsys.readouterr().out

@@ -22,7 +22,12 @@ import vae_by_hand  # noqa: E402
 
 SOURCE = (ROOT / "examples" / "vae_by_hand.py").read_text(encoding="utf-8")
 LINES = SOURCE.splitlines()
-NAMES = [f"{half}.{layer}.{tensor}" for half in ("encoder", "decoder") for layer in (0, 1) for tensor in "Wb"]
+NAMES = [
+    f"{half}.{layer}.{tensor}"
+    for half in ("encoder", "decoder")
+    for layer in (0, 1)
+    for tensor in "Wb"
+]
 TREE = ast.parse(SOURCE)
 CITED = re.compile(r"(?:(?:^|,? )[a-z]+(?: \(\d+\))+)+$")
 TERMS = ("loss", "reconstruction", "kl")
@@ -47,7 +52,9 @@ class Library:
 
     def tensors(self, flat=None):
         """The parameters, or those parts of a vector like theirs, in the page's order."""
-        return [self.model.backend.to_host(self.model.parameters.view(name, flat)) for name in NAMES]
+        return [
+            self.model.backend.to_host(self.model.parameters.view(name, flat)) for name in NAMES
+        ]
 
     def step(self, x, eps):
         """One step of Adam -> {what: the library's arrays}."""
@@ -56,10 +63,18 @@ class Library:
         backend.write(replica.latent.eps, eps)
         total = backend.to_host(replica.forward(x, x)).copy()
         replica.backward(total)
-        found = {"nll": [backend.to_host(replica.likelihood.nll)], "kl": [backend.to_host(replica.latent.kl)]}
-        found |= {"terms": [replica.loss(total)[name] for name in TERMS], "grads": self.tensors(self.grads[0])}
+        found = {
+            "nll": [backend.to_host(replica.likelihood.nll)],
+            "kl": [backend.to_host(replica.latent.kl)],
+        }
+        found |= {
+            "terms": [replica.loss(total)[name] for name in TERMS],
+            "grads": self.tensors(self.grads[0]),
+        }
         self.optimizer.tick(total)
-        self.optimizer.update(self.model.parameters.values, self.grads, slice(0, self.model.parameters.size))
+        self.optimizer.update(
+            self.model.parameters.values, self.grads, slice(0, self.model.parameters.size)
+        )
         found |= {name: self.tensors(vector) for name, vector in self.optimizer.vectors.items()}
         return found | {"params": self.tensors()}
 
@@ -87,8 +102,13 @@ def drawn(sizes):
     N, I, H, D = sizes
     rng, params = np.random.default_rng(0), []
     for inputs, outputs in ((I, H), (H, 2 * D), (D, H), (H, I)):
-        params += [rng.normal(size=(inputs, outputs)) / np.sqrt(inputs), 0.3 * rng.normal(size=outputs)]
-    return params, [((rng.random((N, I)) < 0.4) * 1.0, rng.normal(size=(N, D))) for _ in range(STEPS)]
+        params += [
+            rng.normal(size=(inputs, outputs)) / np.sqrt(inputs),
+            0.3 * rng.normal(size=outputs),
+        ]
+    return params, [
+        ((rng.random((N, I)) < 0.4) * 1.0, rng.normal(size=(N, D))) for _ in range(STEPS)
+    ]
 
 
 def compare(page, backend, sizes, allowed):
@@ -102,7 +122,9 @@ def compare(page, backend, sizes, allowed):
             for i, (a, b) in enumerate(zip(found[what], arrays, strict=True)):
                 assert np.shape(a) == np.shape(b)
                 error = np.abs(a - b).max() / np.abs(b).max()
-                assert error <= allowed, f"step {number}, {what}[{i}]: {error:.1e}, allowed {allowed:.0e}"
+                assert error <= allowed, (
+                    f"step {number}, {what}[{i}]: {error:.1e}, allowed {allowed:.0e}"
+                )
 
 
 @pytest.mark.parametrize("sizes", [SMALL, (20, 100, 40, 10)])
@@ -121,9 +143,18 @@ def module(source):
 # The mistakes that are made in VAEs: {what is wrong: (the page's words, other words)}.
 MISTAKES = {
     "sigma is the variance": ("np.exp(logvar / 2)", "np.exp(logvar)"),
-    "the nll is a mean over pixels": ("(softplus - x * a).sum(axis=1)", "(softplus - x * a).mean(axis=1)"),
-    "the kl is doubled": ("(mu * mu + np.expm1(logvar) - logvar) / 2", "(mu * mu + np.expm1(logvar) - logvar)"),
-    "the kl lacks its - 1": ("mu * mu + np.expm1(logvar) - logvar", "mu * mu + np.exp(logvar) - logvar"),
+    "the nll is a mean over pixels": (
+        "(softplus - x * a).sum(axis=1)",
+        "(softplus - x * a).mean(axis=1)",
+    ),
+    "the kl is doubled": (
+        "(mu * mu + np.expm1(logvar) - logvar) / 2",
+        "(mu * mu + np.expm1(logvar) - logvar)",
+    ),
+    "the kl lacks its - 1": (
+        "mu * mu + np.expm1(logvar) - logvar",
+        "mu * mu + np.exp(logvar) - logvar",
+    ),
     "da has the other sign": ("da4 = sigmoid(a) - x", "da4 = x - sigmoid(a)"),
     "no gradient of the kl by mu": ("dmu = dz + mu  #", "dmu = dz  #"),
     "no gradient of the kl by logvar": ("sigma / 2 + np.expm1(logvar) / 2", "sigma / 2"),
@@ -159,12 +190,22 @@ def cited(line):
 
 def values():
     """(line, first column, last column) of what each numbered line outside main computes, a tuple's parts each."""
-    for function in (node for node in TREE.body if isinstance(node, ast.FunctionDef) and node.name != "main"):
+    for function in (
+        node for node in TREE.body if isinstance(node, ast.FunctionDef) and node.name != "main"
+    ):
         for node in ast.walk(function):
-            if isinstance(node, (ast.Assign, ast.AugAssign, ast.Return)) and cited(LINES[node.lineno - 1]):
+            if isinstance(node, (ast.Assign, ast.AugAssign, ast.Return)) and cited(
+                LINES[node.lineno - 1]
+            ):
                 parts = node.value.elts if isinstance(node.value, ast.Tuple) else [node.value]
-                computed = [part for part in parts if not isinstance(part, ast.Name) and called(part) != "mlp"]
-                yield from ((part.lineno - 1, part.col_offset, part.end_col_offset) for part in computed)
+                computed = [
+                    part
+                    for part in parts
+                    if not isinstance(part, ast.Name) and called(part) != "mlp"
+                ]
+                yield from (
+                    (part.lineno - 1, part.col_offset, part.end_col_offset) for part in computed
+                )
 
 
 def called(node):
@@ -186,9 +227,13 @@ def test_no_logit_overflows(tolerance):
     """Logits of -800, 0 and 800, whose exponentials have no float64: warnings are errors here."""
     a = np.array([-800.0, 0.0, 800.0])
     assert vae_by_hand.sigmoid(a).tolist() == [0.0, 0.5, 1.0]
-    params = [np.zeros(shape) for shape in ((3, 2), (2,), (2, 2), (2,), (1, 2), (2,), (2, 3))] + [a]
+    params = [np.zeros(shape) for shape in ((3, 2), (2,), (2, 2), (2,), (1, 2), (2,), (2, 3))] + [
+        a
+    ]
     nll, kl, _ = vae_by_hand.forward(np.array([[1.0, 1.0, 0.0]]), np.zeros((1, 1)), params)
-    assert nll == pytest.approx([1600 + np.log(2)], rel=tolerance("loss")) and kl.tolist() == [[0.0]]
+    assert nll == pytest.approx([1600 + np.log(2)], rel=tolerance("loss")) and kl.tolist() == [
+        [0.0]
+    ]
 
 
 def test_the_whole_run(tmp_path, monkeypatch, capsys):
@@ -215,9 +260,13 @@ def test_the_whole_run(tmp_path, monkeypatch, capsys):
     images = few[0][0].reshape(640, 784) > 127
     orders = [np.concatenate([batch[0] for batch in batches]) for batches in epochs]
     for order in orders:
-        assert sorted(row.tobytes() for row in order) == sorted(row.tobytes() for row in images.astype(float))
+        assert sorted(row.tobytes() for row in order) == sorted(
+            row.tobytes() for row in images.astype(float)
+        )
     assert not np.array_equal(orders[0], orders[1])
     eps = np.concatenate([batch[1] for batch in seen])
-    assert abs(eps.mean()) < 5 / np.sqrt(eps.size) and abs(eps.var() - 1) < 5 * np.sqrt(2 / eps.size)
+    assert abs(eps.mean()) < 5 / np.sqrt(eps.size) and abs(eps.var() - 1) < 5 * np.sqrt(
+        2 / eps.size
+    )
     picture = imread(tmp_path / "out" / "samples.png")
     assert picture.shape[:2] == (6 * 28 * 3, 10 * 28 * 3) and picture[..., 0].min() < 0.9

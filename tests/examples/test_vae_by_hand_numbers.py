@@ -19,15 +19,23 @@ ENDS = re.compile(r"(?:\(\d+\)\s*)+$")
 
 def documented(tree):
     """The lines of the docstrings of a module, of its classes and of its functions."""
-    nodes = [node for node in (tree, *tree.body) if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef))]
+    nodes = [
+        node
+        for node in (tree, *tree.body)
+        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef))
+    ]
     return [line for node in nodes for line in (ast.get_docstring(node) or "").splitlines()]
 
 
 def loose_numbers(source):
     """The numbers that stand twice, that no code or no docstring of the page has, or that the library has not."""
     defined = Counter(number for line in documented(ast.parse(source)) for number in cited(line))
-    implemented = {number for line in source.splitlines() if "  # " in line for number in cited(line)}
-    found = [number for number, times in defined.items() if times > 1] + [*(defined.keys() ^ implemented)]
+    implemented = {
+        number for line in source.splitlines() if "  # " in line for number in cited(line)
+    }
+    found = [number for number, times in defined.items() if times > 1] + [
+        *(defined.keys() ^ implemented)
+    ]
     for family, n in implemented:
         lines = documented(ast.parse((ROOT / FILES[family]).read_text(encoding="utf-8")))
         if not any(f"({n})" in ends[0].split() for line in lines if (ends := ENDS.search(line))):
@@ -37,7 +45,10 @@ def loose_numbers(source):
 
 def test_every_number_stands_once_and_is_the_librarys():
     assert loose_numbers(SOURCE) == []
-    assert all(family in SOURCE and Path(file).parent.as_posix() in SOURCE for family, file in FILES.items())
+    assert all(
+        family in SOURCE and Path(file).parent.as_posix() in SOURCE
+        for family, file in FILES.items()
+    )
 
 
 @pytest.mark.parametrize(

@@ -77,7 +77,7 @@ def per_pixel(name: str) -> Callable[[Any, Any], None]:
 
     def add(model: Any, history: Any) -> None:
         record = history.records[-1]
-        record[name] = record["reconstruction"] / math.prod(model.input_shape)
+        record[name] = record["test_reconstruction"] / math.prod(model.input_shape)
 
     return add
 
@@ -106,6 +106,8 @@ class Run:
         self.test: Any
         self.train, self.test = data
         self.out: Path = options.out
+        shards = options.shards or model.backend.default_shards(options.batch_size)
+        options.shards = min(shards, options.batch_size)
         self.history = scratchae.History()
         sizes = [math.prod(shape) for shape, _ in model.parameters.declared.values()]
         config = {name: str(v) if isinstance(v, Path) else v for name, v in vars(options).items()}
@@ -141,7 +143,8 @@ class Run:
             self.history = scratchae.fit(self.model, self.train, self.optimizer, **how)
         finally:
             if len(self.history):
-                scratchae.save(self.model, self.out / "weights.safetensors")
+                path = self.out / "weights.safetensors"
+                scratchae.save(self.model, path, optimizer=self.optimizer)
         if self.history.interrupted:
             print(f"interrupted: {len(self.history)} of {o.epochs} epochs were finished")
 

@@ -82,7 +82,7 @@ def autoencoder(
 def slopes(model: Any, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """x (N, *shape) -> h (1 - h) (N, H) and W (I, H), of which the Jacobian is made, in float64."""
     h = model.encode(x).astype(np.float64)
-    W = model.backend.to_host(model.parameters.view("encoder.1.W"))
+    W = model.weights["encoder.1.W"]
     return h * (1 - h), W.astype(np.float64)
 
 
@@ -275,8 +275,8 @@ def train(made: tuple[common.Run, common.Run, Probe]) -> int:
     known = "tangent plane" if probe.x.ndim == 2 else "shifts of the image"
     return run.close(
         lambda record: (
-            f"test reconstruction {record['reconstruction']:.4g} (plain "
-            f"{plain.history.records[-1]['reconstruction']:.4g}); median angle to the {known} "
+            f"test reconstruction {record['test_reconstruction']:.4g} (plain "
+            f"{plain.history.records[-1]['test_reconstruction']:.4g}); median angle to the {known} "
             f"{angle['contractive']} degrees (plain {angle['plain']}, local PCA {angle['local PCA']}); the first "
             f"{probe.k} directions hold {held['contractive']} of ||dh/dx||^2 (plain {held['plain']})"
         )

@@ -11,7 +11,6 @@ are mostly white, such as digits, else push every output to 0 at once, where the
 """
 
 import argparse
-import copy
 import math
 from pathlib import Path
 from typing import Any
@@ -32,7 +31,7 @@ from scratchae import (
     SaltAndPepper,
     Sequential,
     SquaredError,
-    get_backend,
+    by_hand,
     plots,
     randomness,
 )
@@ -72,7 +71,7 @@ def denoiser(noise: Layer) -> Autoencoder:
 def start_at_mean(model: Autoencoder, train: Images) -> None:
     """Let the last bias (1,) be the logit of the mean pixel: the first outputs are then as dark as the images."""
     mean = float(train.pixels.mean()) / 255
-    model.backend.write(model.parameters.view("decoder.2.b"), math.log(mean / (1 - mean)))
+    model.weights["decoder.2.b"] = np.array([math.log(mean / (1 - mean))])
 
 
 def corrupted(noise: Layer, images: Images, seed: int, start: int, stop: int) -> np.ndarray:
@@ -81,13 +80,9 @@ def corrupted(noise: Layer, images: Images, seed: int, start: int, stop: int) ->
     For noise that is the first layer of its model and acts in evaluation. Drawn on the CPU for every backend.
     """
     x = images.values(slice(start, stop))
-    layer = copy.copy(noise)
-    layer.declare(x.shape[1:])
-    layer.place(randomness.NOISE)
-    layer.bind(get_backend("numpy"), len(x), False)
-    rows = np.arange(start, start + len(x), dtype=np.uint32)
-    layer.draw(rows, randomness.clock(seed, purpose=randomness.EVALUATION))
-    return layer.forward(x)
+    spoil = by_hand(noise, x.shape[1:], dtype="float32", seed=seed)
+    spoil.first, spoil.purpose = start, randomness.EVALUATION
+    return spoil(x)
 
 
 def noisy_mse(noise: Layer, images: Images, seed: int) -> float:

@@ -39,7 +39,7 @@ def components(x: np.ndarray) -> np.ndarray:
 
 def subspace(model: Any) -> np.ndarray:
     """An orthonormal basis (140, 4) of what the decoder can say, beside its bias."""
-    W = model.backend.to_host(model.parameters.view("decoder.W"))  # (4, 140)
+    W = model.weights["decoder.W"]  # (4, 140)
     return np.linalg.qr(W.T.astype(np.float64))[0]
 
 
@@ -61,7 +61,7 @@ class Judge:
     def __call__(self, model: Any, history: Any) -> None:
         record = history.records[-1]
         record["largest_angle"] = largest_angle(self.P, subspace(model))
-        record["error_ratio"] = record["reconstruction"] / self.best
+        record["error_ratio"] = record["test_reconstruction"] / self.best
 
 
 def prepare(options: argparse.Namespace) -> tuple[common.Run, Judge]:

@@ -8,7 +8,6 @@ from typing import Any, NoReturn
 
 from scratchae import NonFiniteLoss, datasets
 from scratchae.checks import real32
-from scratchae.execution.threads import default_shards
 
 USER_ERRORS = ValueError, OSError, ImportError, RuntimeError, MemoryError
 RUN_ERRORS = NonFiniteLoss, OSError, MemoryError
@@ -73,9 +72,6 @@ def fill(options: argparse.Namespace, recipe: dict[str, Any]) -> None:
         if getattr(options, name) is None:
             setattr(options, name, value)
     real32("--lr", options.lr, 0, strict=True)
-    if options.shards is None:
-        options.shards = default_shards(options.batch_size, options.backend)
-    options.shards = min(options.shards, options.batch_size)
 
 
 @contextmanager

@@ -87,7 +87,7 @@ def dictionary(model: Any, h: np.ndarray) -> np.ndarray:
 
     (32, 28, 28, 1); 0.5 is nothing, and all that a unit adds which no image makes active.
     """
-    W = model.backend.to_host(model.parameters.view("decoder.0.W")).reshape(UNITS, *SHAPE)
+    W = model.weights["decoder.0.W"].reshape(UNITS, *SHAPE)
     largest = np.abs(W).max(axis=(1, 2, 3), keepdims=True)
     silent = h.max(axis=0).reshape(UNITS, 1, 1, 1) == 0
     return 0.5 + np.where(silent, 0, W / (2 * np.maximum(largest, np.finfo(W.dtype).tiny)))
@@ -137,7 +137,7 @@ def prepare(options: argparse.Namespace) -> tuple[common.Run, common.Run]:
 def result(record: dict[str, Any]) -> str:
     """The record of an epoch in words."""
     words = f"test BCE {record['test_bce']:.4f} per pixel"
-    if "penalty" in record:
+    if "test_penalty" in record:
         words += f" ({record['test_loss'] / math.prod(SHAPE):.4f} with the penalty)"
     return f"{words}, mean activity {record['code_activity']:.3f}, {record['active_share']:.0%} of the units active"
 

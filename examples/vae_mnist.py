@@ -150,7 +150,7 @@ def draw(run: common.Run) -> None:
 
 def result(record: dict[str, Any]) -> str:
     """The last epoch's record in words."""
-    nll, kl = record["reconstruction"], record["kl"]
+    nll, kl = record["test_reconstruction"], record["test_kl"]
     return f"test ELBO {-nll - kl:.2f} nats per example (reconstruction {nll:.2f}, KL {kl:.2f})"
 
 

@@ -29,7 +29,7 @@ def by_hand(
     backend: str | Backend = "numpy",
     dtype: str = "float64",
     seed: int = 0,
-) -> "ByHand":
+) -> Any:
     """A layer, latent or likelihood, bound by itself for host arrays of any number of rows.
 
     shape: of one input row; of a latent, of a row of h; of a likelihood, of a row of x. backend, dtype: as for
@@ -55,7 +55,8 @@ def by_hand(
 class ByHand:
     """What all three kinds share: a copy of the part, bound for as many rows as were asked for so far.
 
-    epoch: of the noise, which is the same in every call until it is changed. Source: the module.
+    Noise is that of the examples first, first + 1, ... in that epoch, in training (purpose; randomness.EVALUATION
+    for that of ``evaluate``); it is the same in every call until one of these is set. Source: the module.
     """
 
     part: Any
@@ -64,12 +65,15 @@ class ByHand:
     backend: Backend
     seed: int
     epoch: int
+    purpose: int
+    first: int
     bound: int  # rows that there are buffers for
     called: int  # rows of the last call
 
     def __init__(self, part: Any, shape: Shape, backend: Backend, seed: int):
         self._keep(part=shared_copy(part), name=type(part).__name__, shape=shape, backend=backend)
-        self._keep(seed=checks.seed(seed), epoch=0, bound=0, called=0)
+        self._keep(seed=checks.seed(seed), epoch=0, purpose=randomness.TRAINING, first=0)
+        self._keep(bound=0, called=0)
         fix(self.part)
 
     def _keep(self, **attributes: Any) -> None:
@@ -77,8 +81,8 @@ class ByHand:
         self.__dict__.update(attributes)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if name == "epoch":
-            self._keep(epoch=value)
+        if name in ("epoch", "purpose", "first"):
+            self._keep(**{name: value})
         elif hasattr(type(self.part), name):  # a setting, which the part checks
             setattr(self.part, name, value)
         else:
@@ -96,9 +100,11 @@ class ByHand:
             self._bind(rows)
         self._keep(bound=max(rows, self.bound), called=rows)
         if hasattr(self.part, "draw"):
-            index = self.backend.asarray(np.arange(rows, dtype=np.uint32), np.uint32)
-            clock = randomness.clock(self.seed, self.epoch)
-            self.part.draw(index, self.backend.asarray(clock, np.uint32))
+            index = np.arange(self.first, self.first + rows, dtype=np.uint32)
+            clock = randomness.clock(self.seed, self.epoch, self.purpose)
+            self.part.draw(
+                self.backend.asarray(index, np.uint32), self.backend.asarray(clock, np.uint32)
+            )
 
     def _bind(self, rows: int) -> None:
         raise NotImplementedError

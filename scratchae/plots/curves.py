@@ -40,7 +40,7 @@ def loss_curves(
     figure = framed(max(4.6, 2.9 * len(panels)), 2.9 + HEADER, title, note, constrained=True)
     for i, term in enumerate(panels):
         axes = figure.add_subplot(1, len(panels), i + 1)
-        pair = f"train_{term}", "test_loss" if term == "loss" else term
+        pair = f"train_{term}", f"test_{term}"
         for name, key, colour in zip(names, pair, (TRAIN, TEST), strict=True):
             if rows := [record for record in records if key in record]:
                 style: dict[str, Any] = {"color": colour, "lw": 1.8, "ms": 4, "mec": "white"}

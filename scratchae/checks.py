@@ -45,7 +45,7 @@ def nameable(what: str, thing: Any) -> None:
         thing, (functools.partial, np.ufunc)
     ):
         raise TypeError(
-            f"the {what} is {thing!r}, which has no name by which a saved model could find it again: define the "
+            f"{what} is {thing!r}, which has no name by which a saved model could find it again: define the "
             "function in a module"
         )
 
@@ -55,7 +55,7 @@ def not_a_class(what: str, thing: Any) -> None:
     if isinstance(thing, type):
         name = thing.__name__
         raise TypeError(
-            f"the {what} is the class {name}, but an object of it is expected: {name}(...)"
+            f"{what} is the class {name}, but an object of it is expected: {name}(...)"
         )
 
 

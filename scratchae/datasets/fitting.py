@@ -14,7 +14,7 @@ def fitting_source(model: Any, data: Any, what: str) -> Any:
     Raises RuntimeError before ``build``, TypeError for what is no data, ValueError for rows of another
     shape than the model's, or values that its likelihood cannot have. Source: none, a check.
     """
-    checks.not_a_class("model", model)
+    checks.not_a_class("the model", model)
     if not hasattr(model, "require_built"):
         raise TypeError(
             f"the model is a {type(model).__qualname__}, but a VAE or an Autoencoder is expected"

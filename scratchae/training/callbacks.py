@@ -23,7 +23,7 @@ def callables(callbacks: Iterable[Callback] | Callback | None) -> tuple[Callback
         )
     callbacks = tuple(callbacks)
     for callback in callbacks:
-        not_a_class("callback", callback)
+        not_a_class("the callback", callback)
         if not (callable(callback) and accepts(callback, 2)):
             raise TypeError(
                 f"a callback is {callback!r}, but a function f(model, history) is expected"

@@ -202,6 +202,6 @@ def test_what_may_be_called_is_taken():
 
 def test_an_initialiser_of_other_arguments():
     with pytest.raises(
-        TypeError, match=r"the initialiser is .*, but a function \(shape, fan_in, fan_out, noise\)"
+        TypeError, match=r"is .*, but a function \(shape, fan_in, fan_out, noise\)"
     ):
         sa.Dense(6, 3, init=without_noise)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from safetensors import safe_open
 from safetensors.numpy import save_file
-from saving.test_checkpoint import built, refused, train
+from saving.test_checkpoint import built, refused, save, train
 
 import scratchae as sa
 from scratchae.saving import checkpoint
@@ -33,7 +33,7 @@ def another_shape(metadata, tensors):
 
 
 def another_class(metadata, tensors):
-    metadata["model"] = metadata["model"].replace('"Gaussian"', '"Popen"')
+    metadata["model"] = metadata["model"].replace('"scratchae.Gaussian"', '"Popen"')
 
 
 def edited(key, old, new):
@@ -52,7 +52,7 @@ def edited(key, old, new):
         (
             edited("model", '"beta": 1.0', '"beta": -1'),
             True,
-            ["model: beta is -1, but it must be a number at least 0"],
+            ["model: ELBO(beta) is -1, but it must be a number at least 0"],
         ),
         (
             edited("model", '"outputs": 4', '"outputs": 0'),
@@ -60,11 +60,11 @@ def edited(key, old, new):
             ["model: Dense(outputs) is 0, but"],
         ),
         (edited("optimizer", '"lr": 0.01', '"lr": -1'), True, ["model: ", "-1, but"]),
-        (edited("counters", '"t": 6', '"t": true'), True, ["'t': True", "it is damaged"]),
+        (edited("counters", '"t": 6', '"t": true'), True, ["counts True", "it is damaged"]),
         (
             edited("counters", '"epoch": 2', '"epoch": false'),
             True,
-            ["'epoch': False", "it is damaged"],
+            ["counts False", "it is damaged"],
         ),
         (another_value, False, ["is damaged: it has the SHA-256"]),
         (another_class, False, ["is damaged: it has the SHA-256"]),
@@ -79,7 +79,7 @@ def edited(key, old, new):
 def test_a_file_that_was_tampered_with(tmp_path, change, signed, words):
     model, path = built(), tmp_path / "model"
     train(model, sa.Adam(0.01))
-    sa.save(model, path)
+    save(model, path)
     sentence = refused(path, rewritten(path, change, signed))
     assert all(word in sentence for word in words)
 
@@ -91,9 +91,9 @@ def test_a_file_that_was_tampered_with(tmp_path, change, signed, words):
             ({"same": n}, re.escape(f"names object {n!r} again, but has 4 so far"))
             for n in (4, -1, 9, True, 1.0, "1", None, [1])
         ),
-        ({"same": 0}, "Tied is given .*Flatten"),
+        ({"same": 0}, "Tied.of. is .*Flatten"),
         (
-            {"class": "Dense", "arguments": {"inputs": 36, "outputs": 7}},
+            {"class": "scratchae.Dense", "arguments": {"inputs": 36, "outputs": 7}},
             "does not stand before it in the same model",
         ),
         ({}, "names None"),

@@ -84,7 +84,7 @@ def test_fans(layer, shape, fans):
         asked.append((fan_in, fan_out))
         return np.zeros(shape)
 
-    vars(layer) |= {"init": record, "init_b": record}  # no file could name it
+    vars(layer).update(init=record, init_b=record)  # no file could name it
     for shape_, init in layer.declare(shape)[1].values():
         assert init(noise=TensorDraws(0, 0)).shape == shape_
     assert asked == [fans, fans]  # W and b

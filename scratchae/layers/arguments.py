@@ -19,7 +19,7 @@ def activation(what: str, name: str) -> str:
     """The name itself. Raises ValueError with the names there are."""
     if not isinstance(name, str) or name not in BIAS_ACTIVATION:
         raise ValueError(
-            f"there is no activation {name!r} for {what}: choose one of {', '.join(BIAS_ACTIVATION)}"
+            f"{what}: there is no activation {name!r}: choose one of {', '.join(BIAS_ACTIVATION)}"
         )
     return name
 

@@ -104,8 +104,11 @@ class GaussianNoise(_Noise):
         return self.sigma
 
     def range(self, before: Range) -> Range:
-        """The clip; without one, any. Shapes: none. Source: (1)."""
-        return self.clip or (before if self.sigma == 0 else (-math.inf, math.inf))
+        """The clip, or any without one; with sigma = 0 that of x, cut. Shapes: none. Source: (1)."""
+        low, high = self.clip or (-math.inf, math.inf)
+        if self.sigma > 0 or before is None:
+            return low, high
+        return min(max(before[0], low), high), min(max(before[1], low), high)
 
     def bind(self, backend: Backend, rows: int, need_dx: bool) -> None:
         """Buffers y, dx (rows, *shape), eps (rows, numbers of a row), on (1,). Source: the class docstring."""

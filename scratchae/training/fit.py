@@ -55,7 +55,7 @@ def fit(
             callback.begin(model, held is not None)
     optimizer.start(model.parameters)
     history, first = History(optimizer), optimizer.epoch + 1
-    with run, interrupts() as stop, show:
+    with interrupts() as stop, run, show:
         for epoch in range(first, first + epochs):
             record = run.epoch(epoch, stop.is_set, show.step)
             if record is None:  # interrupted

@@ -9,7 +9,7 @@ import pytest
 import scratchae as sa
 from scratchae.execution.graphs import GraphRunner
 from scratchae.execution.runner import runner_for
-from scratchae.execution.threads import ThreadRunner, default_shards
+from scratchae.execution.threads import ThreadRunner
 
 N = 21
 
@@ -145,6 +145,7 @@ def test_the_sums_of_the_shards_add_to_those_of_the_batch(backend, tolerance):
 
 
 def test_shards_come_from_the_batch_alone():
+    default_shards = sa.get_backend().default_shards
     assert [default_shards(n) for n in (1, 31, 32, 128, 1023, 1024, 10_000)] == [
         1,
         1,

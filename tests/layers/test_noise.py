@@ -26,6 +26,7 @@ CORRUPTIONS = pytest.mark.parametrize("kind", [kind for kind in KINDS if kind !=
 def bound(layer, rows, shape=(D,), backend="numpy", dtype="float64"):
     layer, backend = copy.deepcopy(layer), get_backend(backend, dtype)
     layer.declare(shape)
+    layer.place(NOISE)
     layer.bind(backend, rows, need_dx=True)
     return layer, backend
 
@@ -140,6 +141,7 @@ def test_each_layer_has_a_stream_of_its_own():
         sa.Sequential(sa.Dropout(0.5)), sa.Sequential(sa.Dropout(0.5), sa.Dropout(0.5))
     )
     alone.declare((D,))
+    alone.place(NOISE)
     assert [leaf.stream - NOISE for part in alone.layers for leaf in part.layers] == [0, 1, 2]
 
 

@@ -180,7 +180,7 @@ def test_build_again_begins_anew():
     model = conv_vae().build(SHAPE, seed=3)
     first, x = model.parameters.values.copy(), data(9)
     sa.fit(model, x, sa.Adam(0.05), epochs=1)
-    assert model.optimizer is not None
+    model.optimizer = sa.Adam()  # as load leaves it
     model.build(SHAPE, seed=3)
     np.testing.assert_array_equal(model.parameters.values, first)
     assert model.optimizer is None

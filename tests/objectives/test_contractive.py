@@ -105,11 +105,12 @@ def test_images_and_a_file(tmp_path):
         penalty=sa.Contractive(0.3),
     ).build((2, 3), seed=1)
     x = X.reshape(24, 2, 3).astype(np.float32)
-    sa.fit(m, x, sa.Adam(1e-2), epochs=2)
-    sa.save(m, tmp_path / "m.safetensors")
+    adam = sa.Adam(1e-2)
+    sa.fit(m, x, adam, epochs=2)
+    sa.save(m, tmp_path / "m.safetensors", optimizer=adam)
     again = sa.load(tmp_path / "m.safetensors")
     assert sa.evaluate(again, x) == sa.evaluate(m, x)
-    for each in (m, again):
-        sa.fit(each, x, each.optimizer, epochs=1)
+    for each, optimizer in ((m, adam), (again, again.optimizer)):
+        sa.fit(each, x, optimizer, epochs=1)
     np.testing.assert_array_equal(again.parameters.values, m.parameters.values)
     assert copy.deepcopy(m.objective).penalty.layer is not m.objective.penalty.layer

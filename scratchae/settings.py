@@ -172,6 +172,8 @@ class Configured:
 
     def __getattr__(self, name: str) -> Any:
         kind = type(self).__name__
+        if not hasattr(type(self), "forward"):
+            raise AttributeError(f"this {kind} has no {name!r}")
         raise AttributeError(
             f"this {kind} has no {name!r}: its memory is made when it is built into a model; to run it by itself, "
             f"take by_hand({kind}(...), shape)"

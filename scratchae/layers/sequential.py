@@ -54,9 +54,11 @@ class Sequential(Layer):
         """Shape of x -> (shape of y, all parameters). Raises what a layer raises. Source: the class."""
         self.shape = shape
         declared: Declared = {}
+        self.with_parameters = []
         for i, layer in enumerate(self.layers):
             shape, inner = declared_by(layer, shape)
             declared |= prefixed(str(i), inner)
+            self.with_parameters.append(bool(inner))
         self.output = shape
         return shape, declared
 
@@ -76,13 +78,12 @@ class Sequential(Layer):
         """Each layer's views, any shape, by its position. Source: the class."""
         for i, layer in enumerate(self.layers):
             layer.attach(below(str(i), values), below(str(i), grads))
-        self.learns = [learns(layer, below(str(i), values)) for i, layer in enumerate(self.layers)]
 
     def bind(self, backend: Backend, rows: int, need_dx: bool) -> None:
         """Bind each layer for (rows, ...); dx is needed above the first layer that learns. Source: the class."""
-        for layer, learning in zip(self.layers, self.learns, strict=True):
+        for layer, has_parameters in zip(self.layers, self.with_parameters, strict=True):
             layer.bind(backend, rows, need_dx)
-            need_dx = need_dx or learning
+            need_dx = need_dx or learns(layer, has_parameters)
 
     def draw(self, rows: Array, clock: Array) -> None:
         """Let each layer draw its noise for rows (N,). Source: kernels/philox.py."""
@@ -105,12 +106,11 @@ class Sequential(Layer):
         return dy
 
 
-def learns(layer: Layer, values: Views) -> bool:
-    """Whether a layer with those parameters, any shape, is to be trained. Source: layers/base.py, trainable."""
+def learns(layer: Layer, has_parameters: bool) -> bool:
+    """Whether anything in a declared layer is to be trained. Shapes: none. Source: layers/base.py, trainable."""
     if isinstance(layer, Sequential):
-        inner = enumerate(layer.layers)
-        return any(learns(part, below(str(i), values)) for i, part in inner)
-    return bool(values) and layer.trainable
+        return any(map(learns, layer.layers, layer.with_parameters))
+    return has_parameters and layer.trainable
 
 
 def leaves(name: str, layer: Layer) -> list[tuple[str, Layer]]:

@@ -45,11 +45,11 @@ class Objective(Configured):
 
         Source: the layers' docstrings."""
         self.shape = shape
+        resolve_ties(layer for _, layer in self.leaves())
         h, encoder = declared_by(self.encoder, shape)
         self.code = self.code_shape(h)
         output, decoder = declared_by(self.decoder, self.code)
         self._require(output)
-        resolve_ties(layer for _, layer in self.leaves())
         self.decoder.place(self.encoder.place(NOISE))
         return prefixed("encoder", encoder) | prefixed("decoder", decoder)
 
@@ -79,7 +79,7 @@ class Objective(Configured):
         """Hand the views, any shape, to encoder and decoder. Source: parameters.py."""
         for name in ("encoder", "decoder"):
             getattr(self, name).attach(below(name, values), below(name, grads))
-        self.encoder_learns = learns(self.encoder, below("encoder", values))
+        self.encoder_learns = learns(self.encoder, bool(below("encoder", values)))
 
     def bind(self, backend: Backend, rows: int) -> None:
         """Bind every part for (rows, ...); no gradient goes below the last layer that learns.

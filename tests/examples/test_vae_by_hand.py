@@ -46,7 +46,7 @@ class Library:
         self.grads = self.model.backend.zeros((1, self.model.parameters.size))
         self.replica = self.model.replica(N, self.grads[0])
         self.optimizer = Adam(RATE)
-        self.optimizer.own(self.model.parameters)
+        self.optimizer.start(self.model.parameters)
         for name, value in zip(NAMES, params, strict=True):
             self.model.backend.write(self.model.parameters.view(name), value)
 

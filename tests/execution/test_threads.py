@@ -161,7 +161,7 @@ def test_shards_come_from_the_batch_alone():
 
 
 def test_on_a_gpu_a_batch_stays_whole(gpu):
-    assert [default_shards(n, gpu) for n in (1, 32, 10_000)] == [1, 1, 1]
+    assert [sa.get_backend(gpu).default_shards(n) for n in (1, 32, 10_000)] == [1, 1, 1]
     for shards, expected in ((None, 1), (3, 3), (100, 8)):
         runner = runner_for(vae(gpu), 8, shards, threads=4)
         assert (type(runner), runner.shards, runner.threads) == (GraphRunner, expected, 1)

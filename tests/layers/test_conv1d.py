@@ -166,10 +166,10 @@ def test_a_code_for_each_time(rng):
         (lambda: sa.Conv1d(2, 2, 3, 0), r"Conv1d\(stride\) is 0"),
         (
             lambda: sa.Conv1d(2, 2, 3, 1, "full"),
-            r"padding is 'full'.*both ends.*\(before, after\)",
+            r"padding\) is 'full'.*both ends.*\(before, after\)",
         ),
-        (lambda: sa.Conv1d(2, 2, 3, 1, (0, 1, 0, 1)), r"padding is \(0, 1, 0, 1\)"),
-        (lambda: sa.Conv1d(2, 2, 3, 1, -1), r"padding is -1"),
+        (lambda: sa.Conv1d(2, 2, 3, 1, (0, 1, 0, 1)), r"padding\) is \(0, 1, 0, 1\)"),
+        (lambda: sa.Conv1d(2, 2, 3, 1, -1), r"padding\) is -1"),
         (lambda: sa.Conv1d(2, 2, 3, activation="swish"), r"no activation 'swish'"),
         (
             lambda: sa.Conv1d(2, 2, 3).declare((6, 3)),

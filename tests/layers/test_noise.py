@@ -359,13 +359,14 @@ def test_saved_and_loaded(rng, tmp_path):
         ),
         sa.Sequential(sa.Dense(3, D)),
     ).build(D, seed=2)
-    sa.fit(m, grey(rng).astype("f4"), sa.Adam(), epochs=1)
-    sa.save(m, tmp_path / "m")
+    adam = sa.Adam()
+    sa.fit(m, grey(rng).astype("f4"), adam, epochs=1)
+    sa.save(m, tmp_path / "m", optimizer=adam)
     again = sa.load(tmp_path / "m")
     assert repr(again) == repr(m) and "GaussianNoise(0.5, clip=(0.0, 1.0))" in repr(m)
     assert "Masking(0.1, in_evaluation=True)" in repr(m)
-    for one in (m, again):
-        sa.fit(one, grey(np.random.default_rng(1)).astype("f4"), one.optimizer, epochs=1)
+    for one, optimizer in ((m, adam), (again, again.optimizer)):
+        sa.fit(one, grey(np.random.default_rng(1)).astype("f4"), optimizer, epochs=1)
     np.testing.assert_array_equal(values(m), values(again))
 
 

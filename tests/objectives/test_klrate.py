@@ -183,4 +183,6 @@ def test_the_loss_of_an_epoch_is_the_mean_over_its_steps(backend, shards, tolera
     assert record["train_loss"] == pytest.approx(
         record["train_reconstruction"] + np.mean(prices), rel=tolerance("loss")
     )
-    assert record["test_penalty"] < 0.99 * record["train_penalty"]  # that of the mean over all rows
+    assert (
+        record["test_penalty"] < 0.99 * record["train_penalty"]
+    )  # that of the mean over all rows

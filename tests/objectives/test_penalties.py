@@ -128,7 +128,10 @@ def test_saved_and_loaded(name, tmp_path):
         (lambda: sa.KLRate(1.0, 0.0), r"KLRate\(rate\) is 0\.0"),
         (lambda: sa.KLRate(1.0, 1.0), r"KLRate\(rate\) is 1\.0"),
         (lambda: sa.StudentT(np.inf), r"StudentT\(weight\) is inf"),
-        (lambda: sa.L1(1e39), r"L1\(weight\) is 1e\+39, but float32 reaches from 1\.4e-45 to 3\.4e\+38"),
+        (
+            lambda: sa.L1(1e39),
+            r"L1\(weight\) is 1e\+39, but float32 reaches from 1\.4e-45 to 3\.4e\+38",
+        ),
         (lambda: sa.Contractive(1e-46), r"Contractive\(weight\) is 1e-46, but float32"),
     ],
 )

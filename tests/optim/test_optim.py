@@ -255,7 +255,10 @@ def test_an_optimiser_belongs_to_one_model():
         (lambda: Adam(beta2=-0.1), r"beta2\) is -0.1"),
         (lambda: Adam(eps=0), r"eps\) is 0"),
         (lambda: SGD(momentum=1.0), r"momentum\) is 1.0"),
-        *((lambda kind=kind: kind(0), r"lr\) is 0") for kind in (Adadelta, Adagrad, AdamW, RMSProp)),
+        *(
+            (lambda kind=kind: kind(0), r"lr\) is 0")
+            for kind in (Adadelta, Adagrad, AdamW, RMSProp)
+        ),
         *(
             (lambda kind=kind: kind(eps=0.0), r"eps\) is 0.0")
             for kind in (Adadelta, Adagrad, AdamW, RMSProp)

@@ -59,7 +59,9 @@ def records(n, *parts, scale=100.0):
                 "seconds": 1.0,
             }
         )
-        rows[-1] |= {f"train_{part}": value for part, value in terms.items()} | terms
+        rows[-1] |= {
+            f"{half}_{part}": v for half in ("train", "test") for part, v in terms.items()
+        }
     return rows
 
 

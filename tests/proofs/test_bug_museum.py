@@ -82,7 +82,7 @@ def the_loss_and_its_gradient_agree(backend, tolerance):
 
     def total():
         proofs.draw(replica, 3, bound)
-        return replica.forward(x, x)
+        return replica.forward(x)
 
     def loss():
         for name, view in views.items():
@@ -249,7 +249,7 @@ def a_resumed_run_is_the_run(path, backend):
     )
     adam = sa.Adam(1e-2)
     sa.fit(model, x, adam, epochs=2, batch_size=8, threads=1)
-    checkpoint.save(model, path)
+    checkpoint.save(model, path, optimizer=adam)
     resumed = checkpoint.load(path, backend=backend)
     for m, optimizer in ((model, adam), (resumed, resumed.optimizer)):
         sa.fit(m, x, optimizer, epochs=2, batch_size=8, threads=1)

@@ -32,12 +32,12 @@ def vae(beta):
 def test_the_parts_add_up_to_the_loss(make, parts, capsys):
     history = sa.fit(make().build(6), X, sa.Adam(), epochs=1, validation=X)
     shown = dict(re.findall(r"  ([a-z ]+) ([\d.e+-]+)(?=  )", capsys.readouterr().out))
-    assert set(shown) == {"train loss", "test loss"} | parts
-    loss, sum_of = float(shown["test loss"]), sum(float(shown[part]) for part in parts)
+    assert set(shown) == {"train loss", "test loss"} | {f"test {part}" for part in parts}
+    loss, sum_of = float(shown["test loss"]), sum(float(shown[f"test {part}"]) for part in parts)
     assert loss == pytest.approx(
         sum_of, abs=0.005 * (1 + len(parts))
     )  # of numbers with two decimals each
     record = history.records[-1]
-    assert sum(record[part] for part in PARTS if part in record) == pytest.approx(
+    assert sum(record.get(f"test_{part}", 0.0) for part in PARTS) == pytest.approx(
         record["test_loss"]
     )

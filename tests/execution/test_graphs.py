@@ -73,9 +73,9 @@ def per_step(monkeypatch, model, data, batch_size, epochs):
     steps = kind.steps
 
     def watched(self, *arguments):
-        for total in steps(self, *arguments):
-            losses.append(self.objective.loss(total)["loss"])
-            yield total
+        for step in steps(self, *arguments):
+            losses.append(step.terms["loss"])
+            yield step
 
     monkeypatch.setattr(kind, "steps", watched)
     sa.fit(model, data, sa.Adam(1e-3), epochs=epochs, batch_size=batch_size, shards=1)
@@ -130,13 +130,14 @@ def test_the_schedule_is_not_frozen(gpu, tolerance):
     """A learning rate that a callback changes, and the step count of Adam, reach the steps that replay."""
 
     def halve(model, history):
-        model.optimizer.lr /= 2
+        history.optimizer.lr /= 2
 
     found = []
     for backend in (gpu, "numpy"):
         model = small(backend, "float64")
-        sa.fit(model, rows(), sa.Adam(0.1), epochs=6, batch_size=32, shards=1, callbacks=[halve])
-        assert model.optimizer.t == 18
+        optimizer = sa.Adam(0.1)
+        sa.fit(model, rows(), optimizer, epochs=6, batch_size=32, shards=1, callbacks=[halve])
+        assert optimizer.t == 18
         found.append(values(model))
     np.testing.assert_allclose(*found, rtol=tolerance("layer"), atol=tolerance("layer"))
 
@@ -160,11 +161,12 @@ def test_a_loss_that_is_not_finite_names_its_step_and_leaves_the_step_before(gpu
         model = sa.Autoencoder(sa.Dense(6, 3, "tanh"), sa.Dense(3, 6)).build(
             6, backend=backend, seed=1
         )
+        optimizer = sa.Adam()
         with pytest.raises(
-            sa.NonFiniteLoss, match=r"at step 40 \(epoch 1\).*as the step before left them"
+            sa.NonFiniteLoss, match=r"at step 40 \(epoch 1\).*are those before that step"
         ):
-            sa.fit(model, data, sa.Adam(), epochs=3, batch_size=1, shards=1)
-        assert model.optimizer.t == 39
+            sa.fit(model, data, optimizer, epochs=3, batch_size=1, shards=1)
+        assert optimizer.t == 39
         found.append(values(model))
     np.testing.assert_allclose(*found, atol=1e-5)
     assert np.isfinite(found[0]).all()
@@ -174,7 +176,7 @@ def test_an_interrupt_ends_after_the_step_under_way(gpu):
     model, steps = small(gpu), []
 
     def interrupt(_, history):
-        steps.append(model.optimizer.t)
+        steps.append(history.optimizer.t)
         signal.raise_signal(signal.SIGINT)
 
     history = sa.fit(model, rows(), sa.Adam(), epochs=5, batch_size=32, callbacks=[interrupt])
@@ -193,7 +195,7 @@ def test_a_stop_within_an_epoch_counts_what_was_done(gpu):
             )
         )
     assert len(totals) == optimizer.t == 100
-    assert all(total[0] == 1 for total in totals)
+    assert all(step.total[0] == 1 for step in totals)
 
 
 def test_data_that_stays_on_the_host_gives_the_same_bits(gpu, monkeypatch):

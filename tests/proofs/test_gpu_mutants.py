@@ -187,12 +187,12 @@ def python_numbers_as_they_are(monkeypatch):
 
 
 def learning_rate_of_the_first_epoch(monkeypatch):
-    begin, first = graph.Pass.begin, {}
+    begin, first = graph.DeviceEpoch.begin, {}
 
     def frozen(self, order, schedule):
         begin(self, order, first.setdefault((id(self), schedule.shape), schedule))
 
-    monkeypatch.setattr(graph.Pass, "begin", frozen)
+    monkeypatch.setattr(graph.DeviceEpoch, "begin", frozen)
 
 
 def clock_of_the_first_epoch(monkeypatch):
@@ -251,13 +251,13 @@ def buffer_refilled_too_early(monkeypatch):
 
 
 def ring_read_too_rarely(monkeypatch):
-    begin = graph.Pass.begin
+    begin = graph.DeviceEpoch.begin
 
     def small(self, order, schedule):
         begin(self, order, schedule)
         self.ring = self.ring[: graph.RING // 2]
 
-    monkeypatch.setattr(graph.Pass, "begin", small)
+    monkeypatch.setattr(graph.DeviceEpoch, "begin", small)
 
 
 MUTANTS = {

@@ -346,7 +346,7 @@ RUNS = [("dense", "adam"), ("dense", "fused adam"), ("dense", "sgd"), ("conv", "
 def trajectories(model, x, ours, theirs, steps=100, batch=16):
     """The losses of a run of ours and of the same run in PyTorch, from the same start: (steps,) each."""
     p, losses = leaves(model), []
-    ours.own(model.parameters)
+    ours.start(model.parameters)
     optimizer = theirs(list(p.values()))
     with runner_for(model, batch, shards=1, threads=1) as runner:
         feeds = runner.feeds(sa.Values(x))

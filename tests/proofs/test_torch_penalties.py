@@ -112,7 +112,7 @@ def overwrites(self, dy, backward=sa.Dense.backward):
             "loss",
         ),
         (sa.Contractive, "backward", lambda self, dh, h, total: dh, r"encoder\.1\.W"),
-        (sa.Contractive, "own", lambda self, h: None, r"encoder\.1\.W"),
+        (sa.Contractive, "direct_gradient", lambda self, h: None, r"encoder\.1\.W"),
         (sa.Dense, "backward", overwrites, r"encoder\.1\.W"),
     ],
 )

@@ -1,4 +1,12 @@
-"""The backend fixture and THE tolerance table."""
+"""The backend fixture, the two lanes and the tolerance table.
+
+The default lane is what ``python -m pytest`` runs; ``python -m pytest -m slow`` runs every other test. A test is slow
+by its mark, by its folder (``SLOW_FOLDERS``), or because it runs on the emulated GPU. ``--backend emulated`` asks for
+the emulated GPU, so its tests are not slow then.
+
+A run of a whole lane is shared by two processes where pytest-xdist is installed; ``-n 0`` keeps it in one, and so does
+naming files or folders.
+"""
 
 import os
 import sys
@@ -33,6 +41,7 @@ BACKENDS = [
     "emulated",
     "cupy",
 ]  # emulated: the GPU's code, executed on the CPU
+SLOW_FOLDERS = ("benchmarks", "emulator")
 
 
 def pytest_addoption(parser):
@@ -48,6 +57,27 @@ def chosen(config):
     return config.getoption("--backend") or BACKENDS[:3]
 
 
+def parameters(config, among=BACKENDS):
+    """The chosen backends as parameters of a test; the emulated one is slow unless it was asked for."""
+    slow = () if config.getoption("--backend") else ("emulated",)
+    return [
+        pytest.param(name, marks=[pytest.mark.slow] if name in slow else [])
+        for name in chosen(config)
+        if name in among
+    ]
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist starts its processes
+def pytest_cmdline_main(config):
+    """Each file in one of two processes: half of the default lane's time is spent on compiling loops."""
+    option = config.option
+    whole = config.args_source is pytest.Config.ArgsSource.TESTPATHS
+    alone = hasattr(config, "workerinput") or option.usepdb or option.collectonly
+    alone = alone or not config.pluginmanager.hasplugin("xdist") or "cupy" in chosen(config)
+    if whole and not alone and option.numprocesses is None:
+        option.numprocesses, option.dist = 2, "loadfile"
+
+
 def pytest_configure(config):
     if "cupy" in chosen(config):
         try:
@@ -58,10 +88,19 @@ def pytest_configure(config):
 
 def pytest_generate_tests(metafunc):
     if "backend" in metafunc.fixturenames:
-        metafunc.parametrize("backend", chosen(metafunc.config), indirect=True, scope="module")
+        every = parameters(metafunc.config)
+        metafunc.parametrize("backend", every, indirect=True, scope="module")
     if "gpu" in metafunc.fixturenames:
-        every = [name for name in chosen(metafunc.config) if name in ("emulated", "cupy")]
+        every = parameters(metafunc.config, among=("emulated", "cupy"))
         metafunc.parametrize("gpu", every, indirect=True, scope="module")
+
+
+@pytest.hookimpl(tryfirst=True)  # before -m selects
+def pytest_collection_modifyitems(items):
+    for item in items:
+        folder = item.path.relative_to(Path(__file__).parent).parts[0]
+        if folder in SLOW_FOLDERS:
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(scope="module")

@@ -15,12 +15,12 @@ from scratchae.backend.cuda import source as cuda
 
 ROOT = Path(__file__).resolve().parents[2]
 KERNELS = ["tests/kernels/test_spellings.py", "tests/kernels/test_many_rows.py"]
-EVERY_LINE = [*KERNELS, "-k", "definition or rows or zero"]
+EVERY_LINE = [*KERNELS, "-k", "(definition and many) or rows or zero"]
 EVERY_PART = [
     *KERNELS,
     "tests/execution/test_graphs.py",
     "-k",
-    "definition or rows or zero or bits or finite",
+    "(definition and many) or rows or zero or bits or finite",
 ]
 SANITIZERS = ("libasan.so", "libubsan.so")
 
@@ -40,6 +40,8 @@ def run_variant(variant, folder, selection, **environment):
         "-q",
         "-p",
         "no:cacheprovider",
+        "-m",
+        "",
         "--backend",
         "emulated",
     ]

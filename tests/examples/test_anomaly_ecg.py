@@ -18,6 +18,7 @@ import anomaly_ecg  # noqa: E402
 import common  # noqa: E402
 from test_examples import metrics, no_data, played, tiny  # noqa: E402, F401 (a fixture)
 
+pytestmark = pytest.mark.slow
 STAND_IN = "beats (generated)"
 PICTURES = {"beats.png", "scores.png", "roc.png", "loss.png"}
 ALWAYS = {"config.json", "metrics.jsonl", "weights.safetensors"} | PICTURES

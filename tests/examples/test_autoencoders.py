@@ -19,6 +19,7 @@ import denoise_fashion  # noqa: E402
 import sparse_mnist  # noqa: E402
 from test_examples import STAND_IN, metrics, nameless, no_data, played, tiny  # noqa: E402, F401 (a fixture)
 
+pytestmark = pytest.mark.slow
 ALWAYS = {"config.json", "metrics.jsonl", "weights.safetensors", "loss.png"}
 PAIRS, ROWS = {"reconstructions.png"}, {"denoised.png"}
 SPARSE = PAIRS | {"codes.png", "weights.png", "plain"}

@@ -16,6 +16,7 @@ sys.path[:0] = [str(HERE), str(HERE.parents[1] / "examples")]
 import contractive_manifold as example  # noqa: E402
 from test_examples import STAND_IN, metrics, nameless, no_data, played, tiny  # noqa: E402, F401 (a fixture)
 
+pytestmark = pytest.mark.slow
 FILES = {
     "config.json",
     "metrics.jsonl",

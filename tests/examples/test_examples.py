@@ -25,6 +25,7 @@ import autoencoder_fashion  # noqa: E402
 import common  # noqa: E402
 import vae_mnist  # noqa: E402
 
+pytestmark = pytest.mark.slow
 STAND_IN = "strokes (generated)"
 ALWAYS = {"config.json", "metrics.jsonl", "weights.safetensors", "reconstructions.png", "loss.png"}
 SAMPLES, PLANE = {"samples.png"}, {"latent.png", "manifold.png"}

@@ -13,6 +13,8 @@ sys.path[:0] = [str(HERE), str(HERE.parents[1] / "examples")]
 
 from test_examples import tiny  # noqa: E402
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize(
     ("name", "picture", "words"),

@@ -14,6 +14,7 @@ sys.path[:0] = [str(HERE), str(HERE.parents[1] / "examples")]
 import linear_pca  # noqa: E402
 from test_examples import metrics, tiny  # noqa: E402
 
+pytestmark = pytest.mark.slow
 FILES = {"config.json", "metrics.jsonl", "weights.safetensors", "loss.png", "components.png"}
 
 

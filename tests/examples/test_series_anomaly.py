@@ -19,6 +19,7 @@ sys.path[:0] = [str(HERE), str(HERE.parents[1] / "examples")]
 import series_anomaly  # noqa: E402
 from test_examples import metrics, played  # noqa: E402
 
+pytestmark = pytest.mark.slow
 FILES = {
     "config.json",
     "metrics.jsonl",

@@ -70,6 +70,7 @@ def vae():
 # --- everything is right, and everything is looked at ---
 
 
+@pytest.mark.slow
 def test_the_command_ends_with_one_line(tolerance):
     arguments = [sys.executable, "-W", "error", "-m", "scratchae.gradcheck"]
     done = subprocess.run(arguments, cwd=ROOT, capture_output=True, text=True)

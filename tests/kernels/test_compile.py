@@ -9,6 +9,7 @@ import pytest
 
 from scratchae.backend.cuda import source as cuda
 
+pytestmark = pytest.mark.slow
 GENERATIONS = (80, 90, 100)  # A100, H100 and H200, B200
 STRICT = ["-Werror=all-warnings", "-Xptxas=-v,--warn-on-spills,--warning-as-error"]
 FILES = [name for name in cuda.texts() if name != cuda.SHARED]

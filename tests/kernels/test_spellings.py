@@ -14,7 +14,10 @@ from scratchae.kernels.activation import DEFINITIONS
 from scratchae.kernels.convolution import room
 from scratchae.kernels.kernel import Kernel
 
-QUICK = settings(derandomize=True, max_examples=25, deadline=None, database=None)
+QUICK = settings(derandomize=True, deadline=None, database=None)
+SHAPES = pytest.mark.parametrize(
+    "shapes", [8, pytest.param(25, marks=pytest.mark.slow)], ids=["few", "many"]
+)
 SIZE = st.integers(1, 17)
 HARD = (0.0, 50.0, -50.0, 100.0, -100.0)
 
@@ -359,11 +362,12 @@ def test_every_kernel_has_a_case():
 
 @DTYPES
 @EVERY
-def test_a_spelling_against_the_definition(name, backend, dtype, tolerance):
+@SHAPES
+def test_a_spelling_against_the_definition(name, backend, dtype, shapes, tolerance):
     kernel, tol = KERNELS[name], 0 if name in EXACT else tolerance("kernel", dtype)
     spelling = spelled(kernel, backend, dtype)
 
-    @QUICK
+    @settings(QUICK, max_examples=shapes)
     @given(SIZE, SIZE, st.integers(1, 4), st.integers(0, 1000))
     def check(N, D, K, seed):
         outs, ins, constants = case_of(name, seed, dtype, N, D, K)

@@ -248,7 +248,7 @@ CUDA = {
 
 
 def planted(number, factor="1.001 *"):
-    """The module of the kernels, with a factor in one of its equations (7) to (11), on the CPU."""
+    """The module of the kernels, with a factor in one of its equations (7) to (11), its loops not compiled."""
     lines = Path(kernels.__file__).read_text(encoding="utf-8").splitlines()
     spoiled = [
         re.sub(r"( \*?=) (?=[^=]*$)", rf"\1 {factor} ", line)
@@ -259,7 +259,8 @@ def planted(number, factor="1.001 *"):
     assert sum(map(str.__ne__, lines, spoiled)) == 2  # the definition and the loop
     module = types.ModuleType("scratchae.kernels.planted")
     module.__package__ = "scratchae.kernels"
-    exec(compile("\n".join(spoiled), "planted", "exec"), vars(module))
+    plain = (line for line in spoiled if line != "@jit")
+    exec(compile("\n".join(plain), "planted", "exec"), vars(module))
     return module
 
 

@@ -24,6 +24,7 @@ def one_hot(rng, *shape):
     return np.eye(shape[-1])[rng.integers(0, shape[-1], shape[:-1])]
 
 
+@pytest.mark.slow
 @DTYPES
 @pytest.mark.parametrize("shape, K", [((5,), 1), ((2,), 3), ((4, 3, 6), 2), ((1,), 1)])
 @pytest.mark.parametrize("soft", [False, True])

@@ -44,6 +44,7 @@ def exact(mu, logvar, x, floor):
     return (q + np.log(var) + LN_2PI) / 2, (mu - x) / var, np.exp(logvar) / var * (1 - q) / 2
 
 
+@pytest.mark.slow
 @DTYPES
 @FLOORS
 @pytest.mark.parametrize("shape, K", [((5,), 1), ((1,), 3), ((4, 3, 1), 2), ((2, 6), 1)])

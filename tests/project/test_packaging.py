@@ -111,6 +111,7 @@ def why_no_wheel():
     )
 
 
+@pytest.mark.slow
 def test_a_wheel_holds_the_kernels_once_and_works(tmp_path):
     if reason := why_no_wheel():
         pytest.skip(reason)

@@ -8,6 +8,7 @@ import io
 import re
 import sys
 import tokenize
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -78,6 +79,9 @@ def read(name):
     return (ROOT / name).read_text(encoding="utf-8")
 
 
+parse = cache(ast.parse)  # several checkers read the same source
+
+
 def dotted(name):
     """scratchae/layers/dense.py -> scratchae.layers.dense; kernels/adam.py -> scratchae.kernels.adam."""
     parts = name.removesuffix(".py").split("/")
@@ -96,7 +100,7 @@ def runs_later(node):
 
 def imports(name, source):
     """(module, whether at module level) for each import, relative ones made absolute."""
-    tree, package = ast.parse(source), dotted(name).split(".")
+    tree, package = parse(source), dotted(name).split(".")
     if not name.endswith("__init__.py"):
         package = package[:-1]
     inside = {n for later in ast.walk(tree) if runs_later(later) for n in ast.walk(later)}
@@ -151,7 +155,7 @@ def foreign_imports(name, source):
             offences.append(f"{name} imports {package}, which the library does not depend on")
         elif top:
             offences.append(f"{name} imports {package} at module level")
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(parse(source)):
         if isinstance(node, ast.Call):
             words = [a.value for a in node.args if isinstance(a, ast.Constant)]
             called = getattr(node.func, "attr", getattr(node.func, "id", ""))
@@ -192,7 +196,7 @@ def defined_numbers(node):
 
 def loose_equations(name, source):
     """Numbers defined and not used, or used and not defined, by the innermost docstring that has any."""
-    tree = ast.parse(source)
+    tree = parse(source)
     owners = [
         n
         for n in ast.walk(tree)
@@ -244,7 +248,7 @@ def launches(functions):
 
 def uneven_cuda(name, source, cuda):
     """Equations that only the plain definitions of a kernel's file have, or only its CUDA spelling."""
-    tree, comments = ast.parse(source), list(comment_numbers(source))
+    tree, comments = parse(source), list(comment_numbers(source))
     functions = {n.name: n for n in tree.body if isinstance(n, ast.FunctionDef)}
     loops = [f for f in functions.values() if is_jit(f)]
     plain = outside(comments, loops + launches(functions))
@@ -258,7 +262,7 @@ def uneven_cuda(name, source, cuda):
 
 def uneven_spellings(name, source):
     """Kernels whose definition and Numba loop, with all they call in the file, implement other equations."""
-    tree, comments = ast.parse(source), list(comment_numbers(source))
+    tree, comments = parse(source), list(comment_numbers(source))
     functions = {n.name: n for n in tree.body if isinstance(n, ast.FunctionDef)}
 
     def numbers(function, seen):
@@ -306,7 +310,7 @@ def public(tree):
 
 def poor_docstrings(name, source):
     """Public names whose docstring lacks its shapes or its source; a kernel's source is its module's."""
-    tree, offences = ast.parse(source), []
+    tree, offences = parse(source), []
     in_kernels = name.startswith("kernels/")
     if (
         in_kernels
@@ -327,7 +331,7 @@ def too_long(name, source):
     """Files and functions longer than one idea: about 250 and 40 lines (tests: 400), with some tolerance."""
     limit, lines = (400 if name.startswith("tests/") else 300), len(source.splitlines())
     offences = [f"{name} has {lines} lines, more than {limit}"] if lines > limit else []
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(parse(source)):
         if isinstance(node, ast.FunctionDef):
             body = node.body[1:] if ast.get_docstring(node) and len(node.body) > 1 else node.body
             if (length := body[-1].end_lineno - body[0].lineno + 1) > 60:

@@ -15,6 +15,7 @@ from scratchae.execution.runner import runner_for
 from scratchae.initializers import torch_uniform
 
 torch = pytest.importorskip("torch", reason="needs PyTorch, the outside view: pip install torch")
+pytestmark = pytest.mark.slow
 F = torch.nn.functional
 PHI = {
     "identity": lambda a: a,

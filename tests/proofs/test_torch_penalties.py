@@ -11,6 +11,7 @@ torch = pytest.importorskip("torch", reason="needs PyTorch, the outside view: pi
 
 from proofs.test_torch_parity import NLL, PHI, assert_one_step_agrees, one_thread  # noqa: E402, F401 (a fixture)
 
+pytestmark = pytest.mark.slow
 DRAWN = {"init": Normal(0.5), "init_b": Normal(0.5)}
 DTYPES = pytest.mark.parametrize("dtype", ["float64", "float32"])
 

@@ -94,6 +94,7 @@ def cosines(c, s, u):
         c[i], s[i] = elementary.cos_sin(u[i])
 
 
+@pytest.mark.slow
 def test_log_of_every_float32_that_a_normal_may_ask_for():
     v = (np.arange(1, 2**24 + 1) / 2**24).astype(np.float32)
     y, exact = evaluated(log, v), np.log(v.astype(np.float64))

@@ -49,6 +49,7 @@ def computed(features, cache):
     return (int(width), int(rows)), numbers
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", WIDTHS)
 def test_bits_do_not_depend_on_the_width(name, tmp_path):
     """Narrow registers, in one cache with the machine's own: neither may find the other's loops there."""

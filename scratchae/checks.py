@@ -1,22 +1,38 @@
-"""The door: what a user hands in is looked at once, before anything is lost."""
+"""What a user hands in is looked at once, before anything is lost."""
 
 import functools
 import inspect
 import sys
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
 LIBRARY = __name__.partition(".")[0]
 MOST64 = float(np.finfo(np.float64).max)
-LEAST32, MOST32 = (
-    float(v) for v in (np.finfo(np.float32).smallest_subnormal, np.finfo(np.float32).max)
-)
+LEAST32 = float(np.finfo(np.float32).smallest_subnormal)
+MOST32 = float(np.finfo(np.float32).max)
+
+
+def whole(value: Any, least: int) -> bool:
+    """Whether it is a whole number of at least that, and no bool. Shapes: none. Source: none, a check."""
+    return (
+        isinstance(value, (int, np.integer))
+        and not isinstance(value, bool)
+        and bool(value >= least)
+    )
+
+
+def number(value: Any) -> bool:
+    """Whether it is a number, inf too, that float64 can hold; NaN is none. Shapes: none. Source: none, a check."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
+        return False
+    return abs(value) <= MOST64 if isinstance(value, int) else bool(value == value)
 
 
 def positive(name: str, value: Any) -> int:
     """A whole number >= 1 as int. Raises ValueError otherwise. Shapes: none. Source: none, a check."""
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
+    if not whole(value, 1):
         raise ValueError(f"{name} is {value!r}, but it must be a whole number of at least 1")
     return int(value)
 
@@ -30,32 +46,46 @@ def flag(name: str, value: Any) -> bool:
 
 def seed(value: Any) -> int:
     """A whole number 0 <= value < 2^64 as int. Raises ValueError otherwise. Source: Salmon et al. 2011, the key."""
-    whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
-    if not whole or not 0 <= value < 1 << 64:
+    if not whole(value, 0) or value >= 1 << 64:
         raise ValueError(
             f"the seed is {value!r}, but Philox takes a key of 64 bits: give a whole 0 <= seed < 2**64"
         )
     return int(value)
 
 
-def nameable(what: str, thing: Any) -> None:
-    """Raise TypeError for a function that ``save`` could not name. Shapes: none. Source: none, a check."""
-    named = inspect.isfunction(thing) and "<" not in thing.__qualname__
-    if (inspect.isroutine(thing) and not named) or isinstance(
-        thing, (functools.partial, np.ufunc)
-    ):
-        raise TypeError(
-            f"{what} is {thing!r}, which has no name by which a saved model could find it again: define the "
-            "function in a module"
-        )
+def one_of(what: str, value: Any, choices: Iterable[str]) -> str:
+    """One of the words itself. Raises ValueError with all of them. Shapes: none. Source: none, a check."""
+    words = tuple(choices)
+    if not isinstance(value, str) or value not in words:
+        raise ValueError(f"there is no {what} {value!r}: choose one of {', '.join(words)}")
+    return value
+
+
+def kind(thing: Any) -> str:
+    """Of what type a thing is: "numpy.ndarray", "list". Shapes: none. Source: none, a check."""
+    return f"{type(thing).__module__}.{type(thing).__qualname__}".removeprefix("builtins.")
+
+
+def is_a(what: str, thing: Any, types: type | tuple[type, ...], expected: str) -> None:
+    """Raise TypeError unless the thing is of these types, in words: expected. Shapes: none. Source: none, a check."""
+    if not isinstance(thing, types):
+        raise TypeError(f"{what} is a {kind(thing)}, but {expected}")
 
 
 def not_a_class(what: str, thing: Any) -> None:
     """Raise TypeError for a class in the place of an object of it. Shapes: none. Source: none, a check."""
     if isinstance(thing, type):
         name = thing.__name__
+        raise TypeError(f"{what} is the class {name}, but an object is expected: {name}(...)")
+
+
+def nameable(what: str, thing: Any) -> None:
+    """Raise TypeError for a function that ``save`` could not name. Shapes: none. Source: none, a check."""
+    named = inspect.isfunction(thing) and "<" not in thing.__qualname__
+    made = isinstance(thing, (functools.partial, np.ufunc))
+    if made or (inspect.isroutine(thing) and not named):
         raise TypeError(
-            f"{what} is the class {name}, but an object of it is expected: {name}(...)"
+            f"{what} is {thing!r}, which a saved model cannot name: define it in a module"
         )
 
 
@@ -87,16 +117,33 @@ def as_array(values: Any, what: str) -> np.ndarray:
 
     Source: none, a check.
     """
-    if isinstance(values, np.ma.MaskedArray):
-        raise TypeError(
-            f"{what} are a masked array, but nothing here reads a mask: leave out what it hides first"
-        )
+    unmasked(values, what)
     try:
         return np.asarray(values)
     except ValueError as error:
-        raise ValueError(
-            f"{what} are no array, but one is expected ({error}): give lists of equal lengths"
-        ) from None
+        raise ValueError(f"{what} are no array ({error}): give lists of equal lengths") from None
+
+
+def unmasked(values: Any, what: str) -> None:
+    """Raise TypeError for a masked array, of any shape. Source: none, a check."""
+    if isinstance(values, np.ma.MaskedArray):
+        raise TypeError(f"a masked array is given as {what}, but no mask is read: fill it first")
+
+
+def sizes(what: str, x: Any, expected: str, **known: int) -> dict[str, int]:
+    """What the letters of an expected shape stand for: for x (5, 2), "N 2" and "N D" give {"N": 5, ...}.
+
+    known: what some of them stand for. Raises ValueError for another shape, and for an axis of length 0.
+    Source: none, a check.
+    """
+    names, found = expected.split(), dict(known)
+    fit = len(names) == len(x.shape) and 0 not in x.shape
+    for name, n in zip(names, x.shape, strict=False):
+        fit &= n == (int(name) if name.isdecimal() else found.setdefault(name, n))
+    if not fit:
+        due = ", ".join(str(known.get(name, name)) for name in names) + "," * (len(names) == 1)
+        raise ValueError(f"the shape of {what} is {x.shape}, but ({due}) is expected")
+    return found
 
 
 def host_rows(x: Any, shape: tuple[int, ...], what: str) -> np.ndarray:
@@ -105,56 +152,44 @@ def host_rows(x: Any, shape: tuple[int, ...], what: str) -> np.ndarray:
     Raises TypeError for another library, object arrays and raw uint8; ValueError for the wrong rank or
     shape, no rows, and NaN or inf (naming the first bad index). Source: none, a check.
     """
-    if isinstance(x, np.ma.MaskedArray):
-        raise TypeError(
-            f"{what} is a masked array, but a model has no use for a mask: fill it (x.filled(0)) first"
-        )
-    if not isinstance(x, np.ndarray):
-        kind = f"{type(x).__module__}.{type(x).__qualname__}"
-        raise TypeError(
-            f"{what} is a {kind}, but a NumPy array (N, {_inner(shape)}) on the host is expected"
-        )
+    rows = f"(N, {', '.join(str(n) for n in shape)})"
+    unmasked(x, what)
+    is_a(what, x, np.ndarray, f"a NumPy array {rows} on the host is expected")
     if x.dtype == np.uint8:
         raise TypeError(
-            f"{what} holds raw uint8 pixels, but a model computes on values: divide by 255 "
-            "(x.astype('float32') / 255), or wrap them as scratchae.Images(x), which scales batch by batch"
+            f"{what} holds raw uint8 pixels, but values are expected: divide by 255 or give Images(x)"
         )
     if x.dtype.kind not in "fiub":
-        raise TypeError(
-            f"{what} has dtype {x.dtype}, but numbers are expected: convert it to float32"
-        )
-    if x.shape[1:] != tuple(shape) or x.ndim != len(shape) + 1:
-        raise ValueError(f"{what} has shape {x.shape}, but (N, {_inner(shape)}) is expected")
-    if len(x) == 0:
-        raise ValueError(f"{what} is empty, shape {x.shape}: give at least one row")
+        raise TypeError(f"{what} has dtype {x.dtype}, but numbers are expected: give float32")
+    if x.shape[1:] != tuple(shape) or x.size == 0:
+        raise ValueError(f"{what} has shape {x.shape}, but {rows} is expected, N at least 1")
     finite(x, what)
     return x
+
+
+def first(bad: np.ndarray) -> tuple[int, ...]:
+    """The index of the first True of an array of any shape. Source: numpy.argwhere."""
+    return tuple(int(i) for i in np.argwhere(bad)[0])
 
 
 def finite(x: np.ndarray, what: str) -> None:
     """Raise ValueError at the first NaN or inf of x, any shape, by its index. Source: none, a check."""
     if x.dtype.kind != "f":
         return
-    with np.errstate(
-        invalid="ignore", over="ignore"
-    ):  # one pass without a mask of x's size: bad values show in it
+    with np.errstate(invalid="ignore", over="ignore"):  # a sum needs no mask of x's size
         total = x.sum(dtype=np.float64)
-    if not np.isfinite(total):
-        bad = np.argwhere(~np.isfinite(x))
-        if len(bad):
-            at = tuple(int(i) for i in bad[0])
-            raise ValueError(
-                f"{what} is {x[at]} at index {at} ({len(bad)} such values): clean it first"
-            )
+    if not np.isfinite(total) and (bad := ~np.isfinite(x)).any():
+        at, n = first(bad), np.count_nonzero(bad)
+        raise ValueError(f"{what} is {x[at]} at index {at} ({n} such values): clean it first")
 
 
 def representable(x: np.ndarray, dtype: np.dtype, what: str) -> None:
     """Raise ValueError at the first value of x, any shape, too large for dtype. Source: none, a check."""
     limit = np.finfo(dtype).max
     if x.dtype.itemsize > dtype.itemsize and max(abs(x.min()), abs(x.max())) > limit:
-        at = tuple(int(i) for i in np.argwhere(np.abs(x) > limit)[0])
+        at = first(np.abs(x) > limit)
         raise ValueError(
-            f"{what} is {x[at]} at index {at}, but {dtype} ends at {limit:.1e}: scale the data to about 1 first"
+            f"{what} is {x[at]} at index {at}, but {dtype} ends at {limit:.1e}: scale it to about 1"
         )
 
 
@@ -162,15 +197,8 @@ def real(name: str, value: Any, low: float, high: float = np.inf, strict: bool =
     """A number low <= value < high (strictly above low if asked) as float. Raises ValueError otherwise.
 
     Shapes: none. Source: none, a check."""
-    number = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(
-        value, bool
-    )
-    if (
-        not number
-        or not low <= value < high
-        or (strict and value == low)
-        or (value > MOST64 if isinstance(value, int) else float(value) == np.inf)
-    ):
+    inside = number(value) and low <= value < high and float(value) < np.inf
+    if not inside or (strict and value == low):
         least = f"above {low:g}" if strict else f"at least {low:g}"
         most = "finite" if high == np.inf else f"below {high:g}"
         raise ValueError(f"{name} is {value!r}, but it must be a number {least} and {most}")
@@ -179,13 +207,9 @@ def real(name: str, value: Any, low: float, high: float = np.inf, strict: bool =
 
 def real32(name: str, value: Any, low: float, strict: bool = False) -> float:
     """As ``real``, low >= 0, and 0 or a number that float32 can hold. Shapes: none. Source: none, a check."""
-    number = real(name, value, low, strict=strict)
-    if number and not LEAST32 <= number <= MOST32:
+    exact = real(name, value, low, strict=strict)
+    if exact and not LEAST32 <= exact <= MOST32:
         raise ValueError(
             f"{name} is {value!r}, but float32 reaches from {LEAST32:.1e} to {MOST32:.1e}: stay there"
         )
-    return number
-
-
-def _inner(shape: tuple[int, ...]) -> str:
-    return ", ".join(str(n) for n in shape)
+    return exact

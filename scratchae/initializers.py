@@ -147,9 +147,7 @@ def orthogonal(
     random matrices from the classical compact groups", 2007 (the signs).
     """
     if len(shape) != 2:
-        raise ValueError(
-            f"orthogonal is asked for the shape {shape}, but it draws matrices: take another initialiser"
-        )
+        raise ValueError(f"orthogonal draws matrices, not {shape}: take another initialiser")
     normal = noise.normal(shape)
     wide = shape[0] < shape[1]
     q, r = np.linalg.qr(normal.T if wide else normal)

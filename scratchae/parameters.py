@@ -86,7 +86,5 @@ class Parameters:
             drawn: Any = np.asarray(init(noise=TensorDraws(seed, number)), np.float64)
             finite(drawn, f"the initial {name}")
             if drawn.shape != shape:
-                raise ValueError(
-                    f"the initialiser of {name} gave shape {drawn.shape}, but {name} is {shape}"
-                )
+                raise ValueError(f"the initialiser of {name} gave {drawn.shape}, not {shape}")
             self.backend.write(self.view(name), drawn)

@@ -65,9 +65,7 @@ class Steps(Schedule):
             real("gamma", gamma, 0, strict=True),
         )
         if not isinstance(steps, (tuple, list)):
-            raise ValueError(
-                f"steps is {steps!r}, but it must be several whole numbers, such as (10, 20)"
-            )
+            raise ValueError(f"steps is {steps!r}, but several are expected, such as (10, 20)")
         self.steps = tuple(positive("steps", step) for step in steps)
 
     def __call__(self, t: int) -> float:

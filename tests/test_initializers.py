@@ -129,7 +129,7 @@ def test_orthogonal_matrices_are_all_as_likely():
 
 
 def test_orthogonal_draws_matrices():
-    with pytest.raises(ValueError, match=r"\(3, 3, 1, 2\).*matrices"):
+    with pytest.raises(ValueError, match=r"matrices, not \(3, 3, 1, 2\)"):
         initializers.orthogonal((3, 3, 1, 2), 9, 18, TensorDraws(0, 0))
 
 

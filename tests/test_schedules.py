@@ -78,7 +78,7 @@ NAMELESS = [lambda t: 0.1, math.cos, functools.partial(halving), schedules.Warmu
 
 @pytest.mark.parametrize("lr", NAMELESS)
 def test_a_function_that_no_file_could_name_is_refused_at_once(lr):
-    with pytest.raises(TypeError, match=r"Adam\(lr\) is .*, which has no name by which"):
+    with pytest.raises(TypeError, match=r"Adam\(lr\) is .*, which a saved model cannot name"):
         sa.Adam(lr)
 
 

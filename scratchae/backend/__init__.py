@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import checks
 from .base import Array, Backend
 from .cuda.backend import CupyBackend
 from .numpy import NumpyBackend
@@ -22,20 +23,14 @@ def get_backend(name: str = "numpy", dtype: Any = "float32", **gpu: Any) -> Back
     are missing.
     Shapes: none. Source: thinc's backends, an object for each.
     """
-    if not isinstance(name, str) or name not in NAMES:
-        raise ValueError(f"there is no backend {name!r}: choose one of {', '.join(NAMES)}")
+    checks.one_of("backend", name, NAMES)
     dtype = floating(dtype)
-    unknown = gpu.keys() - OPTIONS
-    if unknown:
-        raise ValueError(
-            f"there is no option {', '.join(sorted(unknown))}: 'cupy' takes {' and '.join(OPTIONS)}"
-        )
+    for option in gpu:
+        checks.one_of("option", option, OPTIONS)
     if name == "cupy":
         return CupyBackend(dtype, **gpu)
     if gpu:
-        raise ValueError(
-            f"only the backend 'cupy' takes {' and '.join(gpu)}, not {name!r}: leave it out"
-        )
+        raise ValueError(f"only the backend 'cupy' takes {' and '.join(gpu)}: leave it out")
     return NumpyBackend(name, dtype)
 
 
@@ -48,7 +43,5 @@ def floating(dtype: Any) -> str:
     except (TypeError, ValueError, SyntaxError):  # the last for words with a comma
         name = "none"
     if name not in ("float32", "float64"):
-        raise ValueError(
-            f"the dtype is {dtype!r}, but a backend computes in 'float32' or 'float64'"
-        )
+        raise ValueError(f"the dtype is {dtype!r}, but 'float32' or 'float64' is expected")
     return name

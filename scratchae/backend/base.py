@@ -6,6 +6,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
+from ..checks import is_a
 from ..kernels.kernel import Kernel
 
 Array = Any  # an array of the backend's own library
@@ -27,12 +28,8 @@ class Table:
 
 def host_array(a: Any, name: str) -> np.ndarray:
     """The array itself, any shape. Raises TypeError for one of another library. Source: none, a check."""
-    if not isinstance(a, np.ndarray):
-        kind = f"{type(a).__module__}.{type(a).__qualname__}"
-        raise TypeError(
-            f"the backend {name!r} takes NumPy arrays, not {kind}: "
-            "bring the values to the host first (numpy.asarray, or cupy.asnumpy for CuPy arrays)"
-        )
+    how = "bring it to the host first (numpy.asarray, cupy.asnumpy)"
+    is_a("the array", a, np.ndarray, f"the backend {name!r} takes NumPy arrays: {how}")
     return a
 
 

@@ -43,9 +43,8 @@ class NumpyBackend:
         try:
             raw = np.empty(n + ALIGNMENT, np.uint8)
         except (MemoryError, ValueError):
-            raise MemoryError(
-                f"an array of shape {tuple(shape)} does not fit into memory: make the model or the batch smaller"
-            ) from None
+            why = f"an array of shape {tuple(shape)} does not fit into memory"
+            raise MemoryError(f"{why}: make the model or the batch smaller") from None
         start = -raw.ctypes.data % ALIGNMENT
         return raw[start : start + n].view(dtype).reshape(shape)
 

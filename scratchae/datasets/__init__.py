@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from .. import checks
 from . import ecg5000, fashion_mnist, mnist
 from .files import DataUnavailable
 from .generated import beats, daily, strokes, surface
@@ -44,8 +45,7 @@ def load(
     Images. Raises ValueError for another name, DataUnavailable where files are neither here nor to be
     had. Source: the data sets' own pages, see mnist.py, fashion_mnist.py, strokes.py.
     """
-    if not isinstance(name, str) or name not in LOADERS:
-        raise ValueError(f"there is no data set {name!r}: choose one of {', '.join(LOADERS)}")
+    checks.one_of("data set", name, LOADERS)
     train, test = LOADERS[name](data_dir)
     return _images(train, binarize, TITLES[name]), _images(test, binarize, TITLES[name])
 

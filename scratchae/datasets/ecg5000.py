@@ -69,14 +69,13 @@ def read_ucr(path: str | os.PathLike) -> tuple[np.ndarray, np.ndarray]:
     lines = files.unpacked(Path(path)).splitlines()
     filled = [(f"{path}, line {i},", line) for i, line in enumerate(lines, 1) if line.strip()]
     if not filled:
-        raise ValueError(
-            f"{path} is empty, but a line of numbers for each series was expected: {MEND}"
-        )
+        raise ValueError(f"{path} is empty, but a line for each series was expected: {MEND}")
     rows = [_series(where, line) for where, line in filled]
     for (where, _), row in zip(filled, rows, strict=True):
-        if len(row) != len(rows[0]):
+        if len(row) != len(rows[0]) or len(row) < 2:
+            due = max(2, len(rows[0]))
             raise ValueError(
-                f"{where} has {len(row)} numbers, but the first series has {len(rows[0])}: {MEND}"
+                f"{where} has length {len(row)}, but length {due} was expected: {MEND}"
             )
     table = np.array(rows)  # (N, 1 + T)
     return table[:, 1:].astype(np.float32), table[:, 0].astype(np.int64)
@@ -85,32 +84,16 @@ def read_ucr(path: str | os.PathLike) -> tuple[np.ndarray, np.ndarray]:
 def _series(where: str, line: bytes) -> np.ndarray:
     """A line of text -> its class and values (1 + T,) float64, checked."""
     words = line.split(b",") if b"," in line else line.split()
-    for word in words:
-        if len(word.split()) != 1:
-            raise ValueError(
-                f"{where} has {word.decode('latin-1')!r} between commas, where one number is due: a value is "
-                "missing, or commas stand for decimal points, so give a table with points and with nothing left out"
-            )
-    try:
-        row = np.array(
-            [float(word.replace(b"_", b"__")) for word in words]
-        )  # 1_0 is 10 to float, 1__0 is not
+    try:  # 1_0 is 10 to float, 1__0 is not
+        row = np.array([float(word.replace(b"_", b"__")) for word in words])
     except ValueError as error:
         raise ValueError(
-            f"{where} is no list of numbers ({error}): give a text file of the archive"
+            f"{where} is no list of numbers with decimal points ({error}): give one with all values"
         ) from None
-    if len(row) < 2:
-        raise ValueError(
-            f"{where} has one number, but a class and the values of a series are expected: {MEND}"
-        )
     checks.finite(row, where)
     checks.representable(row, np.dtype(np.float32), where)
-    if (
-        row[0] % 1 or abs(row[0]) >= 2**53
-    ):  # from there on, a float may stand for another whole number
-        raise ValueError(
-            f"{where} has the label {row[0]:g}, but whole numbers below 2^53 are due: give the class first"
-        )
+    if row[0] % 1 or abs(row[0]) >= 2**53:  # from there on, a float may stand for another number
+        raise ValueError(f"{where} has the label {row[0]:g}, but a whole number below 2^53 is due")
     return row
 
 

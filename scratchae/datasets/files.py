@@ -95,8 +95,7 @@ def _folders(data_dir: str | os.PathLike | None) -> Iterator[Path]:
             continue
         if not Path(folder).is_dir():
             raise FileNotFoundError(
-                f"{name} is {str(folder)!r}, where there is no folder: give the folder that holds the "
-                "data sets, or leave it out to use the user cache or a download"
+                f"{name} is {str(folder)!r}, where there is no folder: give one, or leave it out"
             )
         yield Path(folder)
     yield _cache()
@@ -117,8 +116,8 @@ def _checked(path: Path, sha256: str, digest: Callable[[Path], str]) -> Path:
     found = digest(path)
     if found != sha256:
         raise ValueError(
-            f"{path} has the SHA-256 {found}, but the published file has {sha256}: delete the file to have "
-            "it downloaded, or put a whole copy in its place (each set in a folder of its own)"
+            f"{path} has the SHA-256 {found}, but the published file has {sha256}: delete it, to "
+            "download it, or put a whole copy in its place (each set in a folder of its own)"
         )
     return path
 

@@ -17,7 +17,7 @@ def fitting_source(model: Any, data: Any, what: str) -> Any:
     checks.not_a_class("the model", model)
     if not hasattr(model, "require_built"):
         raise TypeError(
-            f"the model is a {type(model).__qualname__}, but a VAE or an Autoencoder is expected"
+            f"the model is a {checks.kind(model)}, but a VAE or an Autoencoder is expected"
         )
     model.require_built()
     if isinstance(data, np.ndarray):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from .. import checks
 from . import files
 from .files import MEND
 
@@ -24,23 +25,17 @@ def read_idx(path: str | os.PathLike) -> np.ndarray:
     of unsigned bytes. Source: the page "The MNIST database of handwritten digits", section "File formats".
     """
     raw = files.unpacked(Path(path))
-    if not raw:
-        raise ValueError(
-            f"{path} is empty, but an IDX file of labels or images was expected: {MEND}"
-        )
     dimensions = MAGIC.get(raw[:4])
     if dimensions is None:
         raise ValueError(
-            f"{path} begins with 0x{raw[:4].hex()}, but 0x00000801 (labels) or 0x00000803 (images) was "
-            f"expected: give an IDX file of unsigned bytes, or {MEND}"
+            f"{path} begins with {raw[:4]!r}, but an IDX file of unsigned bytes was expected: {MEND}"
         )
     start = 4 + 4 * dimensions
     shape = tuple(int.from_bytes(raw[i : i + 4], "big") for i in range(4, start, 4))
     expected = start + int(np.prod(shape, dtype=object))
     if len(raw) != expected:
         raise ValueError(
-            f"{path} holds {len(raw)} bytes unpacked, but its header promises {expected} for the shape "
-            f"{shape}: {MEND}"
+            f"{path} holds {len(raw)} bytes, but {expected} for shape {shape} were expected: {MEND}"
         )
     return np.frombuffer(raw, np.uint8, offset=start).reshape(shape).copy()  # a writable array
 
@@ -63,9 +58,6 @@ def load_splits(
 
 
 def _split(path: Path, images: np.ndarray, labels: np.ndarray) -> Split:
-    if images.shape != (*labels.shape, 28, 28):
-        raise ValueError(
-            f"{path} holds images of shape {images.shape} and its labels are of shape {labels.shape}, but "
-            f"(N, 28, 28) and (N,) were expected: put the files of one set side by side"
-        )
+    known = checks.sizes(f"the images in {path}", images, "N 28 28")
+    checks.sizes(f"the labels of {path}", labels, "N", **known)
     return images[..., None], labels

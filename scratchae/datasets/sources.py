@@ -70,22 +70,16 @@ class Images:
     def __init__(
         self, pixels: np.ndarray, labels: Any = None, binarize: str = "none", name: str = "images"
     ):
-        if (
-            not isinstance(pixels, np.ndarray)
-            or isinstance(pixels, np.ma.MaskedArray)
-            or pixels.dtype != np.uint8
-        ):
-            kind = getattr(pixels, "dtype", type(pixels).__qualname__)
+        checks.unmasked(pixels, "the images")
+        if not isinstance(pixels, np.ndarray) or pixels.dtype != np.uint8:
+            given = getattr(pixels, "dtype", checks.kind(pixels))
             raise TypeError(
-                f"the images are {kind}, but uint8 in 0..255 is expected; values go to Values(x)"
+                f"the images are {given}, but uint8 in 0..255 is expected; values go to Values(x)"
             )
         if pixels.ndim < 2 or pixels.size == 0:
-            raise ValueError(
-                f"the images have shape {pixels.shape}, but (N, height, width, channels) is expected"
-            )
-        if not isinstance(binarize, str) or binarize not in GATHER:
-            raise ValueError(f"binarize is {binarize!r}: choose one of {', '.join(GATHER)}")
-        self.labels = _one_each(labels, len(pixels), "images")
+            raise ValueError(f"the images have shape {pixels.shape}, but (N, H, W, C) is expected")
+        checks.one_of("binarize", binarize, GATHER)
+        self.labels = _one_each(labels, len(pixels))
         self.pixels = np.ascontiguousarray(pixels)
         self.binarize = binarize
         self.name = name
@@ -132,16 +126,14 @@ class Values:
     """
 
     def __init__(self, x: np.ndarray, labels: Any = None, name: str = "values"):
-        shape = (
-            x.shape[1:] if isinstance(x, np.ndarray) else ("...",)
-        )  # what is no array is refused below
-        if isinstance(x, np.ndarray) and x.ndim < 2:
+        checks.is_a("the data", x, np.ndarray, "a NumPy array (N, ...) is expected")
+        if x.ndim < 2:
             raise ValueError(f"the data has shape {x.shape}, but rows (N, ...) are expected")
-        x = checks.host_rows(x, shape, "the data")
-        self.labels = _one_each(labels, len(x), "rows")
+        x = checks.host_rows(x, x.shape[1:], "the data")
+        self.labels = _one_each(labels, len(x))
         self.x = _native(x)
         self.name = name
-        self.shape = shape
+        self.shape = x.shape[1:]
 
     def __len__(self) -> int:
         return len(self.x)
@@ -155,12 +147,10 @@ class Values:
         return Feed(backend, self.x, self.shape, rows, GATHER_VALUES)
 
 
-def _one_each(labels: Any, n: int, what: str) -> Any:
+def _one_each(labels: Any, n: int) -> Any:
     """labels (n,), or None, as they are."""
-    if labels is not None and (shape := checks.as_array(labels, "the labels").shape) != (n,):
-        raise ValueError(
-            f"there are {n} {what}, but labels of shape {shape}: give one label for each"
-        )
+    if labels is not None:
+        checks.sizes("the labels", checks.as_array(labels, "the labels"), "N", N=n)
     return labels
 
 
@@ -178,9 +168,5 @@ def as_source(data: Any) -> Source:
     Raises TypeError for anything else. Source: none, a check."""
     if hasattr(data, "feed") and not isinstance(data, type):
         return data
-    if isinstance(data, np.ndarray):
-        return Values(data)
-    raise TypeError(
-        f"the data is a {type(data).__qualname__}, but a NumPy array (N, ...) of values, Images or Values "
-        "is expected"
-    )
+    checks.is_a("the data", data, np.ndarray, "a NumPy array, Images or Values are expected")
+    return Values(data)

@@ -17,25 +17,22 @@ import numpy as np
 from .. import checks, randomness
 from .sources import Values
 
-EPOCH = (
-    0xFFFFFFFF  # of the draws of (1): one that no training reaches, so that its orders are others
-)
+EPOCH = 0xFFFFFFFF  # of the draws of (1): no training reaches it, so that its orders are others
 
 
 def take(values: Values, rows: Any) -> Values:
     """The rows (n,), as indices, booleans (N,) or a slice, of values (N, ...), with their labels and name.
 
-    Such as ``take(train, train.labels == 1)``. Raises ValueError where no row is left, IndexError for rows
-    that are not there and for what is no list of them, TypeError for a masked array. Source: none, an index.
+    Such as ``take(train, train.labels == 1)``. Raises ValueError where no row is left, and for what is no list of
+    them, IndexError for rows that are not there, TypeError for a masked array. Source: none, an index.
     """
     _require(values)
     checks.as_array(rows, "the rows")
     try:
-        if np.arange(len(values))[rows].ndim != 1:
-            raise IndexError(f"rows of shape {np.shape(rows)} are no list of them")
+        chosen = np.arange(len(values))[rows]
     except (IndexError, TypeError) as error:
-        why = f"{values.name} has {len(values)} rows, but {error}"
-        raise IndexError(f"{why}: give indices, a boolean for each row, or a slice") from None
+        raise IndexError(f"{error}: give indices, a boolean for each row, or a slice") from None
+    checks.sizes(f"the rows of {values.name}", chosen, "n")
     labels = None if values.labels is None else np.asarray(values.labels)[rows]
     return Values(values.x[rows], labels, values.name)
 
@@ -57,9 +54,7 @@ def split(values: Values, seed: int = 0, fraction: float = 0.8) -> tuple[Values,
     _require(values)
     n = round(checks.real("fraction", fraction, 0, 1, strict=True) * len(values))  # (1)
     if not 0 < n < len(values):
-        raise ValueError(
-            f"fraction is {fraction}, which leaves one part of {len(values)} rows empty: take another"
-        )
+        raise ValueError(f"fraction is {fraction}, which leaves no row in a part: take another")
     order = randomness.permutation(len(values), seed, EPOCH)
     return take(values, order[:n]), take(values, order[n:])  # (1)
 
@@ -76,8 +71,8 @@ def scaled(train: Values, *others: Values, per_feature: bool = False) -> tuple[V
         _require(values)
         if per_feature and values.shape[-1] != train.shape[-1]:
             raise ValueError(
-                f"{values.name} has {values.shape[-1]} features, but the training part has {train.shape[-1]}, each "
-                "to scale its own: give the same features, or leave per_feature out"
+                f"{values.name} has {values.shape[-1]} features, but {train.name} has {train.shape[-1]}: "
+                "give the same features, or leave per_feature out"
             )
     axes = tuple(range(train.x.ndim - per_feature))
     low, high = train.x.min(axis=axes), train.x.max(axis=axes)  # () or (C,)  # (2)
@@ -85,8 +80,8 @@ def scaled(train: Values, *others: Values, per_feature: bool = False) -> tuple[V
     if len(constant):
         which = f"feature {constant[0]}" if per_feature else "every value"
         raise ValueError(
-            f"{which} of {train.name} is {np.atleast_1d(low)[constant[0]]:g} in all training rows, but scaling to "
-            "[0, 1] needs two different values: leave out what is constant"
+            f"{which} of {train.name} is {np.atleast_1d(low)[constant[0]]:g}, but scaling takes two "
+            "different values: leave out what is constant"
         )
     return tuple(Values(_stretched(v, low, high), v.labels, v.name) for v in (train, *others))
 
@@ -97,14 +92,10 @@ def _stretched(values: Values, low: np.ndarray, high: np.ndarray) -> np.ndarray:
         x = ((values.x - low) / (high - low)).astype(values.x.dtype)  # (2)
     if not np.isfinite(x).all():
         raise ValueError(
-            f"{values.name}, or the range of the training part that scales it, is beyond {x.dtype}, which ends at "
-            f"{np.finfo(x.dtype).max:.1e}: divide all parts by the same large number first"
+            f"{values.name}, scaled, or its range is beyond {x.dtype}: divide all parts by a number"
         )
     return x
 
 
 def _require(values: Any) -> None:
-    if not isinstance(values, Values):
-        raise TypeError(
-            f"the data is a {type(values).__qualname__}, but Values are expected: wrap it as Values(x)"
-        )
+    checks.is_a("the data", values, Values, "Values are expected: wrap it as Values(x)")

@@ -73,9 +73,7 @@ class Detector:
 
     def __init__(self, model: Any, score: Score = absolute_error, rule: Rule = MeanStd(1)):  # noqa: B008, frozen
         if not checks.accepts(score, 2):
-            raise TypeError(
-                f"the score is {score!r}, but a function (model, data), such as absolute_error, is expected"
-            )
+            raise TypeError(f"the score is {score!r}, but a function (model, data) is expected")
         require_rule(rule)
         self.model, self.score, self.rule = model, score, rule
 
@@ -84,8 +82,7 @@ class Detector:
         """What ``fit`` learnt, or what was put there since. Shapes: none. Source: thresholds.py."""
         if self._learnt is None:
             raise RuntimeError(
-                "this Detector has no threshold yet: call detector.fit(normal) first, with normal examples only, "
-                "or set detector.threshold"
+                "this Detector has no threshold yet: call detector.fit(normal), or set its threshold"
             )
         return self._learnt[0]
 
@@ -102,10 +99,7 @@ class Detector:
     def scores(self, data: Any) -> np.ndarray:
         """data (N, ...) -> how strange each example is, (N,) float64. Source: the module, (1) to (3)."""
         scores = as_scores(self.score(self.model, data), f"the scores by {self._name()}")
-        if len(scores) != len(data):
-            raise ValueError(
-                f"{self._name()} gives {len(scores)} scores for {len(data)} examples: one each is due"
-            )
+        checks.sizes(f"the scores by {self._name()}", scores, "N", N=len(data))
         return scores
 
     def flags(self, data: Any) -> np.ndarray:
@@ -172,10 +166,7 @@ def _errors(model: Any, data: Any, mean: Callable[[np.ndarray], np.ndarray]) -> 
 def _parts(model: Any, data: Any) -> Iterator[np.ndarray]:
     """The data as host arrays (n, ...), ROWS at a time, checked first."""
     source = fitting_source(model, data, "the data")
-    if not isinstance(source, (Images, Values)):
-        raise TypeError(
-            f"the data is a {type(source).__qualname__}, but an array, Images or Values are expected"
-        )
+    checks.is_a("the data", source, (Images, Values), "an array, Images or Values are expected")
     for start in range(0, len(source), ROWS):
         rows = slice(start, start + ROWS)
         yield source.values(rows) if isinstance(source, Images) else source.x[rows]

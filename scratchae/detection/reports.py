@@ -24,7 +24,8 @@ from typing import Any
 
 import numpy as np
 
-from .thresholds import as_array, as_scores, as_threshold, warn
+from ..checks import as_array, sizes
+from .thresholds import as_scores, as_threshold, warn
 
 CLASSES = ("normal", "anomaly")
 ONE_CLASS = "undefined: only one class"
@@ -146,15 +147,10 @@ def _average(s: np.ndarray, y: np.ndarray) -> float:
 def pair(scores: Any, is_anomaly: Any) -> tuple[np.ndarray, np.ndarray]:
     """Scores (N,) as float64 and the truth (N,) as bool. Raises as ``report``. Source: none, a check."""
     s, y = as_scores(scores), as_array(is_anomaly, "the values of is_anomaly")
-    if y.shape != s.shape:
-        raise ValueError(
-            f"there are {len(s)} scores, but is_anomaly is of shape {y.shape}: one of each is due"
-        )
+    sizes("is_anomaly", y, "N", N=len(s))
     wrong = y[(y != 0) & (y != 1)] if y.dtype.kind in "biu" else [y.dtype]
     if len(wrong):
-        raise ValueError(
-            f"is_anomaly holds {wrong[0]}, but booleans are expected: is_anomaly = labels != NORMAL, for instance"
-        )
+        raise ValueError(f"is_anomaly holds {wrong[0]}: give booleans, such as labels != NORMAL")
     return s, y.astype(bool)
 
 

@@ -29,15 +29,9 @@ def windows(series: np.ndarray, length: int, step: int = 1) -> np.ndarray:
     Raises ValueError for another rank and for a series shorter than a window, TypeError for what is no
     NumPy array, or has a mask. Source: the module, (1).
     """
-    if not isinstance(series, np.ndarray):
-        raise TypeError(
-            f"the series is a {type(series).__qualname__}, but a NumPy array (T,) or (T, C) is due"
-        )
-    checks.as_array(series, "the points of the series")
-    if series.ndim not in (1, 2):
-        raise ValueError(
-            f"the series has shape {series.shape}, but (T,) or (T, channels) is expected"
-        )
+    checks.is_a("the series", series, np.ndarray, "a NumPy array (T,) or (T, C) is expected")
+    checks.unmasked(series, "the series")
+    checks.sizes("the series", series, "T" if series.ndim == 1 else "T C")
     count, length, step = _count(len(series), length, step)
     every = np.lib.stride_tricks.sliding_window_view(
         series.reshape(len(series), -1), length, axis=0
@@ -63,13 +57,11 @@ def points(scores: Any, n: int, length: int, step: int = 1, highest: bool = Fals
     s = as_numbers(scores, "the scores")
     if s.shape not in ((count,), (count, length)):
         raise ValueError(
-            f"the scores have shape {s.shape}, but a series of {n} points has {count} windows of {length} points, "
-            f"{step} apart: give one score for each, ({count},), or one for each of its points, ({count}, {length})"
+            f"the scores have shape {s.shape}, but {n} points have {count} windows of {length}, {step} apart: "
+            f"give one score for each, ({count},), or for each of its points, ({count}, {length})"
         )
     if not highest and (s == -np.inf).any() and (s == np.inf).any():
-        raise ValueError(
-            "the scores hold inf and -inf, which have no mean: take highest=True, or mend the score"
-        )
+        raise ValueError("the scores hold inf and -inf, which have no mean: take highest=True")
     s = np.broadcast_to(s.reshape(count, -1), (count, length))
     none, known = -np.inf if highest else 0.0, ~np.isnan(s)
     s = np.where(known, s, none)
@@ -93,6 +85,6 @@ def _count(T: int, length: int, step: int) -> tuple[int, int, int]:
     length, step = checks.positive("length", length), checks.positive("step", step)
     if length > T:
         raise ValueError(
-            f"the series has {T} points, but a window has {length}: give a longer series"
+            f"a window of {length} does not fit into {T} points: give a longer series"
         )
     return (T - length) // step + 1, length, step  # (1)

@@ -23,7 +23,6 @@ from typing import Any
 import numpy as np
 
 from .. import checks
-from ..checks import as_array
 
 Rule = Callable[[np.ndarray], float]  # scores (n,) of normal examples -> the threshold
 
@@ -54,9 +53,7 @@ class Quantile:
 
     def __post_init__(self) -> None:
         if checks.real("Quantile(q)", self.q, 0) > 1:
-            raise ValueError(
-                f"Quantile(q) is {self.q!r}, but a share of the scores is expected, at most 1"
-            )
+            raise ValueError(f"Quantile(q) is {self.q!r}, but a share of at most 1 is expected")
 
     def __call__(self, scores: np.ndarray) -> float:
         return float(np.quantile(scores, self.q))  # (2)
@@ -86,9 +83,9 @@ class FalseAlarms:
         n = len(scores)
         k = math.ceil((1 - self.rate) * (n + 1) - 1e-9)  # (4), 1e-9: 0.9 (9 + 1) is 9
         if k > n:
+            least = math.ceil(1 / self.rate - 1 - 1e-9)
             raise ValueError(
-                f"a false-alarm rate of {self.rate:g} needs at least {math.ceil(1 / self.rate - 1 - 1e-9)} normal "
-                f"examples, but there are {n}: give more of them, or allow a higher rate"
+                f"there are {n} normal examples, but a rate of {self.rate:g} takes {least}: give more"
             )
         return float(np.partition(scores, k - 1)[k - 1])  # (4)
 
@@ -102,12 +99,7 @@ def learn(rule: Rule, scores: Any) -> float:
     """
     require_rule(rule)
     s = as_scores(scores)
-    if np.isinf(s).any():
-        at = int(np.isinf(s).argmax())
-        raise ValueError(
-            f"the score of example {at} is {s[at]}, from which no threshold is learnt: scale the data to about 1, "
-            "or leave such examples out"
-        )
+    checks.finite(s, "the score of normal examples")
     threshold = as_threshold(rule(s), f"the threshold by {rule!r}")
     flagged = np.count_nonzero(s > threshold)
     if flagged > len(s) / 2:
@@ -127,9 +119,7 @@ def learn(rule: Rule, scores: Any) -> float:
 def require_rule(rule: Any) -> None:
     """Raise TypeError unless rule is a function of scores (n,). Source: none, a check."""
     if isinstance(rule, type) or not checks.accepts(rule, 1):
-        raise TypeError(
-            f"the rule is {rule!r}, but one such as MeanStd(1), or a function of scores, is expected"
-        )
+        raise TypeError(f"the rule is {rule!r}, but one such as MeanStd(1) is expected")
 
 
 def as_scores(scores: Any, what: str = "the scores") -> np.ndarray:
@@ -138,15 +128,11 @@ def as_scores(scores: Any, what: str = "the scores") -> np.ndarray:
     Source: none, a check.
     """
     s = as_numbers(scores, what)
-    if s.ndim != 1 or s.size == 0:
+    checks.sizes(what, s, "N")
+    if np.isnan(s).any():
+        at = checks.first(np.isnan(s))[0]
         raise ValueError(
-            f"{what} are of shape {s.shape}, but one number for each example is expected"
-        )
-    missing = np.flatnonzero(np.isnan(s))
-    if len(missing):
-        raise ValueError(
-            f"{what} are nan at index {missing[0]} ({len(missing)} such values): leave out what has no score, for "
-            "instance by keep = ~np.isnan(scores), in the data too"
+            f"{what} are nan at index {at}: leave out what has no score (keep = ~np.isnan(scores))"
         )
     return s
 
@@ -156,7 +142,7 @@ def as_numbers(values: Any, what: str) -> np.ndarray:
 
     And what checks.as_array raises. Source: none, a check.
     """
-    s = as_array(values, what)
+    s = checks.as_array(values, what)
     if s.dtype.kind not in "fiu":
         raise ValueError(f"{what} are {s.dtype} of shape {s.shape}, but numbers are expected")
     return s.astype(np.float64)
@@ -164,13 +150,8 @@ def as_numbers(values: Any, what: str) -> np.ndarray:
 
 def as_threshold(value: Any, what: str = "the threshold") -> float:
     """A number, also inf, as float. Raises ValueError for others. Shapes: none. Source: none, a check."""
-    number = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(
-        value, bool
-    )
-    if not number or value != value or (isinstance(value, int) and abs(value) > checks.MOST64):
-        raise ValueError(
-            f"{what} is {value!r}, but a number is expected, such as one learnt from normal examples"
-        )
+    if not checks.number(value):
+        raise ValueError(f"{what} is {value!r}, but a number is expected, such as fit learns")
     return float(value)
 
 

@@ -1,6 +1,6 @@
 """What layers with weights are told: an activation, and how weights are drawn."""
 
-from ..checks import accepts, nameable
+from ..checks import accepts, nameable, one_of
 from ..initializers import Initializer
 from ..kernels.activation import BIAS_ACTIVATION
 
@@ -17,11 +17,7 @@ RANGES = {  # of the values that an activation gives
 
 def activation(what: str, name: str) -> str:
     """The name itself. Raises ValueError with the names there are."""
-    if not isinstance(name, str) or name not in BIAS_ACTIVATION:
-        raise ValueError(
-            f"{what}: there is no activation {name!r}: choose one of {', '.join(BIAS_ACTIVATION)}"
-        )
-    return name
+    return one_of("activation", name, BIAS_ACTIVATION)
 
 
 def initializer(what: str, init: Initializer) -> Initializer:

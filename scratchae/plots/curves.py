@@ -64,13 +64,10 @@ def _records(given: Any) -> list[dict[str, Any]]:
     """The records of a history, each with what is due."""
     records = list(getattr(given, "records", given))
     if not records:
-        raise ValueError(
-            "there are no records, so there is no curve: train for one epoch at least"
-        )
+        raise ValueError("there are no records, so there is no curve: train for an epoch")
     for i, record in enumerate(records):
         if not isinstance(record, dict) or not record.keys() >= set(DUE):
             raise ValueError(
-                f"record {i} is {record!r}, but one with {' and '.join(DUE)} is expected: give the history "
-                "that fit returns, or its records"
+                f"record {i} is {record!r}, but epoch and train_loss are expected: give fit's history"
             )
     return records

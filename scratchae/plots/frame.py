@@ -96,12 +96,8 @@ def literal(figure: "Figure") -> "Figure":
 
 def two_names(lines: tuple[str, str]) -> tuple[str, str]:
     """The names of two lines. Raises ValueError for what is none. Shapes: none. Source: none, a check."""
-    named = (
-        [isinstance(name, str) and name != "" for name in lines]
-        if isinstance(lines, (tuple, list))
-        else []
-    )
-    if named != [True, True]:
+    several = isinstance(lines, (tuple, list)) and len(lines) == 2
+    if not several or not all(isinstance(name, str) and name for name in lines):
         raise ValueError(f"lines is {lines!r}, but the names of two lines are expected")
     return lines[0], lines[1]
 

@@ -64,9 +64,7 @@ def manifold(images: np.ndarray, title: str, note: str = "") -> "Figure":
     """
     n, side = math.isqrt(len(images)), images.shape[1]
     if n * n != len(images):
-        raise ValueError(
-            f"there are {len(images)} images, but a square number is expected: see quantile_plane"
-        )
+        raise ValueError(f"there are {len(images)} images, but a square number is expected")
     figure, axes = _image_figure(_mosaic(images, n, gap=0), title, note, left=0.55, bottom=0.5)
     at = np.unique(np.linspace(0, n - 1, 5).round().astype(int))
     words = [f"{z:.1f}".replace("-", "\N{MINUS SIGN}") for z in quantiles(n)[at]]
@@ -79,14 +77,9 @@ def manifold(images: np.ndarray, title: str, note: str = "") -> "Figure":
 def _mosaic(images: np.ndarray, columns: int, gap: int) -> np.ndarray:
     """(N, H, W, 1) -> one image (rows (H + gap) - gap, columns (W + gap) - gap), white where none is left."""
     if images.ndim != 4 or images.shape[3] != 1 or len(images) == 0:
-        raise ValueError(
-            f"the images have shape {images.shape}, but (N, height, width, 1) is expected"
-        )
+        raise ValueError(f"the images have shape {images.shape}, but (N, H, W, 1) is expected")
     if images.dtype == np.uint8:
-        raise TypeError(
-            "the images hold raw uint8 pixels, but values from 0, white, to 1, black, are expected: divide them by "
-            "255, or give the values of scratchae.Images, images.values(...)"
-        )
+        raise TypeError("the images are raw uint8 pixels: divide them by 255, or use values(...)")
     N, H, W = images.shape[:3]
     rows = -(-N // columns)
     tiles = np.zeros((rows * columns, H + gap, W + gap), images.dtype)

@@ -32,27 +32,17 @@ def latent_scatter(
     """
     from matplotlib.patheffects import withStroke
 
-    from ..checks import as_array
+    from .. import checks
 
-    mu, labels = as_array(mu, "the codes"), as_array(labels, "the labels")
-    N = labels.size
-    if N == 0 or labels.shape != (N,) or mu.shape != (N, 2):
-        raise ValueError(
-            f"the codes have shape {mu.shape} and the labels {labels.shape}, but (N, 2) and (N,) are expected, N "
-            "at least 1"
-        )
+    mu, labels = checks.as_array(mu, "the codes"), checks.as_array(labels, "the labels")
+    known = checks.sizes("the codes", mu, "N 2")
+    checks.sizes("the labels", labels, "N", **known)
     if labels.dtype.kind not in "iu":
-        raise ValueError(
-            f"the labels are {labels.dtype}, but whole numbers are expected: labels.astype(int)"
-        )
-    if labels.min() < 0 or labels.max() >= len(CLASSES):
-        raise ValueError(
-            f"the labels run from {labels.min()} to {labels.max()}, but there are colours for 0 to 9"
-        )
-    if labels.max() >= len(names):
-        raise ValueError(
-            f"the labels run up to {labels.max()}, but there are {len(names)} names: one each is due"
-        )
+        raise ValueError(f"the labels are {labels.dtype}, but whole numbers are expected")
+    most = min(len(names), len(CLASSES)) - 1
+    if labels.min() < 0 or labels.max() > most:
+        span = f"{labels.min()} to {labels.max()}"
+        raise ValueError(f"the labels are {span}, but there are names and colours for 0 to {most}")
     figure = framed(6.4, 5.0 + HEADER, title, note, constrained=True)
     axes = figure.add_subplot(aspect="equal", adjustable="datalim")
     colours = np.array(CLASSES)[

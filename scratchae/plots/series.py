@@ -33,17 +33,17 @@ def series_scores(
     other shapes, for events in other units, and for a threshold that is none. Source: Lavin and Ahmad 2015,
     figure 1.
     """
+    from .. import checks
     from ..detection.thresholds import as_threshold
 
-    if not t.shape == x.shape == scores.shape or t.ndim != 1 or t.size == 0:
-        raise ValueError(
-            f"t, x and scores have shapes {t.shape}, {x.shape}, {scores.shape}, but (T,) is expected"
-        )
+    known = checks.sizes("t", t, "T")
+    for what, values in (("x", x), ("the scores", scores)):
+        checks.sizes(what, values, "T", **known)
     threshold = as_threshold(threshold)
     for word, start, stop in events:
         if (np.asarray([start, stop]).dtype.kind in NUMBERS) != (t.dtype.kind in NUMBERS):
             raise ValueError(
-                f"the event {word!r} runs from {start} to {stop}, but t is {t.dtype}: give both in its units"
+                f"the event {word!r} is from {start} to {stop}, but t is {t.dtype}: give its units"
             )
     figure = framed(10.5, 4.6 + HEADER, title, note, constrained=True)
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
@@ -95,13 +95,15 @@ def window_pairs(
     """
     from matplotlib.ticker import MaxNLocator
 
+    from .. import checks
+
     first, second = two_names(lines)
-    parts = [part for pair in pairs.values() for part in pair]
-    if not parts or t.ndim != 1 or t.size == 0 or any(part.shape != t.shape for part in parts):
-        shapes = {word: tuple(part.shape for part in pair) for word, pair in pairs.items()}
-        raise ValueError(
-            f"the series have shapes {shapes} and t {t.shape}, but two of each, all (T,), T at least 1, are due"
-        )
+    known = checks.sizes("t", t, "T")
+    for word, pair in pairs.items():
+        for what, values in zip(("x of", "x' of"), pair, strict=True):
+            checks.sizes(f"{what} {word!r}", values, "T", **known)
+    if not pairs:
+        raise ValueError("there are no series, so there is nothing to draw: give one at least")
     columns = 2 if len(pairs) == 4 else min(COLUMNS, len(pairs))
     rows = -(-len(pairs) // columns)
     figure = framed(

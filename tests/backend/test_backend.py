@@ -122,9 +122,9 @@ def test_products_that_the_gpu_refuses(gpu):
         (
             (a, wide, a),
             ValueError,
-            r"matmul of \(3, 3\) and \(3, 4\) does not give \(3, 3\): mend the shapes",
+            r"matmul of \(3, 3\) and \(3, 4\) gives no \(3, 3\): mend them",
         ),
-        ((wide, a, wide), ValueError, r"matmul of \(3, 4\) and \(3, 3\) does not give \(3, 4\)"),
+        ((wide, a, wide), ValueError, r"matmul of \(3, 4\) and \(3, 3\) gives no \(3, 4\)"),
     ):
         with pytest.raises(error, match=words):
             b.matmul(product[0], product[1], out=product[2])
@@ -142,9 +142,7 @@ def test_spellings_are_chosen_by_name():
 def test_the_gpu_takes_the_cuda_spelling(gpu):
     b = get_backend(gpu)
     assert (b.name, b.dtype, b.op(SGD).func) == ("cupy", np.float32, SGD.cuda)
-    with pytest.raises(
-        NotImplementedError, match="kernel sgd has no CUDA spelling: use backend 'numpy'"
-    ):
+    with pytest.raises(NotImplementedError, match="sgd has no CUDA spelling: use backend 'numpy'"):
         b.op(Kernel(SGD.definition, SGD.numba))
 
 
@@ -179,11 +177,11 @@ class ndarray:
 
 
 @pytest.mark.parametrize(
-    "other, words", [(ndarray(), "cupy.ndarray"), ([[1.0]], "builtins.list"), (3.0, "float")]
+    "other, words", [(ndarray(), "cupy.ndarray"), ([[1.0]], "list"), (3.0, "float")]
 )
 def test_arrays_of_another_library_are_refused(backend, other, words):
     with pytest.raises(
-        TypeError, match=f"'{backend}' takes NumPy arrays, not .*{words}.*: bring the values"
+        TypeError, match=f"a {words}, but .* '.*' takes NumPy arrays: bring it to the host"
     ):
         get_backend(backend).asarray(other)
 
@@ -193,31 +191,31 @@ def test_arrays_of_another_library_are_refused(backend, other, words):
     [
         (("torch",), {}, "there is no backend 'torch': choose one of numpy, reference, cupy"),
         (("",), {}, "there is no backend ''"),
-        (("numpy", "float16"), {}, "'float16', but a backend computes in 'float32' or 'float64'"),
+        (("numpy", "float16"), {}, "'float16', but 'float32' or 'float64'"),
         (("numpy", "int32"), {}, "'int32'"),
         *(
-            (("numpy", d), {}, f"the dtype is {d!r}, but a")
+            (("numpy", d), {}, f"the dtype is {d!r}, but 'float32'")
             for d in (None, "half", "f4,,", 32, "x", {})
         ),
         (
             ("numpy",),
             {"precision": "tf32"},
-            "only the backend 'cupy' takes precision, not 'numpy': leave it out",
+            "only the backend 'cupy' takes precision: leave it out",
         ),
         (
             ("reference",),
             {"graph": True},
-            "only the backend 'cupy' takes graph, not 'reference': leave it out",
+            "only the backend 'cupy' takes graph: leave it out",
         ),
         (
             ("cupy",),
             {"precision": "float16"},
-            "the precision is 'float16': choose one of float32, tf32",
+            "there is no precision 'float16': choose one of float32, tf32",
         ),
         (
             ("cupy", "float64"),
             {"precision": "tf32"},
-            "one of float32 products, but the dtype is 'float64'",
+            "is 'tf32', which float32 takes, but not 'float64'",
         ),
     ],
 )

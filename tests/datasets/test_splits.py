@@ -17,7 +17,7 @@ def rows(n):
 @given(st.integers(2, 60), st.floats(0.01, 0.99), st.integers(0, 2**64 - 1))
 def test_every_row_lies_in_one_part(n, fraction, seed):
     if not 0 < round(fraction * n) < n:
-        with pytest.raises(ValueError, match="leaves one part"):
+        with pytest.raises(ValueError, match="leaves no row in a part"):
             split(rows(n), seed, fraction)
         return
     train, test = split(rows(n), seed, fraction)
@@ -47,17 +47,17 @@ def test_take_and_joined():
         and both.name == "rows"
     )
     assert joined(values, Values(values.x)).labels is None
-    with pytest.raises(ValueError, match="empty"):
+    with pytest.raises(ValueError, match=r"shape of the rows of rows is \(0,\)"):
         take(values, values.labels > 9)
 
 
 BAD = {  # rows of four that are none, and what is said of them
-    "one truth": (True, r"rows of shape \(\) are no list"),
-    "nothing": (None, r"rows of shape \(\) are no list"),
-    "one index": (2, r"rows of shape \(\) are no list"),
-    "a table": (np.array([[0, 1], [2, 3]]), r"rows of shape \(2, 2\) are no list"),
-    "five truths": ([True] * 5, "boolean index did not match"),
-    "an index too many": ([0, 4], "index 4 is out of bounds"),
+    "one truth": (True, r"shape of the rows of .* is \(1, 4\), but \(n,\)"),
+    "nothing": (None, r"shape of the rows of .* is \(1, 4\), but \(n,\)"),
+    "one index": (2, r"shape of the rows of .* is \(\), but \(n,\)"),
+    "a table": (np.array([[0, 1], [2, 3]]), r"shape of the rows of .* is \(2, 2\), but"),
+    "five truths": ([True] * 5, "boolean index did not match.*: give indices, a boolean"),
+    "an index too many": ([0, 4], "index 4 is out of bounds.*: give indices"),
     "fractions": ([0.5], "valid indices"),
     "a word": ("all", "only integers"),
     "two": ((0, 1), "too many indices"),
@@ -69,9 +69,7 @@ BAD = {  # rows of four that are none, and what is said of them
 def test_rows_that_are_not_there(which):
     bad, words = BAD[which]
     for values in (rows(4), Values(rows(4).x)):
-        with pytest.raises(
-            IndexError, match=f"has 4 rows, but .*{words}.*: give indices, a boolean for"
-        ) as caught:
+        with pytest.raises((IndexError, ValueError), match=words) as caught:
             take(values, bad)
         assert "\n" not in str(caught.value)
 
@@ -79,7 +77,7 @@ def test_rows_that_are_not_there(which):
 @pytest.mark.parametrize("rows_", [[True] * 4, [0, 1, 2, 3]])
 def test_rows_behind_a_mask_are_not_taken(rows_):
     with pytest.raises(
-        TypeError, match="the rows are a masked array, but nothing here reads a mask"
+        TypeError, match="a masked array is given as the rows, but no mask is read"
     ):
         take(rows(4), np.ma.array(rows_, mask=[0, 0, 0, 1]))
 
@@ -114,13 +112,9 @@ def test_each_part_keeps_its_dtype(per_feature):
 @pytest.mark.parametrize("shape", [(4, 1), (4, 2), (4, 7, 1)])
 def test_other_features_are_not_scaled(shape):
     x = np.random.default_rng(0).normal(size=(5, 3))
-    with pytest.raises(
-        ValueError, match=rf"other has {shape[-1]} features, but the training part has 3, each"
-    ):
+    with pytest.raises(ValueError, match=rf"other has {shape[-1]} features, but values has 3"):
         scaled(Values(x), Values(np.ones(shape), name="other"), per_feature=True)
-    with pytest.raises(
-        ValueError, match=r"others has 3 features, but the training part has 1, each"
-    ):
+    with pytest.raises(ValueError, match=r"others has 3 features, but values has 1: give"):
         scaled(Values(x[:, :1]), Values(x, name="others"), per_feature=True)
     assert (
         scaled(Values(x), Values(np.ones(shape)))[1].shape == shape[1:]
@@ -143,9 +137,9 @@ def test_constants_are_named():
     x = np.array([[1.0, 4, 2], [2, 4, 3]])
     (a,) = scaled(Values(x))  # by one scale for all, a constant feature does no harm
     assert np.isfinite(a.x).all()
-    with pytest.raises(ValueError, match="feature 1 of beats is 4 in all training rows, but"):
+    with pytest.raises(ValueError, match="feature 1 of beats is 4, but scaling takes two"):
         scaled(Values(x, name="beats"), per_feature=True)
-    with pytest.raises(ValueError, match="every value of values is 4 in all training rows, but"):
+    with pytest.raises(ValueError, match="every value of values is 4, but scaling takes two"):
         scaled(Values(np.full((3, 2), 4.0)))
 
 
@@ -154,12 +148,10 @@ def test_constants_are_named():
 def test_a_range_that_the_dtype_cannot_hold(dtype, per_feature):
     most = np.finfo(dtype).max
     wide = Values(np.array([[most, -most], [-most, most]], dtype), name="wide")
-    with pytest.raises(
-        ValueError, match=r"wide, or the range of .* is beyond float.*, which ends at .*: divide"
-    ):
+    with pytest.raises(ValueError, match=r"wide, scaled, or its range is beyond float.*: divide"):
         scaled(wide, per_feature=per_feature)
     narrow = Values(np.array([[0, 0], [0.1, 0.1]], dtype))
-    with pytest.raises(ValueError, match=r"wide, or the range of .* is beyond float"):
+    with pytest.raises(ValueError, match=r"wide, scaled, or its range is beyond float"):
         scaled(narrow, wide, per_feature=per_feature)
 
 

@@ -147,19 +147,19 @@ def test_the_truth_in_other_spellings():
 
 WITH_NAN = np.where(np.arange(8) == 2, np.nan, SCORES)
 BAD = [
-    ((WITH_NAN, TRUTH, 1), r"scores are nan at index 2 \(1 such values\): leave out"),
-    ((SCORES[:7], TRUTH, 1), r"7 scores, but is_anomaly is of shape \(8,\)"),
-    ((SCORES[:, None], TRUTH, 1), r"of shape \(8, 1\), but one number"),
-    (([], [], 1), r"of shape \(0,\), but one number"),
+    ((WITH_NAN, TRUTH, 1), r"scores are nan at index 2: leave out"),
+    ((SCORES[:7], TRUTH, 1), r"shape of is_anomaly is \(8,\), but \(7,\)"),
+    ((SCORES[:, None], TRUTH, 1), r"scores is \(8, 1\), but \(N,\)"),
+    (([], [], 1), r"scores is \(0,\), but \(N,\)"),
     ((["a"], [True], 1), r"scores are <U1 of shape \(1,\), but numbers"),
     (
         ([[1], [1, 2]], [True, False], 1),
-        "scores are no array, .*inhomogeneous.*: give lists of equal lengths",
+        "scores are no array .*inhomogeneous.*: give lists of equal lengths",
     ),
     ((SCORES[:2], [[True], [True, False]], 1), "the values of is_anomaly are no array"),
-    ((SCORES, TRUTH + 1, 1), "is_anomaly holds 2, but booleans are expected"),
-    ((SCORES, TRUTH.astype(float), 1), "is_anomaly holds float64, but booleans"),
-    ((SCORES, TRUTH.astype(str), 1), "is_anomaly holds <U5, but booleans"),
+    ((SCORES, TRUTH + 1, 1), "is_anomaly holds 2: give booleans"),
+    ((SCORES, TRUTH.astype(float), 1), "is_anomaly holds float64: give booleans"),
+    ((SCORES, TRUTH.astype(str), 1), "is_anomaly holds <U5: give booleans"),
     *(
         ((SCORES, TRUTH, t), "threshold is .*, but a number is expected")
         for t in (np.nan, None, "3", True)
@@ -192,6 +192,6 @@ MASK = np.arange(8) == 3
 def test_masks_are_refused(scores, truth, what):
     for call in (roc_auc, average_precision, lambda s, y: report(s, y, 3.5)):
         with pytest.raises(
-            TypeError, match=f"the {what} are a masked array, but nothing here reads a mask: leave"
+            TypeError, match=f"a masked array is given as the {what}, but no mask is read: fill"
         ):
             call(scores, truth)

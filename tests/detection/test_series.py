@@ -52,9 +52,7 @@ def test_the_form_of_windows():
 )
 def test_against_a_loop(n, length, step, highest, seed):
     if length > n:
-        with pytest.raises(
-            ValueError, match=f"the series has {n} points, but a window has {length}"
-        ):
+        with pytest.raises(ValueError, match=f"a window of {length} does not fit into {n} points"):
             windows(np.zeros(n), length, step)
         return
     series, starts = (
@@ -140,25 +138,29 @@ def test_a_window_without_a_score_is_left_out():
         (
             lambda: windows(np.zeros(3), 4),
             ValueError,
-            "the series has 3 points, but a window has 4",
+            "a window of 4 does not fit into 3 points",
         ),
-        (lambda: windows(np.zeros(0), 1), ValueError, "the series has 0 points"),
+        (
+            lambda: windows(np.zeros(0), 1),
+            ValueError,
+            r"shape of the series is \(0,\), but \(T,\)",
+        ),
         (
             lambda: windows(np.zeros((3, 2, 2)), 2),
             ValueError,
-            r"shape \(3, 2, 2\), but \(T,\) or \(T, channels\)",
+            r"series is \(3, 2, 2\), but \(T, C\)",
         ),
-        (lambda: windows(np.float64(3), 2), TypeError, "is a float64, but a NumPy array"),
+        (lambda: windows(np.float64(3), 2), TypeError, "is a numpy.float64, but a NumPy array"),
         (lambda: windows([1, 2, 3], 2), TypeError, "is a list, but a NumPy array"),
         (lambda: windows(np.zeros(3), 0), ValueError, "length is 0"),
         (lambda: windows(np.zeros(3), 2, 0), ValueError, "step is 0"),
         (
             lambda: points([1, 2], 5, 3),
             ValueError,
-            r"shape \(2,\), but a series of 5 points has 3 windows of 3",
+            r"shape \(2,\), but 5 points have 3 windows of 3, 1 apart",
         ),
         (lambda: points(np.ones((3, 1)), 5, 3), ValueError, r"shape \(3, 1\), but"),
-        (lambda: points([1], 2, 3), ValueError, "the series has 2 points, but a window has 3"),
+        (lambda: points([1], 2, 3), ValueError, "a window of 3 does not fit into 2 points"),
         (lambda: points([1], 0, 1), ValueError, "n is 0"),
         (
             lambda: points(["1", "2", "3"], 5, 3),
@@ -178,12 +180,12 @@ def test_a_window_without_a_score_is_left_out():
         (
             lambda: points([[1, 2], [3]], 3, 2),
             ValueError,
-            "the scores are no array, .*: give lists of equal",
+            "the scores are no array .*: give lists of equal",
         ),
         (
             lambda: points(np.ma.array([1.0, 2, 3], mask=[0, 1, 0]), 5, 3),
             TypeError,
-            "the scores are a masked array",
+            "a masked array is given as the scores",
         ),
         (
             lambda: points([1, 2, 3], 5, 3, highest=min),
@@ -198,7 +200,7 @@ def test_a_window_without_a_score_is_left_out():
         (
             lambda: windows(np.ma.array(np.zeros(5), mask=np.arange(5) == 2), 2),
             TypeError,
-            "of the series are a masked",
+            "a masked array is given as the series",
         ),
     ],
 )

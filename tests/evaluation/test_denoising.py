@@ -51,16 +51,11 @@ def test_the_score_of_normal_data(model):
 
 @pytest.mark.parametrize("wrong", [SIGMA**0.5, 1.1 * SIGMA])
 def test_another_sigma_is_seen(model, wrong):
-    """sigma in the place of its square, and one that is off by a tenth: the numbers show it, and it is refused."""
+    """sigma in the place of its square, and one that is off by a tenth: the numbers show it."""
     x = data()[:300]
     expected, error = exact(x, data())
-    found = denoising_score(model, x, SIGMA) * (SIGMA / wrong) ** 2
+    found = denoising_score(model, x, wrong)
     assert (np.abs(found - expected) > STANDARD_ERRORS * error).any()
-    with pytest.raises(
-        ValueError,
-        match=rf"sigma is {wrong:g}, but the model was trained with GaussianNoise\(0\.5\)",
-    ):
-        denoising_score(model, x, wrong)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -91,50 +86,8 @@ def test_nothing_is_drawn(backend):
     np.testing.assert_array_equal((r - x) / 0.25, before)
 
 
-def test_which_noise_is_taken():
-    """The same sigma in another dtype, within another Sequential, cut to a range."""
-    noise = sa.Sequential(sa.GaussianNoise(0.1, clip=(0.0, 1.0)))
-    model = sa.Autoencoder(sa.Sequential(noise, sa.Dense(3, 3)), sa.Dense(3, 3)).build(3)
-    assert denoising_score(model, X, np.float32(0.1)).shape == X.shape
-    for idle in (
-        (sa.GaussianNoise(0.0), sa.GaussianNoise(0.1)),
-        (sa.GaussianNoise(0.1), sa.Dropout(0.0)),
-    ):
-        assert denoising_score(narrow(*idle), X, 0.1).shape == X.shape
-    quiet = sa.Sequential(sa.Dropout(0.0), sa.Dense(2, 3))
-    encoder = sa.Sequential(sa.GaussianNoise(0.1), Scaled(0.0), sa.Dense(3, 2))
-    assert denoising_score(sa.Autoencoder(encoder, quiet).build(3), X, 0.1).shape == X.shape
-    encoder = sa.Sequential(sa.GaussianNoise(0.1), Scaled(0.0), sa.Dropout(0.3), sa.Dense(3, 2))
-    with pytest.raises(ValueError, match="has 2 layers of noise"):
-        denoising_score(sa.Autoencoder(encoder, sa.Dense(2, 3)).build(3), X, 0.1)
-    behind = sa.Sequential(sa.Flatten(), sa.Reshape(3), sa.GaussianNoise(0.1), sa.Dense(3, 3))
-    assert (
-        denoising_score(sa.Autoencoder(behind, sa.Dense(3, 3)).build(3), X, 0.1).shape == X.shape
-    )
-
-
-class Scaled(sa.Flatten):
-    """A layer of one's own with a p that is no probability."""
-
-    def __init__(self, p):
-        self.p = p
-
-
-class NoMean(sa.LearnedGaussian):
-    """A likelihood whose parameters are twice as many as the values, and that says nothing of their mean."""
-
-    def mean(self, a):
-        return a
-
-
-def narrow(*noise, outputs=3, likelihood=None):
-    encoder = sa.Sequential(*noise, sa.Dense(3, 2))
-    return sa.Autoencoder(encoder, sa.Dense(2, outputs), likelihood).build(3)
-
-
 X = data()[:9]
 VAE = sa.VAE(sa.Dense(3, 4), sa.Dense(2, 3), sa.Gaussian(2), sa.GaussianLikelihood()).build(3)
-DOUBLE = narrow(sa.GaussianNoise(SIGMA), outputs=6, likelihood=NoMean())
 BAD = [
     *(
         (lambda s=s: denoising_score(linear(), X, s), ValueError, "sigma is .* above 0")
@@ -151,80 +104,19 @@ BAD = [
         "no parameters yet",
     ),
     (
-        lambda: denoising_score(narrow(), X, 1),
-        ValueError,
-        r"begins with Dense, but .*: train .* GaussianNoise\(1\)",
-    ),
-    (
-        lambda: denoising_score(narrow(sa.Masking(0.5), sa.GaussianNoise(1.0)), X, 1),
-        ValueError,
-        "begins with Masking, but",
-    ),
-    (
-        lambda: denoising_score(narrow(sa.GaussianNoise(0.0)), X, 1),
-        ValueError,
-        "begins with Dense, but",
-    ),
-    (
-        lambda: denoising_score(
-            narrow(sa.GaussianNoise(0.0, (0.0, 1.0)), sa.GaussianNoise(1.0)), X, 1
-        ),
-        ValueError,
-        "sigma is 1",
-    ),
-    (
-        lambda: denoising_score(
-            sa.Autoencoder(sa.Flatten(), sa.Sequential(sa.Dense(3, 2), sa.Dense(2, 3))).build(3),
-            X,
-            1,
-        ),
-        ValueError,
-        "begins with Flatten",
-    ),
-    (
-        lambda: denoising_score(
-            sa.Autoencoder(
-                sa.Sequential(sa.GaussianNoise(1.0), sa.Dense(3, 2)),
-                sa.Sequential(sa.Dropout(0.1), sa.Dense(2, 3)),
-            ).build(3),
-            X,
-            1,
-        ),
-        ValueError,
-        "has 2 layers of noise, but",
-    ),
-    (
-        lambda: denoising_score(narrow(sa.GaussianNoise(1.0)), X, 1.001),
-        ValueError,
-        r"sigma is 1\.001, but",
-    ),
-    *(
-        (
-            lambda more=more: denoising_score(narrow(sa.GaussianNoise(1.0), more), X, 1),
-            ValueError,
-            "has 2 layers of noise, but",
-        )
-        for more in (sa.GaussianNoise(0.5), sa.Masking(0.5), sa.Dropout(0.5))
-    ),
-    (
         lambda: denoising_score(VAE, X, 1),
         TypeError,
-        "the model is a VAE, but .*: give an Autoencoder",
+        "the model is a VAE, but an Autoencoder",
     ),
     (
         lambda: denoising_score(linear(likelihood=sa.AbsoluteError()), X, 1),
         TypeError,
-        "a median, .*: train it with SquaredEr",
+        "a median, .*: use SquaredError",
     ),
     (
         lambda: denoising_score(linear(likelihood=sa.Bernoulli()), X, 1),
         ValueError,
         r"takes values in \[0, 1\]",
-    ),
-    (
-        lambda: denoising_score(DOUBLE, X, SIGMA),
-        ValueError,
-        r"has shape \(9, 6\), but x has \(9, 3\): choose a likelihood",
     ),
     (
         lambda: denoising_score(linear(), X[:, :2], 1),

@@ -234,7 +234,7 @@ def test_files(tmp_path):
     [
         (
             lambda: plots.image_grid(np.zeros((4, 28, 28)), ""),
-            r"shape \(4, 28, 28\).*\(N, height, width, 1\)",
+            r"shape \(4, 28, 28\).*\(N, H, W, 1\)",
         ),
         (lambda: plots.image_grid(images(0), ""), r"shape \(0, 28, 28, 1\)"),
         (lambda: plots.image_pairs(images(0), images(0), ""), r"shape \(0, 28, 28, 1\)"),
@@ -246,7 +246,7 @@ def test_files(tmp_path):
         (lambda: plots.loss_curves([], ""), "no records.*train"),
         (
             lambda: plots.latent_scatter(np.zeros((4, 3)), np.zeros(4, int), NAMES, ""),
-            r"shape \(4, 3\).*\(N, 2\)",
+            r"codes is \(4, 3\), but \(N, 2\)",
         ),
         (
             lambda: plots.loss_curves([{"epoch": 1, "test_loss": 1.0}], ""),
@@ -258,19 +258,19 @@ def test_files(tmp_path):
         ),
         (
             lambda: plots.loss_curves([3.0, 2.0], ""),
-            "record 0 is 3.0, .* the history that fit returns",
+            "record 0 is 3.0, .* give fit's history",
         ),
         (
             lambda: plots.latent_scatter(np.zeros((2, 2)), np.array([0, 10]), NAMES, ""),
-            "from 0 to 10.*0 to 9",
+            "labels are 0 to 10, .* names and colours for 0 to 9",
         ),
         (
             lambda: plots.latent_scatter(np.zeros((0, 2)), [], NAMES, ""),
-            r"\(0, 2\) .* labels \(0,\).*at least 1",
+            r"codes is \(0, 2\), but \(N, 2\)",
         ),
         (
             lambda: plots.latent_scatter(np.zeros((2, 2)), [[0], [1]], NAMES, ""),
-            r"labels \(2, 1\)",
+            r"labels is \(2, 1\), but \(2,\)",
         ),
         (
             lambda: plots.latent_scatter(np.zeros((2, 2)), [0.0, 1.0], NAMES, ""),
@@ -278,7 +278,7 @@ def test_files(tmp_path):
         ),
         (
             lambda: plots.latent_scatter(np.zeros((2, 2)), [0, 3], NAMES[:3], ""),
-            "up to 3, but there are 3 names",
+            "labels are 0 to 3, .* for 0 to 2",
         ),
         (lambda: plots.write_gif([], "all.gif"), "no figures.*give one"),
     ],

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ... import checks
 from ...kernels.kernel import Kernel
 from ..base import Array, Table, host_array
 from .cublas import RECORDING
@@ -32,19 +33,12 @@ class CupyBackend:
     name, spelling = "cupy", "cuda"
 
     def __init__(self, dtype: str = "float32", precision: str = "float32", graph: bool = True):
-        if precision not in PRECISIONS:
-            raise ValueError(
-                f"the precision is {precision!r}: choose one of {', '.join(PRECISIONS)}"
-            )
+        checks.one_of("precision", precision, PRECISIONS)
         if precision == "tf32" and dtype != "float32":
-            raise ValueError(
-                f"the precision 'tf32' is one of float32 products, but the dtype is {dtype!r}"
-            )
-        if not isinstance(graph, bool):
-            raise ValueError(f"graph is {graph!r}, but it must be True or False")
+            raise ValueError(f"the precision is 'tf32', which float32 takes, but not {dtype!r}")
+        self.graph = checks.flag("graph", graph)
         self.cupy = require_cupy()
         self.dtype = np.dtype(dtype)
-        self.graph = graph
         self.gpu = Gpu(self.cupy, dtype, precision == "tf32")
         self.stream = self.gpu.stream
         self._tables: dict[Any, Table] = {}
@@ -130,9 +124,7 @@ class CupyBackend:
     def op(self, kernel: Kernel) -> Callable[..., None]:
         """The CUDA spelling, bound to this GPU. Shapes: the kernel's own. Source: kernels/kernel.py."""
         if kernel.cuda is None:
-            raise NotImplementedError(
-                f"the kernel {kernel.name} has no CUDA spelling: use backend 'numpy'"
-            )
+            raise NotImplementedError(f"{kernel.name} has no CUDA spelling: use backend 'numpy'")
         return partial(kernel.cuda, self.gpu)
 
     def matmul(self, a: Array, b: Array, out: Array, add: bool = False) -> None:
@@ -150,15 +142,12 @@ class CupyBackend:
             try:
                 body()
             except BaseException as error:
-                with suppress(
-                    Exception
-                ):  # the stream is of use again, and body's own error is told
+                with suppress(Exception):  # the stream works again; the body's error is raised
                     self.stream.end_capture()
                 if isinstance(error, runtime.CUDARuntimeError):
                     raise RuntimeError(
                         f"a step cannot be recorded ({cause(error)}): forward and backward must not allocate, "
-                        "copy to or from the host, or wait; move that to bind, or take "
-                        "get_backend('cupy', graph=False)"
+                        "copy or wait; move that to bind, or take get_backend('cupy', graph=False)"
                     ) from error
                 raise
             return self.stream.end_capture()

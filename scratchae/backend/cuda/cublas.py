@@ -14,7 +14,7 @@ from importlib import import_module
 from typing import Any
 
 from ..base import Array
-from .driver import INSTALL, OTHERWISE, cause
+from .driver import INSTALL, cause, lacks
 
 HOPPER = 9  # the generation (compute capability) from which cuBLAS wants more workspace
 TF32 = 3  # CUBLAS_TF32_TENSOR_OP_MATH
@@ -35,10 +35,8 @@ def library() -> ctypes.CDLL:
         found = import_module("cuda.pathfinder").load_nvidia_dynamic_lib("cublas")
         return ctypes.CDLL(found.abs_path)
     except (AttributeError, ImportError, OSError, RuntimeError) as error:
-        raise RuntimeError(
-            f"backend 'cupy' needs cuBLAS, which does not load ({cause(error)}): {INSTALL}, to go with CuPy) "
-            f"brings it, {OTHERWISE}"
-        ) from error
+        what = f"cuBLAS, which does not load ({cause(error)})"
+        raise RuntimeError(lacks(what, f"{INSTALL}, to go with CuPy) brings it")) from error
 
 
 def workspace(generation: int) -> int:
@@ -54,17 +52,14 @@ class Cublas:
     Source: the module.
     """
 
-    handle = ctypes.c_void_p()  # null
-
     def __init__(self, dtype: str, stream: int, workspace: Array, tf32: bool):
+        self.handle = ctypes.c_void_p()  # null until it is made, for __del__
         self.lib = library()
         name, batched, real = PRODUCTS[dtype]
         self.gemm, self.gemm_batched = getattr(self.lib, name), getattr(self.lib, batched)
         self.one, self.zero = (ctypes.byref(real(value)) for value in (ONE, ZERO))
-        handle = ctypes.c_void_p()
         with RECORDING:
-            self._call("cublasCreate_v2", ctypes.byref(handle))
-        self.handle = handle
+            self._call("cublasCreate_v2", ctypes.byref(self.handle))
         self._call("cublasSetStream_v2", self.handle, ctypes.c_void_p(stream))
         # After the stream, which takes the workspace away.
         size, self.workspace = ctypes.c_size_t(workspace.nbytes), workspace
@@ -104,13 +99,9 @@ class Cublas:
 
     def _check(self, status: int, name: str) -> None:
         if status and name == "cublasCreate_v2" and status in NO_MEMORY:
-            raise MemoryError(
-                "cuBLAS finds no room on the GPU: end what else runs on it (nvidia-smi shows it)"
-            )
+            raise MemoryError("cuBLAS finds no memory on the GPU: end what else runs (nvidia-smi)")
         if status:
-            raise RuntimeError(
-                f"cuBLAS refuses {name} with status {status}: see its documentation, cublasStatus_t"
-            )
+            raise RuntimeError(f"cuBLAS refuses {name} with status {status}: see cublasStatus_t")
 
 
 def _distance(a: Array) -> ctypes.c_longlong:

@@ -6,7 +6,6 @@ from typing import Any
 
 INSTALL = "pip install 'cupy-cuda13x[ctk]' (or 'cupy-cuda12x[ctk]'"
 OLDEST = 12  # the oldest major version of CUDA that CuPy is still built for
-OTHERWISE = "or use backend 'numpy'"
 
 
 def require_cupy() -> Any:
@@ -16,27 +15,29 @@ def require_cupy() -> Any:
     Source: CuPy's installation guide; CUDA's compatibility guide (a driver serves its own major version)."""
     cupy, runtime, driver, needed = _loaded()
     if driver == 0:
+        container = "or in a container start with the GPU passed in (docker run --gpus all)"
         raise RuntimeError(
-            "backend 'cupy' needs an NVIDIA driver, and none is loaded: install one (nvidia-smi shows it), or in a "
-            f"container start with the GPU passed in (docker run --gpus all), {OTHERWISE}"
+            lacks("an NVIDIA driver, and none is loaded", f"install one (nvidia-smi), {container}")
         )
     if driver // 1000 < needed // 1000:
         older = f", or install CuPy for it (pip install 'cupy-cuda{OLDEST}x[ctk]')"
-        other = older if driver >= 1000 * OLDEST else ""
-        raise RuntimeError(
-            f"backend 'cupy' needs a driver for CUDA {_version(needed)}, but this one ends at {_version(driver)}: "
-            f"update the driver{other}, {OTHERWISE}"
-        )
+        what = f"a driver for CUDA {_version(needed)}, but this one ends at {_version(driver)}"
+        raise RuntimeError(lacks(what, "update it" + (older if driver >= 1000 * OLDEST else "")))
     try:
         devices, why = runtime.getDeviceCount(), ""
     except runtime.CUDARuntimeError as error:
         devices, why = 0, f" ({cause(error)})"
     if devices == 0:
+        what = f"an NVIDIA GPU, and the driver sees none{why}"
         raise RuntimeError(
-            f"backend 'cupy' needs an NVIDIA GPU, and the driver sees none{why}: look at nvidia-smi and at the "
-            f"environment variable CUDA_VISIBLE_DEVICES, {OTHERWISE}"
+            lacks(what, "look at nvidia-smi and at the variable CUDA_VISIBLE_DEVICES")
         )
     return cupy
+
+
+def lacks(what: str, remedy: str) -> str:
+    """The sentence of an error: what the backend needs, what mends it. Shapes: none. Source: none, words."""
+    return f"backend 'cupy' needs {what}: {remedy}, or use backend 'numpy'"
 
 
 def _loaded() -> tuple[Any, Any, int, int]:
@@ -48,12 +49,11 @@ def _loaded() -> tuple[Any, Any, int, int]:
             runtime = cupy.cuda.runtime
             return cupy, runtime, runtime.driverGetVersion(), runtime.runtimeGetVersion()
     except Exception as error:  # a package that is half there fails in any way
-        raise ImportError(
-            f"backend 'cupy' needs CuPy, which does not load ({cause(error)}): "
-            f"install just one of cupy-cuda12x and cupy-cuda13x, {OTHERWISE}"
-        ) from error
+        what = f"CuPy, which does not load ({cause(error)})"
+        remedy = "install just one of cupy-cuda12x and cupy-cuda13x"
+        raise ImportError(lacks(what, remedy)) from error
     raise ImportError(
-        f"backend 'cupy' needs CuPy, which is not installed: {INSTALL}, for a driver older than 580), {OTHERWISE}"
+        lacks("CuPy, which is not installed", f"{INSTALL}, for a driver older than 580)")
     )
 
 

@@ -15,20 +15,19 @@ from typing import Any
 
 import numpy as np
 
+from ...checks import is_a
 from ..base import Array, in_words
 from . import source as cuda
 from .cublas import Cublas, workspace
-from .driver import INSTALL, OTHERWISE, cause
+from .driver import INSTALL, cause, lacks
 
 THREADS = 256  # in a block, as in device.cu
 COLUMNS = 8  # of a tile, at most: 8 float32 are the 32 bytes that a GPU's memory hands out at once
 AT_ONCE = 8  # blocks of 256 threads that a multiprocessor holds
-MULTIPROCESSORS, GENERATION = (
-    16,
-    75,
-)  # cudaDevAttrMultiProcessorCount, cudaDevAttrComputeCapabilityMajor
+MULTIPROCESSORS, GENERATION = 16, 75  # cudaDevAttrMultiProcessorCount, ...ComputeCapabilityMajor
 PARTIALS = 1 << 17  # doubles that a reduction over many rows may leave between its two launches
 LARGEST = 2**31 - 1  # elements that an int counts
+EXPECTED = "backend 'cupy' computes on CuPy arrays: bring it to the GPU first (backend.asarray)"
 
 TYPES = {
     "int": "int32",
@@ -76,8 +75,8 @@ class Gpu:
         except self.cupy.cuda.memory.OutOfMemoryError:
             need, free = in_words(math.prod(shape) * dtype.itemsize), in_words(self.free())
             raise MemoryError(
-                f"an array of shape {tuple(shape)} takes {need} of GPU memory, and {free} are free: make the model "
-                "or the batch smaller, or end what else runs on the GPU (nvidia-smi shows it)"
+                f"an array of shape {tuple(shape)} takes {need} of GPU memory, and {free} are free: make "
+                "the model or the batch smaller, or end what else runs on the GPU (nvidia-smi)"
             ) from None
 
     def _stream(self) -> Any:
@@ -85,10 +84,8 @@ class Gpu:
         try:
             return self.cupy.cuda.Stream(non_blocking=True)
         except self.cupy.cuda.runtime.CUDARuntimeError as error:
-            raise RuntimeError(
-                f"backend 'cupy' finds a GPU that cannot be used ({cause(error)}): see what else runs on it "
-                f"(nvidia-smi), {OTHERWISE}"
-            ) from error
+            what = f"a GPU, but this one cannot be used ({cause(error)})"
+            raise RuntimeError(lacks(what, "see what else runs on it (nvidia-smi)")) from error
 
     def free(self) -> int:
         """Bytes of device memory that an array can still have. Shapes: none. Source: cudaMemGetInfo."""
@@ -124,27 +121,20 @@ class Gpu:
             return
         function, parameters = self._function(name)
         if len(arguments) != len(parameters):
-            raise TypeError(
-                f"{name} takes {len(parameters)} arguments, but {len(arguments)} are given"
-            )
+            raise TypeError(f"{name} takes {len(parameters)} arguments, not {len(arguments)}")
         checked = (self._argument(name, *p, a) for p, a in zip(parameters, arguments, strict=True))
         with self.stream:
             function(grid, (THREADS,), tuple(checked))
 
     def _try_the_compiler(self) -> None:
         """Raise RuntimeError where NVRTC, or the headers that CuPy hands it, are missing."""
+        compiler = self.cupy.cuda.compiler
         try:
             self._function("take")
-        except (
-            ImportError,
-            OSError,
-            RuntimeError,
-            self.cupy.cuda.compiler.CompileException,
-        ) as error:
-            raise RuntimeError(
-                f"backend 'cupy' cannot compile its kernels ({cause(error)}): {INSTALL}, to go with CuPy) brings "
-                f"the compiler and its headers, {OTHERWISE}"
-            ) from error
+        except (ImportError, OSError, RuntimeError, compiler.CompileException) as error:
+            what = f"a compiler for its kernels ({cause(error)})"
+            remedy = f"{INSTALL}, to go with CuPy) brings it and its headers"
+            raise RuntimeError(lacks(what, remedy)) from error
 
     def _function(self, name: str) -> tuple[Any, list[cuda.Parameter]]:
         if name not in self._functions:
@@ -163,32 +153,22 @@ class Gpu:
         if pointer:
             return self.array(value, dtype, f"{function}({name})")
         if dtype.kind in "iu" and not np.iinfo(dtype).min <= value <= np.iinfo(dtype).max:
-            raise ValueError(
-                f"{function}({name}) is {value}, which does not fit into {dtype}: take fewer rows"
-            )
+            raise ValueError(f"{function}({name}) is {value}, beyond {dtype}: take fewer rows")
         return dtype.type(value)
 
     def array(self, value: Any, dtype: np.dtype, what: str) -> Array:
         """The value itself, any shape, if it is a whole device array of that dtype, and not too large.
 
         Raises TypeError otherwise. Source: none, a check."""
-        if not isinstance(value, self.cupy.ndarray):
-            kind = f"{type(value).__module__}.{type(value).__qualname__}"
-            raise TypeError(
-                f"{what} is a {kind}, but backend 'cupy' computes on CuPy arrays: "
-                "bring it to the GPU first (backend.asarray)"
-            )
+        is_a(what, value, self.cupy.ndarray, EXPECTED)
         if value.dtype != dtype or not (value.flags.c_contiguous or value.size == 0):
             order = "" if value.flags.c_contiguous else ", not in C order"
             raise TypeError(
                 f"{what} is an array of {value.dtype}{order}, but {dtype} in C order is expected"
             )
-        if value.size > LARGEST and not what.endswith(
-            "(data)"
-        ):  # whose rows are counted in 64 bits
-            raise ValueError(
-                f"{what} has {value.size:,} elements, but {LARGEST:,} are the most: take fewer rows"
-            )
+        rows_alone = what.endswith("(data)")  # which are counted in 64 bits
+        if value.size > LARGEST and not rows_alone:
+            raise ValueError(f"{what} has more than {LARGEST:,} elements: take fewer rows")
         return value
 
     def matmul(self, a: Array, b: Array, out: Array, add: bool = False) -> None:
@@ -196,19 +176,10 @@ class Gpu:
 
         Raises as ``array``. Source: cublas.py."""
         for name, value in (("a", a), ("b", b)):
-            upright = (
-                value.T
-                if isinstance(value, self.cupy.ndarray) and not value.flags.c_contiguous
-                else value
-            )
-            self.array(upright, self.dtype, f"matmul({name})")
+            lying = isinstance(value, self.cupy.ndarray) and not value.flags.c_contiguous
+            self.array(value.T if lying else value, self.dtype, f"matmul({name})")
         self.array(out, self.dtype, "matmul(out)")
-        if (
-            a.shape[-1] != b.shape[-2]
-            or out.shape != (*a.shape[:-1], b.shape[-1])
-            or a.shape[:-2] != b.shape[:-2]
-        ):
-            raise ValueError(
-                f"matmul of {a.shape} and {b.shape} does not give {out.shape}: mend the shapes"
-            )
+        product = (*a.shape[:-1], b.shape[-1])
+        if a.shape[-1] != b.shape[-2] or out.shape != product or a.shape[:-2] != b.shape[:-2]:
+            raise ValueError(f"matmul of {a.shape} and {b.shape} gives no {out.shape}: mend them")
         self.blas.matmul(a, b, out, add)

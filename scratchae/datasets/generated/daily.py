@@ -72,9 +72,7 @@ def load(train_days: int = 42, test_days: int = 14, seed: int = 0) -> tuple[Seri
     """
     size("train_days", train_days)
     if size("test_days", test_days) < 2:
-        raise ValueError(
-            "test_days is 1, but the first anomaly is on the second day: give at least 2"
-        )
+        raise ValueError("test_days is 1, but the first anomaly is on day 2: give at least 2")
     x, _, _ = _days(train_days, seed, epoch=0)
     normal = Series(x.sum(axis=0).ravel().astype(np.float32), np.zeros(x[0].size, bool))
     return normal, _spoilt(*_days(test_days, seed, epoch=2), seed, epoch=4)

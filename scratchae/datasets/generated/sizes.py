@@ -13,7 +13,5 @@ def size(name: str, n: Any) -> int:
     Shapes: none. Source: kernels/philox.py, the counter.
     """
     if positive(name, n) > MOST:
-        raise ValueError(
-            f"{name} is {n}, but no more than 2**32 = {MOST} can be drawn apart: give a smaller number"
-        )
+        raise ValueError(f"{name} is {n}, but no more than {MOST} can be drawn: give fewer")
     return int(n)

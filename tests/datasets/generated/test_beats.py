@@ -92,7 +92,7 @@ def test_all_of_them_in_about_a_second():
     [
         ((-1, 5), "n_train is -1"),
         ((5, 0), "n_test is 0"),
-        ((10**13, 5), r"n_train is 10+, but no more than 2\*\*32"),
+        ((10**13, 5), r"n_train is 10+, but no more than 4294967296"),
     ],
 )
 def test_sizes_are_checked(sizes, words):

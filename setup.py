@@ -1,18 +1,42 @@
 """All package metadata; pyproject.toml holds the build system and the tools only."""
 
+import re
 from pathlib import Path
 
 from setuptools import find_packages, setup
 
+HERE = Path(__file__).parent
+PACKAGE = (HERE / "scratchae" / "__init__.py").read_text(encoding="utf-8")
+(VERSION,) = re.findall(r'^__version__ = "(.+)"$', PACKAGE, flags=re.MULTILINE)
+
 setup(
     name="scratchae",
-    version="0.1.0",
-    description="Autoencoders and variational autoencoders, every gradient written out by hand and proved",
-    long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
+    version=VERSION,
+    description=(
+        "Autoencoders and variational autoencoders, every gradient written out by hand and proved"
+    ),
+    long_description=(HERE / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="MIT",
     license_files=["LICENSE"],
     author="the scratchae authors",
+    keywords=[
+        *("autoencoder", "variational autoencoder", "VAE", "denoising", "sparse coding"),
+        *("anomaly detection", "backpropagation", "gradient check", "deep learning"),
+        *("machine learning", "from scratch", "education", "NumPy", "Numba", "CUDA"),
+    ],
+    classifiers=[
+        "Development Status :: 3 - Alpha",
+        "Intended Audience :: Education",
+        "Intended Audience :: Science/Research",
+        "Programming Language :: Python :: 3 :: Only",
+        "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Programming Language :: Python :: 3.13",
+        "Programming Language :: Python :: 3.14",
+        "Topic :: Scientific/Engineering :: Artificial Intelligence",
+        "Typing :: Typed",
+    ],
     python_requires=">=3.11",
     packages=[
         *find_packages(include=["scratchae", "scratchae.*"], exclude=["scratchae.kernels*"]),
@@ -21,19 +45,22 @@ setup(
     ],
     package_dir={"scratchae.kernels": "kernels"},
     package_data={"scratchae": ["py.typed"], "scratchae.kernels": ["*.cu"]},
-    install_requires=[
+    install_requires=[  # the lowest versions that were tried, all at once: .ci/lowest.txt
         "numpy>=2.0",
         "numba>=0.62",
-        "matplotlib",
-        "tqdm",
-        "threadpoolctl",
-        "safetensors",
-        "pooch",
+        "matplotlib>=3.9",
+        "tqdm>=4.62",
+        "threadpoolctl>=3.5",  # older ones do not find the BLAS of NumPy 2, and leave its threads alone
+        "safetensors>=0.4",
+        "pooch>=1.6",
     ],
     extras_require={
         "cuda12": ["cupy-cuda12x[ctk]>=14"],
         "cuda13": ["cupy-cuda13x[ctk]>=14"],
-        "dev": ["pytest", "hypothesis", "ruff", "mypy", "setuptools>=77"],
+        "dev": [
+            *("pytest>=8.0", "pytest-xdist>=3.5", "pytest-cov>=5.0", "hypothesis>=6.100"),
+            *("ruff>=0.15", "mypy>=2.0", "setuptools>=77.0.1"),
+        ],
         "oracle": ["torch==2.13.0"],
     },
 )

@@ -24,5 +24,5 @@ class Kernel:
 
     @property
     def name(self) -> str:
-        """The definition's name, for messages and tables. Source: none, a plain accessor."""
+        """The definition's name, for messages and tables."""
         return self.definition.__name__

@@ -87,6 +87,7 @@ def _im2col(cols, x, s_h, s_w, top, left):
 
 @jit
 def col2im_loop(x, cols, s_h, s_w, top, left):
+    """x (N, H, W, C) <- cols (N, P, Q, kh, kw, C)."""
     N, H, W, C = x.shape
     _, P, Q, kh, kw, _ = cols.shape
     x[...] = 0
@@ -112,10 +113,12 @@ def col2im_loop(x, cols, s_h, s_w, top, left):
 
 
 def im2col_cuda(gpu, cols, x, s_h, s_w, top, left):
+    """cols (N, P, Q, kh, kw, C) <- x (N, H, W, C), on a GPU."""
     gpu.each("im2col", cols.size, cols, x, *x.shape, *cols.shape[1:5], s_h, s_w, top, left)
 
 
 def col2im_cuda(gpu, x, cols, s_h, s_w, top, left):
+    """x (N, H, W, C) <- cols (N, P, Q, kh, kw, C), on a GPU."""
     gpu.each("col2im", x.size, x, cols, *x.shape, *cols.shape[1:5], s_h, s_w, top, left)
 
 

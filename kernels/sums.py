@@ -4,8 +4,6 @@
     total_j = sum of all of term j             j = 1 ... k, k at most 3, in float64     (2)
 
 A term has one row an example, (N,) or (N, D): the nll, the kl. The first one tells the count.
-
-Source: none, a sum.
 """
 
 import numpy as np

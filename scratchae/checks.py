@@ -15,7 +15,7 @@ MOST32 = float(np.finfo(np.float32).max)
 
 
 def whole(value: Any, least: int) -> bool:
-    """Whether it is a whole number of at least that, and no bool. Shapes: none. Source: none, a check."""
+    """Whether it is a whole number of at least that, and no bool."""
     return (
         isinstance(value, (int, np.integer))
         and not isinstance(value, bool)
@@ -24,21 +24,21 @@ def whole(value: Any, least: int) -> bool:
 
 
 def number(value: Any) -> bool:
-    """Whether it is a number, inf too, that float64 can hold; NaN is none. Shapes: none. Source: none, a check."""
+    """Whether it is a number, inf too, that float64 can hold; NaN is none."""
     if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
         return False
     return abs(value) <= MOST64 if isinstance(value, int) else bool(value == value)
 
 
 def positive(name: str, value: Any) -> int:
-    """A whole number >= 1 as int. Raises ValueError otherwise. Shapes: none. Source: none, a check."""
+    """A whole number >= 1 as int. Raises ValueError otherwise."""
     if not whole(value, 1):
         raise ValueError(f"{name} is {value!r}, but it must be a whole number of at least 1")
     return int(value)
 
 
 def flag(name: str, value: Any) -> bool:
-    """True or False itself. Raises ValueError otherwise. Shapes: none. Source: none, a check."""
+    """True or False itself. Raises ValueError otherwise."""
     if not isinstance(value, bool):
         raise ValueError(f"{name} is {value!r}, but it must be True or False")
     return value
@@ -54,7 +54,7 @@ def seed(value: Any) -> int:
 
 
 def one_of(what: str, value: Any, choices: Iterable[str]) -> str:
-    """One of the words itself. Raises ValueError with all of them. Shapes: none. Source: none, a check."""
+    """One of the words itself. Raises ValueError with all of them."""
     words = tuple(choices)
     if not isinstance(value, str) or value not in words:
         raise ValueError(f"there is no {what} {value!r}: choose one of {', '.join(words)}")
@@ -62,25 +62,25 @@ def one_of(what: str, value: Any, choices: Iterable[str]) -> str:
 
 
 def kind(thing: Any) -> str:
-    """Of what type a thing is: "numpy.ndarray", "list". Shapes: none. Source: none, a check."""
+    """Of what type a thing is: "numpy.ndarray", "list"."""
     return f"{type(thing).__module__}.{type(thing).__qualname__}".removeprefix("builtins.")
 
 
 def is_a(what: str, thing: Any, types: type | tuple[type, ...], expected: str) -> None:
-    """Raise TypeError unless the thing is of these types, in words: expected. Shapes: none. Source: none, a check."""
+    """Raise TypeError unless the thing is of these types, in words: expected."""
     if not isinstance(thing, types):
         raise TypeError(f"{what} is a {kind(thing)}, but {expected}")
 
 
 def not_a_class(what: str, thing: Any) -> None:
-    """Raise TypeError for a class in the place of an object of it. Shapes: none. Source: none, a check."""
+    """Raise TypeError for a class in the place of an object of it."""
     if isinstance(thing, type):
         name = thing.__name__
         raise TypeError(f"{what} is the class {name}, but an object is expected: {name}(...)")
 
 
 def nameable(what: str, thing: Any) -> None:
-    """Raise TypeError for a function that ``save`` could not name. Shapes: none. Source: none, a check."""
+    """Raise TypeError for a function that ``save`` could not name."""
     named = inspect.isfunction(thing) and "<" not in thing.__qualname__
     made = isinstance(thing, (functools.partial, np.ufunc))
     if made or (inspect.isroutine(thing) and not named):
@@ -90,9 +90,7 @@ def nameable(what: str, thing: Any) -> None:
 
 
 def accepts(f: Any, count: int, *names: str) -> bool:
-    """Whether f is to be called with that many arguments, and with these by name.
-
-    Shapes: none. Source: inspect.Signature.bind."""
+    """Whether f is to be called with that many arguments, and with these by name. Source: inspect.Signature.bind."""
     try:
         inspect.signature(f, follow_wrapped=False).bind(*range(count), **dict.fromkeys(names))
     except TypeError:
@@ -103,9 +101,7 @@ def accepts(f: Any, count: int, *names: str) -> bool:
 
 
 def stacklevel() -> int:
-    """The stacklevel of a warning that is to point at the line that called this library.
-
-    Shapes: none. Source: warnings.warn."""
+    """The stacklevel of a warning that is to point at the line that called this library. Source: warnings.warn."""
     up, frame = 1, sys._getframe(1)
     while frame.f_back and str(frame.f_globals.get("__name__")).startswith(f"{LIBRARY}."):
         up, frame = up + 1, frame.f_back
@@ -113,10 +109,7 @@ def stacklevel() -> int:
 
 
 def as_array(values: Any, what: str) -> np.ndarray:
-    """Values of any shape, (n,) or (n, T), as an array. Raises TypeError for a mask, ValueError for ragged lists.
-
-    Source: none, a check.
-    """
+    """Values of any shape, (n,) or (n, T), as an array. Raises TypeError for a mask, ValueError for ragged lists."""
     unmasked(values, what)
     try:
         return np.asarray(values)
@@ -125,7 +118,7 @@ def as_array(values: Any, what: str) -> np.ndarray:
 
 
 def unmasked(values: Any, what: str) -> None:
-    """Raise TypeError for a masked array, of any shape. Source: none, a check."""
+    """Raise TypeError for a masked array, of any shape."""
     if isinstance(values, np.ma.MaskedArray):
         raise TypeError(f"a masked array is given as {what}, but no mask is read: fill it first")
 
@@ -134,7 +127,6 @@ def sizes(what: str, x: Any, expected: str, **known: int) -> dict[str, int]:
     """What the letters of an expected shape stand for: for x (5, 2), "N 2" and "N D" give {"N": 5, ...}.
 
     known: what some of them stand for. Raises ValueError for another shape, and for an axis of length 0.
-    Source: none, a check.
     """
     names, found = expected.split(), dict(known)
     fit = len(names) == len(x.shape) and 0 not in x.shape
@@ -150,7 +142,7 @@ def host_rows(x: Any, shape: tuple[int, ...], what: str) -> np.ndarray:
     """A host array (N, *shape) of finite floating point values, or a sentence that says what is wrong.
 
     Raises TypeError for another library, object arrays and raw uint8; ValueError for the wrong rank or
-    shape, no rows, and NaN or inf (naming the first bad index). Source: none, a check.
+    shape, no rows, and NaN or inf (naming the first bad index).
     """
     rows = f"(N, {', '.join(str(n) for n in shape)})"
     unmasked(x, what)
@@ -173,7 +165,7 @@ def first(bad: np.ndarray) -> tuple[int, ...]:
 
 
 def finite(x: np.ndarray, what: str) -> None:
-    """Raise ValueError at the first NaN or inf of x, any shape, by its index. Source: none, a check."""
+    """Raise ValueError at the first NaN or inf of x, any shape, by its index."""
     if x.dtype.kind != "f":
         return
     with np.errstate(invalid="ignore", over="ignore"):  # a sum needs no mask of x's size
@@ -184,7 +176,7 @@ def finite(x: np.ndarray, what: str) -> None:
 
 
 def representable(x: np.ndarray, dtype: np.dtype, what: str) -> None:
-    """Raise ValueError at the first value of x, any shape, too large for dtype. Source: none, a check."""
+    """Raise ValueError at the first value of x, any shape, too large for dtype."""
     limit = np.finfo(dtype).max
     if x.dtype.itemsize > dtype.itemsize and max(abs(x.min()), abs(x.max())) > limit:
         at = first(np.abs(x) > limit)
@@ -194,9 +186,7 @@ def representable(x: np.ndarray, dtype: np.dtype, what: str) -> None:
 
 
 def real(name: str, value: Any, low: float, high: float = np.inf, strict: bool = False) -> float:
-    """A number low <= value < high (strictly above low if asked) as float. Raises ValueError otherwise.
-
-    Shapes: none. Source: none, a check."""
+    """A number low <= value < high (strictly above low if asked) as float. Raises ValueError otherwise."""
     inside = number(value) and low <= value < high and float(value) < np.inf
     if not inside or (strict and value == low):
         least = f"above {low:g}" if strict else f"at least {low:g}"
@@ -206,7 +196,7 @@ def real(name: str, value: Any, low: float, high: float = np.inf, strict: bool =
 
 
 def real32(name: str, value: Any, low: float, strict: bool = False) -> float:
-    """As ``real``, low >= 0, and 0 or a number that float32 can hold. Shapes: none. Source: none, a check."""
+    """As ``real``, low >= 0, and 0 or a number that float32 can hold."""
     exact = real(name, value, low, strict=strict)
     if exact and not LEAST32 <= exact <= MOST32:
         raise ValueError(

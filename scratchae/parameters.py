@@ -24,7 +24,7 @@ def prefixed(prefix: str, declared: Declared) -> Declared:
 
 
 def below(prefix: str, views: Views) -> Views:
-    """The views under one prefix, shapes unchanged, by their short names. Source: as ``prefixed``."""
+    """The views under one prefix, shapes unchanged, by their short names."""
     start = prefix + "."
     return {
         name.removeprefix(start): view for name, view in views.items() if name.startswith(start)
@@ -60,7 +60,7 @@ class Parameters:
         return source[start : start + math.prod(shape)].reshape(shape)
 
     def views(self, flat: Array | None = None) -> Views:
-        """Every tensor by name, each in its shape. Source: as ``view``."""
+        """Every tensor by name, each in its shape."""
         return {name: self.view(name, flat) for name in self.declared}
 
     def slices(self, frozen: tuple[str, ...]) -> list[slice]:

@@ -59,11 +59,11 @@ class Draws:
     stream: int
 
     def uniform(self, shape: tuple[int, ...]) -> np.ndarray:
-        """Draws in [0, 1), of that shape. Source: the class."""
+        """Draws in [0, 1), of that shape."""
         return uniform(shape, self.seed, self.stream)
 
     def normal(self, shape: tuple[int, ...]) -> np.ndarray:
-        """Standard normal draws, of that shape. Source: the class."""
+        """Standard normal draws, of that shape."""
         return normal(shape, self.seed, self.stream)
 
 

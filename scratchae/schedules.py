@@ -29,14 +29,14 @@ __all__ = ["Cosine", "Cyclical", "Exponential", "Linear", "Steps", "Warmup"]
 
 
 class Schedule:
-    """A number for each step: schedule(t), t from 1 on. Shapes: none. Source: the module."""
+    """A number for each step: schedule(t), t from 1 on. Source: the module."""
 
     def __call__(self, t: int) -> float:
         raise NotImplementedError
 
 
 class Warmup(Schedule):
-    """From 0 in a straight line to start, over that many steps. Shapes: none. Source: the module, (1)."""
+    """From 0 in a straight line to start, over that many steps. Source: the module, (1)."""
 
     def __init__(self, start: float, steps: int):
         self.start, self.steps = real32("start", start, 0, strict=True), positive("steps", steps)
@@ -46,7 +46,7 @@ class Warmup(Schedule):
 
 
 class Exponential(Schedule):
-    """From start on, times gamma every so many steps, smoothly. Shapes: none. Source: the module, (2)."""
+    """From start on, times gamma every so many steps, smoothly. Source: the module, (2)."""
 
     def __init__(self, start: float, gamma: float, steps: int):
         self.start, self.steps = real32("start", start, 0, strict=True), positive("steps", steps)
@@ -57,7 +57,7 @@ class Exponential(Schedule):
 
 
 class Steps(Schedule):
-    """Start, times gamma after each of the given steps. Shapes: none. Source: the module, (3)."""
+    """Start, times gamma after each of the given steps. Source: the module, (3)."""
 
     def __init__(self, start: float, gamma: float, steps: tuple[int, ...]):
         self.start, self.gamma = (
@@ -73,7 +73,7 @@ class Steps(Schedule):
 
 
 class Cosine(Schedule):
-    """From start to end along half a cosine, over that many steps, then end. Shapes: none. Source: (4)."""
+    """From start to end along half a cosine, over that many steps, then end. Source: (4)."""
 
     def __init__(self, start: float, steps: int, end: float = 0.0):
         self.start, self.steps = real32("start", start, 0, strict=True), positive("steps", steps)

@@ -4,8 +4,6 @@
 
 One shard after the other, so that each loop has few arrays and can be vectorised; a piece stays in the first
 cache between them.
-
-Source: none, a sum.
 """
 
 from .compile import jit

@@ -13,7 +13,7 @@ Array = Any  # an array of the backend's own library
 
 
 class Table:
-    """A data set (M, D) that kernels gather rows from. Source: none, a pair."""
+    """A data set (M, D) that kernels gather rows from."""
 
     def __init__(self, data: Array):
         self.data = data
@@ -27,7 +27,7 @@ class Table:
 
 
 def host_array(a: Any, name: str) -> np.ndarray:
-    """The array itself, any shape. Raises TypeError for one of another library. Source: none, a check."""
+    """The array itself, any shape. Raises TypeError for one of another library."""
     how = "bring it to the host first (numpy.asarray, cupy.asnumpy)"
     is_a("the array", a, np.ndarray, f"the backend {name!r} takes NumPy arrays: {how}")
     return a
@@ -80,7 +80,7 @@ class Backend(Protocol):
 
 
 def in_words(n: float) -> str:
-    """A number of bytes for messages: 1.5 GiB, 20.0 MiB, 0.1 KiB. Shapes: none. Source: none, a format."""
+    """A number of bytes for messages: 1.5 GiB, 20.0 MiB, 0.1 KiB."""
     units = ((2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB"))
     unit, word = next((pair for pair in units if n >= pair[0]), units[-1])
     return f"{n / unit:,.1f} {word}"

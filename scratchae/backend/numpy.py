@@ -30,7 +30,7 @@ class NumpyBackend:
         return self
 
     def default_shards(self, batch_size: int) -> int:
-        """1 below 32 examples, 2 below 1,024, then 4. Shapes: none. Source: docs/decisions/0002-shards.md."""
+        """1 below 32 examples, 2 below 1,024, then 4. Source: docs/decisions/0002-shards.md."""
         return 1 if batch_size < 32 else 2 if batch_size < 1024 else 4
 
     def empty(self, shape: tuple[int, ...], dtype: Any = None) -> Array:
@@ -49,7 +49,7 @@ class NumpyBackend:
         return raw[start : start + n].view(dtype).reshape(shape)
 
     def zeros(self, shape: tuple[int, ...], dtype: Any = None) -> Array:
-        """New memory of that shape, all zero. Source: as ``empty``."""
+        """New memory of that shape, all zero."""
         out = self.empty(shape, dtype)
         out[...] = 0
         return out
@@ -69,11 +69,11 @@ class NumpyBackend:
         out[...] = values
 
     def share(self, a: np.ndarray) -> Array:
-        """The data set itself, same shape: NumPy kernels read host memory. Source: as ``asarray``."""
+        """The data set itself, same shape: NumPy kernels read host memory."""
         return np.ascontiguousarray(a)
 
     def table(self, a: np.ndarray, rows: int) -> Table:
-        """The data set (M, D) itself, whatever the rows of a step. Source: as ``share``."""
+        """The data set (M, D) itself, whatever the rows of a step."""
         return Table(self.share(a))
 
     def to_host(self, a: Array) -> np.ndarray:
@@ -81,7 +81,7 @@ class NumpyBackend:
         return np.array(a)
 
     def undisturbed(self) -> AbstractContextManager[Any]:
-        """Nothing to wait for: threads share no buffers here. Shapes: none. Source: ``CupyBackend``."""
+        """Nothing to wait for: threads share no buffers here. Source: ``CupyBackend``."""
         return nullcontext()
 
     def op(self, kernel: Kernel) -> Callable[..., None]:

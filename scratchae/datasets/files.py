@@ -19,7 +19,7 @@ MEND = "fetch the file again"
 class DataUnavailable(OSError):
     """A file of a data set is neither on this machine nor to be had from its mirrors.
 
-    Examples catch it to go on with a generated stand-in. Shapes: none. Source: none, an error of this library.
+    Examples catch it to go on with a generated stand-in.
     """
 
 
@@ -39,8 +39,7 @@ def find(
     mirrors are addresses to which the name is appended, or of .zip archives that hold it. also: other names
     of the same content; digest: the SHA-256 of a file's content, if not of its bytes. Raises
     FileNotFoundError if data_dir or SCRATCHAE_DATA is no folder, ValueError if what is there has another
-    checksum, DataUnavailable if there is no file to be had: each mirror is given up after TIMEOUT.
-    Shapes: none. Source: pooch's manual, pooch.retrieve.
+    checksum, DataUnavailable if there is no file to be had: each mirror is given up after TIMEOUT. Source: pooch's manual, pooch.retrieve.
     """
     digest = digest or _sha256
     looked: list[str] = []

@@ -45,7 +45,7 @@ class Feed:
 class Source(Protocol):
     """What ``fit`` asks of data: a length, the shape of a row, a feed for each shard, a check.
 
-    Shapes: rows (N, *shape). Source: none, a protocol."""
+    Shapes: rows (N, *shape)."""
 
     name: str
     shape: tuple[int, ...]
@@ -165,7 +165,7 @@ def _native(x: np.ndarray) -> np.ndarray:
 def as_source(data: Any) -> Source:
     """Images, Values, or any object of that protocol as it is; an array (N, ...) as Values.
 
-    Raises TypeError for anything else. Source: none, a check."""
+    Raises TypeError for anything else."""
     if hasattr(data, "feed") and not isinstance(data, type):
         return data
     checks.is_a("the data", data, np.ndarray, "a NumPy array, Images or Values are expected")

@@ -24,7 +24,7 @@ def take(values: Values, rows: Any) -> Values:
     """The rows (n,), as indices, booleans (N,) or a slice, of values (N, ...), with their labels and name.
 
     Such as ``take(train, train.labels == 1)``. Raises ValueError where no row is left, and for what is no list of
-    them, IndexError for rows that are not there, TypeError for a masked array. Source: none, an index.
+    them, IndexError for rows that are not there, TypeError for a masked array.
     """
     _require(values)
     checks.as_array(rows, "the rows")
@@ -38,7 +38,7 @@ def take(values: Values, rows: Any) -> Values:
 
 
 def joined(first: Values, second: Values) -> Values:
-    """Two sets, the first one's rows first: (N, ...) and (M, ...) -> (N + M, ...). Source: none, a list."""
+    """Two sets, the first one's rows first: (N, ...) and (M, ...) -> (N + M, ...)."""
     labels = None
     if first.labels is not None and second.labels is not None:
         labels = np.concatenate([first.labels, second.labels])

@@ -79,7 +79,7 @@ class Detector:
 
     @property
     def threshold(self) -> float:
-        """What ``fit`` learnt, or what was put there since. Shapes: none. Source: thresholds.py."""
+        """What ``fit`` learnt, or what was put there since. Source: thresholds.py."""
         if self._learnt is None:
             raise RuntimeError(
                 "this Detector has no threshold yet: call detector.fit(normal), or set its threshold"
@@ -88,7 +88,7 @@ class Detector:
 
     @threshold.setter
     def threshold(self, value: float) -> None:
-        """One of the user's own. Raises ValueError for what is no number. Shapes: none. Source: (4)."""
+        """One of the user's own. Raises ValueError for what is no number. Source: (4)."""
         self._learnt = as_threshold(value), *self._state()
 
     def fit(self, normal: Any) -> Self:

@@ -69,7 +69,7 @@ def report(scores: Any, is_anomaly: Any, threshold: float) -> Report:
 
     Warns (DetectionWarning) where everything is flagged though some are normal, or nothing though some are
     not. Raises ValueError for NaN, for lengths that differ, and for a truth that is not of booleans or 0
-    and 1, TypeError for masked arrays. Source: the module.
+    and 1, TypeError for masked arrays.
     """
     s, y = pair(scores, is_anomaly)
     threshold = as_threshold(threshold)
@@ -145,7 +145,7 @@ def _average(s: np.ndarray, y: np.ndarray) -> float:
 
 
 def pair(scores: Any, is_anomaly: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Scores (N,) as float64 and the truth (N,) as bool. Raises as ``report``. Source: none, a check."""
+    """Scores (N,) as float64 and the truth (N,) as bool. Raises as ``report``."""
     s, y = as_scores(scores), as_array(is_anomaly, "the values of is_anomaly")
     sizes("is_anomaly", y, "N", N=len(s))
     wrong = y[(y != 0) & (y != 1)] if y.dtype.kind in "biu" else [y.dtype]

@@ -28,7 +28,7 @@ Rule = Callable[[np.ndarray], float]  # scores (n,) of normal examples -> the th
 
 
 class DetectionWarning(UserWarning):
-    """A detector that works as it was told to, and is of little use so. Shapes: none. Source: none, a category."""
+    """A detector that works as it was told to, and is of little use so."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,6 @@ def learn(rule: Rule, scores: Any) -> float:
 
     Warns (DetectionWarning) where it flags more than half of them, or could flag nothing at all. Raises
     TypeError for what is no function, ValueError for scores or a threshold that are no numbers.
-    Source: the module.
     """
     require_rule(rule)
     s = as_scores(scores)
@@ -117,16 +116,13 @@ def learn(rule: Rule, scores: Any) -> float:
 
 
 def require_rule(rule: Any) -> None:
-    """Raise TypeError unless rule is a function of scores (n,). Source: none, a check."""
+    """Raise TypeError unless rule is a function of scores (n,)."""
     if isinstance(rule, type) or not checks.accepts(rule, 1):
         raise TypeError(f"the rule is {rule!r}, but one such as MeanStd(1) is expected")
 
 
 def as_scores(scores: Any, what: str = "the scores") -> np.ndarray:
-    """Scores (n,) as float64. Raises ValueError for another shape, none at all or NaN, and as ``as_numbers``.
-
-    Source: none, a check.
-    """
+    """Scores (n,) as float64. Raises ValueError for another shape, none at all or NaN, and as ``as_numbers``."""
     s = as_numbers(scores, what)
     checks.sizes(what, s, "N")
     if np.isnan(s).any():
@@ -140,7 +136,7 @@ def as_scores(scores: Any, what: str = "the scores") -> np.ndarray:
 def as_numbers(values: Any, what: str) -> np.ndarray:
     """Numbers of any shape, (n,) or (n, T), NaN among them, as float64. Raises ValueError for what is none.
 
-    And what checks.as_array raises. Source: none, a check.
+    And what checks.as_array raises.
     """
     s = checks.as_array(values, what)
     if s.dtype.kind not in "fiu":
@@ -149,12 +145,12 @@ def as_numbers(values: Any, what: str) -> np.ndarray:
 
 
 def as_threshold(value: Any, what: str = "the threshold") -> float:
-    """A number, also inf, as float. Raises ValueError for others. Shapes: none. Source: none, a check."""
+    """A number, also inf, as float. Raises ValueError for others."""
     if not checks.number(value):
         raise ValueError(f"{what} is {value!r}, but a number is expected, such as fit learns")
     return float(value)
 
 
 def warn(sentence: str) -> None:
-    """Give a DetectionWarning at the line that called this library. Shapes: none. Source: checks.stacklevel."""
+    """Give a DetectionWarning at the line that called this library. Source: checks.stacklevel."""
     warnings.warn(sentence, DetectionWarning, stacklevel=checks.stacklevel())

@@ -74,7 +74,7 @@ class GraphRunner:
         """Nothing to end: the stream stays the backend's."""
 
     def feeds(self, source: Any) -> DeviceEpoch:
-        """What an epoch over that source reads and writes. Shapes: none. Source: recording.py."""
+        """What an epoch over that source reads and writes. Source: recording.py."""
         return DeviceEpoch(self, source)
 
     def set_clock(self, clock: np.ndarray) -> None:
@@ -89,7 +89,7 @@ class GraphRunner:
         optimizer: Any,
         stop: Callable[[], bool],
     ) -> Generator[Step, None, None]:
-        """As ThreadRunner.steps, RING of them at a time; order (n,). Source: the module."""
+        """As ThreadRunner.steps, RING of them at a time; order (n,)."""
         before = optimizer.t
         feeds.begin(order, self._schedule(optimizer, batches(len(order), batch_size)))
         self._share_row(feeds.row, optimizer)
@@ -114,7 +114,7 @@ class GraphRunner:
                 optimizer.t = before + steps
 
     def measure(self, feeds: DeviceEpoch, n: int, batch_size: int) -> np.ndarray:
-        """As ThreadRunner.measure: total (k,) over all n examples. Source: the module."""
+        """As ThreadRunner.measure: total (k,) over all n examples."""
         order = np.arange(n, dtype=np.uint32)
         feeds.begin(order, np.zeros((len(batches(n, batch_size)), 1)))
 
@@ -126,12 +126,12 @@ class GraphRunner:
         return np.sum(list(totals), axis=0)
 
     def forward(self, feeds: DeviceEpoch, rows: np.ndarray) -> np.ndarray:
-        """As ThreadRunner.forward, one batch rows (N,) by itself -> total (k,). Source: the module."""
+        """As ThreadRunner.forward, one batch rows (N,) by itself -> total (k,)."""
         self._alone(feeds, rows)
         return self.backend.to_host(self.total)
 
     def gradients(self, feeds: DeviceEpoch, rows: np.ndarray) -> np.ndarray:
-        """As ThreadRunner.gradients, one batch rows (N,) by itself -> total (k,). Source: the module."""
+        """As ThreadRunner.gradients, one batch rows (N,) by itself -> total (k,)."""
         for replica in self.replicas:
             self.backend.write(replica.row, self.objective.per_step(max(self.objective.t, 1)))
         self._alone(feeds, rows)

@@ -17,7 +17,7 @@ class CountingBackend:
     """A stand-in backend that allocates nothing: each array is a zero-stride view of one number, and the bytes it
     would need are added up in ``bytes``.
 
-    like: the backend it stands for. Shapes: those asked for. Source: none, a count."""
+    like: the backend it stands for. Shapes: those asked for."""
 
     def __init__(self, like: Backend):
         self.name, self.spelling, self.dtype = like.name, like.spelling, like.dtype
@@ -25,40 +25,40 @@ class CountingBackend:
         self.default_shards = like.default_shards
 
     def empty(self, shape: tuple[int, ...], dtype: Any = None) -> Array:
-        """An array of that shape, which takes no memory; what it would take is added up. Source: the class."""
+        """An array of that shape, which takes no memory; what it would take is added up."""
         dtype = np.dtype(dtype or self.dtype)
         self.bytes += -(-math.prod(shape) * dtype.itemsize // GRAIN) * GRAIN
         return np.lib.stride_tricks.as_strided(np.zeros((), dtype), shape, (0,) * len(shape))
 
     def zeros(self, shape: tuple[int, ...], dtype: Any = None) -> Array:
-        """As ``empty``, any shape. Source: the class."""
+        """As ``empty``, any shape."""
         return self.empty(shape, dtype)
 
     def asarray(self, a: Any, dtype: Any = None) -> Array:
-        """As ``empty``, of the shape of a. Source: the class."""
+        """As ``empty``, of the shape of a."""
         return self.empty(np.shape(a), dtype)
 
     def share(self, a: np.ndarray) -> Array:
-        """As ``empty``, of the shape and dtype of a. Source: the class."""
+        """As ``empty``, of the shape and dtype of a."""
         return self.empty(a.shape, a.dtype)
 
     def table(self, a: np.ndarray, rows: int) -> Table:
-        """The rows (rows, D) of one step. Source: the class."""
+        """The rows (rows, D) of one step."""
         return Table(self.empty((rows, *a.shape[1:]), a.dtype))
 
     def write(self, out: Array, values: Any) -> None:
-        """Nothing is kept, whatever the shape. Source: the class."""
+        """Nothing is kept, whatever the shape."""
 
     def to_host(self, a: Array) -> np.ndarray:
-        """It holds no values to read, whatever the shape. Source: the class."""
+        """It holds no values to read, whatever the shape."""
         raise TypeError("a CountingBackend only counts memory: it holds no values")
 
     def op(self, kernel: Any) -> Callable[..., None]:
-        """A kernel that cannot be run, whatever its shapes. Source: the class."""
+        """A kernel that cannot be run, whatever its shapes."""
         return self.matmul
 
     def matmul(self, *_: Any, **__: Any) -> None:
-        """Nothing is computed, whatever the shapes. Source: the class."""
+        """Nothing is computed, whatever the shapes."""
         raise TypeError("a CountingBackend only counts memory: it computes nothing")
 
 

@@ -20,9 +20,7 @@ Task = Callable[[int], Any]
 
 
 class ThreadPool:
-    """The calling thread and size - 1 others. Use it as a context manager: leaving it ends them.
-
-    Shapes: none. Source: the module."""
+    """The calling thread and size - 1 others. Use it as a context manager: leaving it ends them. Source: the module."""
 
     def __init__(self, size: int):
         self.size = size
@@ -47,7 +45,7 @@ class ThreadPool:
         """task(0) ... task(n - 1), in any order, all ended before it returns -> their results, in order.
 
         kind: what the tasks are; those of one kind take about the same time. Raises what the first of them
-        raised that failed. Shapes: none. Source: the module."""
+        raised that failed."""
         timed = self._timed.setdefault(kind, [])
         together = (
             n > 1 and self.size > 1 and len(timed) == TRIALS and min(timed, default=1.0) > HANDOFF

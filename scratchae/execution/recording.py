@@ -15,7 +15,7 @@ RING = 64  # steps between two looks at the sums
 
 
 class Recorder:
-    """Sequences of launches by key: run as they are, then recorded, then replayed. Shapes: none.
+    """Sequences of launches by key: run as they are, then recorded, then replayed.
 
     Source: the module."""
 
@@ -24,7 +24,7 @@ class Recorder:
         self.graphs: dict[Any, Any] = {}
 
     def run(self, key: Any, body: Callable[[], None]) -> None:
-        """body(), or the graph of it. Shapes: none. Source: the module."""
+        """body(), or the graph of it."""
         if key not in self.graphs or not self.backend.graph:
             with self.backend.stream:
                 body()
@@ -51,7 +51,7 @@ class DeviceEpoch:
         self.schedule: Any = None
 
     def begin(self, order: np.ndarray, schedule: np.ndarray) -> None:
-        """Start again at step 0: order (n or fewer,), schedule (steps, j). Source: the module."""
+        """Start again at step 0: order (n or fewer,), schedule (steps, j)."""
         if self.schedule is None or self.schedule.shape != schedule.shape:
             self.schedule = self.backend.empty(schedule.shape)
             self.row = self.backend.zeros((schedule.shape[1],))

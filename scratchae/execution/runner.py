@@ -63,14 +63,12 @@ class Runner(Protocol):
 def runner_for(
     model: Trainable, batch_size: int, shards: int | None = None, threads: int | None = None
 ) -> Runner:
-    """The runner for a model's backend, batches up to (N,). Raises as ThreadRunner and GraphRunner.
-
-    Source: the module."""
+    """The runner for a model's backend, batches up to (N,). Raises as ThreadRunner and GraphRunner."""
     kind = GraphRunner if model.backend.spelling == "cuda" else ThreadRunner
     return kind(model, batch_size, shards, threads)
 
 
 def held_out(runner: Runner, feeds: Any, n: int, batch_size: int, seed: int) -> dict[str, float]:
-    """The terms over all n examples of the feeds, by a runner that exists. Shapes: none. Source: ``evaluate``."""
+    """The terms over all n examples of the feeds, by a runner that exists. Source: ``evaluate``."""
     runner.set_clock(randomness.clock(seed, purpose=randomness.EVALUATION))
     return runner.objective.loss(runner.measure(feeds, n, batch_size))

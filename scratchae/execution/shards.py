@@ -24,7 +24,7 @@ def threads_of(threads: int | None, shards: int) -> int:
 
 
 def cut(rows: np.ndarray, parts: int) -> list[np.ndarray]:
-    """(N,) -> at most that many parts of equal length, the last perhaps shorter. Source: none, a division."""
+    """(N,) -> at most that many parts of equal length, the last perhaps shorter."""
     size = -(-len(rows) // parts)
     return [rows[i : i + size] for i in range(0, len(rows), size)]
 

@@ -21,7 +21,7 @@ class Step:
 
 
 def judged(objective: Any, t: int, total: np.ndarray, kept: bool = True) -> Step:
-    """Step t, whose total (k,) is known: the one place where a loss is computed and judged. Source: the class."""
+    """Step t, whose total (k,) is known: the one place where a loss is computed and judged."""
     objective.t = t
     terms = objective.loss(total)
     finite = bool(np.isfinite(terms["loss"]) and np.isfinite(total).all())

@@ -80,9 +80,7 @@ class ThreadRunner:
         optimizer: Any,
         stop: Callable[[], bool],
     ) -> Generator[Step, None, None]:
-        """Train on the examples order (n,), a batch a step, until stop(). A step that is not finite is not taken.
-
-        Source: the module."""
+        """Train on the examples order (n,), a batch a step, until stop(). A step that is not finite is not taken."""
         for i in range(0, len(order), batch_size):
             t = optimizer.t + 1
             self._set_row(t)

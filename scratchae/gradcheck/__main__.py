@@ -11,7 +11,7 @@ BOTH = ("reference", "numpy")
 
 
 class Parser(argparse.ArgumentParser):
-    """One backend, or none; errors are one sentence and end with status 2. Shapes: none. Source: argparse."""
+    """One backend, or none; errors are one sentence and end with status 2. Source: argparse."""
 
     def __init__(self) -> None:
         super().__init__(PROG, description=__doc__)
@@ -20,12 +20,12 @@ class Parser(argparse.ArgumentParser):
         )
 
     def error(self, message: str) -> NoReturn:
-        """End with that sentence. Shapes: none. Source: as the class."""
+        """End with that sentence."""
         self.exit(2, f"{self.prog}: {message}\n")
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Check on that backend; returns the exit status. Shapes: none. Source: ``library``."""
+    """Check on that backend; returns the exit status. Source: ``library``."""
     p = Parser()
     backend = p.parse_args(argv).backend
     backends = BOTH if backend is None else (backend,)

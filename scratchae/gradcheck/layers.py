@@ -85,11 +85,11 @@ class Tensors:
         return row
 
     def fill(self, value: float) -> None:
-        """Write a number over all gradients (n,). Source: none, an accessor."""
+        """Write a number over all gradients (n,)."""
         self.backend.write(self.flat, value)
 
     def gradients(self) -> np.ndarray:
-        """All gradients, one after the other, on the host: (n,) without padding. Source: none, an accessor."""
+        """All gradients, one after the other, on the host: (n,) without padding."""
         parts = [self.backend.to_host(grad).ravel() for grad in self.grads.values()]
         return np.concatenate(parts) if parts else np.zeros(0)
 
@@ -142,7 +142,7 @@ class BoundLayer:
 
 
 def gradients_add(bound: BoundLayer) -> Row:
-    """Whether gradients are added to what is there, where add is set. Shapes: none. Source: layers/base.py."""
+    """Whether gradients are added to what is there, where add is set. Source: layers/base.py."""
     everything = slice(0, len(bound.x))
     _, _, alone = bound.pass_over(everything)
     set_add(bound.layer, True)
@@ -153,7 +153,7 @@ def gradients_add(bound: BoundLayer) -> Row:
 
 
 def smaller_batch(bound: BoundLayer) -> Row:
-    """Whether all rows but one, and then that one, give what all give. Shapes: none. Source: layers/base.py."""
+    """Whether all rows but one, and then that one, give what all give. Source: layers/base.py."""
     last = len(bound.x) - 1
     y, dx, gradients = bound.pass_over(slice(0, last + 1))
     parts = [bound.pass_over(rows) for rows in (slice(0, last), slice(last, last + 1))]
@@ -186,7 +186,7 @@ def draw(thing: Any, backend: Backend, rows: int, first: int = 0) -> None:
 
 
 def set_add(layer: Any, add: bool) -> None:
-    """Set add on a layer, and on those inside it. Shapes: none. Source: layers/base.py."""
+    """Set add on a layer, and on those inside it. Source: layers/base.py."""
     layer.add = add
     for inner in getattr(layer, "layers", ()):
         set_add(inner, add)
@@ -198,9 +198,7 @@ def grey(shape: tuple[int, ...]) -> np.ndarray:
 
 
 def title(thing: Any) -> str:
-    """Conv2d tanh, VAE Bernoulli, Sequential to Dense tanh: the type, and what is in it. Shapes: none.
-
-    Source: none, words for a table."""
+    """Conv2d tanh, VAE Bernoulli, Sequential to Dense tanh: the type, and what is in it."""
     inner = getattr(thing, "activation", "") or type(getattr(thing, "likelihood", "")).__name__
     if hasattr(thing, "layers"):
         inner = f"to {title(thing.layers[-1])}"

@@ -57,7 +57,7 @@ Gradient = Callable[[np.ndarray, np.ndarray], Any]
 
 @dataclass(frozen=True)
 class Row:
-    """One gradient: what, error e, "right", "wrong" or "kink", a note. Shapes: none. Source: the module."""
+    """One gradient: what, error e, "right", "wrong" or "kink", a note. Source: the module."""
 
     what: str
     error: float
@@ -67,17 +67,14 @@ class Row:
 
 @dataclass(frozen=True)
 class Report:
-    """The gradients of one thing as a small table: str(report); ``ok`` tells whether none is wrong.
-
-    Shapes: none. Source: the module.
-    """
+    """The gradients of one thing as a small table: str(report); ``ok`` tells whether none is wrong. Source: the module."""
 
     title: str
     rows: list[Row] = field(default_factory=list)
 
     @property
     def ok(self) -> bool:
-        """Whether no verdict is "wrong". Shapes: none. Source: the module."""
+        """Whether no verdict is "wrong"."""
         return all(row.verdict != "wrong" for row in self.rows)
 
     def __str__(self) -> str:
@@ -97,7 +94,7 @@ def probe(shape: tuple[int, ...], number: int) -> np.ndarray:
 
 
 def rms(a: Any) -> float:
-    """The root of the mean square of a, any shape; 0 if it is empty. Source: none, a definition."""
+    """The root of the mean square of a, any shape; 0 if it is empty."""
     return float(np.sqrt(np.mean(np.square(a)))) if np.size(a) else 0.0
 
 
@@ -248,7 +245,7 @@ class _Claim:
 
 
 def settled_slope(F: Callable[[float], float], F0: float, scale: float) -> float | None:
-    """F'(0) from differences, or None where no step settles; scalars, scale is that of F'. Source: the module."""
+    """F'(0) from differences, or None where no step settles; scalars, scale is that of F'."""
     for h in STEPS:
         ahead, behind, near_ahead, near_behind = F(h), F(-h), F(h / 2), F(-h / 2)
         D, D_half = (ahead - behind) / (2 * h), (near_ahead - near_behind) / h  # (2)

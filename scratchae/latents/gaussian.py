@@ -28,7 +28,7 @@ class Gaussian(Configured):
         self.dimensions = dimensions
 
     def check(self, shape: tuple[int, ...]) -> None:
-        """Raise ValueError unless the encoder's rows have shape (2D,). Source: the class docstring."""
+        """Raise ValueError unless the encoder's rows have shape (2D,)."""
         if shape != (2 * self.dimensions,):
             raise ValueError(
                 f"the encoder gives rows of shape {shape}, but Gaussian({self.dimensions}) takes "
@@ -36,7 +36,7 @@ class Gaussian(Configured):
             )
 
     def bind(self, backend: Backend, rows: int, samples: int = 1) -> None:
-        """Buffers z, eps (rows K, D), kl (rows, D), dh (rows, 2D). Source: the class docstring."""
+        """Buffers z, eps (rows K, D), kl (rows, D), dh (rows, 2D)."""
         D = self.dimensions
         self.samples = samples
         self.normal = backend.op(NORMAL)
@@ -53,14 +53,14 @@ class Gaussian(Configured):
         self.normal(eps, rows, clock, LATENT)
 
     def forward(self, h: Array) -> Array:
-        """h (N, 2D) -> z (N K, D); kl (N, D) is kept. Source: the class docstring."""
+        """h (N, 2D) -> z (N K, D); kl (N, D) is kept."""
         N = h.shape[0]
         self.h, M = h, N * self.samples
         self.sample(self.z[:M], self.kl[:N], h, self.eps[:M])  # (1) (2)
         return self.z[:M]
 
     def backward(self, dz: Array, kl_weight: Array) -> Array:
-        """dz (N K, D), kl_weight (D,) -> dh (N, 2D). Source: the class docstring."""
+        """dz (N K, D), kl_weight (D,) -> dh (N, 2D)."""
         N = self.h.shape[0]
         self.gradient(self.dh[:N], dz, self.h, self.eps[: dz.shape[0]], kl_weight)  # (3)
         return self.dh[:N]

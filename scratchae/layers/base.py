@@ -36,7 +36,7 @@ class Layer(Configured):
         """Draw noise from the streams from this one on, one for each layer that draws -> the next free one.
 
         Objectives call it after ``declare``, from randomness.NOISE on, encoder before decoder: so no two layers of
-        a model draw the same noise, and a layer that draws none, put in anywhere, changes none. Shapes: none.
+        a model draw the same noise, and a layer that draws none, put in anywhere, changes none.
         Source: randomness.py."""
         return stream
 
@@ -48,20 +48,18 @@ class Layer(Configured):
             setattr(self, "d" + name, grad)
 
     def bind(self, backend: Backend, rows: int, need_dx: bool) -> None:
-        """Make the buffers, (rows, ...), and choose the kernels; dx is computed only if needed.
-
-        Source: the protocol above."""
+        """Make the buffers, (rows, ...), and choose the kernels; dx is computed only if needed."""
         raise NotImplementedError(
             f"{type(self).__name__} does not say bind(backend, rows, need_dx)"
         )
 
     @property
     def noise(self) -> float:
-        """The amount of noise that it adds in training, 0 for none. Shapes: none. Source: the layer's own."""
+        """The amount of noise that it adds in training, 0 for none. Source: the layer's own."""
         return 0.0
 
     def range(self, before: Range) -> Range:
-        """The range of y, given that of x. Shapes: none. Source: none, a bound."""
+        """The range of y, given that of x."""
         return None
 
     def draw(self, rows: Array, clock: Array) -> None:
@@ -74,14 +72,12 @@ class Layer(Configured):
         raise NotImplementedError(f"{type(self).__name__} does not say forward(x)")
 
     def backward(self, dy: Array) -> Array | None:
-        """dy (N, *output) -> dx (N, *shape), or None where nobody needs it. Source: as ``forward``."""
+        """dy (N, *output) -> dx (N, *shape), or None where nobody needs it."""
         raise NotImplementedError(f"{type(self).__name__} does not say backward(dy)")
 
 
 def declared_by(layer: Layer, shape: Shape) -> tuple[Shape, Declared]:
-    """What ``layer.declare`` says for rows of that shape. Raises TypeError where it leaves something out.
-
-    Source: the protocol above."""
+    """What ``layer.declare`` says for rows of that shape. Raises TypeError where it leaves something out."""
     answer = layer.declare(shape)
     output, declared = answer if isinstance(answer, tuple) and len(answer) == 2 else (None, None)
     if not isinstance(output, (tuple, list)) or not isinstance(declared, dict):

@@ -154,7 +154,7 @@ class LayerByHand(ByHand):
         return self.backend.to_host(self.part.forward(x))
 
     def backward(self, dy: Any) -> np.ndarray:
-        """dy (N, *output) -> dx (N, *shape), of the last call; the gradients are filled. Source: as the call."""
+        """dy (N, *output) -> dx (N, *shape), of the last call; the gradients are filled."""
         self._require_called()
         dy = self._same_rows(self._array(dy, self.output, "dy"), "dy")
         dx = self.part.backward(dy)
@@ -190,7 +190,7 @@ class LayerByHand(ByHand):
 
     @property
     def gradients(self) -> dict[str, np.ndarray]:
-        """Every gradient by name, shapes as the parameters. Source: as ``weights``."""
+        """Every gradient by name, shapes as the parameters."""
         self._require_called()
         return {name: self.backend.to_host(view) for name, view in self.grads.items()}
 
@@ -214,7 +214,7 @@ class LatentByHand(ByHand):
         return self.backend.to_host(self.part.forward(h))
 
     def backward(self, dz: Any, kl_weight: Any = 1.0) -> np.ndarray:
-        """dz (N, D), kl_weight a number or (D,) -> dh (N, *shape). Source: as the call."""
+        """dz (N, D), kl_weight a number or (D,) -> dh (N, *shape)."""
         self._require_called()
         D = self.part.z.shape[1:]
         dz = self._same_rows(self._array(dz, tuple(D), "dz"), "dz")
@@ -245,6 +245,6 @@ class LikelihoodByHand(ByHand):
         return self.backend.to_host(self.part.forward(a, x))
 
     def backward(self) -> np.ndarray:
-        """da, like a, the gradient of the sum of nll. Source: as the call."""
+        """da (N, *parameters(shape)), the gradient of the sum of nll."""
         self._require_called()
         return self.backend.to_host(self.part.backward())

@@ -73,7 +73,7 @@ class _Convolution(Layer):
         self.no_weights = backend.empty((0, *self.W.shape[1:]))
 
     def range(self, before: Range) -> Range:
-        """That of the activation. Shapes: none. Source: kernels/activation.py."""
+        """That of the activation. Source: kernels/activation.py."""
         return arguments.RANGES[self.activation]
 
 
@@ -109,19 +109,19 @@ class Conv2d(_Convolution):
         return self.output, declared
 
     def bind(self, backend: Backend, rows: int, need_dx: bool) -> None:
-        """Buffers y, da, dx (rows, ...) and the scratch of the product. Source: the class docstring."""
+        """Buffers y, da, dx (rows, ...) and the scratch of the product."""
         self.product = convolution(backend, self.axes, self.inputs, self.outputs, rows)
         self._bind(backend, rows, need_dx)
 
     def forward(self, x: Array) -> Array:
-        """x (N, *shape) -> y (N, *output). Source: the class docstring."""
+        """x (N, *shape) -> y (N, *output)."""
         self.x, y = x, self.y[: x.shape[0]]
         self.product.forward(y, x, self.W)  # (1)
         self.bias_activation(_matrix(y), self.b)  # (2)
         return y
 
     def backward(self, dy: Array) -> Array | None:
-        """dy (N, *output) -> dx (N, *shape). Source: the class docstring."""
+        """dy (N, *output) -> dx (N, *shape)."""
         N = dy.shape[0]
         da = dy if self.da is None else self.da[:N]
         y, no_rows = self.y[:N], self.no_rows
@@ -160,19 +160,19 @@ class ConvTranspose2d(_Convolution):
         return self.output, declared
 
     def bind(self, backend: Backend, rows: int, need_dx: bool) -> None:
-        """Buffers y, da, dx (rows, ...) and the scratch of the product. Source: the class docstring."""
+        """Buffers y, da, dx (rows, ...) and the scratch of the product."""
         self.product = TransposedConvProduct(backend, self.axes, self.outputs, self.inputs, rows)
         self._bind(backend, rows, need_dx)
 
     def forward(self, x: Array) -> Array:
-        """x (N, *shape) -> y (N, *output). Source: the class docstring."""
+        """x (N, *shape) -> y (N, *output)."""
         self.x, y = x, self.y[: x.shape[0]]
         self.product.forward(y, x, self.W)  # (1)
         self.bias_activation(_matrix(y), self.b)  # (2)
         return y
 
     def backward(self, dy: Array) -> Array | None:
-        """dy (N, *output) -> dx (N, *shape). Source: the class docstring."""
+        """dy (N, *output) -> dx (N, *shape)."""
         N = dy.shape[0]
         da = dy if self.da is None else self.da[:N]
         y, no_rows = self.y[:N], self.no_rows

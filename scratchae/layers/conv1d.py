@@ -70,14 +70,12 @@ class _Convolution1d(Layer):
 
     @property
     def add(self) -> bool:
-        """Whether gradients add to what is there.
-
-        Shapes: none. Source: layers/base.py."""
+        """Whether gradients add to what is there. Source: layers/base.py."""
         return self.plane.add
 
     @add.setter
     def add(self, add: bool) -> None:
-        """Set it in the plane. Shapes: none. Source: layers/base.py."""
+        """Set it in the plane. Source: layers/base.py."""
         self.plane.add = add
 
     def declare(self, shape: Shape) -> tuple[Shape, Declared]:
@@ -97,7 +95,7 @@ class _Convolution1d(Layer):
         return self.output, declared | {"W": (weights, partial(self.init, weights, *fans))}
 
     def attach(self, values: Views, grads: Views) -> None:
-        """Keep W (k, ., .) and b (.,), and hand the plane W as (1, k, ., .). Source: the class docstring."""
+        """Keep W (k, ., .) and b (.,), and hand the plane W as (1, k, ., .)."""
         super().attach(values, grads)
         self.plane.attach(_of_the_plane(values), _of_the_plane(grads))
 
@@ -106,16 +104,16 @@ class _Convolution1d(Layer):
         self.plane.bind(backend, rows, need_dx)
 
     def range(self, before: Range) -> Range:
-        """That of the activation. Shapes: none. Source: kernels/activation.py."""
+        """That of the activation. Source: kernels/activation.py."""
         return arguments.RANGES[self.activation]
 
     def forward(self, x: Array) -> Array:
-        """x (N, *shape) -> y (N, *output). Source: the class docstring."""
+        """x (N, *shape) -> y (N, *output)."""
         y = self.plane.forward(x.reshape(x.shape[0], 1, *self.shape))  # (1)
         return y.reshape(y.shape[0], *self.output)
 
     def backward(self, dy: Array) -> Array | None:
-        """dy (N, *output) -> dx (N, *shape). Source: the class docstring."""
+        """dy (N, *output) -> dx (N, *shape)."""
         self.plane.trainable = self.trainable
         dx = self.plane.backward(dy.reshape(dy.shape[0], 1, *self.output))  # (2)
         return None if dx is None else dx.reshape(dx.shape[0], *self.shape)

@@ -52,7 +52,7 @@ class Dense(Layer):
         self.init, self.init_b = init, init_b
 
     def declare(self, shape: Shape) -> tuple[Shape, Declared]:
-        """(I,) -> ((O,), {W, b}). Raises ValueError for another shape. Source: the class docstring."""
+        """(I,) -> ((O,), {W, b}). Raises ValueError for another shape."""
         if shape != (self.inputs,):
             each = ""
             if len(shape) == 2:  # (steps, features)
@@ -69,7 +69,7 @@ class Dense(Layer):
         }
 
     def bind(self, backend: Backend, rows: int, need_dx: bool) -> None:
-        """Buffers y, da (rows, O) and dx (rows, I). Source: the class docstring."""
+        """Buffers y, da (rows, O) and dx (rows, I)."""
         self.matmul = backend.matmul
         self.bias_activation = backend.op(BIAS_ACTIVATION[self.activation])
         self.activation_gradient = backend.op(ACTIVATION_GRADIENT[self.activation])
@@ -78,11 +78,11 @@ class Dense(Layer):
         self.dx = backend.empty((rows, self.inputs)) if need_dx else None
 
     def range(self, before: Range) -> Range:
-        """That of the activation. Shapes: none. Source: kernels/activation.py."""
+        """That of the activation. Source: kernels/activation.py."""
         return arguments.RANGES[self.activation]
 
     def forward(self, x: Array) -> Array:
-        """x (N, I) -> y (N, O). Source: the class docstring."""
+        """x (N, I) -> y (N, O)."""
         N = x.shape[0]
         self.x, y = x, self.y[:N]
         self.matmul(x, self.W, out=y)  # (N, I) (I, O) -> (N, O)    (1)
@@ -90,7 +90,7 @@ class Dense(Layer):
         return y
 
     def backward(self, dy: Array) -> Array | None:
-        """dy (N, O) -> dx (N, I). Source: the class docstring."""
+        """dy (N, O) -> dx (N, I)."""
         N = dy.shape[0]
         da = dy if self.da is None else self.da[:N]
         self.activation_gradient(da, self.db, dy, self.y[:N], self.add)  # (3) (4)

@@ -23,7 +23,7 @@ Pair = tuple[int, int]
 class Axis:
     """One axis of a convolution: H image pixels, P patches, and the padding before the first.
 
-    kernel, stride: in pixels. Shapes: none, whole numbers. Source: the module.
+    kernel, stride: in pixels. Source: the module.
     """
 
     pixels: int
@@ -34,9 +34,7 @@ class Axis:
 
     @property
     def bounded_stride(self) -> int:
-        """The stride, or one that goes beyond the image just as well: loops run over the pixels of a stride.
-
-        Shapes: none. Source: none, a bound."""
+        """The stride, or one that goes beyond the image just as well: loops run over the pixels of a stride."""
         return min(self.stride, self.before + self.pixels + self.kernel)
 
 
@@ -77,10 +75,7 @@ def _explicit(padding: Any, axis: int) -> Pair:
 
 
 def from_image(H: int, k: int, s: int, padding: Any, axis: int) -> Axis:
-    """The axis of a convolution over H pixels; axis 0 is vertical. Raises ValueError where no patch fits.
-
-    Shapes: none, whole numbers. Source: the module (1) (3) (4).
-    """
+    """The axis of a convolution over H pixels; axis 0 is vertical. Raises ValueError where no patch fits. Source: the module (1) (3) (4)."""
     if padding == "same":
         P = -(-H // s)  # (3)
         return Axis(H, P, k, s, max((P - 1) * s + k - H, 0) // 2)  # (4)
@@ -95,10 +90,7 @@ def from_image(H: int, k: int, s: int, padding: Any, axis: int) -> Axis:
 
 
 def from_patches(P: int, k: int, s: int, padding: Any, axis: int) -> Axis:
-    """The axis of a transposed convolution over P inputs. Raises ValueError where no pixel is left.
-
-    Shapes: none, whole numbers. Source: the module (2) (3) (4).
-    """
+    """The axis of a transposed convolution over P inputs. Raises ValueError where no pixel is left. Source: the module (2) (3) (4)."""
     if padding == "same":
         H = P * s  # (3)
         return Axis(H, P, k, s, max((P - 1) * s + k - H, 0) // 2)  # (4)

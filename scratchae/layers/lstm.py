@@ -76,7 +76,7 @@ class LSTM(Layer):
         self.init, self.init_r, self.init_b = init, init_r, init_b
 
     def declare(self, shape: Shape) -> tuple[Shape, Declared]:
-        """(T, I) -> ((T, U) or (U,), {W, R, b}). Raises ValueError for another shape. Source: the class."""
+        """(T, I) -> ((T, U) or (U,), {W, R, b}). Raises ValueError for another shape."""
         I, U = self.inputs, self.units
         if len(shape) != 2 or shape[0] < 1 or shape[1] != I:
             raise ValueError(
@@ -91,7 +91,7 @@ class LSTM(Layer):
         }
 
     def bind(self, backend: Backend, rows: int, need_dx: bool) -> None:
-        """Buffers (T rows, ...) with time first, y (rows, *output), dx (rows, T, I). Source: the class."""
+        """Buffers (T rows, ...) with time first, y (rows, *output), dx (rows, T, I)."""
         (T, I), U, empty = self.shape, self.units, backend.empty
         self.rows, self.matmul = rows, backend.matmul
         self.swap, self.column_sums = backend.op(SWAP), backend.op(ACTIVATION_GRADIENT["identity"])
@@ -109,11 +109,11 @@ class LSTM(Layer):
         self.flat = empty((scratch_size(rows, U),))
 
     def range(self, before: Range) -> Range:
-        """h = o tanh(c) lies in (-1, 1). Shapes: none. Source: (4)."""
+        """h = o tanh(c) lies in (-1, 1). Source: (4)."""
         return -1.0, 1.0
 
     def forward(self, x: Array) -> Array:
-        """x (N, T, I) -> y (N, T, U) or (N, U). Source: the class docstring."""
+        """x (N, T, I) -> y (N, T, U) or (N, U)."""
         (N, T, I), U = x.shape, self.units
         x_t, a, c, h = (
             self.x[: T * N],
@@ -132,7 +132,7 @@ class LSTM(Layer):
         return y
 
     def backward(self, dy: Array) -> Array | None:
-        """dy (N, T, U) or (N, U) -> dx (N, T, I). Source: the class docstring."""
+        """dy (N, T, U) or (N, U) -> dx (N, T, I)."""
         N, (T, I), U = dy.shape[0], self.shape, self.units
         x_t, da, c, h = (
             self.x[: T * N],

@@ -34,17 +34,17 @@ class _Noise(Layer):
     noise_kernel: Kernel = UNIFORM
 
     def place(self, stream: int) -> int:
-        """Draw from that stream of noise -> the next free one. Shapes: none. Source: layers/base.py."""
+        """Draw from that stream of noise -> the next free one. Source: layers/base.py."""
         self.stream = stream
         return stream + 1
 
     def declare(self, shape: Shape) -> tuple[Shape, Declared]:
-        """Any shape -> (the same, no parameters). Source: the class."""
+        """Any shape -> (the same, no parameters)."""
         self.shape = self.output = shape
         return shape, {}
 
     def bind(self, backend: Backend, rows: int, need_dx: bool) -> None:
-        """Buffers y, dx (rows, *shape), noise (rows, numbers of a row), on (1,). Source: the class."""
+        """Buffers y, dx (rows, *shape), noise (rows, numbers of a row), on (1,)."""
         self.fill, self.gate = backend.op(self.noise_kernel), backend.op(GATE)
         self.draws, self.on = backend.zeros((rows, math.prod(self.shape))), backend.zeros((1,))
         self.y = backend.empty((rows, *self.shape))
@@ -100,18 +100,18 @@ class GaussianNoise(_Noise):
 
     @property
     def noise(self) -> float:
-        """sigma. Shapes: none. Source: the class docstring."""
+        """sigma."""
         return self.sigma
 
     def range(self, before: Range) -> Range:
-        """The clip, or any without one; with sigma = 0 that of x, cut. Shapes: none. Source: (1)."""
+        """The clip, or any without one; with sigma = 0 that of x, cut. Source: (1)."""
         low, high = self.clip or (-math.inf, math.inf)
         if self.sigma > 0 or before is None:
             return low, high
         return min(max(before[0], low), high), min(max(before[1], low), high)
 
     def bind(self, backend: Backend, rows: int, need_dx: bool) -> None:
-        """Buffers y, dx (rows, *shape), eps (rows, numbers of a row), on (1,). Source: the class docstring."""
+        """Buffers y, dx (rows, *shape), eps (rows, numbers of a row), on (1,)."""
         super().bind(backend, rows, need_dx)
         self.need_dx = need_dx
         self.add_noise, self.gradient = (
@@ -123,14 +123,14 @@ class GaussianNoise(_Noise):
             self.dx = None  # it would be dy
 
     def forward(self, x: Array) -> Array:
-        """x (N, *shape) -> y (N, *shape). Source: the class docstring."""
+        """x (N, *shape) -> y (N, *shape)."""
         self.x, y = x, self.y[: x.shape[0]]
         eps = self._flat(x.shape[0])
         self.add_noise(y.reshape(-1), x.reshape(-1), eps, self.on, self.sigma, *self.bounds)  # (1)
         return y
 
     def backward(self, dy: Array) -> Array | None:
-        """dy (N, *shape) -> dx (N, *shape). Source: the class docstring."""
+        """dy (N, *shape) -> dx (N, *shape)."""
         if self.dx is None:
             return dy if self.need_dx else None
         N, x = dy.shape[0], self.x.reshape(-1)
@@ -160,34 +160,34 @@ class Masking(_Noise):
 
     @property
     def keep(self) -> float:
-        """The factor of what stays. Shapes: none. Source: the class docstring."""
+        """The factor of what stays."""
         return 1.0
 
     @property
     def noise(self) -> float:
-        """p. Shapes: none. Source: the class docstring."""
+        """p."""
         return self.p
 
     def range(self, before: Range) -> Range:
-        """x or 0. Shapes: none. Source: the class docstring."""
+        """x or 0."""
         return before and (min(self.keep * before[0], 0.0), max(self.keep * before[1], 0.0))
 
     def __init__(self, p: float, in_evaluation: bool = False):
         self.p, self.in_evaluation = p, in_evaluation
 
     def bind(self, backend: Backend, rows: int, need_dx: bool) -> None:
-        """Buffers y, dx (rows, *shape), u (rows, numbers of a row), on (1,). Source: the class docstring."""
+        """Buffers y, dx (rows, *shape), u (rows, numbers of a row), on (1,)."""
         super().bind(backend, rows, need_dx)
         self.mask = backend.op(MASK)
 
     def forward(self, x: Array) -> Array:
-        """x (N, *shape) -> y (N, *shape). Source: the class docstring."""
+        """x (N, *shape) -> y (N, *shape)."""
         y, u = self.y[: x.shape[0]], self._flat(x.shape[0])
         self.mask(y.reshape(-1), x.reshape(-1), u, self.on, self.p, self.keep)  # (1)
         return y
 
     def backward(self, dy: Array) -> Array | None:
-        """dy (N, *shape) -> dx (N, *shape). Source: the class docstring."""
+        """dy (N, *shape) -> dx (N, *shape)."""
         if self.dx is None:
             return None
         dx, u = self.dx[: dy.shape[0]], self._flat(dy.shape[0])
@@ -211,22 +211,22 @@ class SaltAndPepper(Masking):
         self.p, self.in_evaluation = p, in_evaluation
 
     def range(self, before: Range) -> Range:
-        """x, 0 or 1. Shapes: none. Source: (1)."""
+        """x, 0 or 1. Source: (1)."""
         return before and (min(before[0], 0.0), max(before[1], 1.0))
 
     def bind(self, backend: Backend, rows: int, need_dx: bool) -> None:
-        """Buffers y, dx (rows, *shape), u (rows, numbers of a row), on (1,). Source: the class docstring."""
+        """Buffers y, dx (rows, *shape), u (rows, numbers of a row), on (1,)."""
         super().bind(backend, rows, need_dx)
         self.spoil = backend.op(SALT_AND_PEPPER)
 
     def forward(self, x: Array) -> Array:
-        """x (N, *shape) -> y (N, *shape). Source: the class docstring."""
+        """x (N, *shape) -> y (N, *shape)."""
         y, u = self.y[: x.shape[0]], self._flat(x.shape[0])
         self.spoil(y.reshape(-1), x.reshape(-1), u, self.on, self.p)  # (1)
         return y
 
     def backward(self, dy: Array) -> Array | None:
-        """dy (N, *shape) -> dx (N, *shape). Source: the class docstring."""
+        """dy (N, *shape) -> dx (N, *shape)."""
         return super().backward(dy)  # (2)
 
 
@@ -247,5 +247,5 @@ class Dropout(Masking):
 
     @property
     def keep(self) -> float:
-        """The factor of what stays. Shapes: none. Source: (1)."""
+        """The factor of what stays. Source: (1)."""
         return 1 / (1 - self.p)  # (1) (2)

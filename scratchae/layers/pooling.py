@@ -72,24 +72,24 @@ class MaxPool2d(Layer):
         return self.output, {}
 
     def range(self, before: Range) -> Range:
-        """That of x. Shapes: none. Source: (1)."""
+        """That of x. Source: (1)."""
         return before
 
     def bind(self, backend: Backend, rows: int, need_dx: bool) -> None:
-        """Buffers y, winner (rows, P, Q, C) and dx (rows, H, W, C). Source: the class docstring."""
+        """Buffers y, winner (rows, P, Q, C) and dx (rows, H, W, C)."""
         self.max_pool, self.max_pool_gradient = backend.op(MAX_POOL), backend.op(MAX_POOL_GRADIENT)
         self.y = backend.empty((rows, *self.output))
         self.winner = backend.empty((rows, *self.output), np.uint8)
         self.dx = backend.empty((rows, *self.shape)) if need_dx else None
 
     def forward(self, x: Array) -> Array:
-        """x (N, H, W, C) -> y (N, P, Q, C). Source: the class docstring."""
+        """x (N, H, W, C) -> y (N, P, Q, C)."""
         y = self.y[: x.shape[0]]
         self.max_pool(y, self.winner[: x.shape[0]], x, *self.geometry)  # (1)
         return y
 
     def backward(self, dy: Array) -> Array | None:
-        """dy (N, P, Q, C) -> dx (N, H, W, C). Source: the class docstring."""
+        """dy (N, P, Q, C) -> dx (N, H, W, C)."""
         if self.dx is None:
             return None
         dx = self.dx[: dy.shape[0]]
@@ -115,29 +115,29 @@ class Upsample2d(Layer):
         self.factor = factor
 
     def declare(self, shape: Shape) -> tuple[Shape, Declared]:
-        """(H, W, C) -> ((H factor_h, W factor_w, C), no parameters). Raises ValueError. Source: the class."""
+        """(H, W, C) -> ((H factor_h, W factor_w, C), no parameters). Raises ValueError."""
         H, W, C = self.shape = _image(self, shape)
         self.output = (H * self.factor[0], W * self.factor[1], C)
         return self.output, {}
 
     def range(self, before: Range) -> Range:
-        """That of x. Shapes: none. Source: (1)."""
+        """That of x. Source: (1)."""
         return before
 
     def bind(self, backend: Backend, rows: int, need_dx: bool) -> None:
-        """Buffers y (rows, *output) and dx (rows, H, W, C). Source: the class docstring."""
+        """Buffers y (rows, *output) and dx (rows, H, W, C)."""
         self.upsample, self.upsample_gradient = backend.op(UPSAMPLE), backend.op(UPSAMPLE_GRADIENT)
         self.y = backend.empty((rows, *self.output))
         self.dx = backend.empty((rows, *self.shape)) if need_dx else None
 
     def forward(self, x: Array) -> Array:
-        """x (N, H, W, C) -> y (N, H factor_h, W factor_w, C). Source: the class docstring."""
+        """x (N, H, W, C) -> y (N, H factor_h, W factor_w, C)."""
         y = self.y[: x.shape[0]]
         self.upsample(y, x)  # (1)
         return y
 
     def backward(self, dy: Array) -> Array | None:
-        """dy (N, H factor_h, W factor_w, C) -> dx (N, H, W, C). Source: the class docstring."""
+        """dy (N, H factor_h, W factor_w, C) -> dx (N, H, W, C)."""
         if self.dx is None:
             return None
         dx = self.dx[: dy.shape[0]]

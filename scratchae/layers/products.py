@@ -44,11 +44,11 @@ class ConvProduct:
         )
 
     def forward(self, a: Array, x: Array, W: Array) -> None:
-        """a (N, P, Q, O) <- x (N, H, W, C), W. Source: the class docstring."""
+        """a (N, P, Q, O) <- x (N, H, W, C), W."""
         self.conv(a, x, W, *self.geometry, self.flat)
 
     def backward(self, dW: Array, dx: Array, da: Array, x: Array, W: Array, add: bool) -> None:
-        """dW, dx (N or 0, H, W, C) <- da (N, P, Q, O), x, W. Source: the class docstring."""
+        """dW, dx (N or 0, H, W, C) <- da (N, P, Q, O), x, W."""
         self.conv_gradient(dW, dx, da, x, W, *self.geometry, add, self.flat, self.Wt)
 
 
@@ -60,11 +60,11 @@ class TransposedConvProduct(ConvProduct):
     """
 
     def forward(self, a: Array, x: Array, W: Array) -> None:
-        """a (N, H, W, C) <- x (N, P, Q, O), W. Source: the class docstring."""
+        """a (N, H, W, C) <- x (N, P, Q, O), W."""
         self.transpose(a, x, W, *self.geometry, self.flat, self.Wt)
 
     def backward(self, dW: Array, dx: Array, da: Array, x: Array, W: Array, add: bool) -> None:
-        """dW, dx (N or 0, P, Q, O) <- da (N, H, W, C), x, W. Source: the class docstring."""
+        """dW, dx (N or 0, P, Q, O) <- da (N, H, W, C), x, W."""
         self.transpose_gradient(dW, dx, da, x, W, *self.geometry, add, self.flat)
 
 
@@ -92,12 +92,12 @@ class RotatedConvProduct(TransposedConvProduct):
         self.rotated, self.drotated = backend.empty(shape), backend.empty(shape)
 
     def forward(self, a: Array, x: Array, W: Array) -> None:
-        """a (N, P, Q, O) <- x (N, H, W, C), W. Source: the class docstring."""
+        """a (N, P, Q, O) <- x (N, H, W, C), W."""
         self.rotate(self.rotated, W, False)  # (1)
         super().forward(a, x, self.rotated)
 
     def backward(self, dW: Array, dx: Array, da: Array, x: Array, W: Array, add: bool) -> None:
-        """dW, dx (N or 0, H, W, C) <- da (N, P, Q, O), x, W. Source: the class docstring."""
+        """dW, dx (N or 0, H, W, C) <- da (N, P, Q, O), x, W."""
         self.rotate(self.rotated, W, False)  # (1)
         super().backward(self.drotated[: len(dW)], dx, da, x, self.rotated, False)
         if len(dW):

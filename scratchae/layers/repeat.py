@@ -27,7 +27,7 @@ class Repeat(Layer):
         self.T = T
 
     def declare(self, shape: Shape) -> tuple[Shape, Declared]:
-        """(D,) -> ((T, D), no parameters). Raises ValueError for another shape. Source: the class docstring."""
+        """(D,) -> ((T, D), no parameters). Raises ValueError for another shape."""
         if len(shape) != 1:
             raise ValueError(
                 f"Repeat({self.T}) is handed rows of shape {shape}, but it takes (D,): put Flatten() before it"
@@ -36,24 +36,24 @@ class Repeat(Layer):
         return self.output, {}
 
     def range(self, before: Range) -> Range:
-        """That of x. Shapes: none. Source: (1)."""
+        """That of x. Source: (1)."""
         return before
 
     def bind(self, backend: Backend, rows: int, need_dx: bool) -> None:
-        """Buffers y (rows, T, D) and dx (rows, D). Source: the class docstring."""
+        """Buffers y (rows, T, D) and dx (rows, D)."""
         self.upsample, self.upsample_gradient = backend.op(UPSAMPLE), backend.op(UPSAMPLE_GRADIENT)
         self.y = backend.empty((rows, *self.output))
         self.dx = backend.empty((rows, *self.shape)) if need_dx else None
 
     def forward(self, x: Array) -> Array:
-        """x (N, D) -> y (N, T, D). Source: the class docstring."""
+        """x (N, D) -> y (N, T, D)."""
         N, D = x.shape
         y = self.y[:N]
         self.upsample(y.reshape(N, self.T, 1, D), x.reshape(N, 1, 1, D))  # (1)
         return y
 
     def backward(self, dy: Array) -> Array | None:
-        """dy (N, T, D) -> dx (N, D). Source: the class docstring."""
+        """dy (N, T, D) -> dx (N, D)."""
         if self.dx is None:
             return None
         N, T, D = dy.shape

@@ -19,7 +19,7 @@ class Reshape(Layer):
         self.sizes = tuple(positive("Reshape(...)", n) for n in sizes)
 
     def declare(self, shape: Shape) -> tuple[Shape, Declared]:
-        """Any shape -> (sizes, no parameters). Raises ValueError where the counts differ. Source: the class."""
+        """Any shape -> (sizes, no parameters). Raises ValueError where the counts differ."""
         if math.prod(shape) != math.prod(self.sizes):
             raise ValueError(
                 f"Reshape{self.sizes} is handed rows of shape {shape}: {math.prod(shape)} elements do not fill "
@@ -29,19 +29,19 @@ class Reshape(Layer):
         return self.output, {}
 
     def range(self, before: Range) -> Range:
-        """That of x. Shapes: none. Source: the class."""
+        """That of x."""
         return before
 
     def bind(self, backend: Backend, rows: int, need_dx: bool) -> None:
-        """Nothing to make: no buffer of any shape. Source: the class."""
+        """Nothing to make: no buffer of any shape."""
         self.need_dx = need_dx
 
     def forward(self, x: Array) -> Array:
-        """x (N, *shape) -> y (N, *sizes), a view. Source: the class."""
+        """x (N, *shape) -> y (N, *sizes), a view."""
         return x.reshape(x.shape[0], *self.output)
 
     def backward(self, dy: Array) -> Array | None:
-        """dy (N, *sizes) -> dx (N, *shape), a view. Source: the class."""
+        """dy (N, *sizes) -> dx (N, *shape), a view."""
         return dy.reshape(dy.shape[0], *self.shape) if self.need_dx else None
 
 
@@ -52,6 +52,6 @@ class Flatten(Reshape):
         self.sizes = ()
 
     def declare(self, shape: Shape) -> tuple[Shape, Declared]:
-        """Any shape -> ((count,), no parameters). Source: the class."""
+        """Any shape -> ((count,), no parameters)."""
         self.shape, self.output = shape, (math.prod(shape),)
         return self.output, {}

@@ -29,29 +29,28 @@ class Sequential(Layer):
 
     @property
     def trainable(self) -> bool:
-        """Whether any layer inside is to be trained; set, it is set in all. Shapes: none. Source: layers/base.py."""
+        """Whether any layer inside is to be trained; set, it is set in all. Source: layers/base.py."""
         return any(layer.trainable for layer in self.layers)
 
     @trainable.setter
     def trainable(self, trainable: bool) -> None:
+        """Set it in every layer."""
         for layer in self.layers:
             layer.trainable = trainable
 
     @property
     def add(self) -> bool:
-        """Whether gradients add to what is there, in every layer alike.
-
-        Shapes: none. Source: layers/base.py."""
+        """Whether gradients add to what is there, in every layer alike. Source: layers/base.py."""
         return self.layers[0].add
 
     @add.setter
     def add(self, add: bool) -> None:
-        """Set it in every layer. Shapes: none. Source: layers/base.py."""
+        """Set it in every layer. Source: layers/base.py."""
         for layer in self.layers:
             layer.add = add
 
     def declare(self, shape: Shape) -> tuple[Shape, Declared]:
-        """Shape of x -> (shape of y, all parameters). Raises what a layer raises. Source: the class."""
+        """Shape of x -> (shape of y, all parameters). Raises what a layer raises."""
         self.shape = shape
         declared: Declared = {}
         self.with_parameters = []
@@ -63,24 +62,24 @@ class Sequential(Layer):
         return shape, declared
 
     def range(self, before: Range) -> Range:
-        """That of the last layer, through all before it. Shapes: none. Source: (1)."""
+        """That of the last layer, through all before it. Source: (1)."""
         for layer in self.layers:
             before = layer.range(before)
         return before
 
     def place(self, stream: int) -> int:
-        """Hand out streams of noise in order of x -> the next free one. Shapes: none. Source: layers/base.py."""
+        """Hand out streams of noise in order of x -> the next free one. Source: layers/base.py."""
         for layer in self.layers:
             stream = layer.place(stream)
         return stream
 
     def attach(self, values: Views, grads: Views) -> None:
-        """Each layer's views, any shape, by its position. Source: the class."""
+        """Each layer's views, any shape, by its position."""
         for i, layer in enumerate(self.layers):
             layer.attach(below(str(i), values), below(str(i), grads))
 
     def bind(self, backend: Backend, rows: int, need_dx: bool) -> None:
-        """Bind each layer for (rows, ...); dx is needed above the first layer that learns. Source: the class."""
+        """Bind each layer for (rows, ...); dx is needed above the first layer that learns."""
         for layer, has_parameters in zip(self.layers, self.with_parameters, strict=True):
             layer.bind(backend, rows, need_dx)
             need_dx = need_dx or learns(layer, has_parameters)
@@ -91,13 +90,13 @@ class Sequential(Layer):
             layer.draw(rows, clock)
 
     def forward(self, x: Array) -> Array:
-        """x (N, ...) -> y (N, ...). Source: the class."""
+        """x (N, ...) -> y (N, ...)."""
         for layer in self.layers:
             x = layer.forward(x)  # (1)
         return x
 
     def backward(self, dy: Array) -> Array | None:
-        """dy (N, ...) -> dx (N, ...), or None from the first layer that computes none. Source: the class."""
+        """dy (N, ...) -> dx (N, ...), or None from the first layer that computes none."""
         for layer in reversed(self.layers):
             dx = layer.backward(dy)  # (2)
             if dx is None:
@@ -107,23 +106,21 @@ class Sequential(Layer):
 
 
 def learns(layer: Layer, has_parameters: bool) -> bool:
-    """Whether anything in a declared layer is to be trained. Shapes: none. Source: layers/base.py, trainable."""
+    """Whether anything in a declared layer is to be trained. Source: layers/base.py, trainable."""
     if isinstance(layer, Sequential):
         return any(map(learns, layer.layers, layer.with_parameters))
     return has_parameters and layer.trainable
 
 
 def leaves(name: str, layer: Layer) -> list[tuple[str, Layer]]:
-    """The layers inside, each with its dotted name, in order of x. Shapes: none. Source: the class above."""
+    """The layers inside, each with its dotted name, in order of x. Source: the class above."""
     if not isinstance(layer, Sequential):
         return [(name, layer)]
     return [leaf for i, inner in enumerate(layer.layers) for leaf in leaves(f"{name}.{i}", inner)]
 
 
 def distinct(encoder: Layer, decoder: Layer) -> None:
-    """Raise ValueError where one layer object stands in two places, which would share its buffers.
-
-    Shapes: none. Source: none, a check."""
+    """Raise ValueError where one layer object stands in two places, which would share its buffers."""
     seen: dict[int, str] = {}
     for name, layer in leaves("encoder", encoder) + leaves("decoder", decoder):
         if id(layer) in seen:

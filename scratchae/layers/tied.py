@@ -24,7 +24,7 @@ def _dense(what: str, of: Dense) -> Dense:
 
 
 def resolve_ties(layers: Iterable[Layer]) -> None:
-    """Let every Dense and Tied of a model, in order of x, know who writes dW first. Shapes: none.
+    """Let every Dense and Tied of a model, in order of x, know who writes dW first.
 
     Raises ValueError for a Tied whose Dense does not stand before it. Source: Tied (5)."""
     before: dict[int, Dense] = {}
@@ -76,7 +76,7 @@ class Tied(Layer):
         self.of, self.activation, self.init_b = of, activation, init_b
 
     def declare(self, shape: Shape) -> tuple[Shape, Declared]:
-        """(O,) -> ((I,), {b}). Raises ValueError as the class says. Source: the class docstring."""
+        """(O,) -> ((I,), {b}). Raises ValueError as the class says."""
         I, O = self.of.inputs, self.of.outputs
         if shape != (O,):
             raise ValueError(
@@ -87,7 +87,7 @@ class Tied(Layer):
         return self.output, {"b": ((I,), partial(self.init_b, (I,), O, I))}
 
     def bind(self, backend: Backend, rows: int, need_dx: bool) -> None:
-        """Buffers y, da (rows, I) and dx (rows, O). Source: the class docstring."""
+        """Buffers y, da (rows, I) and dx (rows, O)."""
         self.matmul = backend.matmul
         self.bias_activation = backend.op(BIAS_ACTIVATION[self.activation])
         self.activation_gradient = backend.op(ACTIVATION_GRADIENT[self.activation])
@@ -96,18 +96,18 @@ class Tied(Layer):
         self.dx = backend.empty((rows, *self.shape)) if need_dx else None
 
     def range(self, before: Range) -> Range:
-        """That of the activation. Shapes: none. Source: kernels/activation.py."""
+        """That of the activation. Source: kernels/activation.py."""
         return arguments.RANGES[self.activation]
 
     def forward(self, x: Array) -> Array:
-        """x (N, O) -> y (N, I). Source: the class docstring."""
+        """x (N, O) -> y (N, I)."""
         self.x, y = x, self.y[: x.shape[0]]
         self.matmul(x, self.of.W.T, out=y)  # (N, O) (O, I) -> (N, I)    (1)
         self.bias_activation(y, self.b)  # (2)
         return y
 
     def backward(self, dy: Array) -> Array | None:
-        """dy (N, I) -> dx (N, O). Source: the class docstring."""
+        """dy (N, I) -> dx (N, O)."""
         N = dy.shape[0]
         da = dy if self.da is None else self.da[:N]
         self.activation_gradient(da, self.db, dy, self.y[:N], self.add)  # (3) (4)

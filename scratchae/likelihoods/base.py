@@ -23,7 +23,7 @@ class Likelihood(Configured):
     takes_grey: bool = True  # any x in [0, 1] will do, so images need no look
 
     def parameters(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        """The shape of a row of a, for rows of x of that shape. Source: the class docstring."""
+        """The shape of a row of a, for rows of x of that shape."""
         return shape
 
     def constants(self, shape: tuple[int, ...]) -> tuple[float, ...]:
@@ -34,7 +34,7 @@ class Likelihood(Configured):
         """Raise ValueError where data x (N, ...) cannot come from this likelihood. Source: its support."""
 
     def bind(self, backend: Backend, rows: int, shape: tuple[int, ...], samples: int = 1) -> None:
-        """Buffers nll (rows K,) and da (rows K, *parameters(shape)). Source: the class docstring."""
+        """Buffers nll (rows K,) and da (rows K, *parameters(shape))."""
         self.nll_kernel = backend.op(self.kernel)
         self.nll = backend.empty((rows * samples,))
         self.da = backend.empty((rows * samples, *self.parameters(shape)))

@@ -21,7 +21,7 @@ class Bernoulli(Likelihood):
     kernel = BERNOULLI_NLL
 
     def check(self, x: np.ndarray) -> None:
-        """Raise ValueError where x (N, ...) leaves [0, 1], naming the first such index. Source: the class."""
+        """Raise ValueError where x (N, ...) leaves [0, 1], naming the first such index."""
         outside = (x < 0) | (x > 1)
         if outside.any():
             at = tuple(int(i) for i in np.argwhere(outside)[0])
@@ -36,5 +36,5 @@ class Bernoulli(Likelihood):
         return (np.where(a >= 0, 1, e) / (1 + e)).astype(a.dtype)
 
     def sample(self, a: np.ndarray, noise: Any) -> np.ndarray:
-        """x in {0, 1}, same shape. Source: the class docstring."""
+        """x in {0, 1}, same shape."""
         return (noise.uniform(a.shape) < self.mean(a)).astype(a.dtype)

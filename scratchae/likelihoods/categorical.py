@@ -28,7 +28,7 @@ class Categorical(Likelihood):
     takes_grey = False
 
     def check(self, x: np.ndarray) -> None:
-        """Raise ValueError where x (N, ..., C) holds no probabilities, by the first place. Source: the class."""
+        """Raise ValueError where x (N, ..., C) holds no probabilities, by the first place."""
         negative = x < 0
         if negative.any():
             at = tuple(int(i) for i in np.argwhere(negative)[0])
@@ -51,7 +51,7 @@ class Categorical(Likelihood):
         return rows.reshape(rows.shape[0], -1, rows.shape[-1])
 
     def mean(self, a: np.ndarray) -> np.ndarray:
-        """softmax(a), same shape: the probability of each category. Source: the class docstring."""
+        """softmax(a), same shape: the probability of each category."""
         e = np.exp(a - a.max(axis=-1, keepdims=True))
         return e / e.sum(axis=-1, keepdims=True)  # (1)
 

@@ -32,12 +32,12 @@ class GaussianLikelihood(Likelihood):
         self.sigma = sigma
 
     def constants(self, shape: tuple[int, ...]) -> tuple[float, ...]:
-        """tau and c of kernels/errors.py for rows of that shape. Source: the class docstring."""
+        """tau and c of kernels/errors.py for rows of that shape."""
         D = math.prod(shape)
         return 1 / self.sigma**2, D * (math.log(self.sigma) + math.log(2 * math.pi) / 2)  # (1)
 
     def sample(self, a: np.ndarray, noise: Any) -> np.ndarray:
-        """a + sigma eps, same shape. Source: the class docstring."""
+        """a + sigma eps, same shape."""
         return (a + self.sigma * noise.normal(a.shape)).astype(a.dtype)
 
 
@@ -64,7 +64,7 @@ class LearnedGaussian(Likelihood):
         self.floor = floor
 
     def parameters(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        """(..., C) -> (..., 2C): mu and logvar side by side. Source: the class docstring."""
+        """(..., C) -> (..., 2C): mu and logvar side by side."""
         return (*shape[:-1], 2 * shape[-1])
 
     def constants(self, shape: tuple[int, ...]) -> tuple[float, ...]:
@@ -76,14 +76,14 @@ class LearnedGaussian(Likelihood):
         return rows.reshape(rows.shape[0], -1, rows.shape[-1])
 
     def mean(self, a: np.ndarray) -> np.ndarray:
-        """mu (N, ..., C) of a (N, ..., 2C). Source: the class docstring."""
+        """mu (N, ..., C) of a (N, ..., 2C)."""
         return np.ascontiguousarray(a[..., : a.shape[-1] // 2])
 
     def sigma(self, a: np.ndarray) -> np.ndarray:
-        """The standard deviations (N, ..., C), on the host, of a (N, ..., 2C). Source: the class docstring."""
+        """The standard deviations (N, ..., C), on the host, of a (N, ..., 2C)."""
         return np.hypot(self.floor, np.exp(a[..., a.shape[-1] // 2 :] / 2)).astype(a.dtype)  # (1)
 
     def sample(self, a: np.ndarray, noise: Any) -> np.ndarray:
-        """mu + sigma eps (N, ..., C) of a (N, ..., 2C). Source: the class docstring."""
+        """mu + sigma eps (N, ..., C) of a (N, ..., 2C)."""
         mu = self.mean(a)
         return (mu + self.sigma(a) * noise.normal(mu.shape)).astype(a.dtype)

@@ -16,7 +16,7 @@ from .base import Model, Part, require
 
 
 class WideCode(UserWarning):
-    """A code is as wide as its input, and nothing keeps it from copying. Shapes: none. Source: none, a warning."""
+    """A code is as wide as its input, and nothing keeps it from copying."""
 
 
 class Autoencoder(Model):

@@ -22,7 +22,7 @@ CHUNK = 256  # rows that encode, decode and reconstruct take at once
 
 
 def require(name: str, value: Any, kind: type, words: str) -> None:
-    """Raise TypeError unless value is of that kind. Shapes: none. Source: none, a check."""
+    """Raise TypeError unless value is of that kind."""
     if not isinstance(value, kind):
         raise TypeError(f"the {name} is {value!r}, but {words}, is expected")
 
@@ -110,7 +110,7 @@ class Model:
         return Weights(self.parameters)
 
     def require_built(self) -> None:
-        """Raise RuntimeError before ``build``. Shapes: none. Source: none, a check."""
+        """Raise RuntimeError before ``build``."""
         if not hasattr(self, "parameters"):
             name = type(self).__name__
             raise RuntimeError(
@@ -130,7 +130,7 @@ class Model:
         return objective
 
     def parts(self) -> Objective:
-        """A copy of the objective, not bound to anything yet. Shapes: none. Source: ``replica``."""
+        """A copy of the objective, not bound to anything yet. Source: ``replica``."""
         self.require_built()
         return shared_copy(self.objective)
 

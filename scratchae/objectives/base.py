@@ -68,11 +68,11 @@ class Objective(Configured):
         raise ValueError(f"the decoder gives rows of shape {output}, but {wanted}: {advice}")
 
     def leaves(self) -> list[tuple[str, Layer]]:
-        """Every layer with its name, in order of x. Shapes: none. Source: layers/sequential.py."""
+        """Every layer with its name, in order of x. Source: layers/sequential.py."""
         return leaves("encoder", self.encoder) + leaves("decoder", self.decoder)
 
     def frozen(self) -> tuple[str, ...]:
-        """The names of the layers that are not to be trained. Shapes: none. Source: layers/base.py."""
+        """The names of the layers that are not to be trained. Source: layers/base.py."""
         return tuple(name for name, layer in self.leaves() if not layer.trainable)
 
     def attach(self, values: Views, grads: Views) -> None:
@@ -96,7 +96,7 @@ class Objective(Configured):
         return ()
 
     def constants(self) -> tuple[float, ...]:
-        """The numbers of all parts that kernels are handed as they are. Shapes: none.
+        """The numbers of all parts that kernels are handed as they are.
 
         Source: execution/graphs.py, which records a step anew where one of them has changed."""
         return constants(self)
@@ -104,12 +104,12 @@ class Objective(Configured):
     def numbers(self) -> int:
         """How many numbers one row leaves in the buffers (N, ...): x, da, each layer's output and its gradient.
 
-        Known after ``declare``. Source: none, a count."""
+        Known after ``declare``."""
         ends = math.prod(self.shape) + math.prod(self.likelihood.parameters(self.shape))
         return ends + 2 * sum(math.prod(layer.output) for _, layer in self.leaves())
 
     def accumulate(self, add: bool) -> None:
-        """Let ``backward`` add to the gradients (True) or assign them. Shapes: none. Source: layers/base.py."""
+        """Let ``backward`` add to the gradients (True) or assign them. Source: layers/base.py."""
         self.encoder.add = self.decoder.add = add
 
     def draw(self, rows: Array, clock: Array) -> None:
@@ -123,9 +123,9 @@ class Objective(Configured):
         raise NotImplementedError
 
     def loss(self, total: np.ndarray) -> dict[str, float]:
-        """The terms at step t in nats per example, "loss" first. Shapes: total like sums. Source: as ``forward``."""
+        """The terms at step t in nats per example, "loss" first. Shapes: total like sums."""
         raise NotImplementedError
 
     def backward(self, total: Array) -> None:
-        """Fill the gradients of count times loss, shapes as the parameters. Source: as ``forward``."""
+        """Fill the gradients of count times loss, shapes as the parameters."""
         raise NotImplementedError

@@ -33,7 +33,7 @@ class Contractive(Penalty):
     layer: Dense
 
     def inspect(self, encoder: Layer) -> None:
-        """Keep the encoder's Dense layer. Shapes: none. Raises ValueError for another. Source: the class."""
+        """Keep the encoder's Dense layer. Raises ValueError for another."""
         parts = [
             layer
             for _, layer in leaves("encoder", encoder)
@@ -48,7 +48,7 @@ class Contractive(Penalty):
         self.layer = parts[0]
 
     def bind(self, backend: Backend, rows: int, units: int) -> None:
-        """Buffers v (rows,), q and c (units,) float64. Source: the class docstring."""
+        """Buffers v (rows,), q and c (units,) float64."""
         super().bind(backend, rows, units)
         self.v, self.b = backend.empty((rows,)), B[self.layer.activation]
         self.q, self.c = (backend.empty((units,), np.float64) for _ in range(2))

@@ -72,7 +72,7 @@ class ELBO(Objective):
         self.latent.draw(rows, clock)
 
     def forward(self, x: Array) -> Array:
-        """x (N, ...) -> (count, sum of nll, sum of kl). Source: the class docstring."""
+        """x (N, ...) -> (count, sum of nll, sum of kl)."""
         h = self.encoder.forward(x)  # (N, 2D)    (1)
         z = self.latent.forward(h)  # (N, D)     (2) (5)
         a = self.decoder.forward(z)  # (N, ...)   (3)
@@ -82,7 +82,7 @@ class ELBO(Objective):
         return self.sums
 
     def loss(self, total: np.ndarray) -> dict[str, float]:
-        """loss = reconstruction + kl + penalty, in nats per example; total (3,). Source: the class docstring."""
+        """loss = reconstruction + kl + penalty, in nats per example; total (3,)."""
         count, nll, kl = total.tolist()
         reconstruction, kl = nll / count, kl / count
         beta = self._beta(max(self.t, 1))
@@ -91,7 +91,7 @@ class ELBO(Objective):
         return {"loss": loss, "reconstruction": reconstruction, "kl": kl, "penalty": penalty}
 
     def backward(self, total: np.ndarray) -> None:
-        """Fill the gradients of count times loss, shapes as the parameters. Source: the class docstring."""
+        """Fill the gradients of count times loss, shapes as the parameters."""
         da = self.likelihood.backward()  # (4)
         dz = self.decoder.backward(da)  # (3)
         if self.encoder_learns:

@@ -41,11 +41,11 @@ class Penalty(Configured):
         """Look at the encoder (N, ...) -> (N, code) once it is declared. Source: the penalty's own."""
 
     def sums_needed(self, units: int) -> int:
-        """How many sums it has for a code of that many units. Shapes: none. Source: ``forward``."""
+        """How many sums it has for a code of that many units. Source: ``forward``."""
         return 1
 
     def bind(self, backend: Backend, rows: int, units: int) -> None:
-        """Buffers for (rows, units). Source: the class docstring."""
+        """Buffers for (rows, units)."""
         self.sum_terms = backend.op(SUMS)
         self.dh = backend.empty((rows, units))
 
@@ -54,17 +54,17 @@ class Penalty(Configured):
         raise NotImplementedError(f"{type(self).__name__} does not say forward(sums, nll, h)")
 
     def value(self, total: np.ndarray) -> float:
-        """The price of an example; total (k,). Source: as ``forward``."""
+        """The price of an example; total (k,)."""
         return self.weight * float(total[PLACE] / total[0])
 
     def backward(self, dh: Array, h: Array, total: Array) -> Array:
-        """dh, h (N, ...) -> dh with the gradient added, in a buffer of its own. Source: as ``forward``."""
+        """dh, h (N, ...) -> dh with the gradient added, in a buffer of its own."""
         raise NotImplementedError(f"{type(self).__name__} does not say backward(dh, h, total)")
 
     def direct_gradient(self, h: Array) -> None:
         """Add to the encoder's gradients what does not go through h (N, ...), if anything does not.
 
-        Called when the encoder has written its own. Source: as ``forward``."""
+        Called when the encoder has written its own."""
 
 
 class _OfRows(Penalty):
@@ -74,19 +74,19 @@ class _OfRows(Penalty):
     gradient: Kernel
 
     def bind(self, backend: Backend, rows: int, units: int) -> None:
-        """Also the values (rows,). Source: the class docstring."""
+        """Also the values (rows,)."""
         super().bind(backend, rows, units)
         self.v = backend.empty((rows,))
         self.of_rows, self.of_rows_gradient = backend.op(self.kernel), backend.op(self.gradient)
 
     def forward(self, sums: Array, nll: Array, h: Array) -> None:
-        """sums (3,) <- nll (N,), h (N, ...). Source: the class docstring."""
+        """sums (3,) <- nll (N,), h (N, ...)."""
         v = self.v[: h.shape[0]]
         self.of_rows(v, _matrix(h))
         self.sum_terms(sums, nll, v)
 
     def backward(self, dh: Array, h: Array, total: Array) -> Array:
-        """dh, h (N, ...) -> dh + gradient. Source: the class docstring."""
+        """dh, h (N, ...) -> dh + gradient."""
         out = self.dh[: h.shape[0]]
         self.of_rows_gradient(out, _matrix(dh), _matrix(h), self.weight)
         return out.reshape(dh.shape)
@@ -136,7 +136,7 @@ class KLRate(Penalty):
         self.rate = rate
 
     def inspect(self, encoder: Layer) -> None:
-        """Refuse an encoder (N, ...) -> (N, code) that is known to leave [0, 1]. Source: the class docstring."""
+        """Refuse an encoder (N, ...) -> (N, code) that is known to leave [0, 1]."""
         low, high = encoder.range(None) or (0.0, 1.0)
         if self.weight and (low < 0 or high > 1):
             raise ValueError(
@@ -145,11 +145,11 @@ class KLRate(Penalty):
             )
 
     def sums_needed(self, units: int) -> int:
-        """A sum for each unit. Shapes: none. Source: the class docstring."""
+        """A sum for each unit."""
         return units
 
     def bind(self, backend: Backend, rows: int, units: int) -> None:
-        """Buffers for (rows, units). Source: the class docstring."""
+        """Buffers for (rows, units)."""
         super().bind(backend, rows, units)
         self.sum_units, self.rate_gradient = backend.op(SUM_UNITS), backend.op(RATE_GRADIENT)
 
@@ -160,7 +160,7 @@ class KLRate(Penalty):
             self.sum_units(sums[PLACE:], _matrix(h))
 
     def value(self, total: np.ndarray) -> float:
-        """The price of an example; shapes: total (k,), k = 2 + D. Source: the class docstring."""
+        """The price of an example; shapes: total (k,), k = 2 + D."""
         if not self.weight:
             return 0.0
         rho, rate = self.rate, np.clip(total[PLACE:] / total[0], LEAST, MOST)

@@ -58,7 +58,7 @@ class Reconstruction(Objective):
             self.penalty.bind(backend, rows, units)
 
     def forward(self, x: Array) -> Array:
-        """x (N, ...) -> (count, sum of nll, the penalty's sums). Source: the class docstring."""
+        """x (N, ...) -> (count, sum of nll, the penalty's sums)."""
         self.h = self.encoder.forward(x)  # (N, code)    (1)
         a = self.decoder.forward(self.h)  # (N, ...)     (2)
         nll = self.likelihood.forward(a, x)  # (N,)         (3)
@@ -69,7 +69,7 @@ class Reconstruction(Objective):
         return self.sums
 
     def loss(self, total: np.ndarray) -> dict[str, float]:
-        """loss = reconstruction + penalty, in nats per example; total (k,). Source: the class docstring."""
+        """loss = reconstruction + penalty, in nats per example; total (k,)."""
         reconstruction = float(total[1] / total[0])  # (4)
         if not self.penalty:
             return {"loss": reconstruction, "reconstruction": reconstruction}
@@ -81,7 +81,7 @@ class Reconstruction(Objective):
         }
 
     def backward(self, total: Array) -> None:
-        """Fill the gradients of count times loss, shapes as the parameters. Source: the class docstring."""
+        """Fill the gradients of count times loss, shapes as the parameters."""
         da = self.likelihood.backward()  # (3)
         dh = self.decoder.backward(da)  # (2)
         if not self.encoder_learns:

@@ -38,7 +38,7 @@ class Adagrad(Optimizer):
         self.t = 0
 
     def per_step(self, t: int, count: float) -> tuple[float, ...]:
-        """row (2,): 1 / count, alpha. Source: as the class."""
+        """row (2,): 1 / count, alpha."""
         return 1.0 / count, self.rate(t)
 
     def update(self, values: Array, grads: Array, part: slice) -> None:
@@ -70,7 +70,7 @@ class Adadelta(Optimizer):
         self.t = 0
 
     def per_step(self, t: int, count: float) -> tuple[float, ...]:
-        """row (2,): 1 / count, alpha. Source: as the class."""
+        """row (2,): 1 / count, alpha."""
         return 1.0 / count, self.rate(t)
 
     def update(self, values: Array, grads: Array, part: slice) -> None:
@@ -95,14 +95,14 @@ class RMSProp(Optimizer):
         self.eps = eps
 
     def bind(self, backend: Backend, n: int) -> None:
-        """v = 0 (n,), t = 0. Source: as the class."""
+        """v = 0 (n,), t = 0."""
         self.rmsprop = backend.op(RMSPROP)
         self.vectors = {"v": backend.zeros((n,))}
         self.row = backend.zeros((2,))
         self.t = 0
 
     def per_step(self, t: int, count: float) -> tuple[float, ...]:
-        """row (2,): 1 / count, alpha. Source: as the class."""
+        """row (2,): 1 / count, alpha."""
         return 1.0 / count, self.rate(t)
 
     def update(self, values: Array, grads: Array, part: slice) -> None:

@@ -33,7 +33,7 @@ class Optimizer(Configured):
     def start(self, parameters: Any) -> None:
         """Take on a model's parameters, values (n,), or go on with them.
 
-        Raises ValueError where this optimiser already holds another model's state. Source: none, a check."""
+        Raises ValueError where this optimiser already holds another model's state."""
         if self.owner is parameters:
             return
         if self.owner is not None:
@@ -47,30 +47,30 @@ class Optimizer(Configured):
         self.owner = parameters
 
     def per_step(self, t: int, count: float) -> tuple[float, ...]:
-        """What the kernel reads at step t of count rows: row (j,), 1 / count first. Source: as ``bind``."""
+        """What the kernel reads at step t of count rows: row (j,), 1 / count first."""
         raise NotImplementedError(
             f"{type(self).__name__} does not say per_step(t, count): the numbers that its kernel reads at step t, "
             "1 / count first"
         )
 
     def constants(self) -> tuple[float, ...]:
-        """The numbers that the kernel is handed as they are: all but the learning rate. Shapes: none.
+        """The numbers that the kernel is handed as they are: all but the learning rate.
 
         Source: graphs.py, which records a step anew where one of them has changed."""
         return constants(self)
 
     def rate(self, t: int) -> float:
-        """The learning rate of step t, t from 1 on. Shapes: none. Raises ValueError where a schedule gives none.
+        """The learning rate of step t, t from 1 on. Raises ValueError where a schedule gives none.
 
         Source: schedules.py."""
         return type(self).lr.at(self, t)
 
     def check(self) -> None:
-        """Raise ValueError where the learning rate of the next step is none. Shapes: none. Source: schedules.py."""
+        """Raise ValueError where the learning rate of the next step is none. Source: schedules.py."""
         self.rate(self.t + 1)
 
     def tick(self, total: np.ndarray) -> None:
-        """Advance t and fill row (j,); total (k,): sums, the count first. Source: as ``bind``."""
+        """Advance t and fill row (j,); total (k,): sums, the count first."""
         self.backend.write(self.row, self.per_step(self.t + 1, total[0]))
         self.t += 1
 
@@ -86,5 +86,5 @@ class Optimizer(Configured):
         return np.array([self.per_step(self.t + i, count) for i, count in enumerate(counts, 1)])
 
     def update(self, values: Array, grads: Array, part: slice) -> None:
-        """values[part] <- one step along grads (S, n)[:, part]. Source: as ``bind``."""
+        """values[part] <- one step along grads (S, n)[:, part]."""
         raise NotImplementedError

@@ -27,7 +27,7 @@ class SGD(Optimizer):
         self.t = 0
 
     def per_step(self, t: int, count: float) -> tuple[float, ...]:
-        """row (2,): 1 / count, alpha. Source: as the class."""
+        """row (2,): 1 / count, alpha."""
         return 1.0 / count, self.rate(t)
 
     def update(self, values: Array, grads: Array, part: slice) -> None:

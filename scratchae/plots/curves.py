@@ -24,7 +24,7 @@ def loss_curves(
     """The loss and its parts over the epochs, training and held-out, a panel each: a history -> Figure.
 
     records: a history's, or the history itself; a term is drawn where there is one. lines: the names of the two.
-    Parts that are zero throughout, and a single part (it is the loss), are left out. Shapes: scalars. Raises
+    Parts that are zero throughout, and a single part (it is the loss), are left out. Raises
     ValueError for no records, for one without an epoch or train_loss, and for lines that are no two names. Source:
     Kingma and Welling 2014, figure 2.
     """

@@ -29,15 +29,12 @@ FORMULAS = (
 
 
 def save(figure: "Figure", path: str | os.PathLike[str]) -> None:
-    """Write a figure as the file type its path ends in. Shapes: none. Source: matplotlib's ``savefig``."""
+    """Write a figure as the file type its path ends in. Source: matplotlib's ``savefig``."""
     figure.savefig(path, dpi=figure.dpi)
 
 
 def write_gif(figures: Iterable["Figure"], path: str | os.PathLike[str]) -> None:
-    """Write figures of one size as an animation that rests on the last: half a second each, for ever.
-
-    Shapes: none. Raises ValueError for no figures. Source: Pillow's manual, "GIF".
-    """
+    """Write figures of one size as an animation that rests on the last: half a second each, for ever. Raises ValueError for no figures. Source: Pillow's manual, "GIF"."""
     from PIL import Image
 
     frames = []
@@ -56,7 +53,7 @@ def write_gif(figures: Iterable["Figure"], path: str | os.PathLike[str]) -> None
 def framed(
     width: float, height: float, title: str, note: str, constrained: bool = False
 ) -> "Figure":
-    """An empty figure, width by height in inches, with its header. Shapes: scalars. Source: none, a layout."""
+    """An empty figure, width by height in inches, with its header."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -82,10 +79,7 @@ def framed(
 
 
 def literal(figure: "Figure") -> "Figure":
-    """The figure with every text as it is written, so that nothing a user names is read as mathematics.
-
-    Shapes: none. Source: matplotlib's ``Text.set_parse_math``.
-    """
+    """The figure with every text as it is written, so that nothing a user names is read as mathematics. Source: matplotlib's ``Text.set_parse_math``."""
     from matplotlib.text import Text
 
     texts: Any = figure.findobj(Text)
@@ -95,7 +89,7 @@ def literal(figure: "Figure") -> "Figure":
 
 
 def two_names(lines: tuple[str, str]) -> tuple[str, str]:
-    """The names of two lines. Raises ValueError for what is none. Shapes: none. Source: none, a check."""
+    """The names of two lines. Raises ValueError for what is none."""
     several = isinstance(lines, (tuple, list)) and len(lines) == 2
     if not several or not all(isinstance(name, str) and name for name in lines):
         raise ValueError(f"lines is {lines!r}, but the names of two lines are expected")
@@ -103,7 +97,7 @@ def two_names(lines: tuple[str, str]) -> tuple[str, str]:
 
 
 def name_axes(axes: "Axes", x: str, y: str) -> None:
-    """Name the axes, and take their box away. Shapes: none. Source: Tufte, "Visual display", 1983, on ink."""
+    """Name the axes, and take their box away. Source: Tufte, "Visual display", 1983, on ink."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color(QUIET)
     axes.tick_params(labelsize=8, colors=QUIET)

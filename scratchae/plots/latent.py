@@ -74,7 +74,7 @@ def latent_scatter(
 
 
 def quantiles(n: int) -> np.ndarray:
-    """The middles of n intervals of equal probability under N(0, 1): (n,). Source: as ``quantile_plane``."""
+    """The middles of n intervals of equal probability under N(0, 1): (n,)."""
     return np.array([NormalDist().inv_cdf((i + 0.5) / n) for i in range(n)], np.float32)
 
 

@@ -120,7 +120,7 @@ def _arguments(thing: Any) -> dict[str, Any]:
 
 
 class Unspeakable(TypeError):
-    """What ``describe`` has no form for, and the way out. Shapes: none. Source: none, an error."""
+    """What ``describe`` has no form for, and the way out."""
 
     def __init__(self, thing: Any, why: str = ""):
         what = repr(thing) if inspect.isroutine(thing) else f"a {type(thing).__qualname__}"

@@ -13,8 +13,8 @@ Callback = Callable[[Any, Any], Any]  # f(model, history)
 
 
 def callables(callbacks: Iterable[Callback] | Callback | None) -> tuple[Callback, ...]:
-    """One callback, several or None as a tuple of them. Shapes: none. Raises TypeError for what is no function of
-    that kind, or has a begin or finish that is none, ValueError for two EarlyStopping. Source: none, a check."""
+    """One callback, several or None as a tuple of them. Raises TypeError for what is no function of
+    that kind, or has a begin or finish that is none, ValueError for two EarlyStopping."""
     if callbacks is None or callable(callbacks):
         callbacks = () if callbacks is None else (callbacks,)
     if not isinstance(callbacks, Iterable):
@@ -54,7 +54,7 @@ class EarlyStopping:
     When the run is over, unless by an error, the model has the values of its best epoch, and the optimiser its
     state of then: the next run goes on behind that epoch. One for each model: it remembers the best over all runs
     of that model, and each run has the whole patience. If the best epoch was trained by another optimiser, only the
-    parameters are restored, since its moments do not fit this one. Shapes: none. Raises ValueError
+    parameters are restored, since its moments do not fit this one. Raises ValueError
     for a column that the history does not have (for Keras' val_loss at once) or that holds no number, patience
     below 1 or least below 0, RuntimeError for another model than its first. Source: Prechelt, "Early stopping - but
     when?", 1998; Goodfellow, Bengio, Courville, "Deep Learning", 2016, Algorithm 7.1.
@@ -77,7 +77,7 @@ class EarlyStopping:
         self.owner: Any = None
 
     def begin(self, model: Any, validated: bool) -> None:
-        """Check what can be known before the first step. Shapes: none. Source: the class docstring."""
+        """Check what can be known before the first step."""
         if self.kept and self.owner is not model.parameters:
             raise RuntimeError(
                 "this EarlyStopping holds the best weights of another model, or of this one before it was built "
@@ -91,7 +91,7 @@ class EarlyStopping:
         self.owner, self.waited = model.parameters, 0
 
     def __call__(self, model: Any, history: Any) -> bool:
-        """Look at the last epoch; True ends the run. Shapes: none. Source: the class docstring."""
+        """Look at the last epoch; True ends the run."""
         record = history.records[-1]
         if self.column not in record:
             raise ValueError(
@@ -114,7 +114,7 @@ class EarlyStopping:
         return self.waited >= self.patience
 
     def finish(self, model: Any, history: Any) -> None:
-        """Give model and optimiser their best epoch's state back. Shapes: none. Source: the class docstring."""
+        """Give model and optimiser their best epoch's state back."""
         optimizer, t, epoch = self.counters
         same = history.optimizer is optimizer
         for vector, kept in self.kept if same else self.kept[:1]:

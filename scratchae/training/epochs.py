@@ -144,7 +144,7 @@ class Mean:
         self.total, self.sums = np.zeros(0), dict[str, float]()
 
     def add(self, step: Step) -> None:
-        """One more step. Shapes: its total (k,). Source: the class."""
+        """One more step. Shapes: its total (k,)."""
         n = float(step.total[0])
         self.count += int(n)
         if self.of_sums:
@@ -153,7 +153,7 @@ class Mean:
             self.sums = {k: self.sums.get(k, 0.0) + n * v for k, v in step.terms.items()}
 
     def terms(self) -> dict[str, float]:
-        """In nats per example. Source: the class."""
+        """In nats per example."""
         if self.of_sums:
             return self.objective.loss(self.total)
         return {name: value / self.count for name, value in self.sums.items()}

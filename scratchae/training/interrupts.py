@@ -13,6 +13,7 @@ class Stop:
     asked = False
 
     def is_set(self) -> bool:
+        """Whether the run is to end after the step under way."""
         return self.asked
 
 

@@ -28,15 +28,13 @@ class Progress:
         self.bar.close()
 
     def step(self, loss: float) -> None:
-        """One more step, whose loss was that, in nats per example. Shapes: none. Source: as the class."""
+        """One more step, whose loss was that, in nats per example."""
         if not self.bar.disable:
             self.bar.set_postfix(loss=f"{loss:.2f}", refresh=False)
             self.bar.update()
 
     def line(self, record: dict[str, Any], last: int) -> None:
-        """One line for an epoch's record, of epochs up to last; a penalty of 0 is left out.
-
-        Shapes: none. Source: as the class."""
+        """One line for an epoch's record, of epochs up to last; a penalty of 0 is left out."""
         if not self.shown:
             return
         told = {k: v for k, v in record.items() if k == "train_loss" or k.startswith("test_")}

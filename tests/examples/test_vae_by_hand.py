@@ -61,7 +61,7 @@ class Library:
         replica, backend = self.replica, self.model.backend
         x = backend.asarray(x)
         backend.write(replica.latent.eps, eps)
-        total = backend.to_host(replica.forward(x, x)).copy()
+        total = backend.to_host(replica.forward(x)).copy()
         replica.backward(total)
         found = {
             "nll": [backend.to_host(replica.likelihood.nll)],

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from scratchae import get_backend, kernels
 from scratchae.kernels.activation import DEFINITIONS
-from scratchae.kernels.convolution import room
+from scratchae.kernels.convolution import scratch_size
 from scratchae.kernels.kernel import Kernel
 
 QUICK = settings(derandomize=True, deadline=None, database=None)

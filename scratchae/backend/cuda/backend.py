@@ -48,7 +48,7 @@ class CupyBackend:
         return self
 
     def default_shards(self, batch_size: int) -> int:
-        """A batch stays whole: a second shard would double the launches. Shapes: none. Source: docs/decisions/0008-cuda-graphs.md."""
+        """A batch stays whole: a second shard would double the launches. Source: docs/decisions/0008-cuda-graphs.md."""
         return 1
 
     def empty(self, shape: tuple[int, ...], dtype: Any = None) -> Array:
@@ -58,7 +58,7 @@ class CupyBackend:
         return self.gpu.empty(shape, dtype or self.dtype)
 
     def zeros(self, shape: tuple[int, ...], dtype: Any = None) -> Array:
-        """New device memory of that shape, all zero. Source: as ``empty``."""
+        """New device memory of that shape, all zero."""
         out = self.empty(shape, dtype)
         if out.nbytes:
             self.cupy.cuda.runtime.memsetAsync(out.data.ptr, 0, out.nbytes, self.stream.ptr)
@@ -85,7 +85,7 @@ class CupyBackend:
         )
 
     def share(self, a: np.ndarray) -> Array:
-        """A copy of a data set on the device, same shape and dtype. Source: as ``asarray``."""
+        """A copy of a data set on the device, same shape and dtype."""
         return self.asarray(np.ascontiguousarray(a), a.dtype)
 
     def table(self, a: np.ndarray, rows: int) -> Table:
@@ -104,7 +104,7 @@ class CupyBackend:
 
     @contextmanager
     def sharing(self) -> Iterator[None]:
-        """Within it a data set that is asked for again is not copied again. Shapes: none. Source: ``table``."""
+        """Within it a data set that is asked for again is not copied again. Source: ``table``."""
         self._sharing = True
         try:
             yield
@@ -132,7 +132,7 @@ class CupyBackend:
         self.gpu.matmul(a, b, out, add)
 
     def capture(self, body: Callable[[], None]) -> Any:
-        """What body launches, recorded and not run, as a graph with ``launch(stream)``. Shapes: none.
+        """What body launches, recorded and not run, as a graph with ``launch(stream)``.
 
         Raises RuntimeError where body does what cannot be recorded. Source: CUDA's programming guide, "creating a
         graph using stream capture"."""
@@ -154,14 +154,14 @@ class CupyBackend:
 
     @contextmanager
     def undisturbed(self) -> Iterator[None]:
-        """Within it this thread's work goes to this stream, and no other thread records. Shapes: none.
+        """Within it this thread's work goes to this stream, and no other thread records.
 
         Source: cublas.py, RECORDING."""
         with RECORDING, self.stream:
             yield
 
     def free(self) -> int:
-        """Bytes of device memory that an array can still have. Shapes: none. Source: launch.py."""
+        """Bytes of device memory that an array can still have. Source: launch.py."""
         return self.gpu.free()
 
     def _copy(self, to: int, source: int, count: int, way: str) -> None:

@@ -30,7 +30,7 @@ NO_MEMORY = (1, 3)  # statuses of cublasCreate where it is the memory, more ofte
 
 
 def library() -> ctypes.CDLL:
-    """cuBLAS, loaded. Shapes: none. Raises RuntimeError where it is missing. Source: cuda-pathfinder."""
+    """cuBLAS, loaded. Raises RuntimeError where it is missing. Source: cuda-pathfinder."""
     try:
         found = import_module("cuda.pathfinder").load_nvidia_dynamic_lib("cublas")
         return ctypes.CDLL(found.abs_path)
@@ -40,7 +40,7 @@ def library() -> ctypes.CDLL:
 
 
 def workspace(generation: int) -> int:
-    """Bytes that cuBLAS is to have. Shapes: none. Source: cuBLAS' documentation, "cublasSetWorkspace"."""
+    """Bytes that cuBLAS is to have. Source: cuBLAS' documentation, "cublasSetWorkspace"."""
     return (32 if generation >= HOPPER else 4) << 20
 
 
@@ -72,9 +72,7 @@ class Cublas:
                 self.lib.cublasDestroy_v2(self.handle)
 
     def matmul(self, a: Array, b: Array, out: Array, add: bool) -> None:
-        """out (I, J) = or += a (I, K) b (K, J), each row-major or the transpose of it; or so for each of a batch.
-
-        Source: the module."""
+        """out (I, J) = or += a (I, K) b (K, J), each row-major or the transpose of it; or so for each of a batch."""
         (I, K), J = a.shape[-2:], b.shape[-1]
         if not out.size:
             return

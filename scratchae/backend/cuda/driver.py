@@ -9,9 +9,7 @@ OLDEST = 12  # the oldest major version of CUDA that CuPy is still built for
 
 
 def require_cupy() -> Any:
-    """CuPy, where it, a driver that is new enough, and a device are there.
-
-    Shapes: none. Raises ImportError without CuPy, RuntimeError for each of the others, naming what mends it.
+    """CuPy, where it, a driver that is new enough, and a device are there. Raises ImportError without CuPy, RuntimeError for each of the others, naming what mends it.
     Source: CuPy's installation guide; CUDA's compatibility guide (a driver serves its own major version)."""
     cupy, runtime, driver, needed = _loaded()
     if driver == 0:
@@ -36,7 +34,7 @@ def require_cupy() -> Any:
 
 
 def lacks(what: str, remedy: str) -> str:
-    """The sentence of an error: what the backend needs, what mends it. Shapes: none. Source: none, words."""
+    """The sentence of an error: what the backend needs, what mends it."""
     return f"backend 'cupy' needs {what}: {remedy}, or use backend 'numpy'"
 
 
@@ -58,7 +56,7 @@ def _loaded() -> tuple[Any, Any, int, int]:
 
 
 def cause(error: Exception) -> str:
-    """What an error of many lines is about. Shapes: none. Source: CuPy writes "Original error:" above it."""
+    """What an error of many lines is about. Source: CuPy writes "Original error:" above it."""
     text = str(error).rpartition("Original error:")[2]
     lines = [line.strip() for line in text.splitlines() if line.strip(" =-")]
     return lines[0] if lines else type(error).__name__

@@ -88,18 +88,18 @@ class Gpu:
             raise RuntimeError(lacks(what, "see what else runs on it (nvidia-smi)")) from error
 
     def free(self) -> int:
-        """Bytes of device memory that an array can still have. Shapes: none. Source: cudaMemGetInfo."""
+        """Bytes of device memory that an array can still have. Source: cudaMemGetInfo."""
         return (
             self.cupy.cuda.runtime.memGetInfo()[0]
             + self.cupy.get_default_memory_pool().free_bytes()
         )
 
     def each(self, name: str, n: int, *arguments: Any) -> None:
-        """Launch a function over n elements. Shapes: its own. Raises as ``_launch``. Source: the module."""
+        """Launch a function over n elements. Shapes: its own. Raises as ``_launch``."""
         self._launch(name, (min(-(-n // THREADS), self.most),), arguments)
 
     def blocks(self, name: str, blocks: int | tuple[int, int], *arguments: Any) -> None:
-        """Launch a function with a block for each row or tile. Shapes: its own. Source: the module."""
+        """Launch a function with a block for each row or tile. Shapes: its own."""
         x, y = blocks if isinstance(blocks, tuple) else (blocks, 1)
         self._launch(name, (min(x, self.most), y), arguments)
 
@@ -112,7 +112,7 @@ class Gpu:
 
     @staticmethod
     def tile(D: int) -> int:
-        """How many of D columns a block takes: a power of 2. Shapes: scalars. Source: device.cu."""
+        """How many of D columns a block takes: a power of 2. Source: device.cu."""
         return min(COLUMNS, 1 << (D - 1).bit_length())
 
     def _launch(self, name: str, grid: tuple[int, ...], arguments: tuple[Any, ...]) -> None:
@@ -159,7 +159,7 @@ class Gpu:
     def array(self, value: Any, dtype: np.dtype, what: str) -> Array:
         """The value itself, any shape, if it is a whole device array of that dtype, and not too large.
 
-        Raises TypeError otherwise. Source: none, a check."""
+        Raises TypeError otherwise."""
         is_a(what, value, self.cupy.ndarray, EXPECTED)
         if value.dtype != dtype or not (value.flags.c_contiguous or value.size == 0):
             order = "" if value.flags.c_contiguous else ", not in C order"

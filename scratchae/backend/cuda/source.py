@@ -23,7 +23,7 @@ Parameter = tuple[str, str]  # its type and its name, such as ("const REAL*", "x
 
 @cache
 def texts() -> dict[str, str]:
-    """Every .cu file of the kernels, by its name. Shapes: none. Source: the module."""
+    """Every .cu file of the kernels, by its name."""
     folder = files("scratchae.kernels")
     found = (entry for entry in folder.iterdir() if entry.name.endswith(".cu"))
     return {
@@ -33,7 +33,7 @@ def texts() -> dict[str, str]:
 
 
 def signatures(text: str) -> dict[str, list[Parameter]]:
-    """The functions that a text defines, each with its parameters. Shapes: none. Source: the module."""
+    """The functions that a text defines, each with its parameters."""
     found = {}
     for name, parameters in FUNCTION.findall(COMMENT.sub("", text)):
         words = [
@@ -50,12 +50,12 @@ def _parameter(text: str) -> Parameter:
 
 @cache
 def home() -> dict[str, str]:
-    """Function -> the file that defines it. Shapes: none. Source: the module."""
+    """Function -> the file that defines it."""
     return {name: file for file, text in texts().items() for name in signatures(text)}
 
 
 def unit(file: str, dtype: str) -> str:
-    """What is compiled for one file and "float32" or "float64". Shapes: none. Source: the module."""
+    """What is compiled for one file and "float32" or "float64"."""
     parts = [f"#define REAL {REALS[dtype]}"]
     for name in (SHARED, file):
         parts += [f'#line 1 "kernels/{name}"', texts()[name]]

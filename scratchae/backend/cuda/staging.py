@@ -34,7 +34,7 @@ class StagedTable(Table):
         self.buffer = 0
 
     def bring(self, rows: np.ndarray) -> None:
-        """Start the copy of rows (N,) of the data set. Source: the module."""
+        """Start the copy of rows (N,) of the data set."""
         pinned, copied, N = self.pinned[self.buffer], self.copied[self.buffer], len(rows)
         copied.synchronize()
         np.take(
@@ -49,5 +49,5 @@ class StagedTable(Table):
         self.buffer = (self.buffer + 1) % BUFFERS
 
     def at(self, rows: Array) -> tuple[Array, Array]:
-        """Where the rows (N,) brought last are: the buffer, and 0 ... N - 1. Source: the module."""
+        """Where the rows (N,) brought last are: the buffer, and 0 ... N - 1."""
         return self.data, self.places[: rows.shape[0]]

@@ -55,10 +55,7 @@ def load(n_train: int = 500, n_test: int = 4500, seed: int = 0) -> tuple[Values,
 
 
 def everything(seed: int = 0) -> Values:
-    """5,000 beats (5000, 140), those for training first: what the tutorials split anew, see ``split``.
-
-    Source: as ``load``.
-    """
+    """5,000 beats (5000, 140), those for training first: what the tutorials split anew, see ``split``."""
     return joined(*load(seed=seed))
 
 

@@ -43,7 +43,7 @@ SHIFT, SPIKE, LOUD = 0.35, 0.5, 7
 
 @dataclass(frozen=True)
 class Event:
-    """What went wrong, one of KINDS, from start to stop - 1. Shapes: scalars. Source: the module, (5) on."""
+    """What went wrong, one of KINDS, from start to stop - 1. Source: the module, (5) on."""
 
     kind: str
     start: int

@@ -50,7 +50,8 @@ setup(
         "numba>=0.62",
         "matplotlib>=3.9",
         "tqdm>=4.62",
-        "threadpoolctl>=3.5",  # older ones do not find the BLAS of NumPy 2, and leave its threads alone
+        # older ones do not find the BLAS of NumPy 2, and leave its threads alone
+        "threadpoolctl>=3.5",
         "safetensors>=0.4",
         "pooch>=1.6",
     ],

@@ -1,10 +1,11 @@
 """An autoencoder that was trained on normal heart beats tells the abnormal ones: ECG5000.
 
---detector tutorial: the third example of TensorFlow's tutorial "Intro to autoencoders". Its "MAE" is the absolute
-error divided by the 140 samples; its precision and recall are those of normal beats, and so are the columns of that
-name in metrics.jsonl. --detector better: a denoising autoencoder (Vincent et al. 2010), whose threshold is learnt
-from normal beats that it was not trained on. The test loss is over both classes. --seed decides the split into
-training and test beats too.
+--detector tutorial: the third example of TensorFlow's tutorial "Intro to autoencoders". Its "MAE"
+is the absolute error divided by the 140 samples; its precision and recall are those of normal
+beats, and so are the columns of that name in metrics.jsonl. --detector better: a denoising
+autoencoder (Vincent et al. 2010), whose threshold is learnt from normal beats that it was not
+trained on. The test loss is over both classes. --seed decides the split into training and test
+beats too.
 """
 
 import argparse
@@ -56,14 +57,16 @@ EPS = {
 
 
 def tutorial() -> Detector:
-    """140-32-16-8 and back: x (N, 140), code (N, 8); mean + 1 deviation. Source: the tutorial, third example."""
+    """140-32-16-8 and back: x (N, 140), code (N, 8); mean + 1 deviation. Source: the tutorial,
+    third example."""
     encoder = Sequential(Dense(140, 32, "relu"), Dense(32, 16, "relu"), Dense(16, 8, "relu"))
     decoder = Sequential(Dense(8, 16, "relu"), Dense(16, 32, "relu"), Dense(32, 140, "sigmoid"))
     return Detector(Autoencoder(encoder, decoder, AbsoluteError()), absolute_error, MeanStd(1))
 
 
 def better() -> Detector:
-    """140-64-8 and back, noise in training, 2.5 % false alarms: x (N, 140), code (N, 8). Source: the module."""
+    """140-64-8 and back, noise in training, 2.5 % false alarms: x (N, 140), code (N, 8). Source:
+    the module."""
     encoder = Sequential(GaussianNoise(0.2), Dense(140, 64, "relu"), Dense(64, 8))
     decoder = Sequential(Dense(8, 64, "relu"), Dense(64, 140, "sigmoid"))
     return Detector(
@@ -77,7 +80,8 @@ DETECTORS = {"tutorial": tutorial, "better": better}
 class Judge:
     """A callback that adds what the detector is good for to the epoch's record.
 
-    known: the normal beats (n, 140) that the threshold is learnt from; test: (N, 140), both classes.
+    known: the normal beats (n, 140) that the threshold is learnt from; test: (N, 140), both
+    classes.
     """
 
     def __init__(self, detector: Detector, known: Values, test: Values):
@@ -86,9 +90,8 @@ class Judge:
 
     def __call__(self, model: Any, history: Any) -> None:
         with warnings.catch_warnings():
-            warnings.simplefilter(
-                "ignore", DetectionWarning
-            )  # in the first epochs it may well flag nothing yet
+            # in the first epochs it may well flag nothing yet
+            warnings.simplefilter("ignore", DetectionWarning)
             report = self.detector.fit(self.known).report(self.test, self.is_anomaly)
         numbers = {
             "accuracy": report.accuracy,
@@ -105,10 +108,12 @@ class Judge:
 
 
 def parts(every: Values, seed: int, hold: bool) -> tuple[Values, Values, Values]:
-    """Normal beats to train on, those to learn the threshold from, the test beats: (n, 140), (k, 140), (N, 140).
+    """Normal beats to train on, those to learn the threshold from, the test beats: (n, 140),
+    (k, 140), (N, 140).
 
-    hold: whether a fifth of the normal training beats is kept from training, for the threshold alone; the
-    normal beats then decide the scale too, which in the tutorial is that of all training beats.
+    hold: whether a fifth of the normal training beats is kept from training, for the threshold
+    alone; the normal beats then decide the scale too, which in the tutorial is that of all
+    training beats.
     """
     train, test = split(every, seed)
     normal = take(train, np.asarray(train.labels) == ecg5000.NORMAL)
@@ -146,7 +151,8 @@ def draw(run: common.Run, judge: Judge) -> None:
     )
     rows = [typical(scores, y == k) for k in (False, True)]
     names = [
-        f"{'abnormal' if y[i] else 'normal'} beat, {'flagged' if scores[i] > threshold else 'not flagged'}\n"
+        f"{'abnormal' if y[i] else 'normal'} beat, "
+        f"{'flagged' if scores[i] > threshold else 'not flagged'}\n"
         f"score {scores[i]:.3g}, threshold {threshold:.3g}"
         for i in rows
     ]
@@ -173,7 +179,8 @@ def typical(scores: np.ndarray, of: np.ndarray) -> int:
 
 
 def result(record: dict[str, Any]) -> str:
-    """The last epoch's record in words; None is undefined, as the precision of what was never said."""
+    """The last epoch's record in words; None is undefined, as the precision of what was never
+    said."""
     say = {name: "undefined" if record[name] is None else f"{record[name]:.4f}" for name in JUDGED}
     return (
         f"test accuracy {say['accuracy']}, "

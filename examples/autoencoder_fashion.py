@@ -1,10 +1,10 @@
 """A plain autoencoder learns Fashion-MNIST, or MNIST.
 
---arch basic is the first model of TensorFlow's tutorial "Intro to autoencoders", 784-64-784 on Fashion-MNIST. Its
-"MSE" is the squared error divided by the 784 pixels: test_mse here.
---arch keras and --arch deep are the first and the third model of the Keras blog, "Building autoencoders in Keras":
-784-32-784 and 784-128-64-32-64-128-784 on MNIST. Its loss, "binary cross-entropy", is the Bernoulli term on grey
-pixels divided by the 784 pixels: test_bce here.
+--arch basic is the first model of TensorFlow's tutorial "Intro to autoencoders", 784-64-784 on
+Fashion-MNIST. Its "MSE" is the squared error divided by the 784 pixels: test_mse here.
+--arch keras and --arch deep are the first and the third model of the Keras blog, "Building
+autoencoders in Keras": 784-32-784 and 784-128-64-32-64-128-784 on MNIST. Its loss, "binary
+cross-entropy", is the Bernoulli term on grey pixels divided by the 784 pixels: test_bce here.
 """
 
 import argparse
@@ -68,7 +68,10 @@ def prepare(options: argparse.Namespace) -> common.Run:
     """Model, data and folder, all of them checked."""
     fill(options, RECIPES[options.arch])
     model = autoencoder(options.arch).build(SHAPE, backend=options.backend, seed=options.seed)
-    what = f"{'deep' if options.arch == 'deep' else 'dense'} autoencoder, code of {SIZES[options.arch][-1]} numbers"
+    what = (
+        f"{'deep' if options.arch == 'deep' else 'dense'} autoencoder, code of "
+        f"{SIZES[options.arch][-1]} numbers"
+    )
     return common.Run(options, model, Adam(options.lr), common.load(options), what)
 
 

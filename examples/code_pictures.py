@@ -15,9 +15,10 @@ COLOURS = TRAIN, TEST
 def code_activity(codes: dict[str, np.ndarray], title: str, note: str = "") -> "Figure":
     """Two models' codes beside each other: {word: h (N, D)} -> Figure of two panels.
 
-    Left, the mean of |h| over the images, units sorted by it. Right, each image's own units sorted by |h| and
-    divided by its largest, then averaged over the images: the faster this falls, the sparser the code.
-    Raises ValueError for more than two codes and for another shape. Source: Olshausen and Field 1996.
+    Left, the mean of |h| over the images, units sorted by it. Right, each image's own units sorted
+    by |h| and divided by its largest, then averaged over the images: the faster this falls, the
+    sparser the code. Raises ValueError for more than two codes and for another shape. Source:
+    Olshausen and Field 1996.
     """
     if not 1 <= len(codes) <= len(COLOURS) or any(
         h.ndim != 2 or h.size == 0 for h in codes.values()
@@ -59,7 +60,8 @@ def code_activity(codes: dict[str, np.ndarray], title: str, note: str = "") -> "
 
 
 def _within(h: np.ndarray) -> np.ndarray:
-    """h (N, D) -> (D,), the mean over the images of their sorted |h|, divided by the largest; 0 where all are."""
+    """h (N, D) -> (D,), the mean over the images of their sorted |h|, divided by the largest; 0
+    where all are."""
     ranked = np.sort(np.abs(h), axis=1)[:, ::-1]
     largest = ranked[:, :1]
     return (ranked / np.where(largest == 0, 1, largest)).mean(axis=0)

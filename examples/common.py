@@ -24,7 +24,8 @@ ENCODE = 1000  # images that are floating point numbers at one time
 
 
 def load(options: argparse.Namespace, binarize: str = "none") -> tuple[Images, Images]:
-    """Training and test images (N, 28, 28, 1); where they are the stand-in's, options.dataset says so after."""
+    """Training and test images (N, 28, 28, 1); where they are the stand-in's, options.dataset says
+    so after."""
 
     def images(name: str) -> tuple[Images, Images]:
         return datasets.load(name, data_dir=options.data_dir, binarize=binarize)
@@ -37,7 +38,8 @@ def load(options: argparse.Namespace, binarize: str = "none") -> tuple[Images, I
 
 
 def load_beats(options: argparse.Namespace) -> Values:
-    """All beats (5000, 140), labels 1 to 5, of which 1 is normal; options.dataset as after ``load``."""
+    """All beats (5000, 140), labels 1 to 5, of which 1 is normal; options.dataset as after
+    ``load``."""
 
     def beats(name: str) -> Values:
         if name == "beats":
@@ -60,8 +62,9 @@ def _found(options: argparse.Namespace, load: Callable[[str], Any], stand_in: st
         if options.strict_data:
             raise
     print(
-        f"{options.dataset} is neither on this machine nor to be had from the network: going on with the "
-        f"generated stand-in {stand_in!r} (--strict-data makes this an error and says where was searched)"
+        f"{options.dataset} is neither on this machine nor to be had from the network: going on "
+        f"with the generated stand-in {stand_in!r} (--strict-data makes this an error and says "
+        "where was searched)"
     )
     options.dataset, options.stand_in_for = stand_in, options.dataset
     return load(stand_in)
@@ -73,7 +76,8 @@ def _first(images: Images, n: int) -> Images:
 
 
 def per_pixel(name: str) -> Callable[[Any, Any], None]:
-    """A callback that adds that name to the epoch's record: the test reconstruction divided by the pixels."""
+    """A callback that adds that name to the epoch's record: the test reconstruction divided by the
+    pixels."""
 
     def add(model: Any, history: Any) -> None:
         record = history.records[-1]
@@ -88,10 +92,12 @@ def class_names(dataset: str) -> tuple[str, ...]:
 
 
 class Run:
-    """One run: a built model, its data and the folder it writes to, which is made and tried at once.
+    """One run: a built model, its data and the folder it writes to, which is made and tried at
+    once.
 
-    what: the model in words, for the note below each picture's title. Raises OSError for a folder that cannot be
-    written to, ValueError for one that another run is writing to, and for one with results that no run wrote."""
+    what: the model in words, for the note below each picture's title. Raises OSError for a folder
+    that cannot be written to, ValueError for one that another run is writing to, and for one with
+    results that no run wrote."""
 
     def __init__(
         self,
@@ -120,16 +126,19 @@ class Run:
             (self.out / "metrics.jsonl").write_text("")
         except OSError as error:
             raise OSError(
-                f"--out is {str(self.out)!r}, which cannot be written to ({error.strerror}): give another folder"
+                f"--out is {str(self.out)!r}, which cannot be written to ({error.strerror}): give "
+                "another folder"
             ) from error
 
     def beside(self, name: str, model: Any, optimizer: Any, what: str) -> "Run":
-        """Another model on the same data, to compare with: a run of its own, in the folder of that name."""
+        """Another model on the same data, to compare with: a run of its own, in the folder of that
+        name."""
         options = argparse.Namespace(**vars(self.options) | {"out": self.out / name})
         return Run(options, model, optimizer, (self.train, self.test), what)
 
     def fit(self, callbacks: Iterable[Callable[[Any, Any], None]] = ()) -> None:
-        """Train, a line of metrics.jsonl an epoch, then save weights.safetensors, if there was an epoch.
+        """Train, a line of metrics.jsonl an epoch, then save weights.safetensors, if there was an
+        epoch.
 
         Raises NonFiniteLoss, and KeyboardInterrupt for a second Ctrl-C, which cost no weights."""
         o = self.options
@@ -199,7 +208,8 @@ class Run:
 
 @cache  # once in this process, which holds the lock until it ends
 def _lock(out: Path) -> None:
-    """Raise ValueError for a folder that another process is writing to, if the file system has locks."""
+    """Raise ValueError for a folder that another process is writing to, if the file system has
+    locks."""
     try:
         from fcntl import LOCK_EX, LOCK_NB, flock
 
@@ -213,7 +223,8 @@ def _lock(out: Path) -> None:
 
 
 def _set_aside(out: Path) -> None:
-    """Move what an earlier run left in the folder to earlier/ in it. Raises ValueError for what no run wrote."""
+    """Move what an earlier run left in the folder to earlier/ in it. Raises ValueError for what no
+    run wrote."""
     old = [path for pattern in RESULTS for path in sorted(out.glob(pattern))]
     try:
         ours = "scratchae" in json.loads((out / "config.json").read_text())["versions"]

@@ -1,25 +1,28 @@
 """A contractive autoencoder finds the directions along which its data varies, beside a plain one.
 
-The code h = sigmoid(x W + b) (N, H) is to tell x apart, which the reconstruction asks for, and to move little with
-x, which the penalty weight ||dh/dx||^2 asks for: what is left moves along the manifold that the data lies on. The
-Jacobian of the one layer, and at each x its singular value decomposition, the strongest direction first:
+The code h = sigmoid(x W + b) (N, H) is to tell x apart, which the reconstruction asks for, and to
+move little with x, which the penalty weight ||dh/dx||^2 asks for: what is left moves along the
+manifold that the data lies on. The Jacobian of the one layer, and at each x its singular value
+decomposition, the strongest direction first:
 
-    J = dh/dx = diag(h (1 - h)) W^T    (H, I)                                                               (1)
-    J = U diag(s) V,                   the rows 1 ... k of V (k, I) are the tangent directions              (2)
-    angle = arccos of the least singular value of T V^T                                                     (3)
+    J = dh/dx = diag(h (1 - h)) W^T    (H, I)                                                   (1)
+    J = U diag(s) V,                   the rows 1 ... k of V (k, I) are the tangent directions  (2)
+    angle = arccos of the least singular value of T V^T                                         (3)
 
-T (2, I) are two directions that are known to lie in the manifold, orthonormal: (3) is the largest angle between
-their plane and what V spans, in degrees, 0 where V contains it. --dataset surface: a saddle in space, k = 2, T is
-its tangent plane. Images: k = 15, T is how an image changes as it is shifted down and to the right. Local PCA, the
-leading directions of the 60 nearest of the first 10,000 training examples about their mean, is the yardstick: it
-keeps its data.
+T (2, I) are two directions that are known to lie in the manifold, orthonormal: (3) is the largest
+angle between their plane and what V spans, in degrees, 0 where V contains it. --dataset surface: a
+saddle in space, k = 2, T is its tangent plane. Images: k = 15, T is how an image changes as it is
+shifted down and to the right. Local PCA, the leading directions of the 60 nearest of the first
+10,000 training examples about their mean, is the yardstick: it keeps its data.
 
---no-tied gives the decoder a matrix of its own. W can then shrink while that one grows: the units stay where a
-sigmoid is a line, and the penalty is small for nothing. On the surface it brings the directions no nearer to the
-tangent plane then; on images it gathers less of ||dh/dx||^2 in the first k than with tied weights.
+--no-tied gives the decoder a matrix of its own. W can then shrink while that one grows: the units
+stay where a sigmoid is a line, and the penalty is small for nothing. On the surface it brings the
+directions no nearer to the tangent plane then; on images it gathers less of ||dh/dx||^2 in the
+first k than with tied weights.
 
-Source: Rifai et al., "Contractive auto-encoders: explicit invariance during feature extraction", 2011; Rifai et
-al., "The manifold tangent classifier", 2011 (directions, local PCA); Simard et al., "Tangent prop", 1992 (shifts).
+Source: Rifai et al., "Contractive auto-encoders: explicit invariance during feature extraction",
+2011; Rifai et al., "The manifold tangent classifier", 2011 (directions, local PCA); Simard et al.,
+"Tangent prop", 1992 (shifts).
 """
 
 import argparse
@@ -68,7 +71,8 @@ DIRECTIONS = 3  # of each model, in the picture
 def autoencoder(
     shape: tuple[int, ...], units: int, tied: bool, weight: float | None
 ) -> Autoencoder:
-    """I-H-I: x (N, *shape), code (N, H), W^T or a matrix of its own; weight None: the same without the penalty."""
+    """I-H-I: x (N, *shape), code (N, H), W^T or a matrix of its own; weight None: the same without
+    the penalty."""
     I = math.prod(shape)
     code = Dense(I, units, "sigmoid")
     back = Tied(code) if tied else Dense(units, I)
@@ -80,14 +84,16 @@ def autoencoder(
 
 
 def slopes(model: Any, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """x (N, *shape) -> h (1 - h) (N, H) and W (I, H), of which the Jacobian is made, in float64."""
+    """x (N, *shape) -> h (1 - h) (N, H) and W (I, H), of which the Jacobian is made, in
+    float64."""
     h = model.encode(x).astype(np.float64)
     W = model.weights["encoder.1.W"]
     return h * (1 - h), W.astype(np.float64)
 
 
 def directions(model: Any, x: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-    """x (N, *shape) -> singular values s (N, r), and V (N, k, I), whose largest component is positive."""
+    """x (N, *shape) -> singular values s (N, r), and V (N, k, I), whose largest component is
+    positive."""
     d, W = slopes(model, x)
     s, V = np.empty((len(x), min(W.shape))), np.empty((len(x), k, len(W)))
     for n, row in enumerate(d):
@@ -97,7 +103,8 @@ def directions(model: Any, x: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarra
 
 
 def local_pca(x: np.ndarray, pool: np.ndarray, k: int) -> np.ndarray:
-    """x (N, I) and other examples (M, I) -> the leading directions of the nearest of these, V (N, k, I)."""
+    """x (N, I) and other examples (M, I) -> the leading directions of the nearest of these,
+    V (N, k, I)."""
     distance = np.square(pool).sum(axis=1) - 2 * x @ pool.T  # (N, M), less |x|^2
     near = pool[np.argpartition(distance, NEIGHBOURS)[:, :NEIGHBOURS]]  # (N, n, I)
     return pointed(
@@ -106,26 +113,30 @@ def local_pca(x: np.ndarray, pool: np.ndarray, k: int) -> np.ndarray:
 
 
 def pointed(V: np.ndarray) -> np.ndarray:
-    """V (N, k, I), each row turned so that its largest component is positive: its sign is nobody's."""
+    """V (N, k, I), each row turned so that its largest component is positive: its sign is
+    nobody's."""
     at = np.abs(V).argmax(axis=2)[..., None]
     return V * np.sign(np.take_along_axis(V, at, axis=2))
 
 
 def angles(T: np.ndarray, V: np.ndarray) -> np.ndarray:
-    """Planes T (N, 2, I) and V (N, k, I), both orthonormal -> the angles (N,) of (3) in degrees."""
+    """Planes T (N, 2, I) and V (N, k, I), both orthonormal -> the angles (N,) of (3) in
+    degrees."""
     cosine = np.linalg.svd(T @ V.swapaxes(1, 2), compute_uv=False)[:, -1]  # (3)
     return np.degrees(np.arccos(np.minimum(cosine, 1)))
 
 
 def shifts(x: np.ndarray) -> np.ndarray:
-    """Images x (N, H, W, 1) -> an orthonormal basis (N, 2, H W) of how they change as they are shifted."""
+    """Images x (N, H, W, 1) -> an orthonormal basis (N, 2, H W) of how they change as they are
+    shifted."""
     down, right = np.gradient(x[..., 0].astype(np.float64), axis=(1, 2))  # (N, H, W) each
     d = np.stack([down, right], axis=-1).reshape(len(x), -1, 2)
     return np.linalg.qr(d)[0].swapaxes(1, 2)
 
 
 def spread(x: np.ndarray, n: int) -> list[int]:
-    """Rows of x (N, I): the first one, then n - 1 times the one that is furthest from all before."""
+    """Rows of x (N, I): the first one, then n - 1 times the one that is furthest from all
+    before."""
     rows, nearest = [0], np.full(len(x), np.inf)
     for _ in range(n - 1):
         nearest = np.minimum(nearest, np.square(x - x[rows[-1]]).sum(axis=1))
@@ -135,7 +146,8 @@ def spread(x: np.ndarray, n: int) -> list[int]:
 
 @dataclass
 class Probe:
-    """Where directions are looked at, x (N, *shape), what is known of them, T (N, 2, I), and how many count, k.
+    """Where directions are looked at, x (N, *shape), what is known of them, T (N, 2, I), and how
+    many count, k.
 
     pool: training examples (M, I), for local PCA.
     """
@@ -181,14 +193,14 @@ def load(options: argparse.Namespace, kind: str) -> tuple[tuple[Any, Any], Probe
 
 
 def prepare(options: argparse.Namespace) -> tuple[common.Run, common.Run, Probe]:
-    """The contractive run, the plain one beside it, and the probe; models, data and folders, all checked."""
+    """The contractive run, the plain one beside it, and the probe; models, data and folders, all
+    checked."""
     kind = "surface" if options.dataset == "surface" else "images"
     fill(options, SURFACE if kind == "surface" else IMAGES)
     shape, H = (3,) if kind == "surface" else (28, 28, 1), UNITS[kind]
     with warnings.catch_warnings():
-        warnings.simplefilter(
-            "ignore", WideCode
-        )  # a code that can copy is what the penalty is compared with
+        # a code that can copy is what the penalty is compared with
+        warnings.simplefilter("ignore", WideCode)
         models = [
             autoencoder(shape, H, options.tied, weight).build(
                 shape, backend=options.backend, seed=options.seed
@@ -198,7 +210,10 @@ def prepare(options: argparse.Namespace) -> tuple[common.Run, common.Run, Probe]
     data, probe = load(options, kind)
     steps = options.epochs * -(-len(data[0]) // options.batch_size)
     optimizers = [Adam(Cosine(options.lr, steps)) for _ in models]
-    what = f"{math.prod(shape)}-{H}-{math.prod(shape)}, {'tied' if options.tied else 'untied'} weights"
+    what = (
+        f"{math.prod(shape)}-{H}-{math.prod(shape)}, {'tied' if options.tied else 'untied'} "
+        "weights"
+    )
     run = common.Run(
         options,
         models[0],
@@ -216,7 +231,8 @@ def labels(run: common.Run, picture: str) -> tuple[str, str]:
 
 
 def draw_images(run: common.Run, x: np.ndarray, V: dict[str, np.ndarray]) -> None:
-    """Write tangents.png and moved.png: of images x (N, 28, 28, 1) the first of each class, V (N, k, 784) each."""
+    """Write tangents.png and moved.png: of images x (N, 28, 28, 1) the first of each class,
+    V (N, k, 784) each."""
     _, first = np.unique(np.asarray(run.test.labels)[: len(x)], return_index=True)
     x = x[first]
     V = {word: v[first].reshape(len(x), -1, *x.shape[1:]) for word, v in V.items()}
@@ -238,7 +254,8 @@ def draw_images(run: common.Run, x: np.ndarray, V: dict[str, np.ndarray]) -> Non
 def draw(
     run: common.Run, probe: Probe, V: dict[str, np.ndarray], s: dict[str, np.ndarray]
 ) -> None:
-    """The directions of each word, V (N, k, I), and the singular values s (N, r) of the two models."""
+    """The directions of each word, V (N, k, I), and the singular values s (N, r) of the two
+    models."""
     if probe.x.ndim == 2:
         planes = {word: (v, angles(probe.T, v)) for word, v in V.items()}
         words = labels(run, "points, and the tangent plane that is found")
@@ -253,7 +270,8 @@ def draw(
 
 
 def train(made: tuple[common.Run, common.Run, Probe]) -> int:
-    """Train both, look at their directions, write, and say what came of it; returns the exit status."""
+    """Train both, look at their directions, write, and say what came of it; returns the exit
+    status."""
     run, plain, probe = made
     for one in (plain, run):
         one.fit([probe])
@@ -261,9 +279,8 @@ def train(made: tuple[common.Run, common.Run, Probe]) -> int:
         if one.history.interrupted:
             return one.close(lambda record: f"test loss {record['test_loss']:.4g}")
     V, s = {}, {}
-    with threadpool_limits(
-        1, "blas"
-    ):  # so many small matrices: threads would only wait for each other
+    # so many small matrices: threads would only wait for each other
+    with threadpool_limits(1, "blas"):
         for word, one in (("contractive", run), ("plain", plain)):
             s[word], V[word] = directions(one.model, probe.x, probe.k)
         V["local PCA"] = local_pca(probe.x.reshape(len(probe.x), -1), probe.pool, probe.k)
@@ -276,9 +293,10 @@ def train(made: tuple[common.Run, common.Run, Probe]) -> int:
     return run.close(
         lambda record: (
             f"test reconstruction {record['test_reconstruction']:.4g} (plain "
-            f"{plain.history.records[-1]['test_reconstruction']:.4g}); median angle to the {known} "
-            f"{angle['contractive']} degrees (plain {angle['plain']}, local PCA {angle['local PCA']}); the first "
-            f"{probe.k} directions hold {held['contractive']} of ||dh/dx||^2 (plain {held['plain']})"
+            f"{plain.history.records[-1]['test_reconstruction']:.4g}); median angle to the "
+            f"{known} {angle['contractive']} degrees (plain {angle['plain']}, local PCA "
+            f"{angle['local PCA']}); the first {probe.k} directions hold {held['contractive']} of "
+            f"||dh/dx||^2 (plain {held['plain']})"
         )
     )
 

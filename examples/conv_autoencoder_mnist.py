@@ -1,9 +1,10 @@
 """A convolutional autoencoder learns MNIST, then to take noise off it.
 
-The recipe is Keras' example "Convolutional autoencoder for image denoising": pooling down, strided transposed
-convolutions up, binary cross-entropy, which is the Bernoulli term on grey pixels divided by the 784 pixels:
-test_bce here. Its code is wider than its input, so that clean it can copy; with noise it has something to learn.
-Keras trains the clean model for 50 epochs and goes on from its weights for 100 with noise:
+The recipe is Keras' example "Convolutional autoencoder for image denoising": pooling down, strided
+transposed convolutions up, binary cross-entropy, which is the Bernoulli term on grey pixels
+divided by the 784 pixels: test_bce here. Its code is wider than its input, so that clean it can
+copy; with noise it has something to learn. Keras trains the clean model for 50 epochs and goes on
+from its weights for 100 with noise:
 
     python examples/conv_autoencoder_mnist.py --out runs/clean
     python examples/conv_autoencoder_mnist.py --noise 0.4 --start runs/clean/weights.safetensors
@@ -63,7 +64,8 @@ def autoencoder(noise: GaussianNoise | None) -> Autoencoder:
 
 
 def warm_start(model: Autoencoder, path: Path, out: Path) -> None:
-    """Copy the weights of a saved run, with noise or without: ValueError for those of another architecture."""
+    """Copy the weights of a saved run, with noise or without: ValueError for those of another
+    architecture."""
     if path.resolve() == (out / "weights.safetensors").resolve():
         raise ValueError(
             f"--start is {str(path)!r}, which this run would overwrite: give another --out"
@@ -72,8 +74,8 @@ def warm_start(model: Autoencoder, path: Path, out: Path) -> None:
     ours, theirs = ([shape for shape, _ in m.parameters.declared.values()] for m in (model, other))
     if ours != theirs:
         raise ValueError(
-            f"--start is {str(path)!r}, whose tensors have the shapes {theirs}, but {ours} are expected: give the "
-            "weights of this example"
+            f"--start is {str(path)!r}, whose tensors have the shapes {theirs}, but {ours} are "
+            "expected: give the weights of this example"
         )
     model.backend.write(model.parameters.values, other.parameters.values)
 
@@ -91,7 +93,8 @@ def parser() -> Parser:
 
 
 def prepare(options: argparse.Namespace) -> tuple[common.Run, GaussianNoise | None]:
-    """Model, data and folder, all of them checked; the layer of noise beside them, if there is one."""
+    """Model, data and folder, all of them checked; the layer of noise beside them, if there is
+    one."""
     fill(options, RECIPES["denoiser" if options.noise else "clean"])
     noise = GaussianNoise(options.noise, (0.0, 1.0), in_evaluation=True) if options.noise else None
     model = autoencoder(noise)

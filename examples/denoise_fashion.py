@@ -1,12 +1,12 @@
 """A convolutional autoencoder takes the noise off Fashion-MNIST.
 
-The recipe is the second model of TensorFlow's tutorial "Intro to autoencoders": two strided convolutions down, two
-transposed ones up, squared error (its "MSE" is divided by the 784 pixels: test_mse here), Gaussian noise of
-standard deviation 0.2. The tutorial spoils every image once; here the noise is drawn afresh in each step. The
-target is the clean image.
-One thing is not the tutorial's: the last bias starts at the logit of the mean pixel instead of at 0. Images that
-are mostly white, such as digits, else push every output to 0 at once, where the sigmoid has no gradient left;
---last-bias zero is the tutorial's way.
+The recipe is the second model of TensorFlow's tutorial "Intro to autoencoders": two strided
+convolutions down, two transposed ones up, squared error (its "MSE" is divided by the 784 pixels:
+test_mse here), Gaussian noise of standard deviation 0.2. The tutorial spoils every image once;
+here the noise is drawn afresh in each step. The target is the clean image.
+One thing is not the tutorial's: the last bias starts at the logit of the mean pixel instead of at
+0. Images that are mostly white, such as digits, else push every output to 0 at once, where the
+sigmoid has no gradient left; --last-bias zero is the tutorial's way.
 --corruption masking sets pixels to 0 with probability --noise, salt-and-pepper to 0 or 1.
 """
 
@@ -51,9 +51,11 @@ CORRUPTIONS: dict[str, tuple[Any, str]] = {
 
 
 def denoiser(noise: Layer) -> Autoencoder:
-    """28x28x1 -> 14x14x16 -> 7x7x8 -> 14x14x8 -> 28x28x16 -> 28x28x1, relu, at last a sigmoid; Glorot.
+    """28x28x1 -> 14x14x16 -> 7x7x8 -> 14x14x8 -> 28x28x16 -> 28x28x1, relu, at last a sigmoid;
+    Glorot.
 
-    x (N, 28, 28, 1), spoilt by the layer of noise; code (N, 7, 7, 8). Source: the tutorial, "denoising".
+    x (N, 28, 28, 1), spoilt by the layer of noise; code (N, 7, 7, 8). Source: the tutorial,
+    "denoising".
     """
     encoder = Sequential(
         noise,
@@ -69,15 +71,18 @@ def denoiser(noise: Layer) -> Autoencoder:
 
 
 def start_at_mean(model: Autoencoder, train: Images) -> None:
-    """Let the last bias (1,) be the logit of the mean pixel: the first outputs are then as dark as the images."""
+    """Let the last bias (1,) be the logit of the mean pixel: the first outputs are then as dark as
+    the images."""
     mean = float(train.pixels.mean()) / 255
     model.weights["decoder.2.b"] = np.array([math.log(mean / (1 - mean))])
 
 
 def corrupted(noise: Layer, images: Images, seed: int, start: int, stop: int) -> np.ndarray:
-    """Images start to stop (n, H, W, 1) as that layer spoils them where a run of that seed is evaluated.
+    """Images start to stop (n, H, W, 1) as that layer spoils them where a run of that seed is
+    evaluated.
 
-    For noise that is the first layer of its model and acts in evaluation. Drawn on the CPU for every backend.
+    For noise that is the first layer of its model and acts in evaluation. Drawn on the CPU for
+    every backend.
     """
     x = images.values(slice(start, stop))
     spoil = by_hand(noise, x.shape[1:], dtype="float32", seed=seed)

@@ -1,11 +1,11 @@
 """A linear autoencoder finds the principal components' subspace: ECG5000, beside PCA itself.
 
-Without activations and with squared error, the minimum of 140-4-140 is the projection onto the span of the first
-4 principal components (Baldi and Hornik, "Neural networks and principal component analysis", 1989); the code is
-that projection in some basis, not in PCA's own. Beats are centred by the mean of the training beats. In
-metrics.jsonl largest_angle is the largest of the angles between the two subspaces (radians), error_ratio the
-squared error on the test beats divided by PCA's. The learning rate falls to 0 along a cosine, so that the last
-steps settle.
+Without activations and with squared error, the minimum of 140-4-140 is the projection onto the
+span of the first 4 principal components (Baldi and Hornik, "Neural networks and principal
+component analysis", 1989); the code is that projection in some basis, not in PCA's own. Beats are
+centred by the mean of the training beats. In metrics.jsonl largest_angle is the largest of the
+angles between the two subspaces (radians), error_ratio the squared error on the test beats divided
+by PCA's. The learning rate falls to 0 along a cosine, so that the last steps settle.
 """
 
 import argparse
@@ -28,12 +28,14 @@ LINES = "component", "part in the code's span"
 
 
 def autoencoder() -> Autoencoder:
-    """140-4-140 without activations, squared error: x (N, 140), code (N, 4). Source: the module."""
+    """140-4-140 without activations, squared error: x (N, 140), code (N, 4). Source: the
+    module."""
     return Autoencoder(Dense(LENGTH, CODE), Dense(CODE, LENGTH))
 
 
 def components(x: np.ndarray) -> np.ndarray:
-    """The first principal components of centred rows x (N, 140), as columns (140, 4), of length 1."""
+    """The first principal components of centred rows x (N, 140), as columns (140, 4), of length
+    1."""
     return np.linalg.svd(x.astype(np.float64), full_matrices=False)[2][:CODE].T
 
 
@@ -44,7 +46,8 @@ def subspace(model: Any) -> np.ndarray:
 
 
 def largest_angle(P: np.ndarray, Q: np.ndarray) -> float:
-    """The largest principal angle between the spans of orthonormal columns P and Q (140, 4), in radians.
+    """The largest principal angle between the spans of orthonormal columns P and Q (140, 4), in
+    radians.
 
     sin(angle) = ||Q - P P^T Q||_2, which small angles do not round away, as their cosine would be.
     """
@@ -52,7 +55,8 @@ def largest_angle(P: np.ndarray, Q: np.ndarray) -> float:
 
 
 class Judge:
-    """A callback that adds the comparison with PCA to the epoch's record; P (140, 4) are the components."""
+    """A callback that adds the comparison with PCA to the epoch's record; P (140, 4) are the
+    components."""
 
     def __init__(self, P: np.ndarray, test: np.ndarray):
         self.P = P
@@ -78,7 +82,8 @@ def prepare(options: argparse.Namespace) -> tuple[common.Run, Judge]:
 
 
 def draw(run: common.Run, judge: Judge) -> None:
-    """Write components.png: each principal component and the part of it within the decoder's span."""
+    """Write components.png: each principal component and the part of it within the decoder's
+    span."""
     Q = subspace(run.model)
     within = Q @ (Q.T @ judge.P)  # (140, 4)
     pairs = {f"principal component {k + 1}": (judge.P[:, k], within[:, k]) for k in range(CODE)}

@@ -1,4 +1,5 @@
-"""The options that all examples share, and how an example ends: in a result, or in one sentence."""
+"""The options that all examples share, and how an example ends: in a result, or in one
+sentence."""
 
 import argparse
 from collections.abc import Callable, Iterator
@@ -39,7 +40,8 @@ class Parser(argparse.ArgumentParser):
     def carry_out(
         self, argv: list[str] | None, prepare: Callable[[Any], Any], work: Callable[[Any], int]
     ) -> int:
-        """prepare(options), which checks everything, then work(what that made) -> the exit status."""
+        """prepare(options), which checks everything, then work(what that made) -> the exit
+        status."""
         options = self.parse_args(argv)
         with _sentences(self, USER_ERRORS):
             made = prepare(options)
@@ -65,7 +67,8 @@ def folder(text: str) -> Path:
 
 
 def fill(options: argparse.Namespace, recipe: dict[str, Any]) -> None:
-    """Let the recipe decide every option that was not given. Raises ValueError for --lr that is no rate."""
+    """Let the recipe decide every option that was not given. Raises ValueError for --lr that is no
+    rate."""
     if options.smoke:
         recipe = recipe | SMOKE
     for name, value in recipe.items():
@@ -76,7 +79,8 @@ def fill(options: argparse.Namespace, recipe: dict[str, Any]) -> None:
 
 @contextmanager
 def _sentences(parser: Parser, errors: tuple[type[Exception], ...]) -> Iterator[None]:
-    """What a user can mend ends as one sentence and status 2, without a traceback; a bug keeps its own."""
+    """What a user can mend ends as one sentence and status 2, without a traceback; a bug keeps its
+    own."""
     try:
         yield
     except KeyboardInterrupt:

@@ -1,14 +1,16 @@
-"""A sequence autoencoder learns what normal weeks are like, and finds what goes wrong in two others.
+"""A sequence autoencoder learns what normal weeks are like, and finds what goes wrong in two
+others.
 
-The conv recipe has the convolutions of Keras' example "Timeseries anomaly detection using an Autoencoder", on
-windows of a day, 288 points, with 4 numbers between them. Keras has 1,152 there and dropout instead: each value
-then depends on the hours around it only, and a day that does not come looks like a long night. The lstm recipe
-reads every sixth point and is the encoder-decoder of Srivastava, Mansimov, Salakhutdinov 2015. Either code is
-spoilt by noise in training, so that codes between those of normal windows decode to normal windows as well.
+The conv recipe has the convolutions of Keras' example "Timeseries anomaly detection using an
+Autoencoder", on windows of a day, 288 points, with 4 numbers between them. Keras has 1,152 there
+and dropout instead: each value then depends on the hours around it only, and a day that does not
+come looks like a long night. The lstm recipe reads every sixth point and is the encoder-decoder of
+Srivastava, Mansimov, Salakhutdinov 2015. Either code is spoilt by noise in training, so that codes
+between those of normal windows decode to normal windows as well.
 
-A point's score is how far it is from its reconstruction, averaged over the windows that contain it and the hour
-around it: a score for each window would blame a whole day for an hour. The threshold is the highest score in the
-last week of the normal series, which was not learnt from.
+A point's score is how far it is from its reconstruction, averaged over the windows that contain it
+and the hour around it: a score for each window would blame a whole day for an hour. The threshold
+is the highest score in the last week of the normal series, which was not learnt from.
 """
 
 import argparse
@@ -58,7 +60,8 @@ WORDS = {
 
 
 def autoencoder(arch: str) -> Autoencoder:
-    """Windows of a day x (N, T, 1): conv T = 288, code (N, 4); lstm T = 48, code (N, 16). Source: the module."""
+    """Windows of a day x (N, T, 1): conv T = 288, code (N, 4); lstm T = 48, code (N, 16). Source:
+    the module."""
     T = daily.POINTS // EVERY[arch]
     if arch == "lstm":
         encoder = Sequential(LSTM(1, UNITS, False), GaussianNoise(SIGMA))
@@ -83,7 +86,8 @@ def autoencoder(arch: str) -> Autoencoder:
 
 @dataclass
 class Watch:
-    """What is scored: the held-out normal week and the test series, standardised, (T,) each; and the truth."""
+    """What is scored: the held-out normal week and the test series, standardised, (T,) each; and
+    the truth."""
 
     normal: np.ndarray
     test: np.ndarray
@@ -139,7 +143,8 @@ def prepare(options: argparse.Namespace) -> tuple[common.Run, Watch]:
         Values(windows(x[cut:], day), name=normal.name),
     )
     print(
-        f"{normal.name}: {len(data[0]):,} windows of a normal day; {days[1]} other days, {len(events)} anomalies"
+        f"{normal.name}: {len(data[0]):,} windows of a normal day; {days[1]} other days, "
+        f"{len(events)} anomalies"
     )
     model = autoencoder(options.arch).build((day, 1), backend=options.backend, seed=options.seed)
     optimizer = Adam(Cosine(options.lr, options.epochs * -(-len(data[0]) // options.batch_size)))
@@ -201,8 +206,9 @@ def train(made: tuple[common.Run, Watch]) -> int:
 
     def result(record: dict[str, Any]) -> str:
         return (
-            f"AUC {record['auc']:.3f}; of anomalous points precision {found.precision['anomaly']:.3f}, recall "
-            f"{found.recall['anomaly']:.3f}; {hit} of {len(watch.events)} anomalies found, {vain}"
+            f"AUC {record['auc']:.3f}; of anomalous points precision "
+            f"{found.precision['anomaly']:.3f}, recall {found.recall['anomaly']:.3f}; {hit} of "
+            f"{len(watch.events)} anomalies found, {vain}"
         )
 
     return run.close(result)

@@ -1,20 +1,22 @@
 """A sparse autoencoder learns MNIST, beside a plain one: 784-32-784.
 
-The recipe is the second model of the Keras blog, "Building autoencoders in Keras", with a penalty that is worth the
-name. --penalty l1 and student take a relu code, kl (a target rate of 0.1) a sigmoid's. Each is summed over the 32
-units and averaged over the batch, beside a cross-entropy that is summed over the 784 pixels: test_bce is that sum
-divided by 784. code_activity is the mean of |h| over units and test images; a unit is active for an image where |h|
-is above a tenth of its largest over the test images, and active_share is how often that is so.
+The recipe is the second model of the Keras blog, "Building autoencoders in Keras", with a penalty
+that is worth the name. --penalty l1 and student take a relu code, kl (a target rate of 0.1) a
+sigmoid's. Each is summed over the 32 units and averaged over the batch, beside a cross-entropy
+that is summed over the 784 pixels: test_bce is that sum divided by 784. code_activity is the mean
+of |h| over units and test images; a unit is active for an image where |h| is above a tenth of its
+largest over the test images, and active_share is how often that is so.
 
-The blog's activity_regularizer=l1(10e-5) stands beside a cross-entropy averaged over the pixels, and Keras 2 and
-later divide the penalty by the batch: L1(0.0784) here, on a loss of some 72; l1(1e-5) would be L1(0.00784).
-After 100 epochs, where the plain code has a mean activity of 8.0 and 95 % of its units active, these give
+The blog's activity_regularizer=l1(10e-5) stands beside a cross-entropy averaged over the pixels,
+and Keras 2 and later divide the penalty by the batch: L1(0.0784) here, on a loss of some 72;
+l1(1e-5) would be L1(0.00784). After 100 epochs, where the plain code has a mean activity of 8.0
+and 95 % of its units active, these give
 
     --weight 0.00784     activity 4.1, 89 % active: not quite half
     --weight 0.0784      activity 1.3, 82 % active
 
-A relu code can shrink for nothing while the decoder's weights grow, so activity falls well before units fall
-silent: the default weight is larger, and both numbers are reported.
+A relu code can shrink for nothing while the decoder's weights grow, so activity falls well before
+units fall silent: the default weight is larger, and both numbers are reported.
 """
 
 import argparse
@@ -57,7 +59,8 @@ SHOWN = 30
 
 
 def autoencoder(penalty: str, weight: float | None) -> Autoencoder:
-    """784-32-784, logits, Glorot: x (N, 28, 28, 1), code (N, 32); weight None: the same without the penalty."""
+    """784-32-784, logits, Glorot: x (N, 28, 28, 1), code (N, 32); weight None: the same without
+    the penalty."""
     encoder = Sequential(Flatten(), Dense(784, UNITS, "sigmoid" if penalty == "kl" else "relu"))
     decoder = Sequential(Dense(UNITS, 784), Reshape(*SHAPE))
     price = None if weight is None else PENALTIES[penalty](weight)
@@ -70,7 +73,8 @@ def codes(run: common.Run) -> np.ndarray:
 
 
 def activity(run: common.Run) -> Callable[[Any, Any], None]:
-    """A callback that adds code_activity and active_share to the epoch's record, as the module says."""
+    """A callback that adds code_activity and active_share to the epoch's record, as the module
+    says."""
 
     def add(model: Any, history: Any) -> None:
         h = codes(run)  # (N, 32)
@@ -83,7 +87,8 @@ def activity(run: common.Run) -> Callable[[Any, Any], None]:
 
 
 def dictionary(model: Any, h: np.ndarray) -> np.ndarray:
-    """What each unit of codes h (N, 32) adds to the logits: a row of the decoder's W, to its own scale.
+    """What each unit of codes h (N, 32) adds to the logits: a row of the decoder's W, to its own
+    scale.
 
     (32, 28, 28, 1); 0.5 is nothing, and all that a unit adds which no image makes active.
     """
@@ -94,7 +99,8 @@ def dictionary(model: Any, h: np.ndarray) -> np.ndarray:
 
 
 def draw(run: common.Run, plain: common.Run) -> None:
-    """The two models beside each other: reconstructions, codes and, of the sparse one, the dictionary."""
+    """The two models beside each other: reconstructions, codes and, of the sparse one, the
+    dictionary."""
     x = run.test.values(slice(SHOWN))
     rows = {"original": x, "plain": plain.model.reconstruct(x), "sparse": run.model.reconstruct(x)}
     figure = plots.image_rows(rows, *run.labels("test images, reconstructed"))
@@ -122,11 +128,15 @@ def parser() -> Parser:
 
 
 def prepare(options: argparse.Namespace) -> tuple[common.Run, common.Run]:
-    """The sparse run and the plain one beside it; models, data and folders, all of them checked."""
+    """The sparse run and the plain one beside it; models, data and folders, all of them
+    checked."""
     fill(options, RECIPES[options.penalty])
     how: dict[str, Any] = {"backend": options.backend, "seed": options.seed}
     sparse = autoencoder(options.penalty, options.weight).build(SHAPE, **how)
-    what = f"sparse autoencoder, code of {UNITS} numbers, {WORDS[options.penalty]}, weight {options.weight:g}"
+    what = (
+        f"sparse autoencoder, code of {UNITS} numbers, {WORDS[options.penalty]}, weight "
+        f"{options.weight:g}"
+    )
     run = common.Run(options, sparse, Adam(options.lr), common.load(options), what)
     plain = autoencoder(options.penalty, None).build(SHAPE, **how)
     return run, run.beside(
@@ -139,7 +149,10 @@ def result(record: dict[str, Any]) -> str:
     words = f"test BCE {record['test_bce']:.4f} per pixel"
     if "test_penalty" in record:
         words += f" ({record['test_loss'] / math.prod(SHAPE):.4f} with the penalty)"
-    return f"{words}, mean activity {record['code_activity']:.3f}, {record['active_share']:.0%} of the units active"
+    return (
+        f"{words}, mean activity {record['code_activity']:.3f}, {record['active_share']:.0%} "
+        "of the units active"
+    )
 
 
 def train(made: tuple[common.Run, common.Run]) -> int:

@@ -1,4 +1,5 @@
-"""Along which directions a code moves: planes on a surface in space, and the singular values of a Jacobian."""
+"""Along which directions a code moves: planes on a surface in space, and the singular values of a
+Jacobian."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -34,11 +35,13 @@ def tangent_planes(
     title: str,
     note: str = "",
 ) -> "Figure":
-    """Points x (N, 3) in space, a panel for each estimate of their tangent planes: {word: (V, angle)} -> Figure.
+    """Points x (N, 3) in space, a panel for each estimate of their tangent planes: {word:
+    (V, angle)} -> Figure.
 
-    V (N, 2, 3) orthonormal, of which the rows (n,) are drawn as arrows; angle (N,) in degrees to the true plane:
-    the colour of each point. All panels have the same axes and colours. Raises ValueError for other shapes, and
-    for no estimate. Source: Rifai et al., "The manifold tangent classifier", 2011, section 2.2.
+    V (N, 2, 3) orthonormal, of which the rows (n,) are drawn as arrows; angle (N,) in degrees to
+    the true plane: the colour of each point. All panels have the same axes and colours. Raises
+    ValueError for other shapes, and for no estimate. Source: Rifai et al., "The manifold tangent
+    classifier", 2011, section 2.2.
     """
     N = len(x)
     if (
@@ -48,7 +51,8 @@ def tangent_planes(
     ):
         shapes = {word: (V.shape, a.shape) for word, (V, a) in planes.items()}
         raise ValueError(
-            f"x has shape {x.shape} and the estimates {shapes}, but (N, 3) and (N, 2, 3), (N,) of each are expected"
+            f"x has shape {x.shape} and the estimates {shapes}, but (N, 3) and (N, 2, 3), (N,) of "
+            "each are expected"
         )
     from matplotlib import rc_context
 
@@ -56,9 +60,8 @@ def tangent_planes(
     extent = np.ptp(x, axis=0)
     panels: list[Any] = []
     for i, (word, (V, angle)) in enumerate(planes.items()):
-        with rc_context(
-            {"grid.color": FAINT, "grid.linewidth": 0.5}
-        ):  # read as an axis in space is made
+        # read as an axis in space is made
+        with rc_context({"grid.color": FAINT, "grid.linewidth": 0.5}):
             axes: Any = figure.add_subplot(
                 1, len(planes), i + 1, projection="3d", computed_zorder=False
             )
@@ -85,10 +88,12 @@ def tangent_planes(
 
 
 def spectra(values: dict[str, np.ndarray], leading: int, title: str, note: str = "") -> "Figure":
-    """Two models' Jacobians beside each other: {word: singular values (N, r), falling} -> Figure of two panels.
+    """Two models' Jacobians beside each other: {word: singular values (N, r), falling} -> Figure
+    of two panels.
 
-    Left, their mean over the examples. Right, the share of ||dh/dx||^2 that the first k directions hold, averaged
-    over the examples. A line marks k = leading. Raises ValueError for more than two models and for another shape.
+    Left, their mean over the examples. Right, the share of ||dh/dx||^2 that the first k directions
+    hold, averaged over the examples. A line marks k = leading. Raises ValueError for more than two
+    models and for another shape.
     Source: Rifai et al., "Contractive auto-encoders", 2011, figure 3.
     """
     if not 1 <= len(values) <= len(COLOURS) or any(
@@ -130,7 +135,8 @@ def spectra(values: dict[str, np.ndarray], leading: int, title: str, note: str =
 
 
 def _ticks(r: int, leading: int) -> list[float]:
-    """Where the axis of 1 ... r is numbered: at leading, and at round numbers that keep away from it."""
+    """Where the axis of 1 ... r is numbered: at leading, and at round numbers that keep away from
+    it."""
     from matplotlib.ticker import MaxNLocator
 
     ticks = MaxNLocator(TICKS, integer=True).tick_values(1, r)
@@ -138,6 +144,7 @@ def _ticks(r: int, leading: int) -> list[float]:
 
 
 def shares(s: np.ndarray) -> np.ndarray:
-    """Singular values s (N, r) -> (N, r): of sum s^2, what part the first k hold; 0 where all are. Source: none."""
+    """Singular values s (N, r) -> (N, r): of sum s^2, what part the first k hold; 0 where all are.
+    Source: none."""
     held = np.cumsum(np.square(s, dtype=np.float64), axis=1)
     return held / np.maximum(held[:, -1:], np.finfo(np.float64).tiny)

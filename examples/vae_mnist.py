@@ -1,8 +1,9 @@
 """A variational autoencoder learns MNIST.
 
---arch dense is the recipe of pytorch/examples (vae/main.py): 784-400-20-400-784, relu, grey pixels. With grey
-pixels the Bernoulli term is a cross-entropy and the ELBO a bound on nothing; --binarize makes it one.
---arch conv is TensorFlow's tutorial "Convolutional variational autoencoder": binarised, two latent dimensions.
+--arch dense is the recipe of pytorch/examples (vae/main.py): 784-400-20-400-784, relu, grey
+pixels. With grey pixels the Bernoulli term is a cross-entropy and the ELBO a bound on nothing;
+--binarize makes it one. --arch conv is TensorFlow's tutorial "Convolutional variational
+autoencoder": binarised, two latent dimensions.
 """
 
 import argparse
@@ -41,7 +42,8 @@ SAMPLES = 60
 
 
 def dense(D: int, beta: float) -> VAE:
-    """784-400-D-400-784, logits: x (N, 28, 28, 1), z (N, D). Source: pytorch/examples, vae/main.py."""
+    """784-400-D-400-784, logits: x (N, 28, 28, 1), z (N, D). Source: pytorch/examples,
+    vae/main.py."""
     affine = partial(Dense, init=torch_uniform, init_b=torch_uniform)
     encoder = Sequential(Flatten(), affine(784, 400, "relu"), affine(400, 2 * D))
     decoder = Sequential(affine(D, 400, "relu"), affine(400, 784), Reshape(28, 28, 1))
@@ -70,7 +72,8 @@ def conv(D: int, beta: float) -> VAE:
 
 
 class Film:
-    """Samples of the same codes, before training and after each epoch: frames of (60, 28, 28, 1) uint8."""
+    """Samples of the same codes, before training and after each epoch: frames of (60, 28, 28, 1)
+    uint8."""
 
     def __init__(self, model: VAE, seed: int):
         self.seed = seed

@@ -1,12 +1,13 @@
-// The equations are those of activation.py. Forward, one thread for each number. Backward, a block takes a tile of
-// a few columns (a power of 2) and a part of the rows, its threads side by side along each row; the sums over rows
-// are halved within the block and added over the parts in a fixed order, in double.
+// The equations are those of activation.py. Forward, one thread for each number. Backward, a block
+// takes a tile of a few columns (a power of 2) and a part of the rows, its threads side by side
+// along each row; the sums over rows are halved within the block and added over the parts in a
+// fixed order, in double.
 
 constexpr REAL LEAK = REAL(0.01);  // s in (6), that of activation.py
 
 __device__ inline REAL identity(REAL a) { return a; }                            // (4)
 __device__ inline REAL d_identity(REAL) { return 1; }                            // (4)
-__device__ inline REAL relu(REAL a) { return a < 0 ? 0 : a; }                    // (5), and a NaN stays one
+__device__ inline REAL relu(REAL a) { return a < 0 ? 0 : a; }  // (5), and a NaN stays one
 __device__ inline REAL d_relu(REAL y) { return y > 0 ? 1 : 0; }                  // (5)
 __device__ inline REAL leaky(REAL a) { return a > 0 ? a : LEAK * a; }            // (6)
 __device__ inline REAL d_leaky(REAL y) { return y > 0 ? REAL(1) : LEAK; }        // (6)
@@ -29,13 +30,14 @@ __device__ inline void activate(REAL* y, const REAL* b, int N, int O)
         y[i] = phi(y[i] + b[i % O]);  // (1)
 }
 
-// da (N, O), unless it is null, and db (O,) <- dy (N, O), y (N, O). Where the rows are in several parts, their sums
-// go to partials (parts, O) instead of db.
+// da (N, O), unless it is null, and db (O,) <- dy (N, O), y (N, O). Where the rows are in several
+// parts, their sums go to partials (parts, O) instead of db.
 template <REAL dphi(REAL)>
-__device__ inline void gradient(REAL* da, REAL* db, double* partials, const REAL* dy, const REAL* y,
-                                bool add, int N, int O, int parts, int columns)
+__device__ inline void gradient(REAL* da, REAL* db, double* partials, const REAL* dy,
+                                const REAL* y, bool add, int N, int O, int parts, int columns)
 {
-    const int column = threadIdx.x % columns, lane = threadIdx.x / columns, lanes = THREADS / columns;
+    const int column = threadIdx.x % columns, lane = threadIdx.x / columns,
+              lanes = THREADS / columns;
     const int rows = (N + parts - 1) / parts, tiles = (O + columns - 1) / columns;
     for (int part = blockIdx.y; part < parts; part += gridDim.y)
         for (int tile = blockIdx.x; tile < tiles; tile += gridDim.x) {
@@ -59,9 +61,11 @@ __device__ inline void gradient(REAL* da, REAL* db, double* partials, const REAL
 }
 
 // db (O,) <- partials (parts, O).
-extern "C" __global__ void add_partials(REAL* db, const double* partials, bool add, int O, int parts, int columns)
+extern "C" __global__ void add_partials(REAL* db, const double* partials, bool add, int O,
+                                        int parts, int columns)
 {
-    const int column = threadIdx.x % columns, lane = threadIdx.x / columns, lanes = THREADS / columns;
+    const int column = threadIdx.x % columns, lane = threadIdx.x / columns,
+              lanes = THREADS / columns;
     const int tiles = (O + columns - 1) / columns;
     for (int tile = blockIdx.x; tile < tiles; tile += gridDim.x) {
         const int o = tile * columns + column;
@@ -74,46 +78,70 @@ extern "C" __global__ void add_partials(REAL* db, const double* partials, bool a
     }
 }
 
-extern "C" __global__ void bias_identity(REAL* y, const REAL* b, int N, int O) { activate<identity>(y, b, N, O); }
-extern "C" __global__ void bias_relu(REAL* y, const REAL* b, int N, int O) { activate<relu>(y, b, N, O); }
-extern "C" __global__ void bias_leaky_relu(REAL* y, const REAL* b, int N, int O) { activate<leaky>(y, b, N, O); }
-extern "C" __global__ void bias_tanh(REAL* y, const REAL* b, int N, int O) { activate<tangent>(y, b, N, O); }
-extern "C" __global__ void bias_sigmoid(REAL* y, const REAL* b, int N, int O) { activate<sigmoid>(y, b, N, O); }
-extern "C" __global__ void bias_softplus(REAL* y, const REAL* b, int N, int O) { activate<softplus>(y, b, N, O); }
+extern "C" __global__ void bias_identity(REAL* y, const REAL* b, int N, int O)
+{
+    activate<identity>(y, b, N, O);
+}
+extern "C" __global__ void bias_relu(REAL* y, const REAL* b, int N, int O)
+{
+    activate<relu>(y, b, N, O);
+}
+extern "C" __global__ void bias_leaky_relu(REAL* y, const REAL* b, int N, int O)
+{
+    activate<leaky>(y, b, N, O);
+}
+extern "C" __global__ void bias_tanh(REAL* y, const REAL* b, int N, int O)
+{
+    activate<tangent>(y, b, N, O);
+}
+extern "C" __global__ void bias_sigmoid(REAL* y, const REAL* b, int N, int O)
+{
+    activate<sigmoid>(y, b, N, O);
+}
+extern "C" __global__ void bias_softplus(REAL* y, const REAL* b, int N, int O)
+{
+    activate<softplus>(y, b, N, O);
+}
 
 // The identity's da is dy itself.
-extern "C" __global__ void identity_gradient(REAL* da, REAL* db, double* partials, const REAL* dy, const REAL* y,
-                                             bool add, int N, int O, int parts, int columns)
+extern "C" __global__ void identity_gradient(REAL* da, REAL* db, double* partials, const REAL* dy,
+                                             const REAL* y, bool add, int N, int O, int parts,
+                                             int columns)
 {
     gradient<d_identity>(nullptr, db, partials, dy, y, add, N, O, parts, columns);
 }
 
-extern "C" __global__ void relu_gradient(REAL* da, REAL* db, double* partials, const REAL* dy, const REAL* y,
-                                         bool add, int N, int O, int parts, int columns)
+extern "C" __global__ void relu_gradient(REAL* da, REAL* db, double* partials, const REAL* dy,
+                                         const REAL* y, bool add, int N, int O, int parts,
+                                         int columns)
 {
     gradient<d_relu>(da, db, partials, dy, y, add, N, O, parts, columns);
 }
 
-extern "C" __global__ void leaky_relu_gradient(REAL* da, REAL* db, double* partials, const REAL* dy, const REAL* y,
-                                               bool add, int N, int O, int parts, int columns)
+extern "C" __global__ void leaky_relu_gradient(REAL* da, REAL* db, double* partials,
+                                               const REAL* dy, const REAL* y, bool add, int N,
+                                               int O, int parts, int columns)
 {
     gradient<d_leaky>(da, db, partials, dy, y, add, N, O, parts, columns);
 }
 
-extern "C" __global__ void tanh_gradient(REAL* da, REAL* db, double* partials, const REAL* dy, const REAL* y,
-                                         bool add, int N, int O, int parts, int columns)
+extern "C" __global__ void tanh_gradient(REAL* da, REAL* db, double* partials, const REAL* dy,
+                                         const REAL* y, bool add, int N, int O, int parts,
+                                         int columns)
 {
     gradient<d_tangent>(da, db, partials, dy, y, add, N, O, parts, columns);
 }
 
-extern "C" __global__ void sigmoid_gradient(REAL* da, REAL* db, double* partials, const REAL* dy, const REAL* y,
-                                            bool add, int N, int O, int parts, int columns)
+extern "C" __global__ void sigmoid_gradient(REAL* da, REAL* db, double* partials, const REAL* dy,
+                                            const REAL* y, bool add, int N, int O, int parts,
+                                            int columns)
 {
     gradient<d_sigmoid>(da, db, partials, dy, y, add, N, O, parts, columns);
 }
 
-extern "C" __global__ void softplus_gradient(REAL* da, REAL* db, double* partials, const REAL* dy, const REAL* y,
-                                             bool add, int N, int O, int parts, int columns)
+extern "C" __global__ void softplus_gradient(REAL* da, REAL* db, double* partials, const REAL* dy,
+                                             const REAL* y, bool add, int N, int O, int parts,
+                                             int columns)
 {
     gradient<d_softplus>(da, db, partials, dy, y, add, N, O, parts, columns);
 }

@@ -11,16 +11,18 @@
     sigmoid     phi(a) = 1 / (1 + exp(-a))          phi' = y (1 - y)                    (8)
     softplus    phi(a) = log(1 + exp(a))            phi' = 1 - exp(-y)                  (9)
 
-Since y has the sign of a in (5) and (6), and is one-to-one with a in (7) to (9), the pre-activation
-need not be kept. At the kink of (5) and (6) the derivative is taken from the left. No exponential
-overflows: (8) and (9) use e = exp(-|a|), for instance log(1 + exp(a)) = max(a, 0) + log1p(e).
+Since y has the sign of a in (5) and (6), and is one-to-one with a in (7) to (9), the
+pre-activation need not be kept. At the kink of (5) and (6) the derivative is taken from the left.
+No exponential overflows: (8) and (9) use e = exp(-|a|), for instance log(1 + exp(a)) = max(a, 0) +
+log1p(e).
 
-y holds a on entry. For the identity da is dy itself and is not written. With add, db is added to, not
-assigned; the sums run in float64, by fours.
+y holds a on entry. For the identity da is dy itself and is not written. With add, db is added to,
+not assigned; the sums run in float64, by fours.
 
 Source: Rumelhart, Hinton, Williams, "Learning representations by back-propagating errors", 1986
-(1-3, 8); Glorot, Bordes, Bengio, "Deep sparse rectifier neural networks", 2011 (5, 9); Maas, Hannun,
-Ng, "Rectifier nonlinearities improve neural network acoustic models", 2013 (6, with s = 0.01).
+(1-3, 8); Glorot, Bordes, Bengio, "Deep sparse rectifier neural networks", 2011 (5, 9); Maas,
+Hannun, Ng, "Rectifier nonlinearities improve neural network acoustic models", 2013 (6, with s =
+0.01).
 """
 
 from typing import Any

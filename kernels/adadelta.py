@@ -8,9 +8,9 @@ Shard s hands in the gradient G_s of its sum over examples; c = 1 / (count of al
     u <- rho u + (1 - rho) d^2                 the paper's E[Delta x^2]                 (4)
     theta <- theta + alpha d                                                            (5)
 
-epsilon stands inside both roots: it alone starts the motion, since u starts at 0. The paper has no alpha, that is
-alpha = 1; u remembers d without it. row (2,) holds what changes between steps: c, alpha. c = 0 says that the loss
-was not finite: no step is taken.
+epsilon stands inside both roots: it alone starts the motion, since u starts at 0. The paper has no
+alpha, that is alpha = 1; u remembers d without it. row (2,) holds what changes between steps: c,
+alpha. c = 0 says that the loss was not finite: no step is taken.
 
 Source: Zeiler, "ADADELTA: an adaptive learning rate method", 2012, Algorithm 1.
 """

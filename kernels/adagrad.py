@@ -6,13 +6,15 @@ Shard s hands in the gradient G_s of its sum over examples; c = 1 / (count of al
     h <- h + g^2                               all squared gradients so far             (2)
     theta <- theta - alpha g / (sqrt(h) + epsilon)                                      (3)
 
-h starts at 0 in the paper, and the first step is then about alpha wherever g is not 0, however small it is; a start
-above 0 damps the first steps. epsilon is the paper's delta and stands outside the root. h only grows, so that steps
-shrink and shrink, which rmsprop.py and adadelta.py mend. row (2,) holds what changes between steps: c, alpha. c = 0
-says that the loss was not finite: no step is taken.
+h starts at 0 in the paper, and the first step is then about alpha wherever g is not 0, however
+small it is; a start above 0 damps the first steps. epsilon is the paper's delta and stands outside
+the root. h only grows, so that steps shrink and shrink, which rmsprop.py and adadelta.py mend.
+row (2,) holds what changes between steps: c, alpha. c = 0 says that the loss was not finite: no
+step is taken.
 
-Source: Duchi, Hazan, Singer, "Adaptive subgradient methods for online learning and stochastic optimization",
-JMLR 12, 2011, Figure 1 (diagonal matrices), the mirror descent update (4) without regulariser or constraint.
+Source: Duchi, Hazan, Singer, "Adaptive subgradient methods for online learning and stochastic
+optimization", JMLR 12, 2011, Figure 1 (diagonal matrices), the mirror descent update (4) without
+regulariser or constraint.
 """
 
 import math

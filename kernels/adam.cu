@@ -1,10 +1,12 @@
 // The equations are those of adam.py. One thread for each parameter.
 
 extern "C" __global__ void adam(REAL* theta, REAL* m, REAL* v, const REAL* G, const REAL* row,
-                                double beta1, double beta2, double epsilon, int S, int n, int start, int stop)
+                                double beta1, double beta2, double epsilon, int S, int n,
+                                int start, int stop)
 {
     const REAL b1 = REAL(beta1), b2 = REAL(beta2), e = REAL(epsilon);
-    const REAL r1 = REAL(1 - beta1), r2 = REAL(1 - beta2);  // subtracted in double: 1 - float(0.999) is 1.3e-5 off
+    // subtracted in double: 1 - float(0.999) is 1.3e-5 off
+    const REAL r1 = REAL(1 - beta1), r2 = REAL(1 - beta2);
     const REAL c = row[0], alpha = row[1], correction1 = row[2], correction2 = row[3];
     if (c == 0)
         return;

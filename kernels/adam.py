@@ -1,6 +1,7 @@
 """Adam on the flat vector of all parameters, the sum over shards fused in.
 
-Shard s hands in the gradient G_s of its sum over examples; c = 1 / (count of all shards). At step t:
+Shard s hands in the gradient G_s of its sum over examples; c = 1 / (count of all shards). At step
+t:
 
     g = c sum_s G_s                            added in shard order                     (1)
     m <- beta1 m + (1 - beta1) g               first moment                             (2)
@@ -11,8 +12,8 @@ Shard s hands in the gradient G_s of its sum over examples; c = 1 / (count of al
 
 epsilon stands outside the root and is added after the bias correction, as Algorithm 1 has it (its
 section 2 also gives a form with another epsilon, which some libraries use; that is not this one).
-row (4,) holds what changes between steps: c, alpha, 1 - beta1^t, 1 - beta2^t. c = 0 says that the loss was not
-finite: no step is taken.
+row (4,) holds what changes between steps: c, alpha, 1 - beta1^t, 1 - beta2^t. c = 0 says that the
+loss was not finite: no step is taken.
 
 Source: Kingma and Ba, "Adam: a method for stochastic optimization", 2015, Algorithm 1.
 """

@@ -1,7 +1,8 @@
 // The equations are those of adamw.py. One thread for each parameter.
 
-extern "C" __global__ void adamw(REAL* theta, REAL* m, REAL* v, const REAL* G, const REAL* row, double beta1,
-                                 double beta2, double epsilon, double decay, int S, int n, int start, int stop)
+extern "C" __global__ void adamw(REAL* theta, REAL* m, REAL* v, const REAL* G, const REAL* row,
+                                 double beta1, double beta2, double epsilon, double decay, int S,
+                                 int n, int start, int stop)
 {
     const REAL b1 = REAL(beta1), b2 = REAL(beta2), e = REAL(epsilon), w = REAL(decay);
     const REAL r1 = REAL(1 - beta1), r2 = REAL(1 - beta2);  // subtracted in double, as in adam.cu

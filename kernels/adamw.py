@@ -1,6 +1,8 @@
-"""AdamW on the flat vector of all parameters: Adam with decoupled weight decay, the sum over shards fused in.
+"""AdamW on the flat vector of all parameters: Adam with decoupled weight decay, the sum over
+shards fused in.
 
-Shard s hands in the gradient G_s of its sum over examples; c = 1 / (count of all shards). At step t:
+Shard s hands in the gradient G_s of its sum over examples; c = 1 / (count of all shards). At step
+t:
 
     g = c sum_s G_s                            added in shard order                     (1)
     m <- beta1 m + (1 - beta1) g               first moment                             (2)
@@ -9,14 +11,15 @@ Shard s hands in the gradient G_s of its sum over examples; c = 1 / (count of al
     v_hat = v / (1 - beta2^t)                                                           (5)
     theta <- theta - alpha (m_hat / (sqrt(v_hat) + epsilon) + lambda theta)             (6)
 
-(1) to (5) are those of adam.py. The decay stands in (6), not in g: put into g it would be divided by sqrt(v_hat)
-like any gradient, and weights with large gradients would decay less (Adam with an L2 penalty, which Algorithm 2
-shows beside this one). It acts on all of theta, biases too.
+(1) to (5) are those of adam.py. The decay stands in (6), not in g: put into g it would be divided
+by sqrt(v_hat) like any gradient, and weights with large gradients would decay less (Adam with an
+L2 penalty, which Algorithm 2 shows beside this one). It acts on all of theta, biases too.
 
-Line 12 of Algorithm 2 reads eta_t (alpha m_hat / (sqrt(v_hat) + epsilon) + lambda theta). Here alpha is its eta_t
-alpha, all that a schedule changes, and lambda is its lambda / alpha: the same algorithm, its numbers as PyTorch
-has them. row (4,) holds what changes between steps: c, alpha, 1 - beta1^t, 1 - beta2^t. c = 0 says that the loss
-was not finite: no step is taken, and nothing decays.
+Line 12 of Algorithm 2 reads eta_t (alpha m_hat / (sqrt(v_hat) + epsilon) + lambda theta). Here
+alpha is its eta_t alpha, all that a schedule changes, and lambda is its lambda / alpha: the same
+algorithm, its numbers as PyTorch has them. row (4,) holds what changes between steps: c, alpha,
+1 - beta1^t, 1 - beta2^t. c = 0 says that the loss was not finite: no step is taken, and nothing
+decays.
 
 Source: Loshchilov and Hutter, "Decoupled weight decay regularization", 2019, Algorithm 2.
 """
@@ -31,7 +34,8 @@ from .machine.shards import PIECE, sum_shards
 
 
 def adamw(theta, m, v, G, row, beta1, beta2, epsilon, decay, start, stop):
-    """The part start:stop of theta (n,), m (n,), v (n,) is updated from G (S, n) and row (4,); decay is lambda."""
+    """The part start:stop of theta (n,), m (n,), v (n,) is updated from G (S, n) and row (4,);
+    decay is lambda."""
     c, alpha, correction1, correction2 = row
     if c == 0:
         return

@@ -8,10 +8,11 @@ Images stay uint8 in memory, g in 0..255; x is what the model sees:
     x = g                                   values that are floating point already      (4)
     row_n = order[t B + first + n]          the rows of batch t, of B examples          (5)
 
-255 is divided by as one rounded reciprocal, the same in every spelling. (3) makes every grey value the
-probability of ink; its u is Philox's at (pixel, row, epoch, stream), so it changes with the epoch and with
-nothing else. u has 24 bits, so 255 u is exact in float64 and no pixel hangs on a rounding. In (5) order is that of
-an epoch, and t is read from memory, so that a recorded launch goes on from batch to batch; a shard begins at first.
+255 is divided by as one rounded reciprocal, the same in every spelling. (3) makes every grey value
+the probability of ink; its u is Philox's at (pixel, row, epoch, stream), so it changes with the
+epoch and with nothing else. u has 24 bits, so 255 u is exact in float64 and no pixel hangs on a
+rounding. In (5) order is that of an epoch, and t is read from memory, so that a recorded launch
+goes on from batch to batch; a shard begins at first.
 
 Source: Salakhutdinov and Murray, "On the quantitative analysis of deep belief networks", 2008 (3);
 TensorFlow's tutorial "Convolutional variational autoencoder" (2).
@@ -47,7 +48,8 @@ def gather_values(x, data, rows):
 
 
 def take(rows, order, state, first, batch):
-    """rows (N,) uint32 <- order (M,) uint32, state (2,) int32 = (t, ...), constants: where to begin, B."""
+    """rows (N,) uint32 <- order (M,) uint32, state (2,) int32 = (t, ...), constants: where to
+    begin, B."""
     start = int(state[0]) * batch + first
     rows[...] = order[start : start + len(rows)]  # (5)
 

@@ -1,8 +1,9 @@
-// The equations are those of bernoulli.py. One block for each row of a: its threads take every 256th pixel, and
-// block_sum adds what they found in a fixed order, in double.
+// The equations are those of bernoulli.py. One block for each row of a: its threads take every
+// 256th pixel, and block_sum adds what they found in a fixed order, in double.
 
 // nll (M,), da (M, D) <- a (M, D), x (M / K, D).
-extern "C" __global__ void bernoulli_nll(REAL* nll, REAL* da, const REAL* a, const REAL* x, int M, int D, int K)
+extern "C" __global__ void bernoulli_nll(REAL* nll, REAL* da, const REAL* a, const REAL* x, int M,
+                                         int D, int K)
 {
     for (int m = blockIdx.x; m < M; m += gridDim.x) {
         const REAL *a_m = a + m * D, *x_n = x + m / K * D;

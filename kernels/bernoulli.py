@@ -8,8 +8,9 @@ With p = sigmoid(a), the probability that a pixel is 1, and x in [0, 1]:
     da = sigmoid(a) - x,   sigmoid(a) = 1 / (1 + e) if a >= 0 else e / (1 + e)          (4)
 
 (2) is finite and right for every finite logit; log(sigmoid(a)) is not: in float32 it is -inf from
-a = -104 on. log1p(e) is added last, since it is all that is left where x = 1 and a is large. With K samples
-an example, rows n K to n K + K - 1 of a are held against row n of x. The sums run in float64.
+a = -104 on. log1p(e) is added last, since it is all that is left where x = 1 and a is large. With
+K samples an example, rows n K to n K + K - 1 of a are held against row n of x. The sums run in
+float64.
 
 Source: Kingma and Welling, "Auto-encoding variational Bayes", 2014, appendix C.1 (1); Maechler,
 "Accurately computing log(1 - exp(-|a|))", 2012 (2).

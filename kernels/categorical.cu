@@ -1,9 +1,10 @@
-// The equations are those of categorical.py. One block for each row of a, one thread for each of its places, which
-// goes through the categories in their order; block_sum adds what the threads found in a fixed order, in double.
+// The equations are those of categorical.py. One block for each row of a, one thread for each of
+// its places, which goes through the categories in their order; block_sum adds what the threads
+// found in a fixed order, in double.
 
 // nll (M,), da (M, P, C) <- a (M, P, C), x (M / K, P, C).
-extern "C" __global__ void categorical_nll(REAL* nll, REAL* da, const REAL* a, const REAL* x, int M, int P, int C,
-                                           int K)
+extern "C" __global__ void categorical_nll(REAL* nll, REAL* da, const REAL* a, const REAL* x,
+                                           int M, int P, int C, int K)
 {
     for (int m = blockIdx.x; m < M; m += gridDim.x) {
         double total = 0;

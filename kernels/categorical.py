@@ -1,6 +1,7 @@
 """The categorical negative log-likelihood from logits: value and gradient in one pass.
 
-At each of the P places of an example stand C logits a and the weights x of the C categories, one-hot as a rule:
+At each of the P places of an example stand C logits a and the weights x of the C categories,
+one-hot as a rule:
 
     b_c = a_c - max over c of a_c                                                       (1)
     Z = sum_c exp(b_c),   softmax(a)_c = exp(b_c) / Z                                   (2)
@@ -8,13 +9,15 @@ At each of the P places of an example stand C logits a and the weights x of the 
     nll = sum over the P places of (3)                                                  (4)
     da_c = S softmax(a)_c - x_c,   S = sum_c x_c                                        (5)
 
-(5) is the derivative of (3) for any x, and softmax(a) - x where x sums to 1. Z lies between 1 and C whatever the
-logits, so nothing overflows, and no term of (3) is negative, so nothing cancels. Z and the sums run in float64:
-log Z is all that is left where x is the likeliest category, and beside 1 float32 loses what is below 6e-8. With K
-samples an example, rows n K to n K + K - 1 of a are held against row n of x.
+(5) is the derivative of (3) for any x, and softmax(a) - x where x sums to 1. Z lies between 1 and
+C whatever the logits, so nothing overflows, and no term of (3) is negative, so nothing cancels. Z
+and the sums run in float64: log Z is all that is left where x is the likeliest category, and
+beside 1 float32 loses what is below 6e-8. With K samples an example, rows n K to n K + K - 1 of a
+are held against row n of x.
 
-Source: Bishop, "Pattern recognition and machine learning", 2006, eq. 4.104 (2), 4.108 (3), 4.109 (5); Blanchard,
-Higham, Higham, "Accurately computing the log-sum-exp and softmax functions", 2021 (1, 2).
+Source: Bishop, "Pattern recognition and machine learning", 2006, eq. 4.104 (2), 4.108 (3), 4.109
+(5); Blanchard, Higham, Higham, "Accurately computing the log-sum-exp and softmax functions",
+2021 (1, 2).
 """
 
 import math

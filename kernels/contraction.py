@@ -1,8 +1,8 @@
 """The contraction of a code: how far it moves when its input does, and the gradient of that.
 
-For one layer h = phi(x W + b), phi a sigmoid or tanh, x (N, I), W (I, O), h (N, O), the Jacobian is
-dh_nj / dx_ni = s_nj W_ij with the slope s = phi', a function of h: with the constant b = 1 for the sigmoid and
-b = 0 for tanh, a = 1 - b,
+For one layer h = phi(x W + b), phi a sigmoid or tanh, x (N, I), W (I, O), h (N, O), the Jacobian
+is dh_nj / dx_ni = s_nj W_ij with the slope s = phi', a function of h: with the constant b = 1 for
+the sigmoid and b = 0 for tanh, a = 1 - b,
 
     s = a + b h - h^2                             h (1 - h), or 1 - h^2                 (1)
     q_j = sum_i W_ij^2                                                                  (2)
@@ -16,8 +16,8 @@ and for w sum_n v_n, through h, with ds/dh = b - 2h, and straight through W, whi
 
 Sums over units and rows run in float64.
 
-Source: Rifai, Vincent, Muller, Glorot, Bengio, "Contractive auto-encoders: explicit invariance during feature
-extraction", 2011, the penalty and its closed form for the sigmoid (1 to 3).
+Source: Rifai, Vincent, Muller, Glorot, Bengio, "Contractive auto-encoders: explicit invariance
+during feature extraction", 2011, the penalty and its closed form for the sigmoid (1 to 3).
 """
 
 import numpy as np

@@ -2,26 +2,28 @@
 
 With the patches of patches.py as a matrix, cols (N P Q, kh kw C), and the weights W (kh kw C, O):
 
-    cols = im2col(x),   a = cols W                      convolution, x (N, H, W, C), a (N, P, Q, O)      (1)
-    dW = cols^T da                                      since da_i / dW_jo = cols_ij                     (2)
-    dcols = da W^T,     dx = col2im(dcols)              the adjoint of (1)                               (3)
+    cols = im2col(x),   a = cols W                 convolution, x (N, H, W, C), a (N, P, Q, O)  (1)
+    dW = cols^T da                                 since da_i / dW_jo = cols_ij                 (2)
+    dcols = da W^T,     dx = col2im(dcols)         the adjoint of (1)                           (3)
 
-    cols = x W^T,       a = col2im(cols)                transposed, x (N, P, Q, O), a (N, H, W, C)       (4)
-    dcols = im2col(da), dW = dcols^T x                                                                   (5)
-    dx = dcols W                                        the adjoint of (4)                               (6)
+    cols = x W^T,       a = col2im(cols)           transposed, x (N, P, Q, O), a (N, H, W, C)   (4)
+    dcols = im2col(da), dW = dcols^T x                                                          (5)
+    dx = dcols W                                   the adjoint of (4)                           (6)
 
-    out[i, j, b, a] = W[kh - 1 - i, kw - 1 - j, a, b]   a kernel rotated by half a turn                  (7)
+    out[i, j, b, a] = W[kh - 1 - i, kw - 1 - j, a, b]   a kernel rotated by half a turn         (7)
 
-(4) is (3) as a forward pass, and (6) is (1): each is the other's gradient. The definitions say just that, with all
-patches at once, and so do the GPU's launches. The loops are made of the three sums of taps.py, which make no
-patches. (7) makes a convolution of stride 1 a transposed one, and back.
+(4) is (3) as a forward pass, and (6) is (1): each is the other's gradient. The definitions say
+just that, with all patches at once, and so do the GPU's launches. The loops are made of the three
+sums of taps.py, which make no patches. (7) makes a convolution of stride 1 a transposed one, and
+back.
 
-A gradient dx or dW of no rows is not computed. With add, dW or out is added to. Scratch comes last: flat, as long as
-scratch_size says, for one image or, on a GPU, for all patches, and Wt for W^T, which a GPU does not use.
+A gradient dx or dW of no rows is not computed. With add, dW or out is added to. Scratch comes
+last: flat, as long as scratch_size says, for one image or, on a GPU, for all patches, and Wt for
+W^T, which a GPU does not use.
 
 Source: Chellapilla, Puri, Simard, "High performance convolutional neural networks for document
-processing", 2006 (1-3); Dumoulin and Visin, "A guide to convolution arithmetic for deep learning", 2016,
-chapter 4 (4-6).
+processing", 2006 (1-3); Dumoulin and Visin, "A guide to convolution arithmetic for deep learning",
+2016, chapter 4 (4-6).
 """
 
 import math
@@ -36,7 +38,8 @@ from .taps import correlate, paint, weight_gradient
 
 
 def scratch_size(spelling, image, grid, kernel, s_h, s_w, top, left):
-    """The length of flat for a spelling, images (N, H, W, C), grids (N, P, Q, O) and a kernel (kh, kw)."""
+    """The length of flat for a spelling, images (N, H, W, C), grids (N, P, Q, O) and a
+    kernel (kh, kw)."""
     if spelling == "cuda":
         return math.prod((*grid[:3], *kernel, image[3]))
     return taps.scratch_size(image[1:], grid[1:], kernel, s_h, s_w, top, left)

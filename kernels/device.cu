@@ -1,12 +1,17 @@
-// What the kernels share. The loader puts REAL, float or double, before this text and one .cu file after it.
+// What the kernels share. The loader puts REAL, float or double, before this text and one .cu file
+// after it.
 
 constexpr int THREADS = 256;  // of every block
 
-// This thread's share of the numbers below n: with T threads in the grid, the t-th one takes t, t + T, t + 2T, ...
-#define EACH(i, n) for (unsigned i = blockIdx.x * THREADS + threadIdx.x; i < unsigned(n); i += gridDim.x * THREADS)
+// This thread's share of the numbers below n: with T threads in the grid, the t-th one takes t,
+// t + T, t + 2T, ...
+#define EACH(i, n) for (unsigned i = blockIdx.x * THREADS + threadIdx.x; i < unsigned(n); \
+                        i += gridDim.x * THREADS)
 
-// One number a thread -> in each thread t < columns the sum over the threads t, t + columns, t + 2 columns, ...
-// columns: a power of 2, at most 128. Every thread of the block calls it; the halves are added in a fixed order.
+// One number a thread -> in each thread t < columns the sum over the threads t, t + columns, t + 2
+// columns, ...
+// columns: a power of 2, at most 128. Every thread of the block calls it; the halves are added in
+// a fixed order.
 __device__ inline double column_sum(double value, int columns)
 {
     __shared__ double sums[THREADS];
@@ -31,7 +36,8 @@ __device__ inline double block_sum(double value)
 template <class Value>
 __device__ inline void sum_columns(double* s, int N, int D, int columns, Value value)
 {
-    const int column = threadIdx.x % columns, lane = threadIdx.x / columns, lanes = THREADS / columns;
+    const int column = threadIdx.x % columns, lane = threadIdx.x / columns,
+              lanes = THREADS / columns;
     for (int tile = blockIdx.x; tile * columns < D; tile += gridDim.x) {
         const int d = tile * columns + column;
         double sum = 0;

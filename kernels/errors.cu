@@ -1,5 +1,5 @@
-// The equations are those of errors.py. One block for each row of a: its threads take every 256th number, and
-// block_sum adds what they found in a fixed order, in double.
+// The equations are those of errors.py. One block for each row of a: its threads take every 256th
+// number, and block_sum adds what they found in a fixed order, in double.
 
 // nll (M,), da (M, D) <- a (M, D), x (M / K, D).
 extern "C" __global__ void squared_error(REAL* nll, REAL* da, const REAL* a, const REAL* x,
@@ -19,7 +19,8 @@ extern "C" __global__ void squared_error(REAL* nll, REAL* da, const REAL* a, con
 }
 
 // nll (M,), da (M, D) <- a (M, D), x (M / K, D).
-extern "C" __global__ void absolute_error(REAL* nll, REAL* da, const REAL* a, const REAL* x, int M, int D, int K)
+extern "C" __global__ void absolute_error(REAL* nll, REAL* da, const REAL* a, const REAL* x, int M,
+                                          int D, int K)
 {
     for (int m = blockIdx.x; m < M; m += gridDim.x) {
         double total = 0;

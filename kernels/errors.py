@@ -3,10 +3,10 @@
     nll = (tau / 2) sum over D of (a - x)^2 + c         da = tau (a - x)                (1)
     nll = sum over D of |a - x|                         da = sign(a - x)                (2)
 
-(1) is the Gaussian negative log-likelihood of precision tau = 1 / sigma^2 when
-c = D (log sigma + log(2 pi) / 2), and the plain squared error when tau = 2 and c = 0. (2) is that of the
-Laplace distribution of scale 1 less its constant D log 2; at a = x its gradient is taken as 0.
-Rows n K to n K + K - 1 of a (N K, D) are held against row n of x (N, D). The sums run in float64.
+(1) is the Gaussian negative log-likelihood of precision tau = 1 / sigma^2 when c = D (log sigma +
+log(2 pi) / 2), and the plain squared error when tau = 2 and c = 0. (2) is that of the Laplace
+distribution of scale 1 less its constant D log 2; at a = x its gradient is taken as 0. Rows n K to
+n K + K - 1 of a (N K, D) are held against row n of x (N, D). The sums run in float64.
 
 Source: Bishop, "Pattern recognition and machine learning", 2006, eq. 1.62 (1); Kingma and Welling,
 "Auto-encoding variational Bayes", 2014, appendix C.2 (1); Laplace's distribution (2).

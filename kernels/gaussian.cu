@@ -1,8 +1,9 @@
-// The equations are those of gaussian.py. One thread for each latent number of each example; it goes through the K
-// samples in their order.
+// The equations are those of gaussian.py. One thread for each latent number of each example; it
+// goes through the K samples in their order.
 
 // z (N K, D), kl (N, D) <- h (N, 2D), eps (N K, D).
-extern "C" __global__ void gaussian_sample(REAL* z, REAL* kl, const REAL* h, const REAL* eps, int N, int D, int K)
+extern "C" __global__ void gaussian_sample(REAL* z, REAL* kl, const REAL* h, const REAL* eps,
+                                           int N, int D, int K)
 {
     EACH(i, N * D) {
         const int n = i / D, d = i % D;
@@ -15,8 +16,8 @@ extern "C" __global__ void gaussian_sample(REAL* z, REAL* kl, const REAL* h, con
 }
 
 // dh (N, 2D) <- dz (N K, D), h (N, 2D), eps (N K, D), w (D,).
-extern "C" __global__ void gaussian_gradient(REAL* dh, const REAL* dz, const REAL* h, const REAL* eps,
-                                             const REAL* w, int N, int D, int K)
+extern "C" __global__ void gaussian_gradient(REAL* dh, const REAL* dz, const REAL* h,
+                                             const REAL* eps, const REAL* w, int N, int D, int K)
 {
     EACH(i, N * D) {
         const int n = i / D, d = i % D;
@@ -28,7 +29,7 @@ extern "C" __global__ void gaussian_gradient(REAL* dh, const REAL* dz, const REA
             sum_dz += dz_k;
             sum_dz_eps += dz_k * eps[(n * K + k) * D + d];
         }
-        dh[n * 2 * D + d] = sum_dz + w[d] * mu;                                                   // (4)
-        dh[n * 2 * D + D + d] = REAL(0.5) * (sum_dz_eps * sigma + w[d] * expm1(logvar));          // (5)
+        dh[n * 2 * D + d] = sum_dz + w[d] * mu;                                              // (4)
+        dh[n * 2 * D + D + d] = REAL(0.5) * (sum_dz_eps * sigma + w[d] * expm1(logvar));     // (5)
     }
 }

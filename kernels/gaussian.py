@@ -1,20 +1,21 @@
-"""The Gaussian latent: a reparameterised sample with its KL, and the gradient of both, each in one pass.
+"""The Gaussian latent: a reparameterised sample with its KL, and the gradient of both, each in one
+pass.
 
-The encoder's output h (N, 2D) holds mu and logvar = log sigma^2 side by side. With K samples an example
-and eps ~ N(0, I) of shape (N K, D), row n K + k belonging to example n:
+The encoder's output h (N, 2D) holds mu and logvar = log sigma^2 side by side. With K samples an
+example and eps ~ N(0, I) of shape (N K, D), row n K + k belonging to example n:
 
     sigma = exp(logvar / 2)                                                             (1)
     z = mu + sigma eps                                                                  (2)
     kl = (mu^2 + exp(logvar) - 1 - logvar) / 2      of N(mu, sigma^2) from N(0, 1)      (3)
 
-With dz the gradient of the loss by z and w (D,) the weight of the KL in it, the chain rule through (2)
-and the derivative of (3) give
+With dz the gradient of the loss by z and w (D,) the weight of the KL in it, the chain rule through
+(2) and the derivative of (3) give
 
     dmu     = sum_k dz + w mu                                                           (4)
     dlogvar = sum_k dz eps sigma / 2 + w (exp(logvar) - 1) / 2                          (5)
 
-where exp(logvar) - 1 is expm1, exact near logvar = 0, the prior. Nothing is clamped: from logvar = 89 on
-exp(logvar) has no float32, (3) is inf, and a run stops with the sentence that names the kl.
+where exp(logvar) - 1 is expm1, exact near logvar = 0, the prior. Nothing is clamped: from logvar =
+89 on exp(logvar) has no float32, (3) is inf, and a run stops with the sentence that names the kl.
 
 Source: Kingma and Welling, "Auto-encoding variational Bayes", 2014, eq. 10 and appendix B.
 """

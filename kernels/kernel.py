@@ -10,12 +10,12 @@ class Kernel:
 
     definition: plain NumPy, the meaning of the operation and the oracle of every test.
     numba: the same as a compiled loop for the CPU, or None.
-    cuda: the same on a GPU, or None: called as ``f(gpu, *outs, *ins, *constants)``, it launches functions of
-    the .cu file beside it.
+    cuda: the same on a GPU, or None: called as ``f(gpu, *outs, *ins, *constants)``, it launches
+    functions of the .cu file beside it.
 
     Outputs are written in place, whole, and nothing is returned. What changes between steps is an
-    element of an array; only constants are scalars. Source: the pair of a definition and a compiled
-    twin is the habit of numba-examples (one folder a kernel, each with its validator).
+    element of an array; only constants are scalars. Source: the pair of a definition and a
+    compiled twin is the habit of numba-examples (one folder a kernel, each with its validator).
     """
 
     definition: Callable[..., None]

@@ -1,7 +1,9 @@
-"""The Gaussian negative log-likelihood whose mean and spread are both learned: value and gradient in one pass.
+"""The Gaussian negative log-likelihood whose mean and spread are both learned: value and gradient
+in one pass.
 
-The decoder's output a holds mu and logvar side by side, C of each at every of the P places of an example; f is a
-floor below sigma, and the constant the kernel is told is L = log f^2, which is -inf without a floor:
+The decoder's output a holds mu and logvar side by side, C of each at every of the P places of an
+example; f is a floor below sigma, and the constant the kernel is told is L = log f^2, which is
+-inf without a floor:
 
     sigma^2 = f^2 + exp(logvar) = exp(l)                                                (1)
     l = max(logvar, L) + log1p(e),   e = exp(-|logvar - L|)                             (2)
@@ -11,15 +13,17 @@ floor below sigma, and the constant the kernel is told is L = log f^2, which is 
     g = exp(logvar) / sigma^2 = 1 / (1 + e) if logvar >= L else e / (1 + e)             (6)
     dlogvar = g (1 - q) / 2                                                             (7)
 
-(7) is the derivative of (4) through (1), floor and all: g is 1 where the floor is far below and 0 far above. (2) is
-the logarithm of a sum of exponentials, so nothing overflows on the way, and without a floor l is logvar itself. The
-results themselves must have a number: in float32 (3) ends at |mu - x| / sigma = 1.8e19, and 1 / sigma, without a
-floor, at logvar = -177. The sum runs in float64. With K samples an example, rows n K to n K + K - 1 of a are held
-against row n of x. The loop puts the mu of a row side by side first, and its logvar too: C is 1 or 3 for images,
-and so few numbers at a time fill no register.
+(7) is the derivative of (4) through (1), floor and all: g is 1 where the floor is far below and 0
+far above. (2) is the logarithm of a sum of exponentials, so nothing overflows on the way, and
+without a floor l is logvar itself. The results themselves must have a number: in float32 (3) ends
+at |mu - x| / sigma = 1.8e19, and 1 / sigma, without a floor, at logvar = -177. The sum runs in
+float64. With K samples an example, rows n K to n K + K - 1 of a are held against row n of x. The
+loop puts the mu of a row side by side first, and its logvar too: C is 1 or 3 for images, and so
+few numbers at a time fill no register.
 
-Source: Nix and Weigend, "Estimating the mean and variance of the target probability distribution", 1994 (4, 5, 7);
-Kingma and Welling, "Auto-encoding variational Bayes", 2014, appendix C.2, a decoder with mu and log sigma^2.
+Source: Nix and Weigend, "Estimating the mean and variance of the target probability distribution",
+1994 (4, 5, 7); Kingma and Welling, "Auto-encoding variational Bayes", 2014, appendix C.2, a
+decoder with mu and log sigma^2.
 """
 
 import math

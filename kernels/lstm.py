@@ -1,16 +1,19 @@
-"""An LSTM through time: all its steps forward, and all of them backward, each of which needs the one before.
+"""An LSTM through time: all its steps forward, and all of them backward, each of which needs the
+one before.
 
-At step t there are the state h_{t-1}, c_{t-1} of N rows, and x_t W, which is one product for all t. The four gates
-i, f, g, o stand side by side in a (N, 4U), and one below the other in what comes out (4, N, U), so that a loop over
-one of them is a long one. The equations carry the numbers of layers/lstm.py, which has the others:
+At step t there are the state h_{t-1}, c_{t-1} of N rows, and x_t W, which is one product for all
+t. The four gates i, f, g, o stand side by side in a (N, 4U), and one below the other in what comes
+out (4, N, U), so that a loop over one of them is a long one. The equations carry the numbers of
+layers/lstm.py, which has the others:
 
     a_t = x_t W + h_{t-1} R + b                                                         (1)
     i, f, o = sigmoid(a_i, a_f, a_o),   g = tanh(a_g)                                   (2)
     c_t = f c_{t-1} + i g                                                               (3)
     h_t = o tanh(c_t)                                                                   (4)
 
-Backward, dh_t is dy_t at first, and dc the gradient by c_t that comes from step t + 1. The chain rule through (1),
-(4), (3) and (2), with sigmoid' = s (1 - s) and tanh' = 1 - t^2 as functions of their values, gives
+Backward, dh_t is dy_t at first, and dc the gradient by c_t that comes from step t + 1. The chain
+rule through (1), (4), (3) and (2), with sigmoid' = s (1 - s) and tanh' = 1 - t^2 as functions of
+their values, gives
 
     dh_t = dy_t + da_{t+1} R^T                                                          (5)
     dc <- dc + dh_t o (1 - tanh(c_t)^2)                                                 (6)
@@ -22,13 +25,15 @@ Backward, dh_t is dy_t at first, and dc the gradient by c_t that comes from step
 
 Where dy is that of the last step alone, dh is too, (1, N, U), and (5) has no dy_t for t < T.
 
-tanh(c) is computed twice, which is cheaper than to keep it. No exponential overflows: as in activation.py they are
-of -|a|. The loops go through their numbers several times, since a compiler finds out for a few arrays at once only
-that they do not overlap. They multiply by R in tiles (product.py), since it is the same in all steps. Scratch comes
-last: flat, as long as ``scratch_size`` says.
+tanh(c) is computed twice, which is cheaper than to keep it. No exponential overflows: as in
+activation.py they are of -|a|. The loops go through their numbers several times, since a compiler
+finds out for a few arrays at once only that they do not overlap. They multiply by R in tiles
+(product.py), since it is the same in all steps. Scratch comes last: flat, as long as
+``scratch_size`` says.
 
-Source: Hochreiter and Schmidhuber, "Long short-term memory", 1997 (3, 4); Gers, Schmidhuber, Cummins, "Learning to
-forget", 2000, for the forget gate f; Werbos, "Backpropagation through time", 1990 (5).
+Source: Hochreiter and Schmidhuber, "Long short-term memory", 1997 (3, 4); Gers, Schmidhuber,
+Cummins, "Learning to forget", 2000, for the forget gate f; Werbos, "Backpropagation through time",
+1990 (5).
 """
 
 import numpy as np
@@ -50,7 +55,8 @@ def _sigmoid_numpy(a):
 
 
 def through_time(gates, c, h, a, R, b, flat):
-    """gates (T, 4, N, U), c, h (1 + T, N, U) from step 1 on <- a (T, N, 4U), which is x W, R (U, 4U), b (4U,)."""
+    """gates (T, 4, N, U), c, h (1 + T, N, U) from step 1 on <- a (T, N, 4U), which is x W,
+    R (U, 4U), b (4U,)."""
     for t in range(len(a)):
         total = a[t] + h[t] @ R + b  # (1)
         a_i, a_f, a_g, a_o = np.split(total, 4, axis=1)
@@ -66,7 +72,8 @@ def through_time(gates, c, h, a, R, b, flat):
 
 
 def through_time_gradient(da, dh, gates, c, R, flat):
-    """da (T, N, 4U), dh (T or 1, N, U), which is dy on entry <- gates (T, 4, N, U), c (1 + T, N, U), R (U, 4U)."""
+    """da (T, N, 4U), dh (T or 1, N, U), which is dy on entry <- gates (T, 4, N, U), c (1 + T, N,
+    U), R (U, 4U)."""
     T, every, dc = len(da), len(dh) == len(da), np.zeros_like(c[0])
     for t in reversed(range(T)):
         dh_t = dh[t if every else 0]

@@ -8,8 +8,8 @@ extern "C" __global__ void gate(REAL* on, const unsigned* clock, bool always)
 }
 
 // y (n,) <- x, eps (n,), on (1,).
-extern "C" __global__ void gaussian_noise(REAL* y, const REAL* x, const REAL* eps, const REAL* on, REAL sigma,
-                                          REAL low, REAL high, int n)
+extern "C" __global__ void gaussian_noise(REAL* y, const REAL* x, const REAL* eps, const REAL* on,
+                                          REAL sigma, REAL low, REAL high, int n)
 {
     const REAL scale = on[0] * sigma;
     EACH(i, n) {
@@ -19,8 +19,9 @@ extern "C" __global__ void gaussian_noise(REAL* y, const REAL* x, const REAL* ep
 }
 
 // dx (n,) <- dy, x, eps (n,), on (1,).
-extern "C" __global__ void gaussian_noise_gradient(REAL* dx, const REAL* dy, const REAL* x, const REAL* eps,
-                                                   const REAL* on, REAL sigma, REAL low, REAL high, int n)
+extern "C" __global__ void gaussian_noise_gradient(REAL* dx, const REAL* dy, const REAL* x,
+                                                   const REAL* eps, const REAL* on, REAL sigma,
+                                                   REAL low, REAL high, int n)
 {
     const REAL scale = on[0] * sigma;
     EACH(i, n) {
@@ -37,14 +38,16 @@ __device__ inline REAL factor(REAL u, REAL on, double p, REAL c)
 }
 
 // y (n,) <- x, u (n,), on (1,).
-extern "C" __global__ void mask(REAL* y, const REAL* x, const REAL* u, const REAL* on, double p, REAL c, int n)
+extern "C" __global__ void mask(REAL* y, const REAL* x, const REAL* u, const REAL* on, double p,
+                                REAL c, int n)
 {
     EACH(i, n)
         y[i] = factor(u[i], on[0], p, c) * x[i];  // (7)
 }
 
 // y (n,) <- x, u (n,), on (1,).
-extern "C" __global__ void salt_and_pepper(REAL* y, const REAL* x, const REAL* u, const REAL* on, double p, int n)
+extern "C" __global__ void salt_and_pepper(REAL* y, const REAL* x, const REAL* u, const REAL* on,
+                                           double p, int n)
 {
     EACH(i, n) {
         const REAL s = u[i] >= p / 2 && u[i] < p ? on[0] : REAL(0);  // (8)

@@ -1,7 +1,9 @@
-"""Corruption and dropout: noise that lies in a buffer, applied to x, and what it lets through backwards.
+"""Corruption and dropout: noise that lies in a buffer, applied to x, and what it lets through
+backwards.
 
-Whether a layer is noisy is one number, on, which a launch sets from the clock (4,) of the step: inside a recorded
-CUDA graph nobody asks the host. Training has purpose 0, everything else another (philox.py):
+Whether a layer is noisy is one number, on, which a launch sets from the clock (4,) of the step:
+inside a recorded CUDA graph nobody asks the host. Training has purpose 0, everything else another
+(philox.py):
 
     on = 1 if purpose = 0, or always, else 0                                            (1)
 
@@ -18,13 +20,14 @@ With eps ~ N(0, 1), and u uniform in [0, 1) so that u < p has probability p:
     s = on if p / 2 <= u < p, else 0                                                    (8)
     y = f x + s with c = 1,   so dx = f dy                                              (9)
 
-Gaussian noise is (2, 3); masking (7) with c = 1; dropout (7) with c = 1 / (1 - p), so that the mean over m is x;
-salt and pepper (9): what is masked becomes 0 or 1 alike often. Where on = 0, y = x to the bit in all of them, apart
-from (3). p is compared in float64, in which every u is exact: the decisions are equal to the bit everywhere.
-A bound that is infinite clips nothing.
+Gaussian noise is (2, 3); masking (7) with c = 1; dropout (7) with c = 1 / (1 - p), so that the
+mean over m is x; salt and pepper (9): what is masked becomes 0 or 1 alike often. Where on = 0, y =
+x to the bit in all of them, apart from (3). p is compared in float64, in which every u is exact:
+the decisions are equal to the bit everywhere. A bound that is infinite clips nothing.
 
-Source: Vincent et al., "Stacked denoising autoencoders", 2010, section 3.3 (2, 7, 9); Srivastava et al., "Dropout",
-2014, sections 4 and 10 (6, 7); PyTorch's ``clamp`` for the derivative at the bounds (4).
+Source: Vincent et al., "Stacked denoising autoencoders", 2010, section 3.3 (2, 7, 9); Srivastava
+et al., "Dropout", 2014, sections 4 and 10 (6, 7); PyTorch's ``clamp`` for the derivative at the
+bounds (4).
 """
 
 import numpy as np

@@ -1,25 +1,27 @@
 """im2col and its adjoint col2im: convolution as a matrix product.
 
-An image x (N, H, W, C) is padded with zeros, top rows above and left columns before it; the patch at
-output position (p, q) starts at row p s_h - top and column q s_w - left:
+An image x (N, H, W, C) is padded with zeros, top rows above and left columns before it; the patch
+at output position (p, q) starts at row p s_h - top and column q s_w - left:
 
     cols[n, p, q, i, j, c] = x[n, p s_h + i - top, q s_w + j - left, c]   or 0 outside  (1)
 
-so that cols as a matrix (N P Q, kh kw C) times the weights (kh kw C, O) is the convolution. The adjoint
-adds every patch back to where it came from, which is the gradient of (1) and the forward pass of a
-transposed convolution:
+so that cols as a matrix (N P Q, kh kw C) times the weights (kh kw C, O) is the convolution. The
+adjoint adds every patch back to where it came from, which is the gradient of (1) and the forward
+pass of a transposed convolution:
 
     x[n, p s_h + i - top, q s_w + j - left, c] += cols[n, p, q, i, j, c]   where inside (2)
 
-The sizes are those of the arrays: cols is (N, P, Q, kh, kw, C). The C channels of a pixel are one run of memory
-in both, which the loops copy; where C is few such runs are short, and a row of positions makes the inner loop.
-Positions that fall inside the image, first <= q < last, are known before the loop over q begins:
+The sizes are those of the arrays: cols is (N, P, Q, kh, kw, C). The C channels of a pixel are one
+run of memory in both, which the loops copy; where C is few such runs are short, and a row of
+positions makes the inner loop. Positions that fall inside the image, first <= q < last, are known
+before the loop over q begins:
 
-    0 <= q s + k - before < W   if and only if   ceil((before - k) / s) <= q < ceil((before - k + W) / s)
+    0 <= q s + k - before < W   if and only if
+        ceil((before - k) / s) <= q < ceil((before - k + W) / s)
 
 Source: Chellapilla, Puri, Simard, "High performance convolutional neural networks for document
-processing", 2006 (1); Dumoulin and Visin, "A guide to convolution arithmetic for deep learning", 2016,
-chapter 4 (2).
+processing", 2006 (1); Dumoulin and Visin, "A guide to convolution arithmetic for deep learning",
+2016, chapter 4 (2).
 """
 
 import numpy as np

@@ -1,5 +1,5 @@
-// The equations are those of penalties.py. Sums over units take a block for each row, sums over rows a block for
-// each tile of columns; gradients one thread for each number.
+// The equations are those of penalties.py. Sums over units take a block for each row, sums over
+// rows a block for each tile of columns; gradients one thread for each number.
 
 // v (N,) <- h (N, D).
 extern "C" __global__ void l1(REAL* v, const REAL* h, int N, int D)
@@ -37,7 +37,8 @@ extern "C" __global__ void student_t(REAL* v, const REAL* h, int N, int D)
 }
 
 // out (N, D) <- dh (N, D), h (N, D), of n numbers.
-extern "C" __global__ void student_t_gradient(REAL* out, const REAL* dh, const REAL* h, double w, int n)
+extern "C" __global__ void student_t_gradient(REAL* out, const REAL* dh, const REAL* h, double w,
+                                              int n)
 {
     EACH(i, n)
         out[i] = dh[i] + REAL(2 * w) * h[i] / (1 + h[i] * h[i]);  // (2)
@@ -59,6 +60,7 @@ extern "C" __global__ void rate_gradient(REAL* out, const REAL* dh, const double
     EACH(i, N * D) {
         const double rate = total[first + i % D] / total[0];  // (3)
         const bool held = rate <= 1e-30 || rate >= 1 - 1e-16;  // LEAST, MOST
-        out[i] = dh[i] + (held ? REAL(0) : REAL(w * ((1 - rho) / (1 - rate) - rho / rate)));  // (4)
+        out[i] = dh[i] +
+                 (held ? REAL(0) : REAL(w * ((1 - rho) / (1 - rate) - rho / rate)));  // (4)
     }
 }

@@ -1,25 +1,27 @@
-"""Penalties on a code h (N, D), each with its gradient: what keeps a code from copying where it is wide.
+"""Penalties on a code h (N, D), each with its gradient: what keeps a code from copying where it is
+wide.
 
 Summed over the units of an example, with weight w in the loss of the example:
 
     v_n = sum_d |h_nd|                  dh_nd += w sign(h_nd)                           (1)
     v_n = sum_d log(1 + h_nd^2)         dh_nd += w 2 h_nd / (1 + h_nd^2)                (2)
 
-(1) and (2) are -log of a Laplace and of a Student-t prior on the code, less their constants. A target rate rho
-looks at a unit over the whole batch instead: its mean activity rho_d, of numbers between 0 and 1, is to be rho,
-and KL_d = rho log(rho / rho_d) + (1 - rho) log((1 - rho) / (1 - rho_d)) is the price:
+(1) and (2) are -log of a Laplace and of a Student-t prior on the code, less their constants. A
+target rate rho looks at a unit over the whole batch instead: its mean activity rho_d, of numbers
+between 0 and 1, is to be rho, and KL_d = rho log(rho / rho_d) + (1 - rho) log((1 - rho) / (1 -
+rho_d)) is the price:
 
     s_d = sum_n h_nd,   NaN if an h_nd is outside [0, 1];   rho_d = s_d / N             (3)
-    dh_nd += w ((1 - rho) / (1 - rho_d) - rho / rho_d),   0 if rho_d <= LEAST or rho_d >= MOST     (4)
+    dh_nd += w ((1 - rho) / (1 - rho_d) - rho / rho_d),   0 if rho_d <= LEAST or rho_d >= MOST  (4)
 
-(4) is the gradient of N w KL_d, as all gradients here are of sums over the batch: d rho_d / d h_nd is 1 / N. It
-reads total (k,), the sums over all shards: the count N first, the s_d from place ``first`` on. Sums are float64.
-A sigmoid that rounds to 0 or 1 for the whole batch has an infinite KL_d, so rho_d is held between LEAST and MOST,
-and has no slope there.
+(4) is the gradient of N w KL_d, as all gradients here are of sums over the batch: d rho_d / d h_nd
+is 1 / N. It reads total (k,), the sums over all shards: the count N first, the s_d from place
+``first`` on. Sums are float64. A sigmoid that rounds to 0 or 1 for the whole batch has an infinite
+KL_d, so rho_d is held between LEAST and MOST, and has no slope there.
 
-Source: Olshausen and Field, "Emergence of simple-cell receptive field properties by learning a sparse code for
-natural images", 1996 (1, 2); Ng, "Sparse autoencoder", CS294A lecture notes, 2011 (3, 4); Goodfellow, Bengio,
-Courville, "Deep Learning", 2016, section 14.2.1.
+Source: Olshausen and Field, "Emergence of simple-cell receptive field properties by learning a
+sparse code for natural images", 1996 (1, 2); Ng, "Sparse autoencoder", CS294A lecture notes,
+2011 (3, 4); Goodfellow, Bengio, Courville, "Deep Learning", 2016, section 14.2.1.
 """
 
 import math

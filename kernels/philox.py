@@ -6,15 +6,17 @@ One block of four words is a bijection of a 128-bit counter under a 64-bit key, 
     (c0, c1, c2, c3) <- (h1 ^ c1 ^ k0,  l1,  h0 ^ c3 ^ k1,  l0)                          (2)
     (k0, k1) <- (k0 + W0,  k1 + W1)             modulo 2^32, between rounds              (3)
 
-The counter says who asks: (position // 4, row of the example in its data set, epoch, stream), so a draw
-depends neither on the backend, nor on how a batch is cut, nor on what was drawn before. From a word w:
+The counter says who asks: (position // 4, row of the example in its data set, epoch, stream), so a
+draw depends neither on the backend, nor on how a batch is cut, nor on what was drawn before. From
+a word w:
 
     u = (w >> 8) 2^-24                          in [0, 1), exact in float32              (4)
     v = ((w >> 8) + 1) 2^-24                    in (0, 1], exact in float32              (5)
     e0 = sqrt(-2 ln v0) cos(2 pi u1),  e1 = sqrt(-2 ln v0) sin(2 pi u1)   Box-Muller     (6)
 
-Every kernel takes rows (N,) uint32, one per example; clock (4,) uint32 = key (2 words), epoch, purpose,
-all of which change between steps; and stream, a constant. The fourth counter word is purpose + stream.
+Every kernel takes rows (N,) uint32, one per example; clock (4,) uint32 = key (2 words), epoch,
+purpose, all of which change between steps; and stream, a constant. The fourth counter word is
+purpose + stream.
 
 Source: Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011; Box and
 Muller, "A note on the generation of random normal deviates", 1958.
@@ -89,7 +91,8 @@ def philox(c0, c1, c2, c3, k0, k1):
 
 @jit
 def _row_words(w, row, clock, stream):
-    """w (4, blocks) uint32 <- word j of block i of one row at w[j, i]: a loop over blocks can be vectorised."""
+    """w (4, blocks) uint32 <- word j of block i of one row at w[j, i]: a loop over blocks can be
+    vectorised."""
     k0, k1, epoch, last = (
         clock[0],
         clock[1],

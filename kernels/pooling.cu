@@ -1,9 +1,11 @@
-// The equations are those of pooling.py. One thread for each number that is written, neighbours along the channels.
-// The gradients are gathers: a pixel adds what its windows hand it, in a fixed order, and no two threads meet.
+// The equations are those of pooling.py. One thread for each number that is written, neighbours
+// along the channels. The gradients are gathers: a pixel adds what its windows hand it, in a fixed
+// order, and no two threads meet.
 
 // y, winner (N, P, Q, C) <- x (N, H, W, C).
-extern "C" __global__ void max_pool(REAL* y, unsigned char* winner, const REAL* x, int N, int H, int W, int C,
-                                    int P, int Q, int kh, int kw, int s_h, int s_w, int top, int left)
+extern "C" __global__ void max_pool(REAL* y, unsigned char* winner, const REAL* x, int N, int H,
+                                    int W, int C, int P, int Q, int kh, int kw, int s_h, int s_w,
+                                    int top, int left)
 {
     EACH(m, N * P * Q * C) {
         const int c = m % C, q = m / C % Q, p = m / C / Q % P, n = m / C / Q / P;
@@ -27,14 +29,15 @@ extern "C" __global__ void max_pool(REAL* y, unsigned char* winner, const REAL* 
 
 // dx (N, H, W, C) <- dy, winner (N, P, Q, C).
 extern "C" __global__ void max_pool_gradient(REAL* dx, const REAL* dy, const unsigned char* winner,
-                                             int N, int H, int W, int C, int P, int Q, int kh, int kw,
-                                             int s_h, int s_w, int top, int left)
+                                             int N, int H, int W, int C, int P, int Q, int kh,
+                                             int kw, int s_h, int s_w, int top, int left)
 {
     EACH(m, N * H * W * C) {
         const int c = m % C, w = m / C % W, h = m / C / W % H, n = m / C / W / H;
         REAL sum = 0;
         for (int i = (h + top) % s_h; i < kh; i += s_h) {
-            const int p = (h + top - i) / s_h;  // without a rest; below 0 for the taps that reach beyond h
+            // without a rest; below 0 for the taps that reach beyond h
+            const int p = (h + top - i) / s_h;
             for (int j = (w + left) % s_w; j < kw; j += s_w) {
                 const int q = (w + left - j) / s_w;
                 if (p < 0 || p >= P || q < 0 || q >= Q)
@@ -49,16 +52,19 @@ extern "C" __global__ void max_pool_gradient(REAL* dx, const REAL* dy, const uns
 }
 
 // y (N, H f_h, W f_w, C) <- x (N, H, W, C).
-extern "C" __global__ void upsample(REAL* y, const REAL* x, int N, int H, int W, int C, int f_h, int f_w)
+extern "C" __global__ void upsample(REAL* y, const REAL* x, int N, int H, int W, int C, int f_h,
+                                    int f_w)
 {
     EACH(m, N * H * f_h * W * f_w * C) {
-        const int c = m % C, right = m / C % (W * f_w), down = m / C / (W * f_w);  // down counts through all images
+        // down counts through all images
+        const int c = m % C, right = m / C % (W * f_w), down = m / C / (W * f_w);
         y[m] = x[(down / f_h * W + right / f_w) * C + c];  // (4)
     }
 }
 
 // dx (N, H, W, C) <- dy (N, H f_h, W f_w, C).
-extern "C" __global__ void upsample_gradient(REAL* dx, const REAL* dy, int N, int H, int W, int C, int f_h, int f_w)
+extern "C" __global__ void upsample_gradient(REAL* dx, const REAL* dy, int N, int H, int W, int C,
+                                             int f_h, int f_w)
 {
     EACH(m, N * H * W * C) {
         const int c = m % C, w = m / C % W, h = m / C / W;  // h counts through all images

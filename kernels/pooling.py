@@ -1,28 +1,29 @@
 """Max pooling and nearest-neighbour upsampling: one pixel out of many, many pixels out of one.
 
-A window of kh kw pixels at output position (p, q) starts at row p s_h - top and column q s_w - left of the
-image x (N, H, W, C); what lies outside counts as minus infinity:
+A window of kh kw pixels at output position (p, q) starts at row p s_h - top and column q s_w -
+left of the image x (N, H, W, C); what lies outside counts as minus infinity:
 
     y[n, p, q, c] = max over i, j of x[n, p s_h + i - top, q s_w + j - left, c]         (1)
     winner[n, p, q, c] = i kw + j             of that maximum; of equal ones the first  (2)
 
-A NaN is larger than any number, and of several the last one wins. The derivative of a maximum is 1 where
-the winner stands and 0 elsewhere; where windows overlap, a pixel may have won several:
+A NaN is larger than any number, and of several the last one wins. The derivative of a maximum is 1
+where the winner stands and 0 elsewhere; where windows overlap, a pixel may have won several:
 
     dx[n, p s_h + i - top, q s_w + j - left, c] += dy[n, p, q, c]   where winner = i kw + j  (3)
 
-Upsampling repeats each pixel f_h times downwards and f_w times to the right; its adjoint adds them up:
+Upsampling repeats each pixel f_h times downwards and f_w times to the right; its adjoint adds them
+up:
 
     y[n, h f_h + a, w f_w + b, c] = x[n, h, w, c]                   a < f_h, b < f_w    (4)
     dx[n, h, w, c] = sum over a, b of dy[n, h f_h + a, w f_w + b, c]                    (5)
 
-The winner is one byte, so a window has at most 256 pixels; at least one of them is inside the image. The
-loop of (3) asks each pixel of a window whether it won: unlike a scatter by index, this vectorises over c.
-The other sizes, f_h and f_w among them, are those of the arrays.
+The winner is one byte, so a window has at most 256 pixels; at least one of them is inside the
+image. The loop of (3) asks each pixel of a window whether it won: unlike a scatter by index, this
+vectorises over c. The other sizes, f_h and f_w among them, are those of the arrays.
 
-Source: Ranzato, Huang, Boureau, LeCun, "Unsupervised learning of invariant feature hierarchies with
-applications to object recognition", 2007 (1, 2); PyTorch's ``max_pool2d`` for ties and NaN (2, 3); Odena,
-Dumoulin, Olah, "Deconvolution and checkerboard artifacts", 2016 (4).
+Source: Ranzato, Huang, Boureau, LeCun, "Unsupervised learning of invariant feature hierarchies
+with applications to object recognition", 2007 (1, 2); PyTorch's ``max_pool2d`` for ties and
+NaN (2, 3); Odena, Dumoulin, Olah, "Deconvolution and checkerboard artifacts", 2016 (4).
 """
 
 import numpy as np
@@ -32,7 +33,8 @@ from .machine.compile import jit
 
 
 def _padded(x, value, P, Q, kh, kw, s_h, s_w, top, left):
-    """A copy of x (N, H, W, C) within a border of that value, of the size that the windows span."""
+    """A copy of x (N, H, W, C) within a border of that value, of the size that the windows
+    span."""
     _, H, W, _ = x.shape
     bottom, right = max(0, (P - 1) * s_h + kh - top - H), max(0, (Q - 1) * s_w + kw - left - W)
     return np.pad(x, ((0, 0), (top, bottom), (left, right), (0, 0)), constant_values=value)
@@ -54,7 +56,8 @@ def max_pool(y, winner, x, kh, kw, s_h, s_w, top, left):
 
 
 def max_pool_gradient(dx, dy, winner, kh, kw, s_h, s_w, top, left):
-    """dx (N, H, W, C) <- dy, winner (N, P, Q, C), constants: size of a window, strides, padding."""
+    """dx (N, H, W, C) <- dy, winner (N, P, Q, C), constants: size of a window, strides,
+    padding."""
     _, H, W, _ = dx.shape
     _, P, Q, _ = dy.shape
     padded = _padded(np.zeros_like(dx), 0, P, Q, kh, kw, s_h, s_w, top, left)

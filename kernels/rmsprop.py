@@ -6,11 +6,13 @@ Shard s hands in the gradient G_s of its sum over examples; c = 1 / (count of al
     v <- rho v + (1 - rho) g^2                 mean square of the gradient              (2)
     theta <- theta - alpha g / (sqrt(v) + epsilon)                                      (3)
 
-v starts at 0 and is not corrected for it: the first step is about alpha / sqrt(1 - rho) wherever g is not 0. The
-slide has rho = 0.9 and no epsilon; here it stands outside the root, as in Adam (some libraries put it inside).
-row (2,) holds what changes between steps: c, alpha. c = 0 says that the loss was not finite: no step is taken.
+v starts at 0 and is not corrected for it: the first step is about alpha / sqrt(1 - rho) wherever g
+is not 0. The slide has rho = 0.9 and no epsilon; here it stands outside the root, as in Adam (some
+libraries put it inside). row (2,) holds what changes between steps: c, alpha. c = 0 says that the
+loss was not finite: no step is taken.
 
-Source: Tieleman and Hinton, "Lecture 6.5: rmsprop", Neural networks for machine learning, 2012, slide 29.
+Source: Tieleman and Hinton, "Lecture 6.5: rmsprop", Neural networks for machine learning, 2012,
+slide 29.
 """
 
 import math

@@ -6,12 +6,12 @@ Shard s hands in the gradient G_s of its sum over examples; c = 1 / (count of al
     v <- mu v + g                              the velocity                             (2)
     theta <- theta - alpha v                                                            (3)
 
-row (2,) holds what changes between steps: c, alpha. With mu = 0 this is plain gradient descent. c = 0 says that
-the loss was not finite: no step is taken.
+row (2,) holds what changes between steps: c, alpha. With mu = 0 this is plain gradient descent. c
+= 0 says that the loss was not finite: no step is taken.
 
-Source: Polyak, "Some methods of speeding up the convergence of iteration methods", 1964; in the form of
-Sutskever, Martens, Dahl, Hinton, "On the importance of initialization and momentum in deep learning",
-2013, eq. 1 and 2, with the learning rate taken out of v.
+Source: Polyak, "Some methods of speeding up the convergence of iteration methods", 1964; in the
+form of Sutskever, Martens, Dahl, Hinton, "On the importance of initialization and momentum in deep
+learning", 2013, eq. 1 and 2, with the learning rate taken out of v.
 """
 
 import numpy as np

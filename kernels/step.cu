@@ -1,8 +1,10 @@
-// The equations are those of step.py. One block: its threads take a sum each, and thread 0 alone writes the state.
+// The equations are those of step.py. One block: its threads take a sum each, and thread 0 alone
+// writes the state.
 
 // ring (R, k), total (k,), row (j,), state (2,) <- sums (S, k), schedule (any, j).
-extern "C" __global__ void advance_step(double* ring, double* total, REAL* row, int* state, const double* sums,
-                                        const REAL* schedule, int R, int k, int j, int S)
+extern "C" __global__ void advance_step(double* ring, double* total, REAL* row, int* state,
+                                        const double* sums, const REAL* schedule, int R, int k,
+                                        int j, int S)
 {
     const int steps = state[0], before = state[1];
     int bad = 0;

@@ -1,5 +1,5 @@
-// The equations are those of sums.py. One block for each term: its threads take every 256th number, and block_sum
-// adds what they found in a fixed order, in double.
+// The equations are those of sums.py. One block for each term: its threads take every 256th
+// number, and block_sum adds what they found in a fixed order, in double.
 
 // total (terms + 1,) <- the first of a (n_a,), b (n_b,), c (n_c,).
 extern "C" __global__ void sums(double* total, const REAL* a, const REAL* b, const REAL* c,

@@ -1,7 +1,7 @@
 """Rows or steps first: the first two axes of an array of sequences, swapped.
 
-A data set holds its sequences one after the other, (N, T, D). A recurrent network goes through all of them step by
-step, and what it reads at one step is to lie together, (T, N, D):
+A data set holds its sequences one after the other, (N, T, D). A recurrent network goes through all
+of them step by step, and what it reads at one step is to lie together, (T, N, D):
 
     out[t, n, d] = x[n, t, d]                                                           (1)
 

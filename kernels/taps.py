@@ -2,19 +2,24 @@
 
 For an image x (H, W, C), a grid a (P, Q, O) and weights W (kh, kw, C, O):
 
-    correlate   a[p, q] = sum over i, j, c of x[p s_h + i - top, q s_w + j - left, c] W[i, j, c]            (1)
-    weights     dW[i, j, c] = sum over p, q of x[p s_h + i - top, q s_w + j - left, c] a[p, q]              (2)
-    paint       x[h, w] = sum over i, j, o of a[p, q, o] W[i, j, :, o],  p s_h + i - top = h, likewise w    (3)
+    correlate   a[p, q] = sum over i, j, c of x[p s_h + i - top, q s_w + j - left, c]
+                          W[i, j, c]                                                            (1)
+    weights     dW[i, j, c] = sum over p, q of x[p s_h + i - top, q s_w + j - left, c] a[p, q]  (2)
+    paint       x[h, w] = sum over i, j, o of a[p, q, o] W[i, j, :, o],
+                p s_h + i - top = h, likewise w                                                 (3)
 
-each a vector over the last axis, a tile of them at a time (product.py, tile.py). An image is put within a border of
-zeros, so that every tap finds a number; then a patch is known by the place where it begins, a tap by its distance
-from there, and a row of taps is one run of kw C numbers, of the image as of W.
+each a vector over the last axis, a tile of them at a time (product.py, tile.py). An image is put
+within a border of zeros, so that every tap finds a number; then a patch is known by the place
+where it begins, a tap by its distance from there, and a row of taps is one run of kw C numbers, of
+the image as of W.
 
-In paint the taps that reach h are i = r, r + s_h, r + 2 s_h, ..., where r = (h + top) mod s_h. Pixels of one r, and
-of one for w, share their taps, and are a correlation of stride 1 with the rest of the taps left out. An image of
-few channels would leave its vectors empty; it is painted through its patches instead, one product and col2im.
+In paint the taps that reach h are i = r, r + s_h, r + 2 s_h, ..., where r = (h + top) mod s_h.
+Pixels of one r, and of one for w, share their taps, and are a correlation of stride 1 with the
+rest of the taps left out. An image of few channels would leave its vectors empty; it is painted
+through its patches instead, one product and col2im.
 
-Source: Georganas et al., "Anatomy of high-performance deep learning convolutions on SIMD architectures", 2018.
+Source: Georganas et al., "Anatomy of high-performance deep learning convolutions on SIMD
+architectures", 2018.
 """
 
 import numpy as np
@@ -27,7 +32,8 @@ from .patches import FEW, col2im_loop
 
 @jit
 def _fill(padded, image, top, left):
-    """padded (any, any, C), whose border stays zero, <- image (H, W, C) from row top and column left on."""
+    """padded (any, any, C), whose border stays zero, <- image (H, W, C) from row top and column
+    left on."""
     H, W, C = image.shape
     for h in range(H):
         inside, row = padded[top + h, left : left + W].reshape(W * C), image[h].reshape(W * C)
@@ -58,7 +64,8 @@ def _border(flat, rows, columns, C):
 
 @jit
 def _bordered(flat, x, grid, kh, kw, s_h, s_w, top, left):
-    """Zeros (any, any, C) for one image of x (N, H, W, C) and for every patch of grid (N, P, Q, O) on it."""
+    """Zeros (any, any, C) for one image of x (N, H, W, C) and for every patch of grid (N, P, Q, O)
+    on it."""
     _, H, W, C = x.shape
     _, P, Q, _ = grid.shape
     return _border(flat, max(top + H, (P - 1) * s_h + kh), max(left + W, (Q - 1) * s_w + kw), C)
@@ -165,7 +172,8 @@ def _paint_many(x, a, W, s_h, s_w, top, left, flat, Wt):
 
 @jit
 def _pixels(H, W, C, O, columns, first, s_h, s_w, top, left):
-    """Where the pixels begin in x (H, W, C), and in a with its border (any, columns, O), ordered by r.
+    """Where the pixels begin in x (H, W, C), and in a with its border (any, columns, O), ordered
+    by r.
 
     first: where a itself begins. Those of the r-th pair (r_h, r_w) are at ends[r]:ends[r + 1]."""
     x_at, a_at, ends = (
@@ -187,7 +195,8 @@ def _pixels(H, W, C, O, columns, first, s_h, s_w, top, left):
 
 @jit
 def _taps(kh, kw, O, columns, s_h, s_w):
-    """The taps, ordered by r: how far before the pixel's own place a is read, and the first row of W^T.
+    """The taps, ordered by r: how far before the pixel's own place a is read, and the first row of
+    W^T.
 
     Those of the r-th pair (r_h, r_w) are at ends[r]:ends[r + 1]."""
     taps, ends = np.empty((kh * kw, 2), np.int64), np.zeros(s_h * s_w + 1, np.int64)

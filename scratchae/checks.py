@@ -45,10 +45,12 @@ def flag(name: str, value: Any) -> bool:
 
 
 def seed(value: Any) -> int:
-    """A whole number 0 <= value < 2^64 as int. Raises ValueError otherwise. Source: Salmon et al. 2011, the key."""
+    """A whole number 0 <= value < 2^64 as int. Raises ValueError otherwise. Source: Salmon et al.
+    2011, the key."""
     if not whole(value, 0) or value >= 1 << 64:
         raise ValueError(
-            f"the seed is {value!r}, but Philox takes a key of 64 bits: give a whole 0 <= seed < 2**64"
+            f"the seed is {value!r}, but Philox takes a key of 64 bits: give a whole 0 <= seed < "
+            "2**64"
         )
     return int(value)
 
@@ -90,7 +92,8 @@ def nameable(what: str, thing: Any) -> None:
 
 
 def accepts(f: Any, count: int, *names: str) -> bool:
-    """Whether f is to be called with that many arguments, and with these by name. Source: inspect.Signature.bind."""
+    """Whether f is to be called with that many arguments, and with these by name. Source:
+    inspect.Signature.bind."""
     try:
         inspect.signature(f, follow_wrapped=False).bind(*range(count), **dict.fromkeys(names))
     except TypeError:
@@ -101,7 +104,8 @@ def accepts(f: Any, count: int, *names: str) -> bool:
 
 
 def stacklevel() -> int:
-    """The stacklevel of a warning that is to point at the line that called this library. Source: warnings.warn."""
+    """The stacklevel of a warning that is to point at the line that called this library. Source:
+    warnings.warn."""
     up, frame = 1, sys._getframe(1)
     while frame.f_back and str(frame.f_globals.get("__name__")).startswith(f"{LIBRARY}."):
         up, frame = up + 1, frame.f_back
@@ -109,7 +113,8 @@ def stacklevel() -> int:
 
 
 def as_array(values: Any, what: str) -> np.ndarray:
-    """Values of any shape, (n,) or (n, T), as an array. Raises TypeError for a mask, ValueError for ragged lists."""
+    """Values of any shape, (n,) or (n, T), as an array. Raises TypeError for a mask, ValueError
+    for ragged lists."""
     unmasked(values, what)
     try:
         return np.asarray(values)
@@ -124,9 +129,11 @@ def unmasked(values: Any, what: str) -> None:
 
 
 def sizes(what: str, x: Any, expected: str, **known: int) -> dict[str, int]:
-    """What the letters of an expected shape stand for: for x (5, 2), "N 2" and "N D" give {"N": 5, ...}.
+    """What the letters of an expected shape stand for: for x (5, 2), "N 2" and "N D" give {"N": 5,
+    ...}.
 
-    known: what some of them stand for. Raises ValueError for another shape, and for an axis of length 0.
+    known: what some of them stand for. Raises ValueError for another shape, and for an axis of
+    length 0.
     """
     names, found = expected.split(), dict(known)
     fit = len(names) == len(x.shape) and 0 not in x.shape
@@ -139,17 +146,19 @@ def sizes(what: str, x: Any, expected: str, **known: int) -> dict[str, int]:
 
 
 def host_rows(x: Any, shape: tuple[int, ...], what: str) -> np.ndarray:
-    """A host array (N, *shape) of finite floating point values, or a sentence that says what is wrong.
+    """A host array (N, *shape) of finite floating point values, or a sentence that says what is
+    wrong.
 
-    Raises TypeError for another library, object arrays and raw uint8; ValueError for the wrong rank or
-    shape, no rows, and NaN or inf (naming the first bad index).
+    Raises TypeError for another library, object arrays and raw uint8; ValueError for the wrong
+    rank or shape, no rows, and NaN or inf (naming the first bad index).
     """
     rows = f"(N, {', '.join(str(n) for n in shape)})"
     unmasked(x, what)
     is_a(what, x, np.ndarray, f"a NumPy array {rows} on the host is expected")
     if x.dtype == np.uint8:
         raise TypeError(
-            f"{what} holds raw uint8 pixels, but values are expected: divide by 255 or give Images(x)"
+            f"{what} holds raw uint8 pixels, but values are expected: divide by 255 or give "
+            "Images(x)"
         )
     if x.dtype.kind not in "fiub":
         raise TypeError(f"{what} has dtype {x.dtype}, but numbers are expected: give float32")
@@ -181,12 +190,14 @@ def representable(x: np.ndarray, dtype: np.dtype, what: str) -> None:
     if x.dtype.itemsize > dtype.itemsize and max(abs(x.min()), abs(x.max())) > limit:
         at = first(np.abs(x) > limit)
         raise ValueError(
-            f"{what} is {x[at]} at index {at}, but {dtype} ends at {limit:.1e}: scale it to about 1"
+            f"{what} is {x[at]} at index {at}, but {dtype} ends at {limit:.1e}: scale it to about "
+            "1"
         )
 
 
 def real(name: str, value: Any, low: float, high: float = np.inf, strict: bool = False) -> float:
-    """A number low <= value < high (strictly above low if asked) as float. Raises ValueError otherwise."""
+    """A number low <= value < high (strictly above low if asked) as float. Raises ValueError
+    otherwise."""
     inside = number(value) and low <= value < high and float(value) < np.inf
     if not inside or (strict and value == low):
         least = f"above {low:g}" if strict else f"at least {low:g}"
@@ -200,6 +211,7 @@ def real32(name: str, value: Any, low: float, strict: bool = False) -> float:
     exact = real(name, value, low, strict=strict)
     if exact and not LEAST32 <= exact <= MOST32:
         raise ValueError(
-            f"{name} is {value!r}, but float32 reaches from {LEAST32:.1e} to {MOST32:.1e}: stay there"
+            f"{name} is {value!r}, but float32 reaches from {LEAST32:.1e} to {MOST32:.1e}: stay "
+            "there"
         )
     return exact

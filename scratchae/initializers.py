@@ -10,13 +10,14 @@ For y = x W with I inputs and O outputs, independent weights of mean 0 and input
     uniform   U(-r, r) has the variance r^2/3:  r = sqrt(3 Var(W))                      (4)
     orthogonal  no direction grows or shrinks, however often: |x W| = |x| where W W^T = 1  (5)
 
-An initialiser is a function (shape, fan_in, fan_out, noise) -> float64 host array of that shape, where
-noise.uniform(shape) and noise.normal(shape) are Philox draws that belong to this tensor alone.
+An initialiser is a function (shape, fan_in, fan_out, noise) -> float64 host array of that shape,
+where noise.uniform(shape) and noise.normal(shape) are Philox draws that belong to this tensor
+alone.
 
-Source: Glorot and Bengio, "Understanding the difficulty of training deep feedforward neural networks",
-2010, eq. 12 and 16 (1); He, Zhang, Ren, Sun, "Delving deep into rectifiers", 2015, eq. 10 (2); PyTorch's
-``nn.Linear.reset_parameters`` (3); Saxe, McClelland, Ganguli, "Exact solutions to the nonlinear dynamics of
-learning in deep linear neural networks", 2014 (5).
+Source: Glorot and Bengio, "Understanding the difficulty of training deep feedforward neural
+networks", 2010, eq. 12 and 16 (1); He, Zhang, Ren, Sun, "Delving deep into rectifiers", 2015, eq.
+10 (2); PyTorch's ``nn.Linear.reset_parameters`` (3); Saxe, McClelland, Ganguli, "Exact solutions
+to the nonlinear dynamics of learning in deep linear neural networks", 2014 (5).
 """
 
 import math
@@ -63,7 +64,8 @@ class TensorDraws:
 
 
 class Initializer(Protocol):
-    """Any function of this signature, a reader's own too: shape -> array of that shape. Source: the module."""
+    """Any function of this signature, a reader's own too: shape -> array of that shape. Source:
+    the module."""
 
     def __call__(
         self, shape: tuple[int, ...], fan_in: int, fan_out: int, noise: TensorDraws
@@ -77,7 +79,8 @@ def _symmetric(shape: tuple[int, ...], r: float, noise: TensorDraws) -> np.ndarr
 def glorot_uniform(
     shape: tuple[int, ...], fan_in: int, fan_out: int, noise: TensorDraws
 ) -> np.ndarray:
-    """Uniform with variance 2 / (fan_in + fan_out), of that shape. Source: Glorot and Bengio 2010, eq. 16."""
+    """Uniform with variance 2 / (fan_in + fan_out), of that shape. Source: Glorot and Bengio 2010,
+    eq. 16."""
     variance = 2.0 / (fan_in + fan_out)  # (1)
     return _symmetric(shape, np.sqrt(3.0 * variance), noise)  # (4)
 
@@ -85,7 +88,8 @@ def glorot_uniform(
 def glorot_normal(
     shape: tuple[int, ...], fan_in: int, fan_out: int, noise: TensorDraws
 ) -> np.ndarray:
-    """Normal with variance 2 / (fan_in + fan_out), of that shape. Source: Glorot and Bengio 2010, eq. 12."""
+    """Normal with variance 2 / (fan_in + fan_out), of that shape. Source: Glorot and Bengio 2010,
+    eq. 12."""
     return np.sqrt(2.0 / (fan_in + fan_out)) * noise.normal(shape)  # (1)
 
 
@@ -108,7 +112,8 @@ def torch_uniform(
     """Uniform in +-1 / sqrt(fan_in), of that shape, weights and biases alike: PyTorch's default.
 
     That holds for Dense and Conv2d; PyTorch's ConvTranspose2d counts its outputs for inputs.
-    Source: PyTorch's ``nn.Linear.reset_parameters``, where kaiming_uniform_(a=sqrt(5)) comes to the same.
+    Source: PyTorch's ``nn.Linear.reset_parameters``, where kaiming_uniform_(a=sqrt(5)) comes to
+    the same.
     """
     return _symmetric(shape, 1.0 / np.sqrt(fan_in), noise)  # (3)
 
@@ -117,8 +122,8 @@ def torch_uniform(
 class Normal:
     """Normal with mean 0 and a given standard deviation sigma, of any shape.
 
-    Raises ValueError where sigma is negative or not finite. Source: Radford, Metz, Chintala, "DCGAN",
-    2016, section 4, where sigma = 0.02.
+    Raises ValueError where sigma is negative or not finite. Source: Radford, Metz, Chintala,
+    "DCGAN", 2016, section 4, where sigma = 0.02.
     """
 
     sigma: float = 0.01
@@ -140,11 +145,13 @@ def zeros(shape: tuple[int, ...], fan_in: int, fan_out: int, noise: TensorDraws)
 def orthogonal(
     shape: tuple[int, ...], fan_in: int, fan_out: int, noise: TensorDraws
 ) -> np.ndarray:
-    """Orthonormal rows, or columns where there are fewer, of a matrix (I, O); any such matrix is as likely.
+    """Orthonormal rows, or columns where there are fewer, of a matrix (I, O); any such matrix is
+    as likely.
 
-    With fewer rows |x W| = |x|, and going back |dy W^T| is at most |dy|. The signs make the factors of QR unique.
-    Raises ValueError for another number of axes. Source: Saxe et al. 2014, section 3; Mezzadri, "How to generate
-    random matrices from the classical compact groups", 2007 (the signs).
+    With fewer rows |x W| = |x|, and going back |dy W^T| is at most |dy|. The signs make the
+    factors of QR unique. Raises ValueError for another number of axes. Source: Saxe et al. 2014,
+    section 3; Mezzadri, "How to generate random matrices from the classical compact groups", 2007
+    (the signs).
     """
     if len(shape) != 2:
         raise ValueError(f"orthogonal draws matrices, not {shape}: take another initialiser")
@@ -156,8 +163,8 @@ def orthogonal(
 
 
 def lstm_bias(shape: tuple[int, ...], fan_in: int, fan_out: int, noise: TensorDraws) -> np.ndarray:
-    """Zero, but 1 for the forget gates, the second quarter of (4U,). Source: Jozefowicz, Zaremba, Sutskever, "An
-    empirical exploration of recurrent network architectures", 2015, section 4.2."""
+    """Zero, but 1 for the forget gates, the second quarter of (4U,). Source: Jozefowicz, Zaremba,
+    Sutskever, "An empirical exploration of recurrent network architectures", 2015, section 4.2."""
     b = np.zeros(shape)
     b[shape[0] // 4 : shape[0] // 2] = 1
     return b

@@ -32,10 +32,11 @@ def below(prefix: str, views: Views) -> Views:
 
 
 class Parameters:
-    """One flat vector ``values`` (n,) with named views on it, and on any vector like it, such as a gradient.
+    """One flat vector ``values`` (n,) with named views on it, and on any vector like it, such as a
+    gradient.
 
-    declared: name -> (shape, initialiser). Each tensor starts on a multiple of 128 bytes; the padding
-    between them stays zero. Source: llm.c's one block of parameters.
+    declared: name -> (shape, initialiser). Each tensor starts on a multiple of 128 bytes; the
+    padding between them stays zero. Source: llm.c's one block of parameters.
     """
 
     def __init__(self, backend: Backend, declared: Declared):
@@ -64,7 +65,8 @@ class Parameters:
         return {name: self.view(name, flat) for name in self.declared}
 
     def slices(self, frozen: tuple[str, ...]) -> list[slice]:
-        """The parts of ``values`` (n,) that are to be trained: all but those of the layers of these names.
+        """The parts of ``values`` (n,) that are to be trained: all but those of the layers of
+        these names.
 
         Source: layers/base.py, trainable."""
         found: list[slice] = []

@@ -1,7 +1,7 @@
 """Who asks for random numbers: the streams, the clock, and draws on the host.
 
-Every draw of the library is Philox4x32-10 (see kernels/philox.py) at the counter (position // 4, row,
-epoch, stream) under the seed as key. This file gives the numbers a name.
+Every draw of the library is Philox4x32-10 (see kernels/philox.py) at the counter (position // 4,
+row, epoch, stream) under the seed as key. This file gives the numbers a name.
 """
 
 from dataclasses import dataclass
@@ -15,8 +15,9 @@ from .kernels import philox
 # Streams: what a draw is for. They decide the bits of every run, so they are never renumbered.
 ORDER, WEIGHTS, PIXELS, LATENT, PRIOR, SHAPES, PROBE, OUTPUTS = range(8)
 
-# The k-th layer of a model that draws noise has the stream NOISE + k: the encoder's layers in order of x, then the
-# decoder's, and only those that draw are counted. New streams of a model's own parts go below it.
+# The k-th layer of a model that draws noise has the stream NOISE + k: the encoder's layers in
+# order of x, then the decoder's, and only those that draw are counted. New streams of a model's
+# own parts go below it.
 NOISE = 1 << 8
 
 # Purposes: added to the stream, so that evaluating a model never moves its training.
@@ -26,7 +27,8 @@ TRAINING, EVALUATION = 0, 1 << 16
 def clock(seed: int, epoch: int = 0, purpose: int = TRAINING) -> np.ndarray:
     """The (4,) uint32 array that kernels read: seed (low word, high word), epoch, purpose.
 
-    Raises ValueError for a seed outside [0, 2^64). Source: Salmon et al. 2011, section 4 (the key).
+    Raises ValueError for a seed outside [0, 2^64). Source: Salmon et al. 2011, section 4 (the
+    key).
     """
     seed = checks.seed(seed)
     return np.array([seed & 0xFFFFFFFF, seed >> 32, epoch, purpose], dtype=np.uint32)
@@ -50,7 +52,8 @@ def normal(shape: tuple[int, ...], seed: int, stream: int, epoch: int = 0) -> np
 
 @dataclass(frozen=True)
 class Draws:
-    """uniform(shape) and normal(shape) of one seed and stream, row n for example n: (N, ...) -> float64.
+    """uniform(shape) and normal(shape) of one seed and stream, row n for example n: (N, ...) ->
+    float64.
 
     Source: kernels/philox.py (4) (6).
     """

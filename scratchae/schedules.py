@@ -1,24 +1,26 @@
-"""Numbers that change with the step: functions of t = 1, 2, ... to hand to an optimiser as its lr, to a VAE as beta.
+"""Numbers that change with the step: functions of t = 1, 2, ... to hand to an optimiser as its lr,
+to a VAE as beta.
 
 With start alpha_0, end alpha_1 and T steps:
 
     Warmup        alpha_t = alpha_0 min(t / T, 1)                                       (1)
     Exponential   alpha_t = alpha_0 gamma^((t - 1) / T)       gamma every T steps       (2)
     Steps         alpha_t = alpha_0 gamma^k,  k the number of given steps before t      (3)
-    Cosine        alpha_t = alpha_1 + (alpha_0 - alpha_1) (1 + cos(pi min(t - 1, T) / T)) / 2       (4)
-    Linear        alpha_t = alpha_0 + (alpha_1 - alpha_0) min((t - 1) / T, 1)                       (5)
-    Cyclical      as Linear, begun again every C steps, with T = r C of them a rise                 (6)
+    Cosine        alpha_t = alpha_1 + (alpha_0 - alpha_1) (1 + cos(pi min(t - 1, T) / T)) / 2   (4)
+    Linear        alpha_t = alpha_0 + (alpha_1 - alpha_0) min((t - 1) / T, 1)                   (5)
+    Cyclical      as Linear, begun again every C steps, with T = r C of them a rise             (6)
 
-A schedule is a function of t and of nothing else: training that is stopped and resumed goes on with it, and on a
-GPU it is a row in the table of an epoch (execution/graphs.py). Any other function of t will do: ``save`` names it,
-where it is defined in a module, and ``load`` takes it as one of its classes.
+A schedule is a function of t and of nothing else: training that is stopped and resumed goes on
+with it, and on a GPU it is a row in the table of an epoch (execution/graphs.py). Any other
+function of t will do: ``save`` names it, where it is defined in a module, and ``load`` takes it as
+one of its classes.
 
 (1) to (4) are for learning rates; (5) and (6) also for the weight of the KL, which may start at 0.
 
-Source: Goyal et al., "Accurate, large minibatch SGD", 2017 (1); Keras' ExponentialDecay (2) and PyTorch's
-MultiStepLR (3); Loshchilov and Hutter, "SGDR: stochastic gradient descent with warm restarts", 2017, eq. 5 (4);
-Bowman et al., "Generating sentences from a continuous space", 2016, section 3.1 (5); Fu et al., "Cyclical annealing
-schedule", 2019, eq. 6 and 7 (6).
+Source: Goyal et al., "Accurate, large minibatch SGD", 2017 (1); Keras' ExponentialDecay (2) and
+PyTorch's MultiStepLR (3); Loshchilov and Hutter, "SGDR: stochastic gradient descent with warm
+restarts", 2017, eq. 5 (4); Bowman et al., "Generating sentences from a continuous space", 2016,
+section 3.1 (5); Fu et al., "Cyclical annealing schedule", 2019, eq. 6 and 7 (6).
 """
 
 import math
@@ -85,7 +87,8 @@ class Cosine(Schedule):
 
 
 class Linear(Schedule):
-    """From start to end in a straight line, over that many steps, then end. Source: the module, (5)."""
+    """From start to end in a straight line, over that many steps, then end. Source: the module,
+    (5)."""
 
     def __init__(self, start: float, end: float, steps: int):
         self.start, self.end = real32("start", start, 0), real32("end", end, 0)
@@ -96,7 +99,8 @@ class Linear(Schedule):
 
 
 class Cyclical(Schedule):
-    """Every so many steps from start to end in a straight line, over the share rise of them. Source: (6)."""
+    """Every so many steps from start to end in a straight line, over the share rise of them.
+    Source: (6)."""
 
     def __init__(self, start: float, end: float, steps: int, rise: float = 0.5):
         self.start, self.end = real32("start", start, 0), real32("end", end, 0)

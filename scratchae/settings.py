@@ -1,16 +1,18 @@
 """Settings of layers, likelihoods, penalties, objectives and optimisers: each exists once.
 
-A model copies what it is handed, once for itself and once for each shard of a batch. The copies share one store of
-settings, so that a number that is changed anywhere is changed everywhere, and the next step reads it:
+A model copies what it is handed, once for itself and once for each shard of a batch. The copies
+share one store of settings, so that a number that is changed anywhere is changed everywhere, and
+the next step reads it:
 
     class Scale(Layer):
-        factor = Number(0)                      a number of at least 0, which may change at any time
+        factor = Number(0)                     a number of at least 0, which may change at any time
 
         def __init__(self, factor, units):
             self.factor, self.units = factor, units
 
-Every other argument of a constructor, here units, decides what memory is made and which kernels are chosen. It is
-fixed once a model was built with it: to set it then is an error, and not ignored.
+Every other argument of a constructor, here units, decides what memory is made and which kernels
+are chosen. It is fixed once a model was built with it: to set it then is an error, and not
+ignored.
 """
 
 import copy
@@ -27,7 +29,8 @@ _SHARING: ContextVar[bool] = ContextVar("sharing", default=False)
 
 
 class Store(dict[str, Any]):
-    """Names and values of one thing's settings. Its copies within ``shared_copy`` are the store itself."""
+    """Names and values of one thing's settings. Its copies within ``shared_copy`` are the store
+    itself."""
 
     fixed: bool = False  # what is no Number stays as it is
 
@@ -52,8 +55,8 @@ def shared_copy(thing: Thing) -> Thing:
 class Number:
     """A setting that may change at any time: low <= value < high, above low if strict.
 
-    single: the kernels take it as a float32. schedule: a function of the step t = 1, 2, ... will do too. Raises
-    ValueError or TypeError as it is set, with what is expected.
+    single: the kernels take it as a float32. schedule: a function of the step t = 1, 2, ... will
+    do too. Raises ValueError or TypeError as it is set, with what is expected.
     """
 
     def __init__(
@@ -126,7 +129,8 @@ class Flag(Number):
 class Fixed:
     """An argument that is kept; it can be set until ``fix``, and not after it.
 
-    check: a function (what, value) -> value, which raises ValueError or TypeError where value will not do.
+    check: a function (what, value) -> value, which raises ValueError or TypeError where value will
+    not do.
     """
 
     def __init__(self, check: Callable[[str, Any], Any] | None = None, *default: Any):
@@ -148,8 +152,8 @@ class Fixed:
         kind = type(thing).__name__
         if store(thing).fixed and value is not thing.__dict__.get(self.name):
             raise AttributeError(
-                f"{kind}.{self.name} cannot become {value!r}, since this {kind} is in use and its memory is made: "
-                f"make another {kind}, and build again"
+                f"{kind}.{self.name} cannot become {value!r}, since this {kind} is in use and its "
+                f"memory is made: make another {kind}, and build again"
             )
         what = f"{kind}({self.name})"
         thing.__dict__[self.name] = self.check(what, value) if self.check else value
@@ -175,13 +179,14 @@ class Configured:
         if not hasattr(type(self), "forward"):
             raise AttributeError(f"this {kind} has no {name!r}")
         raise AttributeError(
-            f"this {kind} has no {name!r}: its memory is made when it is built into a model; to run it by itself, "
-            f"take by_hand({kind}(...), shape)"
+            f"this {kind} has no {name!r}: its memory is made when it is built into a model; to "
+            f"run it by itself, take by_hand({kind}(...), shape)"
         )
 
 
 def parts(thing: Any) -> Iterator[Any]:
-    """A thing and all that it is made of and that has settings, each once, in the order of its attributes."""
+    """A thing and all that it is made of and that has settings, each once, in the order of its
+    attributes."""
     seen: set[int] = set()
 
     def walk(value: Any) -> Iterator[Any]:
@@ -204,7 +209,8 @@ def fix(thing: Any) -> None:
 
 
 def constants(thing: Any) -> tuple[Any, ...]:
-    """The numbers of a thing and of its parts that kernels are handed as they are: all but schedules."""
+    """The numbers of a thing and of its parts that kernels are handed as they are: all but
+    schedules."""
     return tuple(
         value
         for part in parts(thing)

@@ -1,11 +1,11 @@
 """The backend fixture, the two lanes and the tolerance table.
 
-The default lane is what ``python -m pytest`` runs; ``python -m pytest -m slow`` runs every other test. A test is slow
-by its mark, by its folder (``SLOW_FOLDERS``), or because it runs on the emulated GPU. ``--backend emulated`` asks for
-the emulated GPU, so its tests are not slow then.
+The default lane is what ``python -m pytest`` runs; ``python -m pytest -m slow`` runs every other
+test. A test is slow by its mark, by its folder (``SLOW_FOLDERS``), or because it runs on the
+emulated GPU. ``--backend emulated`` asks for the emulated GPU, so its tests are not slow then.
 
-A run of a whole lane is shared by two processes where pytest-xdist is installed; ``-n 0`` keeps it in one, and so does
-naming files or folders.
+A run of a whole lane is shared by two processes where pytest-xdist is installed; ``-n 0`` keeps it
+in one, and so does naming files or folders.
 """
 
 import os
@@ -20,7 +20,8 @@ from scratchae import get_backend
 sys.path.insert(0, str(Path(__file__).parent))
 import emulator
 
-# What "equal" means, by claim and dtype: absolute where values are about 1, relative where they are larger.
+# What "equal" means, by claim and dtype: absolute where values are about 1, relative where they
+# are larger.
 TOLERANCES = {
     ("kernel", "float32"): 5e-6,  # one spelling against the definition
     ("kernel", "float64"): 1e-12,
@@ -58,7 +59,8 @@ def chosen(config):
 
 
 def parameters(config, among=BACKENDS):
-    """The chosen backends as parameters of a test; the emulated one is slow unless it was asked for."""
+    """The chosen backends as parameters of a test; the emulated one is slow unless it was asked
+    for."""
     slow = () if config.getoption("--backend") else ("emulated",)
     return [
         pytest.param(name, marks=[pytest.mark.slow] if name in slow else [])
@@ -69,7 +71,8 @@ def parameters(config, among=BACKENDS):
 
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist starts its processes
 def pytest_cmdline_main(config):
-    """Each file in one of two processes: half of the default lane's time is spent on compiling loops."""
+    """Each file in one of two processes: half of the default lane's time is spent on compiling
+    loops."""
     option = config.option
     whole = config.args_source is pytest.Config.ArgsSource.TESTPATHS
     alone = hasattr(config, "workerinput") or option.usepdb or option.collectonly
@@ -105,7 +108,8 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(scope="module")
 def backend(request):
-    """The name of a backend: "cupy" also for "emulated", then with the emulator in the place of CuPy."""
+    """The name of a backend: "cupy" also for "emulated", then with the emulator in the place of
+    CuPy."""
     yield from named(request.param)
 
 

@@ -1,4 +1,5 @@
-"""Initial weights: the variance that each promises, its bounds, and the same draws for everybody."""
+"""Initial weights: the variance that each promises, its bounds, and the same draws for
+everybody."""
 
 import numpy as np
 import pytest
@@ -91,16 +92,16 @@ def test_fans(layer, shape, fans):
 
 
 def test_signal_keeps_its_size(rng):
-    """The argument itself: 20 layers of relu under He, forward; under Glorot, x and dx through one matrix."""
+    """The argument itself: 20 layers of relu under He, forward; under Glorot, x and dx through one
+    matrix."""
     x = rng.normal(size=(300, 300))
     for layer in range(20):
         x = np.maximum(x @ initializers.he_normal((300, 300), 300, 300, TensorDraws(0, layer)), 0)
     assert 1 / 3 < (x**2).mean() < 3  # 2^20 off, were half the variance lost in each
     W = initializers.glorot_uniform((300, 100), 300, 100, TensorDraws(0, 0))
     assert np.var(rng.normal(size=(500, 300)) @ W) == pytest.approx(1.5, rel=0.1)  # 2 I / (I + O)
-    assert np.var(rng.normal(size=(500, 100)) @ W.T) == pytest.approx(
-        0.5, rel=0.1
-    )  # 2 O / (I + O)
+    # 2 O / (I + O)
+    assert np.var(rng.normal(size=(500, 100)) @ W.T) == pytest.approx(0.5, rel=0.1)
 
 
 @pytest.mark.parametrize("sigma", [-0.1, float("nan"), float("inf")])

@@ -51,9 +51,8 @@ def test_each_tensor_starts_on_128_bytes(backend, dtype):
         parameters.values.shape == (parameters.size,)
         and parameters.size % (128 // view.itemsize) == 0
     )
-    assert (~padding(parameters)).sum() == sum(
-        np.prod(shape) for shape in SHAPES.values()
-    )  # none overlap
+    # none overlap
+    assert (~padding(parameters)).sum() == sum(np.prod(shape) for shape in SHAPES.values())
 
 
 def test_views_share_memory(backend):
@@ -99,7 +98,8 @@ def test_an_initialiser_of_another_shape_is_refused():
 
 @pytest.mark.parametrize("optimizer", [Adam, partial(SGD, 1e-3, 0.9)], ids=["adam", "sgd"])
 def test_padding_stays_zero(backend, optimizer, rng):
-    """After 5 steps over 3 shards: in the values, in the optimiser's vectors, in every gradient."""
+    """After 5 steps over 3 shards: in the values, in the optimiser's vectors, in every
+    gradient."""
     encoder, decoder = Sequential(Dense(6, 5, "relu"), Dense(5, 4)), Dense(2, 6)
     model, optimizer = VAE(encoder, decoder, Gaussian(2)).build(6, backend=backend), optimizer()
     free = padding(model.parameters)

@@ -39,7 +39,8 @@ def model(backend="numpy"):
 
 
 def test_each_step_has_its_own_rate(backend, tolerance):
-    """Plain gradient descent by hand, three batches an epoch: theta moves by lr(t) times the gradient."""
+    """Plain gradient descent by hand, three batches an epoch: theta moves by lr(t) times the
+    gradient."""
     schedule = schedules.Steps(0.02, 0.5, (1, 3, 4))
     m, by_hand, t = model(backend), model(), 0
     sa.fit(m, X, sa.SGD(schedule), epochs=2, batch_size=8, shards=1)
@@ -95,7 +96,8 @@ class Late(schedules.Schedule):
 @pytest.mark.parametrize("rate", [-1, None, float("nan"), float("inf"), 1e39, "0.1", True])
 @pytest.mark.parametrize("first", [1, 2, 3])
 def test_a_rate_that_is_none_is_refused_where_it_comes(backend, rate, first):
-    """From a function, or set since: before the step that would use it, and of a GPU's epoch before its first."""
+    """From a function, or set since: before the step that would use it, and of a GPU's epoch
+    before its first."""
     m, optimizer = model(backend), sa.SGD(Late(rate, first))
     before = m.backend.to_host(m.parameters.values)
     words = r"SGD\(lr\) at step {} is " + re.escape(repr(rate)) + ", but it must be a number"

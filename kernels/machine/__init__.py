@@ -1,1 +1,2 @@
-"""What makes loops fast and says nothing of the mathematics: compiling, tiles, products, exp and log, shards."""
+"""What makes loops fast and says nothing of the mathematics: compiling, tiles, products, exp and
+log, shards."""

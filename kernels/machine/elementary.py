@@ -1,29 +1,33 @@
-"""exp, log, cos and their kin inside a loop: short series that a compiler can run on many numbers at once.
+"""exp, log, cos and their kin inside a loop: short series that a compiler can run on many numbers
+at once.
 
-The C library takes one number at a call; a loop that calls it cannot be vectorised, and the loss of a batch of
-pixels then costs as much as a matrix product. In float32 a few terms are enough:
+The C library takes one number at a call; a loop that calls it cannot be vectorised, and the loss
+of a batch of pixels then costs as much as a matrix product. In float32 a few terms are enough:
 
-    x = n ln 2 + r,   n whole, |r| <= ln(2) / 2         ln 2 in two parts, n times the first exact   (1)
-    expm1(r) = r + r^2 / 2! + ... + r^7 / 7!            the rest is below 6e-9                       (2)
-    exp(x) = 2^n + 2^n expm1(r)                         2^n is made from its bits                    (3)
-    expm1(x) = (2^n - 1) + 2^n expm1(r)                 for n = 0 it is (2) itself                   (4)
-    s = e / (2 + e),   log1p(e) = log((1 + s) / (1 - s)) = 2 (s + s^3 / 3 + ... + s^15 / 15)         (5)
+    x = n ln 2 + r,   n whole, |r| <= ln(2) / 2     ln 2 in two parts, n times the first exact  (1)
+    expm1(r) = r + r^2 / 2! + ... + r^7 / 7!        the rest is below 6e-9                      (2)
+    exp(x) = 2^n + 2^n expm1(r)                     2^n is made from its bits                   (3)
+    expm1(x) = (2^n - 1) + 2^n expm1(r)             for n = 0 it is (2) itself                  (4)
+    s = e / (2 + e),   log1p(e) = log((1 + s) / (1 - s)) = 2 (s + s^3 / 3 + ... + s^15 / 15)    (5)
 
     v = 2^n f,   1/sqrt(2) <= f < sqrt(2),   s = (f - 1) / (f + 1)
-    log(v) = n ln 2 + 2 (s + s^3 / 3 + ... + s^11 / 11) n and f are v's bits                         (6)
-    u = k / 4 + t / (2 pi),   k whole, |t| <= pi / 4    a quarter turn and the rest                  (7)
-    cos(t) = 1 - t^2 / 2! + ... + t^8 / 8! - t^10 / 10!,   sin(t) = t - t^3 / 3! + ... + t^9 / 9!    (8)
-    cos, sin of 2 pi u = (cos t, sin t), (-sin t, cos t), (-cos t, -sin t), (sin t, -cos t)          (9)
+    log(v) = n ln 2 + 2 (s + s^3 / 3 + ... + s^11 / 11) n and f are v's bits                    (6)
+    u = k / 4 + t / (2 pi),   k whole, |t| <= pi / 4    a quarter turn and the rest             (7)
+    cos(t) = 1 - t^2 / 2! + ... + t^8 / 8! - t^10 / 10!,
+    sin(t) = t - t^3 / 3! + ... + t^9 / 9!                                                      (8)
+    cos, sin of 2 pi u = (cos t, sin t), (-sin t, cos t), (-cos t, -sin t), (sin t, -cos t)     (9)
                                                         for k = 0 and 4, 1, 2, 3
 
-(5) is for 0 <= e <= 1, where s <= 1/3, (6) for normal v > 0, (7) for 0 <= u <= 1; what each series leaves out is
-below 3e-9. Largest errors over every range, in units of the last place (tests/kernels/test_elementary.py): exp 1.2,
-expm1 2.1, log1p 2, log 1.7; cos and sin are off by 1.2e-7 at most. Below -86.98 exp stays at 2e-38 instead of
-going to 0 through numbers that are slow to compute with; above 88.72 it is inf; NaN stays NaN. float64 is for
-checks, where accuracy counts and speed does not: there the C library computes.
+(5) is for 0 <= e <= 1, where s <= 1/3, (6) for normal v > 0, (7) for 0 <= u <= 1; what each series
+leaves out is below 3e-9. Largest errors over every range, in units of the last place
+(tests/kernels/test_elementary.py): exp 1.2, expm1 2.1, log1p 2, log 1.7; cos and sin are off by
+1.2e-7 at most. Below -86.98 exp stays at 2e-38 instead of going to 0 through numbers that are slow
+to compute with; above 88.72 it is inf; NaN stays NaN. float64 is for checks, where accuracy counts
+and speed does not: there the C library computes.
 
-Source: Cody and Waite, "Software manual for the elementary functions", 1980, chapters 4 to 8 (1, 3, 6,
-7); Abramowitz and Stegun, "Handbook of mathematical functions", 1964, 4.2.1 (2), 4.1.27 (5, 6), 4.3.65 (8).
+Source: Cody and Waite, "Software manual for the elementary functions", 1980, chapters 4 to
+8 (1, 3, 6, 7); Abramowitz and Stegun, "Handbook of mathematical functions", 1964, 4.2.1 (2),
+4.1.27 (5, 6), 4.3.65 (8).
 """
 
 import math
@@ -42,9 +46,8 @@ HALF, ONE, TWO, FOUR, BIAS = (np.float32(v) for v in (0.5, 1, 2, 4, 128.5))
 F2, F3, F4, F5, F6, F7, F8, F9, F10 = (np.float32(1 / math.factorial(k)) for k in range(2, 11))
 S3, S5, S7, S9, S11, S13, S15 = (np.float32(1 / k) for k in range(3, 16, 2))
 QUARTER, TAU = np.float32(0.25), np.float32(2 * math.pi)
-LEAST = np.float32(math.sqrt(0.5)).view(
-    np.int32
-)  # the bits of the least f: those of v above them are n
+# the bits of the least f: those of v above them are n
+LEAST = np.float32(math.sqrt(0.5)).view(np.int32)
 OPTIONS: Any = {
     "fastmath": {"contract"},
     "error_model": "numpy",
@@ -88,9 +91,8 @@ def _parts_float32(x):
         n = np.int32(x * PER_LN2 + BIAS) - np.int32(128)  # truncated above 0 is rounded down
         r = (x - np.float32(n) * LN2_FIRST) - np.float32(n) * LN2_REST  # (1)
         p = r + r * r * (F2 + r * (F3 + r * (F4 + r * (F5 + r * (F6 + r * F7)))))  # (2)
-        return np.int32(np.int32(n + 126) << 23).view(
-            np.float32
-        ), p  # half of 2^n, since 2^128 is inf
+        # half of 2^n, since 2^128 is inf
+        return np.int32(np.int32(n + 126) << 23).view(np.float32), p
 
     return parts
 

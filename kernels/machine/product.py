@@ -1,10 +1,11 @@
 """A product of matrices in tiles of registers, whose rows may begin anywhere.
 
-Where x and W are small, or W is the same in many products, it costs less than a call of BLAS, which puts W into an
-order of its own each time. A row of x may be cut into taps, runs of numbers of one length: they may lie apart, and
-overlap those of other rows, as the patches of an image do.
+Where x and W are small, or W is the same in many products, it costs less than a call of BLAS,
+which puts W into an order of its own each time. A row of x may be cut into taps, runs of numbers
+of one length: they may lie apart, and overlap those of other rows, as the patches of an image do.
 
-Source: Goto and van de Geijn, "Anatomy of high-performance matrix multiplication", 2008, section 5.
+Source: Goto and van de Geijn, "Anatomy of high-performance matrix multiplication", 2008, section
+5.
 """
 
 from .compile import jit
@@ -27,11 +28,12 @@ def transpose(Wt, W):
 
 @jit
 def product(y, y_at, x, x_at, w, taps, length, O, add):
-    """y[y_at[m] + o] <- sum over taps (delta, row), k < length of x[x_at[m] + delta + k] w[(row + k) O + o].
+    """y[y_at[m] + o] <- sum over taps (delta, row), k < length of x[x_at[m] + delta + k] w[(row +
+    k) O + o].
 
-    With add, the sums are added to y. What is left of O may fill one vector only; the number of vectors is a
-    constant of the compiler, and both cases are written out, since handing a tile to a function costs a fifth of a
-    small product."""
+    With add, the sums are added to y. What is left of O may fill one vector only; the number of
+    vectors is a constant of the compiler, and both cases are written out, since handing a tile to
+    a function costs a fifth of a small product."""
     last = len(x_at) - 1
     for o in range(0, O, 2 * lanes(x)):
         for m in range(0, last + 1, R):

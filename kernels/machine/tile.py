@@ -1,19 +1,22 @@
-"""A tile of registers: sums of products of a few numbers with a few vectors, kept where arithmetic happens.
+"""A tile of registers: sums of products of a few numbers with a few vectors, kept where arithmetic
+happens.
 
-A product of matrices reads each number often. Compilers keep the running sums of such a loop in memory, which
-costs three accesses for each multiplication; a tile holds them in registers instead, for R rows and V vectors of
-LANES numbers each, V being 1 or 2:
+A product of matrices reads each number often. Compilers keep the running sums of such a loop in
+memory, which costs three accesses for each multiplication; a tile holds them in registers instead,
+for R rows and V vectors of LANES numbers each, V being 1 or 2:
 
-    t[r, :] += x[base + at[r]] w[start : start + V LANES]        one step, R V multiply-adds                (1)
+    t[r, :] += x[base + at[r]] w[start : start + V LANES]        one step, R V multiply-adds    (1)
 
-With V = 2 that takes R V + V + 1 registers. A vector that sticks out beyond ``count`` numbers is loaded and
-stored up to there only, and what was not loaded counts as 0. Every sum runs in the order of the steps, one fused
-multiply-add each: its bits do not depend on the width of the machine's registers.
+With V = 2 that takes R V + V + 1 registers. A vector that sticks out beyond ``count`` numbers is
+loaded and stored up to there only, and what was not loaded counts as 0. Every sum runs in the
+order of the steps, one fused multiply-add each: its bits do not depend on the width of the
+machine's registers.
 
-The five functions are written for the compiler (LLVM) and work inside loops compiled by Numba only.
+The five functions are written for the compiler (LLVM) and work inside loops compiled by Numba
+only.
 
-Source: Goto and van de Geijn, "Anatomy of high-performance matrix multiplication", 2008, section 5; Numba's manual,
-"High-level extension API", ``intrinsic``.
+Source: Goto and van de Geijn, "Anatomy of high-performance matrix multiplication", 2008, section
+5; Numba's manual, "High-level extension API", ``intrinsic``.
 """
 
 from typing import Any
@@ -29,9 +32,8 @@ try:
     FEATURES = binding.get_host_cpu_features()
 except RuntimeError:  # the compiler does not know this processor
     FEATURES = {}
-WIDTH = (
-    64 if FEATURES.get("avx512f") else 32 if FEATURES.get("avx2") else 16
-)  # bytes of a register
+# bytes of a register
+WIDTH = 64 if FEATURES.get("avx512f") else 32 if FEATURES.get("avx2") else 16
 R = 7 if WIDTH == 64 or "neon" in FEATURES else 6  # there are 32 registers, or 16
 INT = ir.IntType(64)
 
@@ -169,7 +171,8 @@ def load(typing, t, y, base, at, scale, count):
 
 @intrinsic
 def store(typing, t, y, base, at, scale, count):
-    """y[base + scale at[r] :], count numbers of it, = row r of t; at (R,). Rows at one place must be equal."""
+    """y[base + scale at[r] :], count numbers of it, = row r of t; at (R,). Rows at one place must
+    be equal."""
 
     def generate(context, builder, signature, arguments):
         t, y, base, at, scale, count = arguments

@@ -16,11 +16,12 @@ OPTIONS = ("precision", "graph")  # of "cupy"
 
 
 def get_backend(name: str = "numpy", dtype: Any = "float32", **gpu: Any) -> Backend:
-    """The backend of that name: "numpy" (Numba loops), "reference" (the definitions), "cupy" (the GPU).
+    """The backend of that name: "numpy" (Numba loops), "reference" (the definitions), "cupy" (the
+    GPU).
 
-    dtype: "float32" or, for checks, "float64", or what NumPy takes for these. precision, graph: of "cupy" alone,
-    see CupyBackend. Raises ValueError for another name or dtype, ImportError or RuntimeError where the GPU's parts
-    are missing. Source: thinc's backends, an object for each.
+    dtype: "float32" or, for checks, "float64", or what NumPy takes for these. precision, graph: of
+    "cupy" alone, see CupyBackend. Raises ValueError for another name or dtype, ImportError or
+    RuntimeError where the GPU's parts are missing. Source: thinc's backends, an object for each.
     """
     checks.one_of("backend", name, NAMES)
     dtype = floating(dtype)
@@ -34,7 +35,8 @@ def get_backend(name: str = "numpy", dtype: Any = "float32", **gpu: Any) -> Back
 
 
 def floating(dtype: Any) -> str:
-    """The name "float32" or "float64" of a dtype. Raises ValueError for what NumPy takes for neither."""
+    """The name "float32" or "float64" of a dtype. Raises ValueError for what NumPy takes for
+    neither."""
     try:
         name = "none" if dtype is None else np.dtype(dtype).name  # np.dtype(None) is float64
     except (TypeError, ValueError, SyntaxError):  # the last for words with a comma

@@ -19,7 +19,8 @@ class Table:
         self.data = data
 
     def bring(self, rows: np.ndarray) -> None:
-        """See to it that the rows (N,), on the host, can be gathered in the next step. Source: cuda/staging.py."""
+        """See to it that the rows (N,), on the host, can be gathered in the next step. Source:
+        cuda/staging.py."""
 
     def at(self, rows: Array) -> tuple[Array, Array]:
         """The array to gather from and the rows (N,) in it. Source: cuda/staging.py."""
@@ -37,8 +38,10 @@ def host_array(a: Any, name: str) -> np.ndarray:
 class Backend(Protocol):
     """What a model asks of the machine: memory, matrix products, kernels.
 
-    name: "reference", "numpy" or "cupy"; spelling: which of a kernel it runs, "definition", "numba" or "cuda"; dtype:
-    the floating point type of every buffer. Shapes are those asked for. Source: thinc's ``Ops``, an object handed down rather than a global.
+    name: "reference", "numpy" or "cupy"; spelling: which of a kernel it runs, "definition",
+    "numba" or "cuda"; dtype:
+    the floating point type of every buffer. Shapes are those asked for. Source: thinc's ``Ops``,
+    an object handed down rather than a global.
     """
 
     name: str
@@ -46,7 +49,8 @@ class Backend(Protocol):
     dtype: np.dtype
 
     def default_shards(self, batch_size: int) -> int:
-        """How many shards a batch is cut into, from its size alone: bits do not depend on the machine."""
+        """How many shards a batch is cut into, from its size alone: bits do not depend on the
+        machine."""
 
     def empty(self, shape: tuple[int, ...], dtype: Any = None) -> Array:
         """New memory, uninitialised, starting on a multiple of 128 bytes."""

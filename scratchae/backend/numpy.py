@@ -95,9 +95,8 @@ class NumpyBackend:
 
     def matmul(self, a: Array, b: Array, out: Array, add: bool = False) -> None:
         """out (I, J) = or += a (I, K) b (K, J), by BLAS. Source: numpy.matmul."""
-        multiply = (
-            np.matmul if a.shape[1] > 1 else np.multiply
-        )  # a column times a row: three times BLAS's speed
+        # a column times a row: three times BLAS's speed
+        multiply = np.matmul if a.shape[1] > 1 else np.multiply
         if not add:
             multiply(a, b, out=out)
             return
@@ -106,7 +105,8 @@ class NumpyBackend:
         out += product
 
     def _product(self, out: Array) -> Array:
-        """Scratch memory like out, one for each thread and shape, since NumPy's gemm cannot accumulate."""
+        """Scratch memory like out, one for each thread and shape, since NumPy's gemm cannot
+        accumulate."""
         held, key = self._scratch.__dict__.setdefault("held", {}), (out.shape, out.dtype.char)
         if key not in held:
             held[key] = self.empty(out.shape, out.dtype)

@@ -1,4 +1,5 @@
-"""Data: read from files or generated; images are uint8 in memory, scaled and binarised as batches are made."""
+"""Data: read from files or generated; images are uint8 in memory, scaled and binarised as batches
+are made."""
 
 from collections.abc import Callable
 
@@ -41,9 +42,9 @@ def load(
 ) -> tuple[Images, Images]:
     """Training and test images: "mnist", "fashion_mnist", or "strokes", which needs no file.
 
-    Shapes: 60,000 and 10,000 (strokes: 20,000 and 2,000) of (28, 28, 1), grey in 0..255. binarize: see
-    Images. Raises ValueError for another name, DataUnavailable where files are neither here nor to be
-    had. Source: the data sets' own pages, see mnist.py, fashion_mnist.py, strokes.py.
+    Shapes: 60,000 and 10,000 (strokes: 20,000 and 2,000) of (28, 28, 1), grey in 0..255. binarize:
+    see Images. Raises ValueError for another name, DataUnavailable where files are neither here
+    nor to be had. Source: the data sets' own pages, see mnist.py, fashion_mnist.py, strokes.py.
     """
     checks.one_of("data set", name, LOADERS)
     train, test = LOADERS[name](data_dir)

@@ -1,4 +1,5 @@
-"""ECG5000: 5,000 heart beats of one patient, 140 samples each. Source: Goldberger et al. 2000; Chen et al. 2015."""
+"""ECG5000: 5,000 heart beats of one patient, 140 samples each. Source: Goldberger et al. 2000;
+Chen et al. 2015."""
 
 import hashlib
 import os
@@ -20,7 +21,8 @@ CLASSES = {
     4: "supraventricular premature or ectopic beat",
     5: "unclassified beat",
 }
-SHA256 = {  # of the text: it is found plain or packed with gzip, and may have the line ends of Windows
+# of the text: it is found plain or packed with gzip, and may have the line ends of Windows
+SHA256 = {
     "ECG5000_TRAIN.txt": "0d96aff193311a6dc6111bf0dbd2f7d2313987fbf7a1da4a383d92563876057b",
     "ECG5000_TEST.txt": "baf4ad57d28daa5e79050edd4185968181762bc83d45a757753015b4ba8ab295",
 }
@@ -32,13 +34,15 @@ MIRRORS = (
 
 
 def load(data_dir: str | os.PathLike | None = None) -> tuple[Values, Values]:
-    """The archive's own split: 500 training and 4,500 test beats, (N, 140) float32, labels (N,) 1 to 5.
+    """The archive's own split: 500 training and 4,500 test beats, (N, 140) float32, labels (N,) 1
+    to 5.
 
-    Each beat has mean 0 and deviation 1; CLASSES names the labels, NORMAL is the healthy one. data_dir: a
-    folder that holds ecg5000/ or the two files; without it, $SCRATCHAE_DATA, the user cache and the mirrors.
-    Raises DataUnavailable where there is no file to be had, FileNotFoundError if data_dir is no folder,
-    ValueError for a damaged file. Source: Dau et al., "The UCR Time Series Archive", 2019 (record chf07 of
-    the BIDMC Congestive Heart Failure Database).
+    Each beat has mean 0 and deviation 1; CLASSES names the labels, NORMAL is the healthy one.
+    data_dir: a folder that holds ecg5000/ or the two files; without it, $SCRATCHAE_DATA, the user
+    cache and the mirrors. Raises DataUnavailable where there is no file to be had,
+    FileNotFoundError if data_dir is no folder, ValueError for a damaged file. Source: Dau et al.,
+    "The UCR Time Series Archive", 2019 (record chf07 of the BIDMC Congestive Heart Failure
+    Database).
     """
     found = [
         files.find(
@@ -51,9 +55,11 @@ def load(data_dir: str | os.PathLike | None = None) -> tuple[Values, Values]:
 
 
 def everything(data_dir: str | os.PathLike | None = None) -> Values:
-    """All 5,000 beats (5000, 140), training beats first: what the tutorials split anew, see ``split``.
+    """All 5,000 beats (5000, 140), training beats first: what the tutorials split anew, see
+    ``split``.
 
-    Raises what ``load`` raises. Source: TensorFlow's tutorial "Intro to Autoencoders", third example.
+    Raises what ``load`` raises. Source: TensorFlow's tutorial "Intro to Autoencoders", third
+    example.
     """
     return joined(*load(data_dir))
 
@@ -61,9 +67,10 @@ def everything(data_dir: str | os.PathLike | None = None) -> Values:
 def read_ucr(path: str | os.PathLike) -> tuple[np.ndarray, np.ndarray]:
     """A text file of the UCR archive -> series (N, T) float32 and whole labels (N,) int64.
 
-    One series a line: its class, then its T values, all between blanks and tabs, or all between commas; plain or
-    packed with gzip. Raises ValueError for a file that is empty or damaged, and, naming the line, for one that is
-    no table of numbers, has values missing (or NaN), commas as decimal points, or labels that are not whole.
+    One series a line: its class, then its T values, all between blanks and tabs, or all between
+    commas; plain or packed with gzip. Raises ValueError for a file that is empty or damaged, and,
+    naming the line, for one that is no table of numbers, has values missing (or NaN), commas as
+    decimal points, or labels that are not whole.
     Source: Dau et al. 2019, "The UCR Time Series Archive", the briefing.
     """
     lines = files.unpacked(Path(path)).splitlines()
@@ -88,7 +95,8 @@ def _series(where: str, line: bytes) -> np.ndarray:
         row = np.array([float(word.replace(b"_", b"__")) for word in words])
     except ValueError as error:
         raise ValueError(
-            f"{where} is no list of numbers with decimal points ({error}): give one with all values"
+            f"{where} is no list of numbers with decimal points ({error}): give one with all "
+            "values"
         ) from None
     checks.finite(row, where)
     checks.representable(row, np.dtype(np.float32), where)

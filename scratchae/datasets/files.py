@@ -1,4 +1,5 @@
-"""Where the files of a data set come from: a folder of the reader's, the user cache, or the network."""
+"""Where the files of a data set come from: a folder of the reader's, the user cache, or the
+network."""
 
 import gzip
 import hashlib
@@ -33,13 +34,16 @@ def find(
     also: tuple[str, ...] = (),
     digest: Callable[[Path], str] | None = None,
 ) -> Path:
-    """The path of one file with the published SHA-256 (hex), downloaded if this machine does not have it.
+    """The path of one file with the published SHA-256 (hex), downloaded if this machine does not
+    have it.
 
-    Looks in data_dir, $SCRATCHAE_DATA and the user cache, in each for <dataset>/<name>, then for <name>;
-    mirrors are addresses to which the name is appended, or of .zip archives that hold it. also: other names
-    of the same content; digest: the SHA-256 of a file's content, if not of its bytes. Raises
-    FileNotFoundError if data_dir or SCRATCHAE_DATA is no folder, ValueError if what is there has another
-    checksum, DataUnavailable if there is no file to be had: each mirror is given up after TIMEOUT. Source: pooch's manual, pooch.retrieve.
+    Looks in data_dir, $SCRATCHAE_DATA and the user cache, in each for <dataset>/<name>, then for
+    <name>;
+    mirrors are addresses to which the name is appended, or of .zip archives that hold it. also:
+    other names of the same content; digest: the SHA-256 of a file's content, if not of its bytes.
+    Raises FileNotFoundError if data_dir or SCRATCHAE_DATA is no folder, ValueError if what is
+    there has another checksum, DataUnavailable if there is no file to be had: each mirror is given
+    up after TIMEOUT. Source: pooch's manual, pooch.retrieve.
     """
     digest = digest or _sha256
     looked: list[str] = []
@@ -49,7 +53,8 @@ def find(
         for there in (own, *(own.parent / other for other in also)):
             if there.is_file():
                 return _checked(there, sha256, digest)
-        # MNIST and Fashion-MNIST share their file names: only the checksum tells whose a flat file is.
+        # MNIST and Fashion-MNIST share their file names: only the checksum tells whose a flat file
+        # is.
         for flat in (folder / each for each in (name, *also)):
             if flat.is_file():
                 if digest(flat) == sha256:
@@ -67,9 +72,9 @@ def find(
     for flat in others:  # damaged, or another set's: to go on without a word would hide it
         _checked(flat, sha256, digest)
     raise DataUnavailable(
-        f"{dataset} needs {name}, which is not in {', '.join(looked)} and could not be downloaded from "
-        f"{', '.join(failures)}: place the file in {own.parent}, or set SCRATCHAE_DATA to a folder that has "
-        f"{dataset}/{name}"
+        f"{dataset} needs {name}, which is not in {', '.join(looked)} and could not be downloaded "
+        f"from {', '.join(failures)}: place the file in {own.parent}, or set SCRATCHAE_DATA to a "
+        f"folder that has {dataset}/{name}"
     )
 
 
@@ -122,7 +127,8 @@ def _checked(path: Path, sha256: str, digest: Callable[[Path], str]) -> Path:
 
 
 def _obtain(url: str, path: Path, sha256: str, digest: Callable[[Path], str]) -> None:
-    """Download url to path, or the archive beside it that holds path's name, which is kept for the set's others."""
+    """Download url to path, or the archive beside it that holds path's name, which is kept for the
+    set's others."""
     if not url.endswith(".zip"):
         return _download(url, path, sha256)
     archive = path.parent / url.rpartition("/")[2]
@@ -143,10 +149,11 @@ def _obtain(url: str, path: Path, sha256: str, digest: Callable[[Path], str]) ->
 
 
 def _download(url: str, path: Path, sha256: str | None) -> None:
-    """Download url to path. Raises OSError, after TIMEOUT at the latest if the host is silent, and ValueError.
+    """Download url to path. Raises OSError, after TIMEOUT at the latest if the host is silent, and
+    ValueError.
 
-    pooch writes to a temporary file, which becomes `path` only if its checksum is right and is removed
-    otherwise.
+    pooch writes to a temporary file, which becomes `path` only if its checksum is right and is
+    removed otherwise.
     """
     import pooch
 

@@ -11,8 +11,8 @@ from .sources import Values, as_source
 def fitting_source(model: Any, data: Any, what: str) -> Any:
     """The data as a source of batches that fits the model.
 
-    Raises RuntimeError before ``build``, TypeError for what is no data, ValueError for rows of another
-    shape than the model's, or values that its likelihood cannot have.
+    Raises RuntimeError before ``build``, TypeError for what is no data, ValueError for rows of
+    another shape than the model's, or values that its likelihood cannot have.
     """
     checks.not_a_class("the model", model)
     if not hasattr(model, "require_built"):

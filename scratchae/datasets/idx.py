@@ -1,7 +1,8 @@
 """IDX, the file format of MNIST and its kin: a big-endian header, then the values, row-major.
 
-The header is the magic number 0 0 8 D, where 8 says unsigned bytes and D is the number of dimensions, and
-then D sizes of four bytes each. Source: LeCun, Cortes, Burges, "The MNIST database", "File formats".
+The header is the magic number 0 0 8 D, where 8 says unsigned bytes and D is the number of
+dimensions, and then D sizes of four bytes each. Source: LeCun, Cortes, Burges, "The MNIST
+database", "File formats".
 """
 
 import os
@@ -21,21 +22,24 @@ MAGIC = {b"\x00\x00\x08\x01": 1, b"\x00\x00\x08\x03": 3}  # -> dimensions: label
 def read_idx(path: str | os.PathLike) -> np.ndarray:
     """Read labels (N,) or images (N, H, W), uint8, from an IDX file, packed with gzip or plain.
 
-    Raises ValueError for a file that is empty, cut short, corrupt, longer than its header says, or not IDX
-    of unsigned bytes. Source: the page "The MNIST database of handwritten digits", section "File formats".
+    Raises ValueError for a file that is empty, cut short, corrupt, longer than its header says, or
+    not IDX of unsigned bytes. Source: the page "The MNIST database of handwritten digits", section
+    "File formats".
     """
     raw = files.unpacked(Path(path))
     dimensions = MAGIC.get(raw[:4])
     if dimensions is None:
         raise ValueError(
-            f"{path} begins with {raw[:4]!r}, but an IDX file of unsigned bytes was expected: {MEND}"
+            f"{path} begins with {raw[:4]!r}, but an IDX file of unsigned bytes was expected: "
+            f"{MEND}"
         )
     start = 4 + 4 * dimensions
     shape = tuple(int.from_bytes(raw[i : i + 4], "big") for i in range(4, start, 4))
     expected = start + int(np.prod(shape, dtype=object))
     if len(raw) != expected:
         raise ValueError(
-            f"{path} holds {len(raw)} bytes, but {expected} for shape {shape} were expected: {MEND}"
+            f"{path} holds {len(raw)} bytes, but {expected} for shape {shape} were expected: "
+            f"{MEND}"
         )
     return np.frombuffer(raw, np.uint8, offset=start).reshape(shape).copy()  # a writable array
 
@@ -48,9 +52,9 @@ def load_splits(
 ) -> tuple[Split, Split]:
     """Find and read a set of four IDX files -> (images, labels) for training and for testing.
 
-    sums: name -> SHA-256 of training images, training labels, test images, test labels, in this order.
-    Images are (N, 28, 28, 1) uint8, labels (N,) uint8. Raises what files.find and read_idx raise, and
-    ValueError if images and labels do not belong together. Source: as read_idx.
+    sums: name -> SHA-256 of training images, training labels, test images, test labels, in this
+    order. Images are (N, 28, 28, 1) uint8, labels (N,) uint8. Raises what files.find and read_idx
+    raise, and ValueError if images and labels do not belong together. Source: as read_idx.
     """
     paths = [files.find(dataset, name, sha256, mirrors, data_dir) for name, sha256 in sums.items()]
     arrays = [read_idx(path) for path in paths]

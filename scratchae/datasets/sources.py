@@ -60,10 +60,11 @@ class Source(Protocol):
 class Images:
     """Grey images, uint8 in memory, scaled to [0, 1] and perhaps binarised as batches are made.
 
-    Shapes: pixels (N, H, W, C) or any (N, ...) uint8, labels (N,) or None. binarize: "none" (grey),
-    "threshold" (ink where above one half) or "dynamic" (each pixel drawn with its grey value as
-    probability, anew each epoch; held-out data always by the same draws). Raises TypeError for what is
-    not uint8 and for masks, ValueError for no images, another rank, other labels or an unknown binarize.
+    Shapes: pixels (N, H, W, C) or any (N, ...) uint8, labels (N,) or None. binarize: "none"
+    (grey), "threshold" (ink where above one half) or "dynamic" (each pixel drawn with its grey
+    value as probability, anew each epoch; held-out data always by the same draws). Raises
+    TypeError for what is not uint8 and for masks, ValueError for no images, another rank, other
+    labels or an unknown binarize.
     Source: kernels/batch.py.
     """
 
@@ -100,7 +101,8 @@ class Images:
         return Feed(backend, self.pixels, self.shape, rows, GATHER[self.binarize])
 
     def values(self, rows: Any = slice(None)) -> np.ndarray:
-        """Some or all images as float32 in [0, 1], as ``evaluate`` has them with seed 0: (n, *shape).
+        """Some or all images as float32 in [0, 1], as ``evaluate`` has them with seed 0:
+        (n, *shape).
 
         rows: a slice or an array of indices. Source: kernels/batch.py, (1) to (3).
         """
@@ -121,8 +123,8 @@ class Images:
 class Values:
     """Floating point rows as they are.
 
-    Shapes: x (N, ...), labels (N,) or None. Raises what checks.host_rows raises, ValueError for other labels and
-    TypeError for masked ones. Source: kernels/batch.py (4).
+    Shapes: x (N, ...), labels (N,) or None. Raises what checks.host_rows raises, ValueError for
+    other labels and TypeError for masked ones. Source: kernels/batch.py (4).
     """
 
     def __init__(self, x: np.ndarray, labels: Any = None, name: str = "values"):
@@ -139,11 +141,13 @@ class Values:
         return len(self.x)
 
     def check(self, likelihood: Any) -> None:
-        """Raise ValueError where x (N, ...) leaves the likelihood's support. Source: the likelihood."""
+        """Raise ValueError where x (N, ...) leaves the likelihood's support. Source: the
+        likelihood."""
         likelihood.check(self.x)
 
     def feed(self, backend: Backend, rows: int) -> Feed:
-        """A feed for up to rows examples at once. Shapes: see Feed. Source: kernels/batch.py (4)."""
+        """A feed for up to rows examples at once. Shapes: see Feed. Source: kernels/batch.py
+        (4)."""
         return Feed(backend, self.x, self.shape, rows, GATHER_VALUES)
 
 
@@ -155,7 +159,8 @@ def _one_each(labels: Any, n: int) -> Any:
 
 
 def _native(x: np.ndarray) -> np.ndarray:
-    """x in a dtype that every loop is compiled for: float32 and float64 as they are, others as the nearer."""
+    """x in a dtype that every loop is compiled for: float32 and float64 as they are, others as the
+    nearer."""
     if x.dtype in (np.float32, np.float64):
         return np.ascontiguousarray(x, dtype=x.dtype.newbyteorder("="))
     checks.representable(x, np.dtype(np.float64), "the data")

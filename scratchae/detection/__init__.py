@@ -1,4 +1,5 @@
-"""What a model is good for as a detector of anomalies: scores, thresholds, reports, windows of a series."""
+"""What a model is good for as a detector of anomalies: scores, thresholds, reports, windows of a
+series."""
 
 from .detector import Detector, absolute_error, negative_log_likelihood, squared_error
 from .reports import Report, average_precision, report, roc_auc

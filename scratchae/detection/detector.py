@@ -1,17 +1,19 @@
-"""Detecting anomalies: a model that was trained on normal data reconstructs those well, and others badly.
+"""Detecting anomalies: a model that was trained on normal data reconstructs those well, and others
+badly.
 
     detector = Detector(model, absolute_error, MeanStd(1)).fit(normal)
     print(detector.report(test, test.labels != NORMAL))
 
 An example's score, over its D values, with x' = model.reconstruct(x), which draws nothing:
 
-    s_n = 1/D sum_d (x_nd - x'_nd)^2                                      squared_error                     (1)
-    s_n = 1/D sum_d |x_nd - x'_nd|                                        absolute_error                    (2)
-    s_n = -log p(x_n | code of x_n), in nats; of a VAE, at its mu         negative_log_likelihood           (3)
-    flag_n = s_n > threshold                                                                                (4)
+    s_n = 1/D sum_d (x_nd - x'_nd)^2                                   squared_error            (1)
+    s_n = 1/D sum_d |x_nd - x'_nd|                                     absolute_error           (2)
+    s_n = -log p(x_n | code of x_n), in nats; of a VAE, at its mu      negative_log_likelihood  (3)
+    flag_n = s_n > threshold                                                                    (4)
 
-Source: Chandola, Banerjee, Kumar, "Anomaly detection: a survey", 2009, section 9 (reconstruction error);
-TensorFlow's tutorial "Intro to Autoencoders", third example; scikit-learn's contract (``fit``).
+Source: Chandola, Banerjee, Kumar, "Anomaly detection: a survey", 2009, section 9 (reconstruction
+error); TensorFlow's tutorial "Intro to Autoencoders", third example; scikit-learn's contract
+(``fit``).
 """
 
 import zlib
@@ -31,17 +33,20 @@ ROWS = 256  # examples whose reconstructions are in memory at one time
 
 
 def squared_error(model: Any, data: Any) -> np.ndarray:
-    """data (N, ...), an array or a source -> (N,) float64. Raises what ``evaluate`` raises. Source: (1)."""
+    """data (N, ...), an array or a source -> (N,) float64. Raises what ``evaluate`` raises.
+    Source: (1)."""
     return _errors(model, data, lambda r: np.mean(r * r, axis=1))  # (1)
 
 
 def absolute_error(model: Any, data: Any) -> np.ndarray:
-    """data (N, ...), an array or a source -> (N,) float64. Raises what ``evaluate`` raises. Source: (2)."""
+    """data (N, ...), an array or a source -> (N,) float64. Raises what ``evaluate`` raises.
+    Source: (2)."""
     return _errors(model, data, lambda r: np.mean(np.abs(r), axis=1))  # (2)
 
 
 def negative_log_likelihood(model: Any, data: Any) -> np.ndarray:
-    """data (N, ...), an array or a source -> (N,) float64, in nats, summed over a row as every likelihood here.
+    """data (N, ...), an array or a source -> (N,) float64, in nats, summed over a row as every
+    likelihood here.
 
     Raises what ``evaluate`` raises. Source: (3); the model's likelihood.
     """
@@ -59,14 +64,16 @@ def negative_log_likelihood(model: Any, data: Any) -> np.ndarray:
 
 
 class Detector:
-    """A model, a score and a rule; ``fit`` learns the threshold from normal examples, and no others.
+    """A model, a score and a rule; ``fit`` learns the threshold from normal examples, and no
+    others.
 
-    Shapes: data (N, *input_shape), arrays or sources; scores and flags (N,). model: built and trained on
-    normal examples. score: a function (model, data) -> (N,), larger for stranger examples. rule: scores
-    (n,) -> threshold. threshold: what ``fit`` learnt, or a number put there since; where the model's parameters
-    have changed after that, or the score or the rule were replaced, flags and report warn (DetectionWarning).
-    Raises TypeError for what is no such function, RuntimeError where a threshold is asked for before ``fit``,
-    what ``evaluate`` raises for data that does not fit the model. Source: the module, (4).
+    Shapes: data (N, *input_shape), arrays or sources; scores and flags (N,). model: built and
+    trained on normal examples. score: a function (model, data) -> (N,), larger for stranger
+    examples. rule: scores (n,) -> threshold. threshold: what ``fit`` learnt, or a number put there
+    since; where the model's parameters have changed after that, or the score or the rule were
+    replaced, flags and report warn (DetectionWarning). Raises TypeError for what is no such
+    function, RuntimeError where a threshold is asked for before ``fit``, what ``evaluate`` raises
+    for data that does not fit the model. Source: the module, (4).
     """
 
     _learnt: tuple[Any, ...] | None = None  # the threshold, and what it goes with
@@ -82,7 +89,8 @@ class Detector:
         """What ``fit`` learnt, or what was put there since. Source: thresholds.py."""
         if self._learnt is None:
             raise RuntimeError(
-                "this Detector has no threshold yet: call detector.fit(normal), or set its threshold"
+                "this Detector has no threshold yet: call detector.fit(normal), or set its "
+                "threshold"
             )
         return self._learnt[0]
 
@@ -92,12 +100,14 @@ class Detector:
         self._learnt = as_threshold(value), *self._state()
 
     def fit(self, normal: Any) -> Self:
-        """Learn the threshold from normal examples (n, ...); returns the detector. Source: thresholds.py."""
+        """Learn the threshold from normal examples (n, ...); returns the detector. Source:
+        thresholds.py."""
         self._learnt = learn(self.rule, self.scores(normal)), *self._state()
         return self
 
     def scores(self, data: Any) -> np.ndarray:
-        """data (N, ...) -> how strange each example is, (N,) float64. Source: the module, (1) to (3)."""
+        """data (N, ...) -> how strange each example is, (N,) float64. Source: the module, (1) to
+        (3)."""
         scores = as_scores(self.score(self.model, data), f"the scores by {self._name()}")
         checks.sizes(f"the scores by {self._name()}", scores, "N", N=len(data))
         return scores
@@ -105,30 +115,35 @@ class Detector:
     def flags(self, data: Any) -> np.ndarray:
         """data (N, ...) -> whether each example is an anomaly, (N,) bool. Source: the module, (4).
 
-        Warns (DetectionWarning) where all of several examples are flagged, which is right of anomalies alone.
+        Warns (DetectionWarning) where all of several examples are flagged, which is right of
+        anomalies alone.
         """
         threshold = self._current()
         flags = self.scores(data) > threshold  # (4)
         if len(flags) > 1 and flags.all():
             warn(
-                f"all {len(flags)} examples are flagged, above the threshold {threshold:.4g}: unless all are "
-                "anomalies, call detector.fit(normal) with normal examples like these, or choose a milder rule"
+                f"all {len(flags)} examples are flagged, above the threshold {threshold:.4g}: "
+                "unless all are anomalies, call detector.fit(normal) with normal examples like "
+                "these, or choose a milder rule"
             )
         return flags
 
     def report(self, data: Any, is_anomaly: Any) -> Report:
-        """How well it does on data (N, ...) of which the truth (N,) is known. Source: report.py."""
+        """How well it does on data (N, ...) of which the truth (N,) is known. Source:
+        report.py."""
         threshold = self._current()
         return report(self.scores(data), is_anomaly, threshold)
 
     def _current(self) -> float:
-        """The threshold, with a warning where what it was learnt from and by is no more what it was."""
+        """The threshold, with a warning where what it was learnt from and by is no more what it
+        was."""
         threshold = self.threshold
         _, *learnt = self._learnt or ()
         if not all(map(_same, learnt, self._state())):
             warn(
-                "the model's parameters have changed, or the score or the rule was replaced, since this Detector "
-                f"got its threshold {threshold:.4g}: call detector.fit(normal) again, or set detector.threshold"
+                "the model's parameters have changed, or the score or the rule was replaced, "
+                f"since this Detector got its threshold {threshold:.4g}: call "
+                "detector.fit(normal) again, or set detector.threshold"
             )
         return threshold
 

@@ -1,20 +1,21 @@
-"""The report of a detector: what it found, missed and flagged in vain, and how well its scores rank.
+"""The report of a detector: what it found, missed and flagged in vain, and how well its scores
+rank.
 
-Of N examples, for one of the two classes, "normal" and "anomaly": TP are of it and taken for it, FP are not of
-it but taken for it, FN are of it but taken for the other. With m anomalies, n normal examples and the rank
-of each score among all N, from 1, ties sharing their mean rank:
+Of N examples, for one of the two classes, "normal" and "anomaly": TP are of it and taken for it,
+FP are not of it but taken for it, FN are of it but taken for the other. With m anomalies, n normal
+examples and the rank of each score among all N, from 1, ties sharing their mean rank:
 
-    accuracy = right / N                                                                                    (1)
-    precision = TP / (TP + FP)                              of those taken for it                           (2)
-    recall = TP / (TP + FN)                                 of those that are of it                         (3)
-    ROC-AUC = (sum of the anomalies' ranks - m (m + 1) / 2) / (m n)                                         (4)
+    accuracy = right / N                                                                        (1)
+    precision = TP / (TP + FP)                              of those taken for it               (2)
+    recall = TP / (TP + FN)                                 of those that are of it             (3)
+    ROC-AUC = (sum of the anomalies' ranks - m (m + 1) / 2) / (m n)                             (4)
             = P(an anomaly's score > a normal one's) + P(they are equal) / 2
-    average precision = sum_k (R_k - R_k-1) P_k             over the distinct scores, falling               (5)
+    average precision = sum_k (R_k - R_k-1) P_k             over the distinct scores, falling   (5)
 
-P_k and R_k are precision and recall, for anomalies, where all with a score of at least the k-th are flagged.
-What divides by zero is undefined: NaN, and the table says why. Source: Hanley and McNeil, "The meaning and
-use of the area under a ROC curve", 1982 (4); Mann and Whitney 1947 (4); Manning, Raghavan, Schütze,
-"Introduction to information retrieval", 2008, section 8.4 (5).
+P_k and R_k are precision and recall, for anomalies, where all with a score of at least the k-th
+are flagged. What divides by zero is undefined: NaN, and the table says why. Source: Hanley and
+McNeil, "The meaning and use of the area under a ROC curve", 1982 (4); Mann and Whitney 1947 (4);
+Manning, Raghavan, Schütze, "Introduction to information retrieval", 2008, section 8.4 (5).
 """
 
 import math
@@ -35,8 +36,8 @@ ONE_CLASS = "undefined: only one class"
 class Report:
     """What ``report`` returns; printed, it is a small table.
 
-    table (2, 2): rows the truth, columns what it was taken for, normal first; precision and recall by
-    class, "normal" and "anomaly"; NaN is undefined. Source: the module.
+    table (2, 2): rows the truth, columns what it was taken for, normal first; precision and recall
+    by class, "normal" and "anomaly"; NaN is undefined. Source: the module.
     """
 
     threshold: float
@@ -65,11 +66,12 @@ class Report:
 
 
 def report(scores: Any, is_anomaly: Any, threshold: float) -> Report:
-    """Scores (N,), the truth (N,) as booleans, and the threshold above which an example is flagged.
+    """Scores (N,), the truth (N,) as booleans, and the threshold above which an example is
+    flagged.
 
-    Warns (DetectionWarning) where everything is flagged though some are normal, or nothing though some are
-    not. Raises ValueError for NaN, for lengths that differ, and for a truth that is not of booleans or 0
-    and 1, TypeError for masked arrays.
+    Warns (DetectionWarning) where everything is flagged though some are normal, or nothing though
+    some are not. Raises ValueError for NaN, for lengths that differ, and for a truth that is not
+    of booleans or 0 and 1, TypeError for masked arrays.
     """
     s, y = pair(scores, is_anomaly)
     threshold = as_threshold(threshold)
@@ -78,11 +80,13 @@ def report(scores: Any, is_anomaly: Any, threshold: float) -> Report:
     right, taken, true = np.diagonal(table), table.sum(axis=0), table.sum(axis=1)
     if flags.all() and not y.all():
         warn(
-            f"the threshold {threshold:.4g} flags everything, all {len(s)} examples: choose another rule"
+            f"the threshold {threshold:.4g} flags everything, all {len(s)} examples: choose "
+            "another rule"
         )
     if y.any() and not flags.any():
         warn(
-            f"the threshold {threshold:.4g} flags nothing, though {y.sum()} of {len(s)} are anomalies"
+            f"the threshold {threshold:.4g} flags nothing, though {y.sum()} of {len(s)} are "
+            "anomalies"
         )
     return Report(
         threshold=threshold,
@@ -98,7 +102,8 @@ def report(scores: Any, is_anomaly: Any, threshold: float) -> Report:
 def roc_auc(scores: Any, is_anomaly: Any) -> float:
     """Scores (N,) and the truth (N,) -> the area under the ROC curve.
 
-    NaN where there is one class only, with a DetectionWarning. Raises as ``report``. Source: the module, (4).
+    NaN where there is one class only, with a DetectionWarning. Raises as ``report``. Source: the
+    module, (4).
     """
     return _defined("the ROC-AUC", _area, scores, is_anomaly)
 
@@ -106,7 +111,8 @@ def roc_auc(scores: Any, is_anomaly: Any) -> float:
 def average_precision(scores: Any, is_anomaly: Any) -> float:
     """Scores (N,) and the truth (N,) -> average precision of anomalies.
 
-    NaN where there is one class only, with a DetectionWarning. Raises as ``report``. Source: the module, (5).
+    NaN where there is one class only, with a DetectionWarning. Raises as ``report``. Source: the
+    module, (5).
     """
     return _defined("the average precision", _average, scores, is_anomaly)
 
@@ -119,7 +125,8 @@ def _defined(
     if math.isnan(value := f(s, y)):
         only = CLASSES[int(y[0])]
         warn(
-            f"{name} is nan, undefined where all {len(y)} examples are of one class, {only}: give both classes"
+            f"{name} is nan, undefined where all {len(y)} examples are of one class, {only}: give "
+            "both classes"
         )
     return value
 

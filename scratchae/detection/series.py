@@ -1,17 +1,19 @@
-"""A long series and its windows: cut it for a model, and bring the windows' scores back to its points.
+"""A long series and its windows: cut it for a model, and bring the windows' scores back to its
+points.
 
-Window k of a series of T points holds the points k step, ..., k step + length - 1, and is the k-th of
+Window k of a series of T points holds the points k step, ..., k step + length - 1, and is the k-th
+of
 
-    N = floor((T - length) / step) + 1                                                                      (1)
-    K(t) = {k : k step <= t < k step + length, k < N}       the windows that contain point t                (2)
-    s(t) = mean, or max, of s_k over K(t);  NaN where K(t) is empty                                         (3)
+    N = floor((T - length) / step) + 1                                                          (1)
+    K(t) = {k : k step <= t < k step + length, k < N}       the windows that contain point t    (2)
+    s(t) = mean, or max, of s_k over K(t);  NaN where K(t) is empty                             (3)
 
-where a window has one score s_k, or a score s_k(t - k step) for each of its points. One that is NaN is none: its
-window is left out of K(t).
+where a window has one score s_k, or a score s_k(t - k step) for each of its points. One that is
+NaN is none: its window is left out of K(t).
 
-K(t) is empty for the last points where step does not divide T - length, and between windows where step is
-larger than length. Source: Malhotra et al., "LSTM-based encoder-decoder for multi-sensor anomaly detection",
-2016, section 2 (windows).
+K(t) is empty for the last points where step does not divide T - length, and between windows where
+step is larger than length. Source: Malhotra et al., "LSTM-based encoder-decoder for multi-sensor
+anomaly detection", 2016, section 2 (windows).
 """
 
 from typing import Any
@@ -25,9 +27,10 @@ from .thresholds import as_numbers, warn
 def windows(series: np.ndarray, length: int, step: int = 1) -> np.ndarray:
     """A series (T,) or (T, C) -> its windows (N, length, C), a copy, C = 1 for one of rank 1.
 
-    What is true of points is brought to windows likewise: windows(is_anomaly, length).any(axis=(1, 2)).
-    Raises ValueError for another rank and for a series shorter than a window, TypeError for what is no
-    NumPy array, or has a mask. Source: the module, (1).
+    What is true of points is brought to windows likewise:
+    windows(is_anomaly, length).any(axis=(1, 2)). Raises ValueError for another rank and for a
+    series shorter than a window, TypeError for what is no NumPy array, or has a mask. Source: the
+    module, (1).
     """
     checks.is_a("the series", series, np.ndarray, "a NumPy array (T,) or (T, C) is expected")
     checks.unmasked(series, "the series")
@@ -36,19 +39,20 @@ def windows(series: np.ndarray, length: int, step: int = 1) -> np.ndarray:
     every = np.lib.stride_tricks.sliding_window_view(
         series.reshape(len(series), -1), length, axis=0
     )
-    return np.ascontiguousarray(
-        every[: count * step : step].transpose(0, 2, 1)
-    )  # (N, C, length) -> (N, length, C)
+    # (N, C, length) -> (N, length, C)
+    return np.ascontiguousarray(every[: count * step : step].transpose(0, 2, 1))
 
 
 def points(scores: Any, n: int, length: int, step: int = 1, highest: bool = False) -> np.ndarray:
-    """Scores of the windows of a series of n points, (N,) or (N, length) -> scores (n,) float64 of its points.
+    """Scores of the windows of a series of n points, (N,) or (N, length) -> scores (n,) float64 of
+    its points.
 
-    With one score a window, one bad hour blames all of a window's points; with a score for each of its points, such
-    as np.abs(model.reconstruct(w) - w)[:, :, 0], each is blamed for its own error. The mean over the windows that
-    contain a point, or the highest; a score that is NaN, such as that of a window with a gap, counts as none. Warns
-    (DetectionWarning) where points lie in no window that has a score, and are NaN. Raises ValueError where that
-    series has another number of windows, for a series shorter than a window, and for scores that are no numbers, or
+    With one score a window, one bad hour blames all of a window's points; with a score for each of
+    its points, such as np.abs(model.reconstruct(w) - w)[:, :, 0], each is blamed for its own
+    error. The mean over the windows that contain a point, or the highest; a score that is NaN,
+    such as that of a window with a gap, counts as none. Warns (DetectionWarning) where points lie
+    in no window that has a score, and are NaN. Raises ValueError where that series has another
+    number of windows, for a series shorter than a window, and for scores that are no numbers, or
     have no mean, TypeError for a masked array. Source: the module, (2) and (3).
     """
     checks.flag("highest", highest)
@@ -57,8 +61,9 @@ def points(scores: Any, n: int, length: int, step: int = 1, highest: bool = Fals
     s = as_numbers(scores, "the scores")
     if s.shape not in ((count,), (count, length)):
         raise ValueError(
-            f"the scores have shape {s.shape}, but {n} points have {count} windows of {length}, {step} apart: "
-            f"give one score for each, ({count},), or for each of its points, ({count}, {length})"
+            f"the scores have shape {s.shape}, but {n} points have {count} windows of {length}, "
+            f"{step} apart: give one score for each, ({count},), or for each of its points, "
+            f"({count}, {length})"
         )
     if not highest and (s == -np.inf).any() and (s == np.inf).any():
         raise ValueError("the scores hold inf and -inf, which have no mean: take highest=True")
@@ -74,7 +79,8 @@ def points(scores: Any, n: int, length: int, step: int = 1, highest: bool = Fals
     if len(missing):
         first = missing[0]
         warn(
-            f"{len(missing)} of {n} points lie in no window with a score, the first at {first}: theirs is nan"
+            f"{len(missing)} of {n} points lie in no window with a score, the first at {first}: "
+            "theirs is nan"
         )
     total[missing] = np.nan
     return total if highest else total / np.maximum(covered, 1)  # (3)

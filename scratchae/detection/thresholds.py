@@ -1,17 +1,18 @@
 """Thresholds: rules that learn, from the scores of normal examples alone, where an anomaly begins.
 
-For the scores s_1 ... s_n of normal examples, s_(k) the k-th smallest of them; an example is flagged where its
-score is above the threshold t:
+For the scores s_1 ... s_n of normal examples, s_(k) the k-th smallest of them; an example is
+flagged where its score is above the threshold t:
 
-    t = mean s + k std s                                  MeanStd(k), the deviation with n                  (1)
-    t = (1 - g) s_(j) + g s_(j+1),  j + g = 1 + q (n - 1) Quantile(q), interpolated                         (2)
-    t = s_(n)                                             Maximum()                                         (3)
-    t = s_(k),  k = ceil((1 - rate) (n + 1))              FalseAlarms(rate)                                 (4)
+    t = mean s + k std s                                  MeanStd(k), the deviation with n      (1)
+    t = (1 - g) s_(j) + g s_(j+1),  j + g = 1 + q (n - 1) Quantile(q), interpolated             (2)
+    t = s_(n)                                             Maximum()                             (3)
+    t = s_(k),  k = ceil((1 - rate) (n + 1))              FalseAlarms(rate)                     (4)
 
-(4) is the one with a promise: of normal examples that are exchangeable with those it learns from, no more than
-that rate is flagged, on average. Those the model was trained on are not, quite: it knows them. Source: TensorFlow's
-tutorial "Intro to Autoencoders" (1); Hyndman and Fan 1996, definition 7 (2); Vovk, Gammerman, Shafer,
-"Algorithmic learning in a random world", 2005, section 4.2, inductive conformal prediction (4).
+(4) is the one with a promise: of normal examples that are exchangeable with those it learns from,
+no more than that rate is flagged, on average. Those the model was trained on are not, quite: it
+knows them. Source: TensorFlow's tutorial "Intro to Autoencoders" (1); Hyndman and Fan 1996,
+definition 7 (2); Vovk, Gammerman, Shafer, "Algorithmic learning in a random world", 2005, section
+4.2, inductive conformal prediction (4).
 """
 
 import math
@@ -47,7 +48,8 @@ class MeanStd:
 
 @dataclass(frozen=True)
 class Quantile:
-    """scores (n,) -> their quantile. Raises ValueError for q outside [0, 1]. Source: the module, (2)."""
+    """scores (n,) -> their quantile. Raises ValueError for q outside [0, 1]. Source: the module,
+    (2)."""
 
     q: float = 0.95
 
@@ -69,9 +71,11 @@ class Maximum:
 
 @dataclass(frozen=True)
 class FalseAlarms:
-    """scores (n,) -> the least of them that is exceeded by no more than that rate of normal examples.
+    """scores (n,) -> the least of them that is exceeded by no more than that rate of normal
+    examples.
 
-    Raises ValueError for a rate outside (0, 1), and for too few scores to promise it. Source: the module, (4).
+    Raises ValueError for a rate outside (0, 1), and for too few scores to promise it. Source: the
+    module, (4).
     """
 
     rate: float = 0.05
@@ -85,16 +89,19 @@ class FalseAlarms:
         if k > n:
             least = math.ceil(1 / self.rate - 1 - 1e-9)
             raise ValueError(
-                f"there are {n} normal examples, but a rate of {self.rate:g} takes {least}: give more"
+                f"there are {n} normal examples, but a rate of {self.rate:g} takes {least}: give "
+                "more"
             )
         return float(np.partition(scores, k - 1)[k - 1])  # (4)
 
 
 def learn(rule: Rule, scores: Any) -> float:
-    """The threshold that a rule, or any function of scores (n,), takes from scores of normal examples.
+    """The threshold that a rule, or any function of scores (n,), takes from scores of normal
+    examples.
 
-    Warns (DetectionWarning) where it flags more than half of them, or could flag nothing at all. Raises
-    TypeError for what is no function, ValueError for scores or a threshold that are no numbers.
+    Warns (DetectionWarning) where it flags more than half of them, or could flag nothing at all.
+    Raises TypeError for what is no function, ValueError for scores or a threshold that are no
+    numbers.
     """
     require_rule(rule)
     s = as_scores(scores)
@@ -103,14 +110,15 @@ def learn(rule: Rule, scores: Any) -> float:
     flagged = np.count_nonzero(s > threshold)
     if flagged > len(s) / 2:
         warn(
-            f"the threshold {threshold:.4g} flags {flagged} of {len(s)} normal examples: choose a milder rule"
+            f"the threshold {threshold:.4g} flags {flagged} of {len(s)} normal examples: choose a "
+            "milder rule"
         )
     elif threshold == np.inf:
         warn("the threshold is inf, which flags nothing: choose another rule")
     elif s.min() == s.max():
         warn(
-            f"the score is {s[0]:.4g} for every normal example ({len(s)}), which says nothing of how far they "
-            "spread: see whether the examples differ"
+            f"the score is {s[0]:.4g} for every normal example ({len(s)}), which says nothing of "
+            "how far they spread: see whether the examples differ"
         )
     return threshold
 
@@ -122,7 +130,8 @@ def require_rule(rule: Any) -> None:
 
 
 def as_scores(scores: Any, what: str = "the scores") -> np.ndarray:
-    """Scores (n,) as float64. Raises ValueError for another shape, none at all or NaN, and as ``as_numbers``."""
+    """Scores (n,) as float64. Raises ValueError for another shape, none at all or NaN, and as
+    ``as_numbers``."""
     s = as_numbers(scores, what)
     checks.sizes(what, s, "N")
     if np.isnan(s).any():
@@ -134,7 +143,8 @@ def as_scores(scores: Any, what: str = "the scores") -> np.ndarray:
 
 
 def as_numbers(values: Any, what: str) -> np.ndarray:
-    """Numbers of any shape, (n,) or (n, T), NaN among them, as float64. Raises ValueError for what is none.
+    """Numbers of any shape, (n,) or (n, T), NaN among them, as float64. Raises ValueError for what
+    is none.
 
     And what checks.as_array raises.
     """

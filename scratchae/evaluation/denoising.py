@@ -1,19 +1,20 @@
 """The score of the data, by an autoencoder that was trained to take noise away.
 
-Of squared errors, with x~ = x + sigma eps handed in, the least has the r = g(f(x~)) that is the mean of x given x~,
-which Tweedie's formula ties to the density p_sigma of what is handed in, the data's with that noise on it:
+Of squared errors, with x~ = x + sigma eps handed in, the least has the r = g(f(x~)) that is the
+mean of x given x~, which Tweedie's formula ties to the density p_sigma of what is handed in, the
+data's with that noise on it:
 
     r(x~) = E[x | x~] = x~ + sigma^2 grad log p_sigma(x~)
 
-    score(x) = (g(f(x)) - x) / sigma^2                              estimates grad log p_sigma(x)           (1)
+    score(x) = (g(f(x)) - x) / sigma^2                           estimates grad log p_sigma(x)  (1)
 
-It points to where the data is denser. The assumption: the model was trained to the end, on that noise alone (a clip,
-a mask or a penalty gives another r), and is large enough for that mean.
+It points to where the data is denser. The assumption: the model was trained to the end, on that
+noise alone (a clip, a mask or a penalty gives another r), and is large enough for that mean.
 
-Source: Vincent, "A connection between score matching and denoising autoencoders", 2011; Alain and Bengio, "What
-regularized auto-encoders learn from the data-generating distribution", 2014, theorem 1; Robbins 1956, Efron,
-"Tweedie's formula and selection bias", 2011, eq. 1.4; Goodfellow, Bengio, Courville, "Deep Learning", 2016,
-section 14.5.
+Source: Vincent, "A connection between score matching and denoising autoencoders", 2011; Alain and
+Bengio, "What regularized auto-encoders learn from the data-generating distribution", 2014, theorem
+1; Robbins 1956, Efron, "Tweedie's formula and selection bias", 2011, eq. 1.4; Goodfellow, Bengio,
+Courville, "Deep Learning", 2016, section 14.5.
 """
 
 from typing import Any
@@ -26,13 +27,15 @@ from ..kernels.errors import ABSOLUTE_ERROR
 
 
 def denoising_score(model: Any, x: np.ndarray, sigma: float) -> np.ndarray:
-    """x (N, *input_shape) -> the model's estimate of grad log p_sigma(x), same shape, in 1 / units of x.
+    """x (N, *input_shape) -> the model's estimate of grad log p_sigma(x), same shape, in 1 / units
+    of x.
 
-    model: an Autoencoder whose encoder begins with GaussianNoise(sigma), trained with SquaredError, or another
-    likelihood whose best reconstruction is a mean, and with no other noise, clip or penalty. That is for the caller
-    to see to: it is not looked for. sigma: that layer's, in units of x. Nothing is drawn: x is taken as already
-    noisy. Raises ValueError for sigma <= 0, TypeError for a VAE and for AbsoluteError, and what ``reconstruct``
-    raises. Source: the module, (1).
+    model: an Autoencoder whose encoder begins with GaussianNoise(sigma), trained with
+    SquaredError, or another likelihood whose best reconstruction is a mean, and with no other
+    noise, clip or penalty. That is for the caller to see to: it is not looked for. sigma: that
+    layer's, in units of x. Nothing is drawn: x is taken as already noisy. Raises ValueError for
+    sigma <= 0, TypeError for a VAE and for AbsoluteError, and what ``reconstruct`` raises. Source:
+    the module, (1).
     """
     fitting_source(model, x, "x")
     variance = real("sigma", sigma, 0, strict=True) ** 2

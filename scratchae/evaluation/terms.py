@@ -16,10 +16,12 @@ def evaluate(
     threads: int | None = None,
     seed: int = 0,
 ) -> dict[str, float]:
-    """The terms of the objective over data (N, ...), in nats per example: loss, reconstruction, kl, ...
+    """The terms of the objective over data (N, ...), in nats per example: loss, reconstruction,
+    kl, ...
 
-    The noise is drawn from the evaluation's own streams, the same at every call with the same seed.
-    Raises what ``fit`` raises for data that does not fit the model. Source: Kingma and Welling 2014, eq. 10.
+    The noise is drawn from the evaluation's own streams, the same at every call with the same
+    seed. Raises what ``fit`` raises for data that does not fit the model. Source: Kingma and
+    Welling 2014, eq. 10.
     """
     source = fitting_source(model, data, "data")
     batch_size = min(checks.positive("batch_size", batch_size), len(source))

@@ -1,8 +1,10 @@
-"""Training on the GPU: one step is one CUDA graph, recorded once for each size of batch and replayed.
+"""Training on the GPU: one step is one CUDA graph, recorded once for each size of batch and
+replayed.
 
-A graph freezes what a launch was given: addresses, sizes, numbers. What changes from step to step therefore lies in
-device memory, at addresses that stay: the order of the epoch, the number of the step, the clock of the random
-numbers, and a schedule with a row of numbers (1 / count, learning rate, beta, ...) for each step of the epoch. A step
+A graph freezes what a launch was given: addresses, sizes, numbers. What changes from step to step
+therefore lies in device memory, at addresses that stay: the order of the epoch, the number of the
+step, the clock of the random numbers, and a schedule with a row of numbers (1 / count, learning
+rate, beta, ...) for each step of the epoch. A step
 
     rows    = order[step * batch + n]                                                   (1)
     sums    = forward pass over the rows, shard by shard                                (2)
@@ -10,11 +12,12 @@ numbers, and a schedule with a row of numbers (1 / count, learning rate, beta, .
     G       = backward pass, given total                                                (4)
     theta  <- optimiser(theta, G, row)                                                  (5)
 
-reads nothing back. The sums of the last steps lie in a ring, which the host reads every RING steps: it hears so
-late of a loss that is not finite. From that step on (3) halts the optimiser, so the parameters are all the same
-those that the step before left.
+reads nothing back. The sums of the last steps lie in a ring, which the host reads every RING
+steps: it hears so late of a loss that is not finite. From that step on (3) halts the optimiser, so
+the parameters are all the same those that the step before left.
 
-The first step of each size runs as it is, which loads what is loaded on first use; the second is recorded.
+The first step of each size runs as it is, which loads what is loaded on first use; the second is
+recorded.
 
 Source: CUDA's programming guide, "CUDA graphs"; NVIDIA's blog "Getting started with CUDA graphs".
 """
@@ -34,10 +37,12 @@ from .step import Step, judged
 
 
 class GraphRunner:
-    """Replicas of a model, one for each shard, that take turns on one GPU, and whose steps are graphs.
+    """Replicas of a model, one for each shard, that take turns on one GPU, and whose steps are
+    graphs.
 
-    batch_size: the largest batch (N,). Raises MemoryError, before anything is made, where the batch does not
-    fit into the GPU's memory. threads: checked, and of no use here. Source: the module; runner.py, the protocol.
+    batch_size: the largest batch (N,). Raises MemoryError, before anything is made, where the
+    batch does not fit into the GPU's memory. threads: checked, and of no use here. Source: the
+    module; runner.py, the protocol.
     """
 
     def __init__(
@@ -58,7 +63,8 @@ class GraphRunner:
         self._place_sums()
 
     def _place_sums(self) -> None:
-        """Sums of all shards (S, k) in one array, their total (k,), and the rows (N,) of each shard."""
+        """Sums of all shards (S, k) in one array, their total (k,), and the rows (N,) of each
+        shard."""
         shape = (self.shards, self.replicas[0].sums.size)
         self.sums = self.backend.zeros(shape, np.float64)
         for s, replica in enumerate(self.replicas):
@@ -103,9 +109,8 @@ class GraphRunner:
         try:
             totals = self._walk(key, feeds, order, batch_size, train, stop)
             for t, total in enumerate(totals, before + 1):
-                halted = not np.isfinite(
-                    total
-                ).all()  # on the device, which takes no later step then
+                # on the device, which takes no later step then
+                halted = not np.isfinite(total).all()
                 optimizer.t += not halted
                 yield judged(self.objective, t, total, kept=halted)
         finally:  # steps that were taken count, also those whose totals nobody has asked for
@@ -139,12 +144,14 @@ class GraphRunner:
         return self.backend.to_host(self.total)
 
     def update(self, optimizer: Any, total: np.ndarray) -> None:
-        """As ThreadRunner.update, for the gradients (S, n) of one batch. Source: the module, (5)."""
+        """As ThreadRunner.update, for the gradients (S, n) of one batch. Source: the module,
+        (5)."""
         optimizer.tick(total)
         self._update(optimizer)
 
     def _share_row(self, row: Any, optimizer: Any) -> None:
-        """Let both read one array (j,) with the numbers of a step: the optimiser's first, then the objective's."""
+        """Let both read one array (j,) with the numbers of a step: the optimiser's first, then the
+        objective's."""
         j = optimizer.row.size
         optimizer.row = row[:j]
         for replica in self.replicas:
@@ -175,7 +182,8 @@ class GraphRunner:
         body: Callable[[int], None],
         stop: Callable[[], bool],
     ) -> Iterator[np.ndarray]:
-        """body(N) for each batch of N rows, as a graph; the totals (k,) of the steps done, in order."""
+        """body(N) for each batch of N rows, as a graph; the totals (k,) of the steps done, in
+        order."""
         counts, unread = batches(len(order), batch_size), 0
         for step, N in enumerate(counts, 1):
             self._bring(feeds, order[(step - 1) * batch_size :][:N])

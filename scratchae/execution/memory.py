@@ -1,4 +1,5 @@
-"""An estimate, before anything is allocated, of whether a batch fits into GPU memory and, if not, which does."""
+"""An estimate, before anything is allocated, of whether a batch fits into GPU memory and, if not,
+which does."""
 
 import math
 from collections.abc import Callable
@@ -14,8 +15,8 @@ STATE = 2  # vectors like the parameters that an optimiser keeps
 
 
 class CountingBackend:
-    """A stand-in backend that allocates nothing: each array is a zero-stride view of one number, and the bytes it
-    would need are added up in ``bytes``.
+    """A stand-in backend that allocates nothing: each array is a zero-stride view of one number,
+    and the bytes it would need are added up in ``bytes``.
 
     like: the backend it stands for. Shapes: those asked for."""
 
@@ -63,7 +64,8 @@ class CountingBackend:
 
 
 def bytes_needed(model: Any, batch_size: int, shards: int) -> int:
-    """Bytes that training takes for batches (N,): gradients, an optimiser's state, each shard's buffers and feed.
+    """Bytes that training takes for batches (N,): gradients, an optimiser's state, each shard's
+    buffers and feed.
 
     Source: CountingBackend."""
     counting = CountingBackend(model.backend)
@@ -81,7 +83,8 @@ def bytes_needed(model: Any, batch_size: int, shards: int) -> int:
 
 
 def require_memory(model: Any, batch_size: int, shards: int) -> None:
-    """Raise MemoryError, with a batch size that fits, where batches (N,) of the model do not fit into free memory.
+    """Raise MemoryError, with a batch size that fits, where batches (N,) of the model do not fit
+    into free memory.
 
     Source: CountingBackend."""
     free = model.backend.free()
@@ -101,5 +104,6 @@ def require_memory(model: Any, batch_size: int, shards: int) -> None:
     )
     raise MemoryError(
         f"a batch of {batch_size:,} does not fit into the GPU's memory: the model needs "
-        f"{in_words(bytes_needed(model, batch_size, shards))} for it, and {in_words(free)} are free; {advice}"
+        f"{in_words(bytes_needed(model, batch_size, shards))} for it, and {in_words(free)} are "
+        f"free; {advice}"
     )

@@ -1,8 +1,8 @@
 """A few threads that run the tasks of one step together, and know when it does not pay.
 
-To hand a task to a sleeping thread and to hear of its end costs 50 to 100 us, and while two threads run Python they
-wait for each other. Tasks shorter than HANDOFF are therefore run one after the other: which thread runs a task
-never changes its result.
+To hand a task to a sleeping thread and to hear of its end costs 50 to 100 us, and while two
+threads run Python they wait for each other. Tasks shorter than HANDOFF are therefore run one after
+the other: which thread runs a task never changes its result.
 """
 
 import time
@@ -20,7 +20,8 @@ Task = Callable[[int], Any]
 
 
 class ThreadPool:
-    """The calling thread and size - 1 others. Use it as a context manager: leaving it ends them. Source: the module."""
+    """The calling thread and size - 1 others. Use it as a context manager: leaving it ends them.
+    Source: the module."""
 
     def __init__(self, size: int):
         self.size = size
@@ -42,10 +43,11 @@ class ThreadPool:
             thread.join()
 
     def each(self, kind: str, task: Task, n: int) -> list[Any]:
-        """task(0) ... task(n - 1), in any order, all ended before it returns -> their results, in order.
+        """task(0) ... task(n - 1), in any order, all ended before it returns -> their results, in
+        order.
 
-        kind: what the tasks are; those of one kind take about the same time. Raises what the first of them
-        raised that failed."""
+        kind: what the tasks are; those of one kind take about the same time. Raises what the first
+        of them raised that failed."""
         timed = self._timed.setdefault(kind, [])
         together = (
             n > 1 and self.size > 1 and len(timed) == TRIALS and min(timed, default=1.0) > HANDOFF
@@ -87,11 +89,11 @@ class ThreadPool:
 
 
 def _caught(task: Task, i: int) -> tuple[Any, BaseException | None]:
-    # What overflows is told once, by the loss that is then not finite. errstate is each thread's own.
+    # What overflows is told once, by the loss that is then not finite. errstate is each thread's
+    # own.
     with np.errstate(over="ignore", invalid="ignore"):
         try:
             return task(i), None
-        except (
-            BaseException
-        ) as error:  # also what would end a thread: it comes out in the one that called
+        # also what would end a thread: it comes out in the one that called
+        except BaseException as error:
             return None, error

@@ -1,7 +1,8 @@
 """Launches recorded as graphs, and what a pass over a data set keeps in device memory for them.
 
-The first run of a sequence is as it is, which loads what is loaded on first use; the second is recorded; from there
-on it is replayed. A graph freezes addresses and numbers, so what changes between runs lies in arrays that stay.
+The first run of a sequence is as it is, which loads what is loaded on first use; the second is
+recorded; from there on it is replayed. A graph freezes addresses and numbers, so what changes
+between runs lies in arrays that stay.
 
 Source: CUDA's programming guide, "CUDA graphs".
 """
@@ -36,9 +37,11 @@ class Recorder:
 
 
 class DeviceEpoch:
-    """A data set's way through a runner, over and over: what its steps read and write in device memory.
+    """A data set's way through a runner, over and over: what its steps read and write in device
+    memory.
 
-    order (n,), state (2,) = (step, halted), ring (RING, k), schedule (steps, j), row (j,). Source: the module.
+    order (n,), state (2,) = (step, halted), ring (RING, k), schedule (steps, j), row (j,). Source:
+    the module.
     """
 
     def __init__(self, runner: Any, source: Any):

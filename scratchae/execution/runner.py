@@ -1,6 +1,7 @@
 """The protocol of a runner: how the steps of a model are carried out, and which runner does it.
 
-Threads (threads.py) and CUDA graphs (graphs.py) stand beside one another; who trains or measures knows neither.
+Threads (threads.py) and CUDA graphs (graphs.py) stand beside one another; who trains or measures
+knows neither.
 """
 
 from collections.abc import Callable, Generator
@@ -28,8 +29,8 @@ class Trainable(Protocol):
 class Runner(Protocol):
     """What executes steps: a context within which feeds of data go through replicas of a model.
 
-    objective: the model's, which computes the terms. values: its parameters (n,). frozen: the names of layers that
-    it does not train."""
+    objective: the model's, which computes the terms. values: its parameters (n,). frozen: the
+    names of layers that it does not train."""
 
     objective: Any
     backend: Backend
@@ -63,12 +64,14 @@ class Runner(Protocol):
 def runner_for(
     model: Trainable, batch_size: int, shards: int | None = None, threads: int | None = None
 ) -> Runner:
-    """The runner for a model's backend, batches up to (N,). Raises as ThreadRunner and GraphRunner."""
+    """The runner for a model's backend, batches up to (N,). Raises as ThreadRunner and
+    GraphRunner."""
     kind = GraphRunner if model.backend.spelling == "cuda" else ThreadRunner
     return kind(model, batch_size, shards, threads)
 
 
 def held_out(runner: Runner, feeds: Any, n: int, batch_size: int, seed: int) -> dict[str, float]:
-    """The terms over all n examples of the feeds, by a runner that exists. Source: ``evaluate``."""
+    """The terms over all n examples of the feeds, by a runner that exists. Source:
+    ``evaluate``."""
     runner.set_clock(randomness.clock(seed, purpose=randomness.EVALUATION))
     return runner.objective.loss(runner.measure(feeds, n, batch_size))

@@ -1,4 +1,5 @@
-"""How a batch is cut: into shards, which decide the bits, and a vector into parts, which do not."""
+"""How a batch is cut: into shards, which decide the bits, and a vector into parts, which do
+not."""
 
 import os
 from typing import Any
@@ -11,15 +12,18 @@ GRAIN = 32  # parameters: parts of the flat vector start on multiples of 128 byt
 
 
 def shards_of(backend: Any, batch_size: int, shards: int | None) -> int:
-    """The number of shards for batches up to (N,): the backend's own, or as asked, at most one a row.
+    """The number of shards for batches up to (N,): the backend's own, or as asked, at most one a
+    row.
 
-    Raises ValueError for what is no whole number of at least 1. Source: docs/decisions/0002-shards.md."""
+    Raises ValueError for what is no whole number of at least 1. Source:
+    docs/decisions/0002-shards.md."""
     asked = backend.default_shards(batch_size) if shards is None else shards
     return min(positive("shards", asked), batch_size)
 
 
 def threads_of(threads: int | None, shards: int) -> int:
-    """The number of threads: the machine's cores, or as asked, at most one a shard. Raises as ``shards_of``."""
+    """The number of threads: the machine's cores, or as asked, at most one a shard. Raises as
+    ``shards_of``."""
     return min(positive("threads", (os.cpu_count() or 1) if threads is None else threads), shards)
 
 
@@ -35,7 +39,8 @@ def batches(n: int, batch_size: int) -> list[int]:
 
 
 def parts_of(slices: list[slice], parts: int) -> list[slice]:
-    """Slices of a vector, cut further so that each is at most a part of the longest way: one task each."""
+    """Slices of a vector, cut further so that each is at most a part of the longest way: one task
+    each."""
     n = max((s.stop for s in slices), default=0)
     step = max(1, -(-n // (parts * GRAIN))) * GRAIN
     return [slice(i, min(i + step, s.stop)) for s in slices for i in range(s.start, s.stop, step)]

@@ -8,10 +8,11 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Step:
-    """total (k,), the sums over the batch, the count first; terms in nats per example, "loss" first.
+    """total (k,), the sums over the batch, the count first; terms in nats per example, "loss"
+    first.
 
-    finite: whether the step was taken; a step whose loss or sums are not finite is not. kept: whether the
-    parameters are those before it. Source: objectives/base.py."""
+    finite: whether the step was taken; a step whose loss or sums are not finite is not. kept:
+    whether the parameters are those before it. Source: objectives/base.py."""
 
     t: int
     total: np.ndarray

@@ -1,15 +1,17 @@
 """One step over several shards of a batch, on threads.
 
-Shards cut the batch: each has its own activations and gradient vector and shares the values. They decide
-the bits. Threads only execute them: any number gives the same bits. With S shards of the rows B_s,
+Shards cut the batch: each has its own activations and gradient vector and shares the values. They
+decide the bits. Threads only execute them: any number gives the same bits. With S shards of the
+rows B_s,
 
     total = sum_s (sums over B_s)              added in shard order                     (1)
     G_s = gradient of count * loss through the rows B_s, given total                    (2)
     theta <- optimiser(theta, sum_s G_s / count)                                        (3)
 
-(1) stands between forward and backward, so an objective need not be a sum over examples. Where it is one, its
-gradient does not read total, and a shard takes its rows in blocks, each forward and backward at once, while
-activations are still in the cache; the first block assigns the gradient, the others add to it.
+(1) stands between forward and backward, so an objective need not be a sum over examples. Where it
+is one, its gradient does not read total, and a shard takes its rows in blocks, each forward and
+backward at once, while activations are still in the cache; the first block assigns the gradient,
+the others add to it.
 """
 
 from collections.abc import Callable, Generator
@@ -30,8 +32,8 @@ BLOCK_BYTES = (
 class ThreadRunner:
     """Replicas of a model, one for each shard, and the threads that run them.
 
-    batch_size: the largest batch (N,). Gradients are (S, n). Use it as a context manager: leaving it ends
-    the threads. Inside it BLAS is held to one thread, since parallelism is over the batch.
+    batch_size: the largest batch (N,). Gradients are (S, n). Use it as a context manager: leaving
+    it ends the threads. Inside it BLAS is held to one thread, since parallelism is over the batch.
     Source: the module; runner.py, the protocol.
     """
 
@@ -65,7 +67,8 @@ class ThreadRunner:
         self._stack.close()
 
     def feeds(self, source: Any) -> list[Any]:
-        """A feed of that source for each shard. Shapes: (rows, *shape) each. Source: datasets/sources.py."""
+        """A feed of that source for each shard. Shapes: (rows, *shape) each. Source:
+        datasets/sources.py."""
         return [source.feed(self.backend, self.block) for _ in self.replicas]
 
     def set_clock(self, clock: np.ndarray) -> None:
@@ -80,7 +83,8 @@ class ThreadRunner:
         optimizer: Any,
         stop: Callable[[], bool],
     ) -> Generator[Step, None, None]:
-        """Train on the examples order (n,), a batch a step, until stop(). A step that is not finite is not taken."""
+        """Train on the examples order (n,), a batch a step, until stop(). A step that is not
+        finite is not taken."""
         for i in range(0, len(order), batch_size):
             t = optimizer.t + 1
             self._set_row(t)
@@ -108,7 +112,8 @@ class ThreadRunner:
         return np.sum(sums, axis=0)  # (1)
 
     def gradients(self, feeds: list[Any], rows: np.ndarray) -> np.ndarray:
-        """Fill the gradients (S, n) of the examples rows (N,) uint32 -> total, as from ``forward``.
+        """Fill the gradients (S, n) of the examples rows (N,) uint32 -> total, as from
+        ``forward``.
 
         Source: the module, (1) and (2)."""
         shards = cut(rows, self.shards)
@@ -154,7 +159,8 @@ class ThreadRunner:
         return np.sum(sums, axis=0)
 
     def _block(self) -> int:
-        """How many rows of a shard go through at once: equal blocks, of as many as BLOCK_BYTES hold."""
+        """How many rows of a shard go through at once: equal blocks, of as many as BLOCK_BYTES
+        hold."""
         if not self.objective.additive:
             return self.rows
         fit = max(1, BLOCK_BYTES // (self.objective.numbers() * self.backend.dtype.itemsize))

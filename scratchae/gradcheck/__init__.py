@@ -1,11 +1,13 @@
-"""Is that gradient right? Check a function, a layer, a latent, a likelihood, an objective, a model, or all of them.
+"""Is that gradient right? Check a function, a layer, a latent, a likelihood, an objective, a
+model, or all of them.
 
     print(check_layer(Dense(5, 4, "tanh"), (5,)))
 
-prints a small table: what, relative error, verdict. It works on the reader's own layer as on ours. How an error
-is measured, and why 1e-6 divides right from wrong, stands in measure.py; what step sizes do, as a
-figure, and the derivative without any difference, in curve.py. ``python -m scratchae.gradcheck``
-checks everything in the library, in both spellings, and ends with one line.
+prints a small table: what, relative error, verdict. It works on the reader's own layer as on ours.
+How an error is measured, and why 1e-6 divides right from wrong, stands in measure.py; what step
+sizes do, as a figure, and the derivative without any difference, in curve.py.
+``python -m scratchae.gradcheck`` checks everything in the library, in both spellings, and ends
+with one line.
 
 Checks run in float64, on copies of what they are handed; noise is drawn once and held.
 """
@@ -42,9 +44,11 @@ __all__ = [
 
 
 def check(thing: Any, *args: Any) -> Report:
-    """Check anything by its type: ``check(layer, input_shape)``, ``check(model, x)``, ``check(f, gradient, x)`` ...
+    """Check anything by its type: ``check(layer, input_shape)``, ``check(model, x)``,
+    ``check(f, gradient, x)`` ...
 
-    args, shapes included, are those of the function it comes to. Raises TypeError for what has no check.
+    args, shapes included, are those of the function it comes to. Raises TypeError for what has no
+    check.
     Source: the checks below.
     """
     if isinstance(thing, Kernel):
@@ -62,8 +66,9 @@ def check(thing: Any, *args: Any) -> Report:
     if callable(thing):
         return check_function(thing, *args)
     raise TypeError(
-        f"there is no check for a {type(thing).__qualname__}: hand in a layer, latent, likelihood, objective, "
-        "model or kernel, or a function f with its gradient: check(f, gradient, x)"
+        f"there is no check for a {type(thing).__qualname__}: hand in a layer, latent, "
+        "likelihood, objective, model or kernel, or a function f with its gradient: check(f, "
+        "gradient, x)"
     )
 
 

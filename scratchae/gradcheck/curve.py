@@ -1,7 +1,7 @@
 """The complex step, and the V-curve: what a step size does to each way of taking a derivative.
 
-Where the code of f is analytic (only such operations as the complex numbers know: + - * / exp log tanh sin
-sqrt @ ...), a step along the imaginary axis gives the slope without any difference,
+Where the code of f is analytic (only such operations as the complex numbers know: + - * / exp log
+tanh sin sqrt @ ...), a step along the imaginary axis gives the slope without any difference,
 
     f(x + i h d) = f(x) + i h f'(x) d - ...       so       f'(x) d = Im f(x + i h d) / h   (1)
 
@@ -10,13 +10,13 @@ with an error of O(h^2), which at h = 1e-30 is nothing, and no cancellation. Dif
     (F(h) - F(0)) / h           forward           errs by  h |F''| / 2    + eps |F| / h    (2)
     (F(h) - F(-h)) / 2h         central           errs by  h^2 |F'''| / 6 + eps |F| / h    (3)
 
-Drawn over h on logarithmic axes each sum is a V: truncation falls on the right with slope 1 or 2, rounding
-(eps = 1.1e-16, half a unit in the last place) is the wall on the left. The best h is near eps^(1/2) for (2)
-and near eps^(1/3) = 5e-6 for (3), which leave about 8 and 10 correct digits.
+Drawn over h on logarithmic axes each sum is a V: truncation falls on the right with slope 1 or 2,
+rounding (eps = 1.1e-16, half a unit in the last place) is the wall on the left. The best h is near
+eps^(1/2) for (2) and near eps^(1/3) = 5e-6 for (3), which leave about 8 and 10 correct digits.
 
-Source: Squire and Trapp, "Using complex variables to estimate derivatives of real functions", 1998 (1);
-Martins, Sturdza, Alonso, "The complex-step derivative approximation", 2003, section 2 (1, 2); Nocedal and
-Wright, "Numerical optimization", 2006, section 8.1 (2, 3).
+Source: Squire and Trapp, "Using complex variables to estimate derivatives of real functions", 1998
+(1); Martins, Sturdza, Alonso, "The complex-step derivative approximation", 2003, section 2 (1, 2);
+Nocedal and Wright, "Numerical optimization", 2006, section 8.1 (2, 3).
 """
 
 import os
@@ -36,8 +36,14 @@ EPS = 2.0**-53
 FLOOR = 1e-17  # an error of zero is drawn here
 LINES = 8
 CAPTION = (
-    "Right: truncation, terms of Taylor's series that a difference leaves out: $h$ for one side, $h^2$ for both.",
-    "Left: rounding. F has 16 digits, and two values of it that are h apart share all but the last few: eps / h.",
+    (
+        "Right: truncation, terms of Taylor's series that a difference leaves out: $h$ for one "
+        "side, $h^2$ for both."
+    ),
+    (
+        "Left: rounding. F has 16 digits, and two values of it that are h apart share all but the "
+        "last few: eps / h."
+    ),
 )
 INK, QUIET, FAINT = "#222222", "#666666", "#e4e4e4"
 COLOURS = {
@@ -65,7 +71,8 @@ ANALYTIC = {
 
 
 class _Analytic(np.ndarray):
-    """A complex array that knows analytic operations only, so that abs or a comparison cannot pass unseen."""
+    """A complex array that knows analytic operations only, so that abs or a comparison cannot pass
+    unseen."""
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
         if ufunc not in ANALYTIC:
@@ -79,11 +86,13 @@ class _Analytic(np.ndarray):
 
 
 def complex_step(f: Function, x: np.ndarray, direction: np.ndarray) -> np.ndarray:
-    """The derivative of f at x along a direction, to the last bits: x, direction (any shape) -> like f(x).
+    """The derivative of f at x along a direction, to the last bits: x, direction (any shape) ->
+    like f(x).
 
-    f computes with NumPy on the array it is handed; a np.asarray in it takes the guard off, not the comparison
-    with differences. Raises ValueError where the code of f is not analytic: it calls abs, maximum, sign or
-    a comparison, drops the imaginary part, or disagrees with differences. Source: the module, (1).
+    f computes with NumPy on the array it is handed; a np.asarray in it takes the guard off, not
+    the comparison with differences. Raises ValueError where the code of f is not analytic: it
+    calls abs, maximum, sign or a comparison, drops the imaginary part, or disagrees with
+    differences. Source: the module, (1).
     """
     x, d = np.asarray(x, np.float64), np.asarray(direction, np.float64)
     z = (x + 1j * H * d).view(_Analytic)  # (1)
@@ -114,8 +123,9 @@ def _compare(f: Function, x: np.ndarray, d: np.ndarray, slope: np.ndarray) -> No
 
 def _refusal(why: str) -> str:
     return (
-        f"the complex step needs analytic code, and this f is not: {why}; abs, maximum, sign, where and "
-        "comparisons are none: write the branch that holds at x, or use differences (check_function)"
+        f"the complex step needs analytic code, and this f is not: {why}; abs, maximum, sign, "
+        "where and comparisons are none: write the branch that holds at x, or use differences "
+        "(check_function)"
     )
 
 
@@ -128,8 +138,9 @@ def v_curve(
 ) -> "Figure":
     """Error against step size, 1e-1 to 1e-13: forward, central and complex step, as a figure.
 
-    x (any shape) -> y; gradient(x, dy) -> dx, or gradient(x) for a scalar f. Errors are relative to the slopes
-    that the gradient claims (rms over eight lines): a wrong one ends both curves on a plateau at its own error.
+    x (any shape) -> y; gradient(x, dy) -> dx, or gradient(x) for a scalar f. Errors are relative
+    to the slopes that the gradient claims (rms over eight lines): a wrong one ends both curves on
+    a plateau at its own error.
     path: where to write it, if anywhere. Source: the module, (1) to (3).
     """
     x = np.array(x, np.float64)
@@ -139,9 +150,8 @@ def v_curve(
     lines = [probe(x.shape, 2 + k) for k in range(LINES)]
     claimed = np.array([[np.vdot(g, d)] for d in lines])  # (K, 1)
     F0 = float(np.vdot(y, dy))
-    with np.errstate(
-        all="ignore"
-    ):  # a large step may leave the domain of f: no point is drawn there
+    # a large step may leave the domain of f: no point is drawn there
+    with np.errstate(all="ignore"):
         F = np.array(
             [[[np.vdot(f(x + t * d), dy) for t in steps] for d in lines] for steps in (h, -h)]
         )
@@ -177,7 +187,8 @@ def v_curve(
 def _guides(
     h: np.ndarray, slopes: dict[str, np.ndarray], size: float, scale: float
 ) -> dict[str, np.ndarray]:
-    """What theory draws over h: truncation, as measured at h = 1e-2 against a good slope, and rounding.
+    """What theory draws over h: truncation, as measured at h = 1e-2 against a good slope, and
+    rounding.
 
     Each ends (as NaN, or is left out) where the others are ten times larger."""
     coarse, good = (int(np.argmin(np.abs(np.log10(h) - decade))) for decade in (-2, -5))
@@ -206,7 +217,8 @@ def _draw(
     title: str,
     last: str,
 ) -> "Figure":
-    """The curves over h, the guides below them, a legend with the best step of each, and a caption."""
+    """The curves over h, the guides below them, a legend with the best step of each, and a
+    caption."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

@@ -40,7 +40,8 @@ Family = tuple[tuple[Kernel, ...], Callable[[Backend], Report]]
 
 
 def kernel_reports(backend: str = "numpy", only: Kernel | None = None) -> list[Report]:
-    """A report for each differentiable kernel, or for the one that is asked for; [] if there is none.
+    """A report for each differentiable kernel, or for the one that is asked for; [] if there is
+    none.
 
     Shapes: small. Raises ValueError for an unknown backend. Source: the kernels' docstrings.
     """
@@ -49,7 +50,8 @@ def kernel_reports(backend: str = "numpy", only: Kernel | None = None) -> list[R
 
 
 def check_kernels(backend: str = "numpy", only: Kernel | None = None) -> Report:
-    """Check every differentiable kernel, or only one, in the spelling of that backend against its own forward.
+    """Check every differentiable kernel, or only one, in the spelling of that backend against its
+    own forward.
 
     Shapes: small. Raises ValueError for a kernel that is none of ours: check_function takes those.
     Source: kernels.py.
@@ -57,7 +59,8 @@ def check_kernels(backend: str = "numpy", only: Kernel | None = None) -> Report:
     reports = kernel_reports(backend, only)
     if not reports:
         raise ValueError(
-            "that kernel has no gradient here: write f and its gradient, check_function(f, gradient, x)"
+            "that kernel has no gradient here: write f and its gradient, check_function(f, "
+            "gradient, x)"
         )
     named = [
         replace(row, what=f"{report.title}: {row.what}")

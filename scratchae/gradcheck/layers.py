@@ -1,4 +1,5 @@
-"""check_layer, and the bench it stands on: bound in float64, tensors are moved and their gradients read.
+"""check_layer, and the bench it stands on: bound in float64, tensors are moved and their gradients
+read.
 
 Gradient buffers are handed over full of NaN, so that what is not written shows.
 """
@@ -23,11 +24,12 @@ SPREAD = 0.1  # added to what the initialisers draw, since a bias of zero would 
 def check_layer(
     layer: Any, input_shape: tuple[int, ...], rows: int = 3, backend: str = "numpy"
 ) -> Report:
-    """Check a layer for rows of input_shape: x (rows, *input_shape), each parameter, and what the protocol asks.
+    """Check a layer for rows of input_shape: x (rows, *input_shape), each parameter, and what the
+    protocol asks.
 
-    "gradients add": where layer.add is set, they are added to what is there. "smaller batch": all rows but
-    one, and then that one, give together what the whole batch gives. It works on any object of the protocol.
-    Raises what the layer raises. Source: layers/base.py; measure.py.
+    "gradients add": where layer.add is set, they are added to what is there. "smaller batch": all
+    rows but one, and then that one, give together what the whole batch gives. It works on any
+    object of the protocol. Raises what the layer raises. Source: layers/base.py; measure.py.
     """
     bound = BoundLayer(layer, tuple(input_shape), rows, get_backend(backend, "float64"))
     found = bound.judge()
@@ -110,7 +112,8 @@ class BoundLayer:
         self.x, self.dy = probe((rows, *shape), 30), probe((rows, *self.output), 31)
 
     def forward(self, x: np.ndarray, first: int = 0) -> np.ndarray:
-        """x (n, *shape), noise of the examples from first on -> y (n, *output), host. Source: the layer."""
+        """x (n, *shape), noise of the examples from first on -> y (n, *output), host. Source: the
+        layer."""
         draw(self.layer, self.backend, len(x), first)
         return self.backend.to_host(self.layer.forward(self.backend.asarray(x)))
 
@@ -132,7 +135,8 @@ class BoundLayer:
     def pass_over(
         self, rows: slice, before: float = np.nan
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """y, dx (n, ...) and all gradients (n,) of some rows, the gradients over what was there before.
+        """y, dx (n, ...) and all gradients (n,) of some rows, the gradients over what was there
+        before.
 
         Source: the layer."""
         y = self.forward(self.x[rows], rows.start)
@@ -172,7 +176,8 @@ def _equal(what: str, error: float, note: str) -> Row:
 
 
 def difference(a: np.ndarray, b: np.ndarray) -> float:
-    """|a - b| / |b|, of like shapes; |a| where b is zero, inf where the shapes differ. Source: a definition."""
+    """|a - b| / |b|, of like shapes; |a| where b is zero, inf where the shapes differ. Source: a
+    definition."""
     if a.shape != b.shape:
         return np.inf
     error = float(np.linalg.norm(a - b) / (np.linalg.norm(b) or 1.0))
@@ -180,7 +185,8 @@ def difference(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def draw(thing: Any, backend: Backend, rows: int, first: int = 0) -> None:
-    """Fill the noise buffers for the examples first, first + 1, ... (rows,). Source: kernels/philox.py."""
+    """Fill the noise buffers for the examples first, first + 1, ... (rows,). Source:
+    kernels/philox.py."""
     index = np.arange(first, first + rows, dtype=np.uint32)
     thing.draw(backend.asarray(index, np.uint32), backend.asarray(randomness.clock(0), np.uint32))
 
@@ -193,7 +199,8 @@ def set_add(layer: Any, add: bool) -> None:
 
 
 def grey(shape: tuple[int, ...]) -> np.ndarray:
-    """Data in (0, 1) of that shape, which almost every likelihood can have. Source: kernels/philox.py (6)."""
+    """Data in (0, 1) of that shape, which almost every likelihood can have. Source:
+    kernels/philox.py (6)."""
     return 0.5 + 0.5 * np.tanh(probe(shape, 29))
 
 

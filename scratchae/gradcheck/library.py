@@ -1,4 +1,5 @@
-"""Everything in the library that has a gradient, checked in one go: ``python -m scratchae.gradcheck``."""
+"""Everything in the library that has a gradient, checked in one go:
+``python -m scratchae.gradcheck``."""
 
 from collections.abc import Sequence
 
@@ -134,7 +135,8 @@ LIBRARY = {
 
 
 def main(backends: Sequence[str] = ("reference", "numpy")) -> int:
-    """Check everything in the library on each backend; print tables and a last line; 1 if anything is wrong.
+    """Check everything in the library on each backend; print tables and a last line; 1 if anything
+    is wrong.
 
     Shapes: small, a few seconds in all. Source: measure.py.
     """
@@ -156,7 +158,8 @@ def main(backends: Sequence[str] = ("reference", "numpy")) -> int:
     worst, row = max(rows, key=lambda pair: pair[1].error)
     where = " and ".join(backends)
     print(
-        f"\nall {len(rows)} gradients right on {where}; the largest relative error is {row.error:.1e} ({worst})"
+        f"\nall {len(rows)} gradients right on {where}; the largest relative error is "
+        f"{row.error:.1e} ({worst})"
     )
     return 0
 

@@ -1,4 +1,5 @@
-"""The kernels of likelihoods against their own values, with one and with several samples an example."""
+"""The kernels of likelihoods against their own values, with one and with several samples an
+example."""
 
 import numpy as np
 
@@ -17,7 +18,8 @@ def nll(kernel: Kernel, x: np.ndarray, constants: Constants, backend: Backend) -
 
 
 def learned_gaussian(kernel: Kernel, backend: Backend) -> Report:
-    """One place and several, with a floor and without: x (N, P, C). Source: kernels/learned_gaussian.py."""
+    """One place and several, with a floor and without: x (N, P, C). Source:
+    kernels/learned_gaussian.py."""
     one, several = probe((4, 1, 5), 75), probe((4, 3, 2), 76)
     rows = [_row("a, with a floor", kernel, one, (1, 10), (-0.5,), backend, K) for K in (1, 3)]
     rows += [_row("a, without", kernel, several, (3, 4), (-np.inf,), backend, K) for K in (1, 3)]

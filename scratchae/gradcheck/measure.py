@@ -1,4 +1,5 @@
-"""How a claimed gradient is judged: differences along random lines, kinks told from errors, a report.
+"""How a claimed gradient is judged: differences along random lines, kinks told from errors, a
+report.
 
 A backward pass, handed dy, claims the gradient g of the number F = <f(x), dy>. On a line through x
 
@@ -11,27 +12,30 @@ the slope must be F'(0) = <g, d>. With steps of t to both sides it is measured a
     B(h) = (F(h) - 2 F(0) + F(-h)) / h        slope to the right less that to the left  (4)
     E(h) = |D(h) - D(h/2)| + |B(h) - 2 B(h/2)|     how far R(h) can be trusted          (5)
 
-and R is taken at the first h of 1e-2 ... 1e-7 where E is below 3e-7 max(s |g|, |R|, 1e-2 |y| |dy|). Where F
-is smooth E goes with h^2. A kink, a jump J of the slope at t = tau h, adds J tau / 2 + J |1 - 3 tau| to E if
-tau < 1/2, and at most 2/3 of that to the error of R: so a kink between the steps is never measured across,
-h shrinks until it lies outside, and a line that still finds none is replaced by another. Over m = 4 lines,
+and R is taken at the first h of 1e-2 ... 1e-7 where E is below 3e-7 max(s |g|, |R|, 1e-2 |y|
+|dy|). Where F is smooth E goes with h^2. A kink, a jump J of the slope at t = tau h, adds J tau /
+2 + J |1 - 3 tau| to E if tau < 1/2, and at most 2/3 of that to the error of R: so a kink between
+the steps is never measured across, h shrinks until it lies outside, and a line that still finds
+none is replaced by another. Over m = 4 lines,
 
     e = rms(R_k - <g, d_k>) / S                                                         (6)
     S = max(s |g|, rms(R_k), 1e-5 |y| |dy|)                                             (7)
 
-Since n has the covariance I, the mean square in (6) is on average s^2 |g - true|^2: an error counts as what it
-is, the share of the gradient that is wrong. Four lines all but orthogonal to it are rare: the chance that an
-error shows as less than 1/100 of itself is 2e-8 (with one line 8e-3). Right code shows 1e-14 to 1e-9, a
-planted 0.1 % error about 1e-3, and e <= 1e-6 is "right". The last term of (7), with y at x or one step away,
-judges a gradient that is zero, or lost beside the value, absolutely; the note then says so.
+Since n has the covariance I, the mean square in (6) is on average s^2 |g - true|^2: an error
+counts as what it is, the share of the gradient that is wrong. Four lines all but orthogonal to it
+are rare: the chance that an error shows as less than 1/100 of itself is 2e-8 (with one line 8e-3).
+Right code shows 1e-14 to 1e-9, a planted 0.1 % error about 1e-3, and e <= 1e-6 is "right". The
+last term of (7), with y at x or one step away, judges a gradient that is zero, or lost beside the
+value, absolutely; the note then says so.
 
-If no line settles, x lies on a kink or a jump. B then stays (kink) or grows (jump) as h shrinks. On a kink, in
-each element, a slope between those of the two sides is a fair choice and any other is "wrong"; and a kink
-excuses nothing else, so the gradient is measured again beside it, and that is the error reported.
+If no line settles, x lies on a kink or a jump. B then stays (kink) or grows (jump) as h shrinks.
+On a kink, in each element, a slope between those of the two sides is a fair choice and any other
+is "wrong"; and a kink excuses nothing else, so the gradient is measured again beside it, and that
+is the error reported.
 
-Source: Nocedal and Wright, "Numerical optimization", 2006, section 8.1 (2); Richardson, "The approximate
-arithmetical solution by finite differences", 1911 (3); Clarke, "Optimization and nonsmooth analysis", 1983,
-section 2.1 (the slopes at a kink).
+Source: Nocedal and Wright, "Numerical optimization", 2006, section 8.1 (2); Richardson, "The
+approximate arithmetical solution by finite differences", 1911 (3); Clarke, "Optimization and
+nonsmooth analysis", 1983, section 2.1 (the slopes at a kink).
 """
 
 import math
@@ -67,7 +71,8 @@ class Row:
 
 @dataclass(frozen=True)
 class Report:
-    """The gradients of one thing as a small table: str(report); ``ok`` tells whether none is wrong. Source: the module."""
+    """The gradients of one thing as a small table: str(report); ``ok`` tells whether none is
+    wrong. Source: the module."""
 
     title: str
     rows: list[Row] = field(default_factory=list)
@@ -88,7 +93,8 @@ class Report:
 
 
 def probe(shape: tuple[int, ...], number: int) -> np.ndarray:
-    """Standard normal draws of that shape, the same for the same number. Source: kernels/philox.py (6)."""
+    """Standard normal draws of that shape, the same for the same number. Source: kernels/philox.py
+    (6)."""
     flat = randomness.normal((1, math.prod(shape)), 0, randomness.PROBE, number)
     return flat.reshape(shape)
 
@@ -146,15 +152,15 @@ class _Claim:
         y = np.asarray(f(x.copy()))
         if y.dtype.kind in "fc" and y.dtype != np.float64:
             raise TypeError(
-                f"f gives {y.dtype}, but differences need float64: compute in float64, for this check"
+                f"f gives {y.dtype}, but differences need float64: compute in float64, for this "
+                "check"
             )
         self.s = max(rms(x), 0.01)  # (1)
         self.dy = probe(y.shape, 0) if y.ndim else np.ones(())
         self.F0 = float(np.vdot(y, self.dy))
         g = np.asarray(gradient(x.copy(), self.dy.copy()), dtype=np.float64)
-        aside = np.nan_to_num(
-            f(x + STEPS[0] * self.line(0)[0])
-        )  # since y may be zero by chance, at a minimum
+        # since y may be zero by chance, at a minimum
+        aside = np.nan_to_num(f(x + STEPS[0] * self.line(0)[0]))
         self.value = float(np.linalg.norm(self.dy) * max(np.linalg.norm(y), np.linalg.norm(aside)))
         self.fault = self._fault(g)
         if not self.fault:
@@ -202,7 +208,8 @@ class _Claim:
         return f"{'tiny beside the value' if self.size else 'zero'}: judged absolutely"
 
     def bend_ratio(self) -> float:
-        """B at the last step over B at the one before: 1 on a kink, 10 on a jump, 1/10 where F is smooth."""
+        """B at the last step over B at the one before: 1 on a kink, 10 on a jump, 1/10 where F is
+        smooth."""
         B = np.empty((2, LINES))
         for k in range(LINES):
             _, F = self.line(k)
@@ -229,7 +236,8 @@ class _Claim:
         return f"furthest off at {[*i]}: claimed {self.g[i]:.6g}, measured {measured[i]:.6g}"
 
     def kink(self) -> tuple[str, bool]:
-        """The element along which the sides differ most; whether no slope claimed is outside its two sides."""
+        """The element along which the sides differ most; whether no slope claimed is outside its
+        two sides."""
         if self.x.size > NAMED:
             return "kink", True
         left, right = self.sides(STEPS[-2])

@@ -19,7 +19,8 @@ Shape = tuple[int, ...]
 def check_latent(
     latent: Any, shape: Shape | None = None, rows: int = 3, backend: str = "numpy"
 ) -> Report:
-    """Check dh of a latent, through z and through its kl, apart and together, with 1 and 3 samples an example.
+    """Check dh of a latent, through z and through its kl, apart and together, with 1 and 3 samples
+    an example.
 
     shape: of one row of h; (2D,) by default. The last line feeds one row fewer than was bound.
     Raises what the latent raises. Source: latents/gaussian.py; measure.py.
@@ -67,8 +68,8 @@ def check_likelihood(
 ) -> Report:
     """Check da of -log p(x | a) for rows of that shape, with 1 and 2 samples an example.
 
-    x: data (rows, *shape) that the likelihood can have; by default in (0, 1). Raises ValueError for other
-    data. Source: likelihoods/base.py; measure.py.
+    x: data (rows, *shape) that the likelihood can have; by default in (0, 1). Raises ValueError
+    for other data. Source: likelihoods/base.py; measure.py.
     """
     bound, shape = get_backend(backend, "float64"), tuple(shape)
     data = _possible(likelihood, (rows, *shape)) if x is None else np.array(x, np.float64)
@@ -92,9 +93,8 @@ def _likelihood_row(likelihood: Likelihood, backend: Backend, x: np.ndarray, K: 
 
     def gradient(a: np.ndarray, dnll: np.ndarray) -> np.ndarray:
         f(a)
-        weight = dnll.reshape(
-            -1, *(1 for _ in shape)
-        )  # of each row's nll, since rows are independent
+        # of each row's nll, since rows are independent
+        weight = dnll.reshape(-1, *(1 for _ in shape))
         return weight * backend.to_host(mine.backward())
 
     return judge(f"a, K = {K}", f, gradient, 2 * probe((N * K, *shape), 35 + K))
@@ -103,7 +103,8 @@ def _likelihood_row(likelihood: Likelihood, backend: Backend, x: np.ndarray, K: 
 def check_objective(
     objective: Objective, shape: Shape, rows: int = 4, backend: str = "numpy"
 ) -> Report:
-    """Check every named tensor of an objective through its loss, on rows x (rows, *shape) in (0, 1).
+    """Check every named tensor of an objective through its loss, on rows x (rows, *shape)
+    in (0, 1).
 
     Raises ValueError where shapes do not meet. Source: objectives/base.py; measure.py.
     """
@@ -113,18 +114,20 @@ def check_objective(
 
 
 def check_model(model: Model, x: np.ndarray | int = 4, backend: str | None = None) -> Report:
-    """Check every named tensor of a model through its true loss, at its own parameters if it is built.
+    """Check every named tensor of a model through its true loss, at its own parameters if it is
+    built.
 
-    x: data (N, *input_shape); for a model that is built a number of rows will do. backend: the model's own
-    by default. Raises ValueError for rows without a shape, or what checks.host_rows raises for x.
+    x: data (N, *input_shape); for a model that is built a number of rows will do. backend: the
+    model's own by default. Raises ValueError for rows without a shape, or what checks.host_rows
+    raises for x.
     Source: objectives/base.py; measure.py.
     """
     built = hasattr(model, "parameters")
     if isinstance(x, int):
         if not built:
             raise ValueError(
-                f"this {type(model).__name__} is not built, so {x} rows have no shape: hand in data, "
-                "check_model(model, x), or build it first"
+                f"this {type(model).__name__} is not built, so {x} rows have no shape: hand in "
+                "data, check_model(model, x), or build it first"
             )
         x = _possible(model.objective.likelihood, (x, *model.input_shape))
     x = checks.host_rows(x, model.input_shape if built else x.shape[1:], "x").astype(np.float64)

@@ -1,4 +1,5 @@
-"""The kernels of noise against their own forward passes: on numbers and noise that are given, on and off."""
+"""The kernels of noise against their own forward passes: on numbers and noise that are given, on
+and off."""
 
 import numpy as np
 
@@ -11,7 +12,8 @@ N = 40  # numbers: enough that some are inside the bounds, some outside, some lo
 
 
 def gaussian_noise(backend: Backend) -> Report:
-    """x (n,), with bounds that cut and without any, with noise and without. Source: kernels/noise.py (2) to (4)."""
+    """x (n,), with bounds that cut and without any, with noise and without. Source:
+    kernels/noise.py (2) to (4)."""
     eps = probe((N,), 66)
 
     def row(what: str, on: float, *bounds: float) -> Row:
@@ -42,7 +44,8 @@ def gaussian_noise(backend: Backend) -> Report:
 
 
 def masks(backend: Backend) -> Report:
-    """x (n,) through both kernels, whose gradient is the first, with noise and without. Source: as above."""
+    """x (n,) through both kernels, whose gradient is the first, with noise and without. Source: as
+    above."""
     u = 0.5 + 0.5 * np.tanh(probe((N,), 67))
 
     def row(what: str, kernel: Kernel, on: float, *c: float) -> Row:

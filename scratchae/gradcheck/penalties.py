@@ -25,7 +25,8 @@ N, D, W, RHO = 5, 4, 0.7, 0.3
 
 
 def of_rows(kernel: Kernel, gradient: Kernel, backend: Backend) -> Report:
-    """h (N, D) through the values (N,), summed, with weight W. Source: kernels/penalties.py (1) and (2)."""
+    """h (N, D) through the values (N,), summed, with weight W. Source: kernels/penalties.py
+    (1) and (2)."""
     before = probe((N, D), 70)
 
     def value(h: np.ndarray) -> float:
@@ -42,7 +43,8 @@ def of_rows(kernel: Kernel, gradient: Kernel, backend: Backend) -> Report:
 
 
 def rate(backend: Backend) -> Report:
-    """h (N, D) through N W KL of the target rate from the mean activities. Source: as above, (3) and (4)."""
+    """h (N, D) through N W KL of the target rate from the mean activities. Source: as above,
+    (3) and (4)."""
     before = probe((N, D), 72)
 
     def total(h: np.ndarray) -> np.ndarray:
@@ -64,7 +66,8 @@ def rate(backend: Backend) -> Report:
 
 
 def contraction(backend: Backend) -> Report:
-    """h (N, D) and V (I, D) through the squared norms (N,), summed, weight W. Source: kernels/contraction.py."""
+    """h (N, D) and V (I, D) through the squared norms (N,), summed, weight W. Source:
+    kernels/contraction.py."""
     before, h, V, b = (
         probe((N, D), 75),
         0.5 + 0.4 * np.tanh(probe((N, D), 76)),

@@ -17,8 +17,8 @@ class Gaussian(Configured):
         kl = (mu^2 + exp(logvar) - 1 - logvar) / 2                                      (2)
         dh = gradient of (what z does to the loss) + kl_weight . kl                     (3)
 
-    eps is drawn by ``draw``, lies in a buffer, and is the same in backward as in forward.
-    Raises ValueError for fewer than one dimension. Source: Kingma and Welling, "Auto-encoding variational
+    eps is drawn by ``draw``, lies in a buffer, and is the same in backward as in forward. Raises
+    ValueError for fewer than one dimension. Source: Kingma and Welling, "Auto-encoding variational
     Bayes", 2014, section 2.4 and appendix B.
     """
 

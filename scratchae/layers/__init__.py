@@ -1,4 +1,5 @@
-"""Layers: forward and backward as a pair, one under the other, below the docstring that derives both."""
+"""Layers: forward and backward as a pair, one under the other, below the docstring that derives
+both."""
 
 from .base import Layer
 from .conv import Conv2d, ConvTranspose2d

@@ -29,7 +29,7 @@ def initializer(what: str, init: Initializer) -> Initializer:
     nameable(what, init)
     if not accepts(init, 3, "noise"):
         raise TypeError(
-            f"{what} is {init!r}, but a function (shape, fan_in, fan_out, noise) is expected, such as "
-            "initializers.he_normal"
+            f"{what} is {init!r}, but a function (shape, fan_in, fan_out, noise) is expected, "
+            "such as initializers.he_normal"
         )
     return init

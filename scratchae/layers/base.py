@@ -11,14 +11,15 @@ Range = tuple[float, float] | None  # (low, high) of values; None: not known
 class Layer(Configured):
     """One step of a network: y = forward(x), dx = backward(dy).
 
-    The constructor only stores. Then, once: ``declare`` checks the input shape and names the parameters;
-    the layer is copied for each shard; ``attach`` hands it its views (W as self.W, its gradient as self.dW);
-    ``bind`` makes buffers for the largest batch and picks the kernels. From there on a step allocates
-    nothing of the size of a batch or of a parameter: results are the layer's own buffers, valid until its
-    next call, and x and dy are read-only. Shapes: rows first, (N, ...), and rows are independent.
-    ``forward`` keeps only what ``backward`` reads. Gradients are of sums over rows; the first writer assigns,
-    and where ``add`` is set they are added. trainable = False freezes the layer: its parameters stay as they are,
-    and gradients that nobody needs are not computed. Arguments of the constructor are settings (settings.py).
+    The constructor only stores. Then, once: ``declare`` checks the input shape and names the
+    parameters; the layer is copied for each shard; ``attach`` hands it its views (W as self.W, its
+    gradient as self.dW); ``bind`` makes buffers for the largest batch and picks the kernels. From
+    there on a step allocates nothing of the size of a batch or of a parameter: results are the
+    layer's own buffers, valid until its next call, and x and dy are read-only. Shapes: rows first,
+    (N, ...), and rows are independent. ``forward`` keeps only what ``backward`` reads. Gradients
+    are of sums over rows; the first writer assigns, and where ``add`` is set they are added.
+    trainable = False freezes the layer: its parameters stay as they are, and gradients that nobody
+    needs are not computed. Arguments of the constructor are settings (settings.py).
     Source: the split is llm.c's forward/backward pairs over one block of memory.
     """
 
@@ -28,20 +29,23 @@ class Layer(Configured):
     output: Shape  # of one output row, known after declare
 
     def declare(self, shape: Shape) -> tuple[Shape, Declared]:
-        """Input shape of one row -> (output shape, parameters). Raises ValueError for a shape that does
-        not fit. Source: flax's shape inference, said out loud."""
+        """Input shape of one row -> (output shape, parameters). Raises ValueError for a shape that
+        does not fit. Source: flax's shape inference, said out loud."""
         raise NotImplementedError(f"{type(self).__name__} does not say declare(shape)")
 
     def place(self, stream: int) -> int:
-        """Draw noise from the streams from this one on, one for each layer that draws -> the next free one.
+        """Draw noise from the streams from this one on, one for each layer that draws -> the next
+        free one.
 
-        Objectives call it after ``declare``, from randomness.NOISE on, encoder before decoder: so no two layers of
-        a model draw the same noise, and a layer that draws none, put in anywhere, changes none.
+        Objectives call it after ``declare``, from randomness.NOISE on, encoder before decoder: so
+        no two layers of a model draw the same noise, and a layer that draws none, put in anywhere,
+        changes none.
         Source: randomness.py."""
         return stream
 
     def attach(self, values: Views, grads: Views) -> None:
-        """Keep the views: the tensor W (any shape) as self.W, its gradient as self.dW. Source: llm.c."""
+        """Keep the views: the tensor W (any shape) as self.W, its gradient as self.dW. Source:
+        llm.c."""
         for name, value in values.items():
             setattr(self, name, value)
         for name, grad in grads.items():
@@ -77,16 +81,18 @@ class Layer(Configured):
 
 
 def declared_by(layer: Layer, shape: Shape) -> tuple[Shape, Declared]:
-    """What ``layer.declare`` says for rows of that shape. Raises TypeError where it leaves something out."""
+    """What ``layer.declare`` says for rows of that shape. Raises TypeError where it leaves
+    something out."""
     answer = layer.declare(shape)
     output, declared = answer if isinstance(answer, tuple) and len(answer) == 2 else (None, None)
     if not isinstance(output, (tuple, list)) or not isinstance(declared, dict):
         raise TypeError(
-            f"{type(layer).__name__}.declare gives {answer!r}, but the shape of an output row and a dictionary of "
-            "the parameters are expected"
+            f"{type(layer).__name__}.declare gives {answer!r}, but the shape of an output row and "
+            "a dictionary of the parameters are expected"
         )
     if not hasattr(layer, "output"):
         raise TypeError(
-            f"{type(layer).__name__}.declare sets no self.output: set it to the shape of an output row"
+            f"{type(layer).__name__}.declare sets no self.output: set it to the shape of an "
+            "output row"
         )
     return tuple(output), declared

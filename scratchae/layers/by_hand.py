@@ -5,8 +5,8 @@
     dx = dense.backward(dy)             dy (N, 2) -> dx (N, 3); the gradients are filled
     dense.W, dense.dW                   read; dense.W = ... writes
 
-A latent is called as latent(h) and gives z; latent.kl is its KL, latent.backward(dz, kl_weight) gives dh. A likelihood
-is called as likelihood(a, x) and gives nll; likelihood.backward() gives da.
+A latent is called as latent(h) and gives z; latent.kl is its KL, latent.backward(dz, kl_weight)
+gives dh. A likelihood is called as likelihood(a, x) and gives nll; likelihood.backward() gives da.
 """
 
 from typing import Any
@@ -32,10 +32,10 @@ def by_hand(
 ) -> Any:
     """A layer, latent or likelihood, bound by itself for host arrays of any number of rows.
 
-    shape: of one input row; of a latent, of a row of h; of a likelihood, of a row of x. backend, dtype: as for
-    ``build``, but in float64 unless said otherwise. seed: of the weights and of the noise. Settings are shared with
-    ``part``: noise.sigma = 0.2 acts here too. Raises TypeError for another thing, ValueError for a shape that does not
-    fit. Source: layers/base.py.
+    shape: of one input row; of a latent, of a row of h; of a likelihood, of a row of x. backend,
+    dtype: as for ``build``, but in float64 unless said otherwise. seed: of the weights and of the
+    noise. Settings are shared with ``part``: noise.sigma = 0.2 acts here too. Raises TypeError for
+    another thing, ValueError for a shape that does not fit. Source: layers/base.py.
     """
     shape = tuple(shape) if isinstance(shape, (tuple, list)) else (shape,)
     shape = tuple(checks.positive("the shape's size", n) for n in shape)
@@ -47,16 +47,18 @@ def by_hand(
     if hasattr(part, "parameters") and hasattr(part, "bind"):
         return LikelihoodByHand(part, shape, bound, seed)
     raise TypeError(
-        f"by_hand is given {part!r}, but a layer such as Dense(3, 2), a latent such as Gaussian(2), or a likelihood "
-        "such as Bernoulli() is expected"
+        f"by_hand is given {part!r}, but a layer such as Dense(3, 2), a latent such as "
+        "Gaussian(2), or a likelihood such as Bernoulli() is expected"
     )
 
 
 class ByHand:
-    """What all three kinds share: a copy of the part, bound for as many rows as were asked for so far.
+    """What all three kinds share: a copy of the part, bound for as many rows as were asked for so
+    far.
 
-    Noise is that of the examples first, first + 1, ... in that epoch, in training (purpose; randomness.EVALUATION
-    for that of ``evaluate``); it is the same in every call until one of these is set. Source: the module.
+    Noise is that of the examples first, first + 1, ... in that epoch, in training (purpose;
+    randomness.EVALUATION for that of ``evaluate``); it is the same in every call until one of
+    these is set. Source: the module.
     """
 
     part: Any
@@ -112,20 +114,22 @@ class ByHand:
     def _require_called(self) -> None:
         if not self.called:
             raise RuntimeError(
-                f"backward reads what the last call of this {self.name} has kept, but it was not called yet: "
-                "call it on x first"
+                f"backward reads what the last call of this {self.name} has kept, but it was not "
+                "called yet: call it on x first"
             )
 
     def _same_rows(self, a: Array, what: str) -> Array:
         if len(a) != self.called:
             raise ValueError(
-                f"{what} has {len(a)} rows, but the last call of this {self.name} had {self.called}: give as many"
+                f"{what} has {len(a)} rows, but the last call of this {self.name} had "
+                f"{self.called}: give as many"
             )
         return a
 
 
 class LayerByHand(ByHand):
-    """y = layer(x), dx = layer.backward(dy), layer.W, layer.dW. Shapes: x (N, *shape). Source: the module."""
+    """y = layer(x), dx = layer.backward(dy), layer.W, layer.dW. Shapes: x (N, *shape). Source: the
+    module."""
 
     output: Shape
     values: Views
@@ -148,7 +152,8 @@ class LayerByHand(ByHand):
         self.part.bind(self.backend, rows, need_dx=True)
 
     def __call__(self, x: Any) -> np.ndarray:
-        """x (N, *shape) -> y (N, *output). Raises as checks.host_rows. Source: the layer's docstring."""
+        """x (N, *shape) -> y (N, *output). Raises as checks.host_rows. Source: the layer's
+        docstring."""
         x = self._array(x, self.shape, "x")
         self._prepare(len(x))
         return self.backend.to_host(self.part.forward(x))
@@ -178,7 +183,8 @@ class LayerByHand(ByHand):
         view, value = self.values[name], np.asarray(value)
         if value.shape != tuple(view.shape):
             raise ValueError(
-                f"{name} is to become an array of shape {value.shape}, but it is {tuple(view.shape)}"
+                f"{name} is to become an array of shape {value.shape}, but it is "
+                f"{tuple(view.shape)}"
             )
         checks.finite(value, name)
         self.backend.write(view, value)
@@ -196,7 +202,8 @@ class LayerByHand(ByHand):
 
 
 class LatentByHand(ByHand):
-    """z = latent(h), latent.kl, latent.eps, dh = latent.backward(dz, kl_weight). Source: the module.
+    """z = latent(h), latent.kl, latent.eps, dh = latent.backward(dz, kl_weight). Source: the
+    module.
 
     Shapes: h (N, *shape), z and eps (N, D), kl (N, D)."""
 
@@ -208,7 +215,8 @@ class LatentByHand(ByHand):
         self.part.bind(self.backend, rows)
 
     def __call__(self, h: Any) -> np.ndarray:
-        """h (N, *shape) -> z (N, D), with noise drawn at (seed, epoch). Source: the latent's docstring."""
+        """h (N, *shape) -> z (N, D), with noise drawn at (seed, epoch). Source: the latent's
+        docstring."""
         h = self._array(h, self.shape, "h")
         self._prepare(len(h))
         return self.backend.to_host(self.part.forward(h))
@@ -230,13 +238,15 @@ class LatentByHand(ByHand):
 
 
 class LikelihoodByHand(ByHand):
-    """nll = likelihood(a, x), da = likelihood.backward(). Shapes: x (N, *shape), nll (N,) in nats. Source: the module."""
+    """nll = likelihood(a, x), da = likelihood.backward(). Shapes: x (N, *shape), nll (N,) in nats.
+    Source: the module."""
 
     def _bind(self, rows: int) -> None:
         self.part.bind(self.backend, rows, self.shape)
 
     def __call__(self, a: Any, x: Any) -> np.ndarray:
-        """a (N, *parameters(shape)), x (N, *shape) -> nll (N,). Source: the likelihood's docstring."""
+        """a (N, *parameters(shape)), x (N, *shape) -> nll (N,). Source: the likelihood's
+        docstring."""
         a = self._array(a, self.part.parameters(self.shape), "a")
         x = self._array(x, self.shape, "x")
         self.part.check(self.backend.to_host(x))

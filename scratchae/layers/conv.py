@@ -49,8 +49,9 @@ class _Convolution(Layer):
     def _declare(self, shape: Shape, axis: Any, weights: Shape) -> Declared:
         if len(shape) != 3 or shape[2] != self.inputs:
             raise ValueError(
-                f"{type(self).__name__}({self.inputs}, {self.outputs}) is handed rows of shape {shape}, but it "
-                f"takes (height, width, {self.inputs}): mend the channels, or put Reshape() before it"
+                f"{type(self).__name__}({self.inputs}, {self.outputs}) is handed rows of shape "
+                f"{shape}, but it takes (height, width, {self.inputs}): mend the channels, or put "
+                "Reshape() before it"
             )
         vertical, horizontal = zip(shape[:2], self.kernel, self.stride, strict=True)
         self.axes = axis(*vertical, self.padding, 0), axis(*horizontal, self.padding, 1)
@@ -93,15 +94,17 @@ class Conv2d(_Convolution):
         dW[i, j, c, o] = sum over n, p, q of da[n, p, q, o] x[n, h, w, c]                   (4)
         dx[n, h, w, c] = sum over i, j, o of W[i, j, c, o] da[n, p, q, o]                   (5)
 
-    with h = p s_h + i - top and w = q s_w + j - left in each of (1), (4) and (5), and x = 0 outside the image.
-    kernels/convolution.py has (1), (4) and (5) as matrix products, its (1) to (3). It is a correlation,
-    W not flipped, as everywhere in the field. padding: "valid", "same" (TensorFlow's rule), a whole number, or
-    (top, bottom, left, right). Raises ValueError for sizes that do not fit. Source: LeCun et al., "Backpropagation
-    applied to handwritten zip code recognition", 1989.
+    with h = p s_h + i - top and w = q s_w + j - left in each of (1), (4) and (5), and x = 0
+    outside the image. kernels/convolution.py has (1), (4) and (5) as matrix products, its (1) to
+    (3). It is a correlation, W not flipped, as everywhere in the field. padding: "valid", "same"
+    (TensorFlow's rule), a whole number, or (top, bottom, left, right). Raises ValueError for sizes
+    that do not fit. Source: LeCun et al., "Backpropagation applied to handwritten zip code
+    recognition", 1989.
     """
 
     def declare(self, shape: Shape) -> tuple[Shape, Declared]:
-        """(H, W, C) -> ((P, Q, O), {W, b}). Raises ValueError for another shape. Source: geometry.py."""
+        """(H, W, C) -> ((P, Q, O), {W, b}). Raises ValueError for another shape. Source:
+        geometry.py."""
         declared = self._declare(
             shape, geometry.from_image, (*self.kernel, self.inputs, self.outputs)
         )
@@ -143,16 +146,19 @@ class ConvTranspose2d(_Convolution):
         dW[i, j, o, c] = sum over n, p, q of x[n, p, q, c] da[n, h, w, o]                   (4)
         dx[n, p, q, c] = sum over i, j, o of W[i, j, o, c] da[n, h, w, o]                   (5)
 
-    with h = p s_h + i - top and w = q s_w + j - left in each of (1), (4) and (5), and da = 0 outside the image.
-    kernels/convolution.py has (1), (4) and (5) as matrix products, its (4) to (6). Without bias and
-    activation <conv(u), x> = <u, y> for every u, with the same W read as (kh, kw, C', O'). padding is that of the
-    convolution: "same" gives H = P s; (1, 0, 1, 0) with k = 3 and s = 2 is PyTorch's padding=1,
-    output_padding=1. Raises ValueError for sizes that do not fit.
-    Source: Dumoulin and Visin, "A guide to convolution arithmetic for deep learning", 2016, chapter 4.
+    with h = p s_h + i - top and w = q s_w + j - left in each of (1), (4) and (5), and da = 0
+    outside the image. kernels/convolution.py has (1), (4) and (5) as matrix products, its (4) to
+    (6). Without bias and activation <conv(u), x> = <u, y> for every u, with the same W read as
+    (kh, kw, C', O'). padding is that of the convolution: "same" gives H = P s; (1, 0, 1, 0) with k
+    = 3 and s = 2 is PyTorch's padding=1, output_padding=1. Raises ValueError for sizes that do not
+    fit.
+    Source: Dumoulin and Visin, "A guide to convolution arithmetic for deep learning", 2016,
+    chapter 4.
     """
 
     def declare(self, shape: Shape) -> tuple[Shape, Declared]:
-        """(P, Q, C) -> ((H, W, O), {W, b}). Raises ValueError for another shape. Source: geometry.py."""
+        """(P, Q, C) -> ((H, W, O), {W, b}). Raises ValueError for another shape. Source:
+        geometry.py."""
         declared = self._declare(
             shape, geometry.from_patches, (*self.kernel, self.outputs, self.inputs)
         )

@@ -25,14 +25,15 @@ def _padding(what: str, value: Any) -> Any:
     )
     if len(two) != 2 or not whole:
         raise ValueError(
-            f"{what} is {value!r}, but it must be 'valid', 'same', a whole number >= 0 for both ends, or two of "
-            "them: (before, after)"
+            f"{what} is {value!r}, but it must be 'valid', 'same', a whole number >= 0 for both "
+            "ends, or two of them: (before, after)"
         )
     return tuple(int(v) for v in two) if isinstance(value, (tuple, list)) else int(value)
 
 
 def _in_the_plane(padding: Any) -> Any:
-    """A padding of time as that of an image of height 1: (top, bottom, left, right), or its name."""
+    """A padding of time as that of an image of height 1: (top, bottom, left, right), or its
+    name."""
     if isinstance(padding, str):
         return padding
     return (0, 0, *padding) if isinstance(padding, tuple) else (0, 0, padding, padding)
@@ -79,11 +80,13 @@ class _Convolution1d(Layer):
         self.plane.add = add
 
     def declare(self, shape: Shape) -> tuple[Shape, Declared]:
-        """(time, inputs) -> ((time, outputs), {W, b}). Raises ValueError for another shape. Source: geometry.py."""
+        """(time, inputs) -> ((time, outputs), {W, b}). Raises ValueError for another shape.
+        Source: geometry.py."""
         if len(shape) != 2 or shape[1] != self.inputs:
             raise ValueError(
-                f"{type(self).__name__}({self.inputs}, {self.outputs}) is handed rows of shape {shape}, but it "
-                f"takes (time, {self.inputs}): mend the channels, or put Reshape() before it"
+                f"{type(self).__name__}({self.inputs}, {self.outputs}) is handed rows of shape "
+                f"{shape}, but it takes (time, {self.inputs}): mend the channels, or put "
+                "Reshape() before it"
             )
         self.shape = shape
         output, declared = self.plane.declare((1, *shape))
@@ -126,8 +129,9 @@ class Conv1d(_Convolution1d):
 
         y[n, p, o] = phi(sum over i, c of W[i, c, o] x[n, p s + i - before, c] + b[o])
 
-    where x is 0 outside the sequence; the gradients are those of Conv2d with one pixel of height. padding: "valid",
-    "same" (TensorFlow's rule), a whole number, or (before, after). Raises ValueError for sizes that do not fit.
+    where x is 0 outside the sequence; the gradients are those of Conv2d with one pixel of height.
+    padding: "valid", "same" (TensorFlow's rule), a whole number, or (before, after). Raises
+    ValueError for sizes that do not fit.
     Source: Waibel et al., "Phoneme recognition using time-delay neural networks", 1989; conv.py.
     """
 
@@ -141,9 +145,10 @@ class ConvTranspose1d(_Convolution1d):
 
         y[n, t, o] = phi(sum over i, c of W[i, o, c] x[n, p, c] + b[o])   at p s + i - before = t
 
-    The gradients are those of ConvTranspose2d with one pixel of height. padding is that of the convolution: "same"
-    gives T = P s; (1, 0) with k = 3 and s = 2 is PyTorch's padding=1, output_padding=1. Raises ValueError for
-    sizes that do not fit. Source: Dumoulin and Visin 2016, chapter 4; conv.py.
+    The gradients are those of ConvTranspose2d with one pixel of height. padding is that of the
+    convolution: "same" gives T = P s; (1, 0) with k = 3 and s = 2 is PyTorch's padding=1,
+    output_padding=1. Raises ValueError for sizes that do not fit. Source: Dumoulin and Visin 2016,
+    chapter 4; conv.py.
     """
 
     kind = ConvTranspose2d

@@ -24,10 +24,12 @@ class Dense(Layer):
         dW_io = sum_n x_ni da_no,   dW = x^T da                                         (5)
         dx_ni = sum_o da_no W_io,   dx = da W^T                                         (6)
 
-    If a Tied layer shares W, its backward pass runs first and has already written its part of dW; (5) then adds to
-    it. activation: identity, relu, leaky_relu, tanh, sigmoid, softplus. init, init_b: how W and b are drawn.
-    Raises ValueError for sizes below 1, an unknown activation, an input that is not (N, I).
-    Source: Rumelhart, Hinton, Williams, "Learning representations by back-propagating errors", 1986.
+    If a Tied layer shares W, its backward pass runs first and has already written its part of dW;
+    (5) then adds to it. activation: identity, relu, leaky_relu, tanh, sigmoid, softplus. init,
+    init_b: how W and b are drawn. Raises ValueError for sizes below 1, an unknown activation, an
+    input that is not (N, I).
+    Source: Rumelhart, Hinton, Williams, "Learning representations by back-propagating errors",
+    1986.
     """
 
     W: Array
@@ -56,10 +58,13 @@ class Dense(Layer):
         if shape != (self.inputs,):
             each = ""
             if len(shape) == 2:  # (steps, features)
-                each = f", or take Conv1d({shape[1]}, {self.outputs}, 1), a Dense at each of the {shape[0]} steps"
+                each = (
+                    f", or take Conv1d({shape[1]}, {self.outputs}, 1), a Dense at each of the "
+                    f"{shape[0]} steps"
+                )
             raise ValueError(
-                f"Dense({self.inputs}, {self.outputs}) is handed rows of shape {shape}, but it takes "
-                f"({self.inputs},): mend the number, or put Flatten() before it{each}"
+                f"Dense({self.inputs}, {self.outputs}) is handed rows of shape {shape}, but it "
+                f"takes ({self.inputs},): mend the number, or put Flatten() before it{each}"
             )
         self.shape, self.output = shape, (self.outputs,)
         I, O = self.inputs, self.outputs

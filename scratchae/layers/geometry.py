@@ -7,8 +7,8 @@ Along one axis, with H pixels, kernel k, stride s and padding before and after:
     "same": P = ceil(H / s), and H = P s for the transpose                              (3)
     "same": before + after = max((P - 1) s + k - H, 0), the odd one after               (4)
 
-Source: Dumoulin and Visin, "A guide to convolution arithmetic for deep learning", 2016, relations 6 and
-14; TensorFlow's guide to padding (3, 4).
+Source: Dumoulin and Visin, "A guide to convolution arithmetic for deep learning", 2016, relations
+6 and 14; TensorFlow's guide to padding (3, 4).
 """
 
 from dataclasses import dataclass
@@ -34,7 +34,8 @@ class Axis:
 
     @property
     def bounded_stride(self) -> int:
-        """The stride, or one that goes beyond the image just as well: loops run over the pixels of a stride."""
+        """The stride, or one that goes beyond the image just as well: loops run over the pixels of
+        a stride."""
         return min(self.stride, self.before + self.pixels + self.kernel)
 
 
@@ -58,8 +59,8 @@ def padding(what: str, value: Any) -> Any:
         for v in value if four else [value]:
             if isinstance(v, bool) or not isinstance(v, (int, np.integer)) or v < 0:
                 raise ValueError(
-                    f"{what} is {value!r}, but it must be 'valid', 'same', a whole number >= 0 for all "
-                    "sides, or four of them: (top, bottom, left, right)"
+                    f"{what} is {value!r}, but it must be 'valid', 'same', a whole number >= 0 "
+                    "for all sides, or four of them: (top, bottom, left, right)"
                 )
     if isinstance(value, str):
         return value
@@ -75,7 +76,8 @@ def _explicit(padding: Any, axis: int) -> Pair:
 
 
 def from_image(H: int, k: int, s: int, padding: Any, axis: int) -> Axis:
-    """The axis of a convolution over H pixels; axis 0 is vertical. Raises ValueError where no patch fits. Source: the module (1) (3) (4)."""
+    """The axis of a convolution over H pixels; axis 0 is vertical. Raises ValueError where no
+    patch fits. Source: the module (1) (3) (4)."""
     if padding == "same":
         P = -(-H // s)  # (3)
         return Axis(H, P, k, s, max((P - 1) * s + k - H, 0) // 2)  # (4)
@@ -90,7 +92,8 @@ def from_image(H: int, k: int, s: int, padding: Any, axis: int) -> Axis:
 
 
 def from_patches(P: int, k: int, s: int, padding: Any, axis: int) -> Axis:
-    """The axis of a transposed convolution over P inputs. Raises ValueError where no pixel is left. Source: the module (2) (3) (4)."""
+    """The axis of a transposed convolution over P inputs. Raises ValueError where no pixel is
+    left. Source: the module (2) (3) (4)."""
     if padding == "same":
         H = P * s  # (3)
         return Axis(H, P, k, s, max((P - 1) * s + k - H, 0) // 2)  # (4)
@@ -98,7 +101,7 @@ def from_patches(P: int, k: int, s: int, padding: Any, axis: int) -> Axis:
     H = (P - 1) * s + k - before - after  # (2)
     if H < 1:
         raise ValueError(
-            f"a transposed convolution of {P} inputs, kernel {k}, stride {s} and padding {before} and {after} "
-            "leaves no pixel: make the kernel larger or the padding smaller"
+            f"a transposed convolution of {P} inputs, kernel {k}, stride {s} and padding {before} "
+            f"and {after} leaves no pixel: make the kernel larger or the padding smaller"
         )
     return Axis(H, P, k, s, before)

@@ -15,20 +15,22 @@ from .base import Layer, Range, Shape
 
 
 class LSTM(Layer):
-    """A state that is carried through time, and three gates that say what enters it, stays in it, leaves it.
+    """A state that is carried through time, and three gates that say what enters it, stays in it,
+    leaves it.
 
-    Shapes: x (N, T, I), W (I, 4U), R (U, 4U), b (4U,), h_t and c_t (N, U); y (N, T, U) holds every h_t if
-    sequences, else y (N, U) is the last one, h_T. Products are of matrices, or element by element within a gate.
-    For t = 1 ... T, with h_0 = c_0 = 0 and a_t = (a_i, a_f, a_g, a_o) side by side,
+    Shapes: x (N, T, I), W (I, 4U), R (U, 4U), b (4U,), h_t and c_t (N, U); y (N, T, U) holds every
+    h_t if sequences, else y (N, U) is the last one, h_T. Products are of matrices, or element by
+    element within a gate. For t = 1 ... T, with h_0 = c_0 = 0 and a_t = (a_i, a_f, a_g, a_o) side
+    by side,
 
         a_t = x_t W + h_{t-1} R + b                        x_t W in one product for all t   (1)
         i, f, o = sigmoid(a_i, a_f, a_o),   g = tanh(a_g)  input, forget, output; candidate (2)
         c_t = f c_{t-1} + i g                                                               (3)
         h_t = o tanh(c_t)                                                                   (4)
 
-    Backward, t = T ... 1. h_t goes to y_t and, by (1), into a_{t+1}; c_t goes into h_t and, by (3), into
-    c_{t+1}. After the last step nothing comes back: da_{T+1} = dc_T = 0 to begin with. Without sequences dy_t = 0
-    for t < T.
+    Backward, t = T ... 1. h_t goes to y_t and, by (1), into a_{t+1}; c_t goes into h_t and, by
+    (3), into c_{t+1}. After the last step nothing comes back: da_{T+1} = dc_T = 0 to begin with.
+    Without sequences dy_t = 0 for t < T.
 
         dh_t = dy_t + da_{t+1} R^T                         both ways of h_t                 (5)
         dc_t <- dc_t + dh_t o (1 - tanh(c_t)^2)            both ways of c_t                 (6)
@@ -38,20 +40,23 @@ class LSTM(Layer):
         da_g = dc_t i (1 - g^2)                            (3) for g; tanh' = 1 - tanh^2    (10)
         dc_{t-1} = dc_t f                                  (3) for c_{t-1}                  (11)
 
-    All steps share W, R and b, so their gradients are sums over t, each one product of all steps at once:
+    All steps share W, R and b, so their gradients are sums over t, each one product of all steps
+    at once:
 
         db = sum_t sum_n da_t                                                               (12)
         dW = sum_t x_t^T da_t                                                               (13)
         dR = sum_t h_{t-1}^T da_t                                                           (14)
         dx_t = da_t W^T                                                                     (15)
 
-    Within, time is first: the numbers of one step lie together, step t of N rows at t N ... (t + 1) N.
-    init, init_r, init_b: how W, R and b are drawn; the forget gate starts open, with b_f = 1, or the state is
-    halved at every step. Raises ValueError for sizes below 1, for sequences that is no bool, for an input that
-    is not (N, T, I). Source: Hochreiter and Schmidhuber, "Long short-term memory", 1997; Gers, Schmidhuber,
-    Cummins, "Learning to forget", 2000 (the forget gate, and the gradient in full); Werbos, "Backpropagation
-    through time", 1990; Jozefowicz, Zaremba, Sutskever, "An empirical exploration of recurrent network
-    architectures", 2015 (b_f = 1).
+    Within, time is first: the numbers of one step lie together, step t of N rows at t N ... (t +
+    1) N.
+    init, init_r, init_b: how W, R and b are drawn; the forget gate starts open, with b_f = 1, or
+    the state is halved at every step. Raises ValueError for sizes below 1, for sequences that is
+    no bool, for an input that is not (N, T, I). Source: Hochreiter and Schmidhuber, "Long
+    short-term memory", 1997; Gers, Schmidhuber, Cummins, "Learning to forget", 2000 (the forget
+    gate, and the gradient in full); Werbos, "Backpropagation through time", 1990; Jozefowicz,
+    Zaremba, Sutskever, "An empirical exploration of recurrent network architectures", 2015 (b_f =
+    1).
     """
 
     W: Array
@@ -80,8 +85,8 @@ class LSTM(Layer):
         I, U = self.inputs, self.units
         if len(shape) != 2 or shape[0] < 1 or shape[1] != I:
             raise ValueError(
-                f"LSTM({I}, {U}, {self.sequences}) is handed rows of shape {shape}, but it takes (steps, {I}): "
-                "mend the number, or put Reshape() before it"
+                f"LSTM({I}, {U}, {self.sequences}) is handed rows of shape {shape}, but it takes "
+                f"(steps, {I}): mend the number, or put Reshape() before it"
             )
         self.shape, self.output = shape, (shape[0], U) if self.sequences else (U,)
         return self.output, {
@@ -149,12 +154,10 @@ class LSTM(Layer):
         self.column_sums(da, self.db, da, da, self.add)  # (12)
         if self.trainable:
             h_before = h[:T].reshape(T * N, U)
-            self.matmul(
-                x_t.T, da, out=self.dW, add=self.add
-            )  # (I, T N) (T N, 4U) -> (I, 4U)    (13)
-            self.matmul(
-                h_before.T, da, out=self.dR, add=self.add
-            )  # (U, T N) (T N, 4U) -> (U, 4U)    (14)
+            # (I, T N) (T N, 4U) -> (I, 4U)
+            self.matmul(x_t.T, da, out=self.dW, add=self.add)  # (13)
+            # (U, T N) (T N, 4U) -> (U, 4U)
+            self.matmul(h_before.T, da, out=self.dR, add=self.add)  # (14)
         if self.dx is None or self.dx_t is None:
             return None
         dx, dx_t = self.dx[:N], self.dx_t[: T * N]
@@ -163,6 +166,7 @@ class LSTM(Layer):
         return dx
 
     def _states(self, buffer: Array, N: int) -> Array:
-        """Steps 0 ... T of N rows, (1 + T, N, U). Step 0 ends where that of all rows ends: it stays 0."""
+        """Steps 0 ... T of N rows, (1 + T, N, U). Step 0 ends where that of all rows ends: it
+        stays 0."""
         T = self.shape[0]
         return buffer[self.rows - N : self.rows + T * N].reshape(1 + T, N, self.units)

@@ -1,12 +1,14 @@
-"""Layers that spoil what they are handed, in training only: corruptions for denoising autoencoders, and dropout.
+"""Layers that spoil what they are handed, in training only: corruptions for denoising
+autoencoders, and dropout.
 
-The noise is drawn anew for each example and epoch, by Philox, from a stream that the layer has alone in its model
-(layers/base.py, ``place``); it lies in a buffer, so that backward sees what forward saw. Noise acts where the clock
-says training; ``evaluate`` draws under another purpose, and ``encode``, ``decode`` and ``reconstruct`` never draw:
-y = x then. The corruptions take in_evaluation=True, for held-out losses measured on corrupted data as well.
+The noise is drawn anew for each example and epoch, by Philox, from a stream that the layer has
+alone in its model (layers/base.py, ``place``); it lies in a buffer, so that backward sees what
+forward saw. Noise acts where the clock says training; ``evaluate`` draws under another purpose,
+and ``encode``, ``decode`` and ``reconstruct`` never draw: y = x then. The corruptions take
+in_evaluation=True, for held-out losses measured on corrupted data as well.
 
-A denoising autoencoder has its corruption as the first layer of the encoder, Sequential(Masking(0.3), ...): the
-target of its reconstruction is then still the clean x.
+A denoising autoencoder has its corruption as the first layer of the encoder,
+Sequential(Masking(0.3), ...): the target of its reconstruction is then still the clean x.
 """
 
 import math
@@ -51,7 +53,8 @@ class _Noise(Layer):
         self.dx = backend.empty((rows, *self.shape)) if need_dx else None
 
     def draw(self, rows: Array, clock: Array) -> None:
-        """Fill the noise of the examples rows (N,), at the position of each number in its row, and set on.
+        """Fill the noise of the examples rows (N,), at the position of each number in its row, and
+        set on.
 
         Source: kernels/philox.py."""
         self.fill(self.draws[: rows.shape[0]], rows, clock, self.stream)
@@ -85,8 +88,9 @@ class GaussianNoise(_Noise):
         dx = dy where low <= x + sigma eps <= high, else 0                              (2)
 
     sigma: in units of x. clip: (low, high), such as (0.0, 1.0) for images, or None: then dx = dy.
-    in_evaluation: whether ``evaluate`` sees noise too. Raises ValueError for sigma below 0 and for what is no
-    range. Source: Vincent et al., "Stacked denoising autoencoders", 2010, section 3.3; kernels/noise.py (2) to (4).
+    in_evaluation: whether ``evaluate`` sees noise too. Raises ValueError for sigma below 0 and for
+    what is no range. Source: Vincent et al., "Stacked denoising autoencoders", 2010, section 3.3;
+    kernels/noise.py (2) to (4).
     """
 
     noise_kernel = NORMAL
@@ -149,10 +153,10 @@ class Masking(_Noise):
         y = m x                                   where it acts; m = 1 elsewhere        (1)
         dx = m dy                                                                       (2)
 
-    p: of losing a number. What stays is not scaled: this is corruption, not dropout. in_evaluation: whether
-    ``evaluate`` sees it too. Raises ValueError unless 0 <= p < 1.
-    Source: Vincent et al., "Extracting and composing robust features with denoising autoencoders", 2008, section
-    2.3; kernels/noise.py (5) to (7).
+    p: of losing a number. What stays is not scaled: this is corruption, not dropout.
+    in_evaluation: whether ``evaluate`` sees it too. Raises ValueError unless 0 <= p < 1.
+    Source: Vincent et al., "Extracting and composing robust features with denoising autoencoders",
+    2008, section 2.3; kernels/noise.py (5) to (7).
     """
 
     p = Number(0, 1)
@@ -203,8 +207,10 @@ class SaltAndPepper(Masking):
         y = m x + s               m = 0 with probability p, s = 1 for half of these     (1)
         dx = m dy                                                                       (2)
 
-    p: of losing a number. in_evaluation: whether ``evaluate`` sees it too. Raises ValueError unless 0 <= p < 1.
-    Source: Vincent et al., "Stacked denoising autoencoders", 2010, section 3.3; kernels/noise.py (5) to (9).
+    p: of losing a number. in_evaluation: whether ``evaluate`` sees it too. Raises ValueError
+    unless 0 <= p < 1.
+    Source: Vincent et al., "Stacked denoising autoencoders", 2010, section 3.3; kernels/noise.py
+    (5) to (9).
     """
 
     def __init__(self, p: float, in_evaluation: bool = False):
@@ -238,8 +244,9 @@ class Dropout(Masking):
         y = m x / (1 - p)                         in training; y = x elsewhere          (1)
         dx = m dy / (1 - p)                                                             (2)
 
-    Raises ValueError unless 0 <= p < 1. Source: Srivastava et al., "Dropout: a simple way to prevent neural
-    networks from overfitting", 2014, sections 4 and 10 (scaled in training); kernels/noise.py (5) to (7).
+    Raises ValueError unless 0 <= p < 1. Source: Srivastava et al., "Dropout: a simple way to
+    prevent neural networks from overfitting", 2014, sections 4 and 10 (scaled in training);
+    kernels/noise.py (5) to (7).
     """
 
     def __init__(self, p: float):

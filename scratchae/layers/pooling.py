@@ -1,4 +1,5 @@
-"""Layers without weights that change the size of an image: max pooling, and upsampling by repetition."""
+"""Layers without weights that change the size of an image: max pooling, and upsampling by
+repetition."""
 
 from typing import Any
 
@@ -18,8 +19,8 @@ def _image(layer: Layer, shape: Shape) -> Shape:
     """The shape itself, or ValueError where it is not that of an image."""
     if len(shape) != 3:
         raise ValueError(
-            f"{type(layer).__name__} is handed rows of shape {shape}, but it takes (height, width, channels): "
-            "put Reshape() before it"
+            f"{type(layer).__name__} is handed rows of shape {shape}, but it takes (height, "
+            "width, channels): put Reshape() before it"
         )
     return shape
 
@@ -37,17 +38,20 @@ def _padding(what: str, value: Any) -> str:
 
 
 class MaxPool2d(Layer):
-    """Every output pixel is the largest of a window, channel by channel: y = max over the window of x.
+    """Every output pixel is the largest of a window, channel by channel: y = max over the window
+    of x.
 
     Shapes: x (N, H, W, C), y (N, P, Q, C).
 
         y, winner = the maximum of each window, and where in the window it stands       (1)
         dx = dy where a pixel won, summed over the windows it is in, 0 elsewhere        (2)
 
-    size: of a window, one whole number or (height, width); stride: the same, the size itself by default.
-    padding: "valid", or "same" (P = ceil(H / stride), as in Keras), whose border never wins. Of equal pixels
-    the first in reading order wins; a NaN wins over all. Kept for (2): one byte for each output.
-    Raises ValueError for sizes below 1, windows of more than 256 pixels, those that do not fit.
+    size: of a window, one whole number or (height, width); stride: the same, the size itself by
+    default.
+    padding: "valid", or "same" (P = ceil(H / stride), as in Keras), whose border never wins. Of
+    equal pixels the first in reading order wins; a NaN wins over all. Kept for (2): one byte for
+    each output. Raises ValueError for sizes below 1, windows of more than 256 pixels, those that
+    do not fit.
     Source: Ranzato et al. 2007; kernels/pooling.py.
     """
 
@@ -58,12 +62,13 @@ class MaxPool2d(Layer):
         pixels = self.size[0] * self.size[1]
         if pixels > WINNERS:
             raise ValueError(
-                f"MaxPool2d(size) is {size!r}, a window of {pixels} pixels, but the index of a winner is one byte: "
-                f"make it at most {WINNERS} pixels, or pool twice"
+                f"MaxPool2d(size) is {size!r}, a window of {pixels} pixels, but the index of a "
+                f"winner is one byte: make it at most {WINNERS} pixels, or pool twice"
             )
 
     def declare(self, shape: Shape) -> tuple[Shape, Declared]:
-        """(H, W, C) -> ((P, Q, C), no parameters). Raises ValueError for another shape. Source: geometry.py."""
+        """(H, W, C) -> ((P, Q, C), no parameters). Raises ValueError for another shape. Source:
+        geometry.py."""
         self.shape = _image(self, shape)
         axes = zip(shape[:2], self.size, self.stride or self.size, strict=True)
         r, c = (from_image(n, k, s, self.padding, axis) for axis, (n, k, s) in enumerate(axes))
@@ -105,8 +110,9 @@ class Upsample2d(Layer):
         y = x, each pixel factor_h factor_w times                                       (1)
         dx = sum of dy over the copies of each pixel                                    (2)
 
-    factor: one whole number or (factor_h, factor_w). Raises ValueError for a factor below 1, and for rows
-    that are no images. Source: Odena, Dumoulin, Olah, "Deconvolution and checkerboard artifacts", 2016.
+    factor: one whole number or (factor_h, factor_w). Raises ValueError for a factor below 1, and
+    for rows that are no images. Source: Odena, Dumoulin, Olah, "Deconvolution and checkerboard
+    artifacts", 2016.
     """
 
     factor = Fixed(pair)

@@ -1,4 +1,5 @@
-"""The products that convolutional layers are made of, bound to a backend: kernels, geometry, scratch."""
+"""The products that convolutional layers are made of, bound to a backend: kernels, geometry,
+scratch."""
 
 from ..backend import Array, Backend
 from ..kernels.convolution import (
@@ -18,8 +19,8 @@ Axes = tuple[Axis, Axis]
 class ConvProduct:
     """a = im2col(x) W and its gradients: every output is the product of one patch of x with W.
 
-    Shapes: x, dx (N, H, W, C), W, dW (kh, kw, C, O), a, da (N, P, Q, O). channels: C, others: O, rows: the
-    largest N. Source: kernels/convolution.py (1) to (3).
+    Shapes: x, dx (N, H, W, C), W, dW (kh, kw, C, O), a, da (N, P, Q, O). channels: C, others: O,
+    rows: the largest N. Source: kernels/convolution.py (1) to (3).
     """
 
     def __init__(self, backend: Backend, axes: Axes, channels: int, others: int, rows: int):
@@ -55,8 +56,8 @@ class ConvProduct:
 class TransposedConvProduct(ConvProduct):
     """a = col2im(x W^T) and its gradients: every input paints its multiple of W as one patch of a.
 
-    Shapes: x, dx (N, P, Q, O), W, dW (kh, kw, C, O), a, da (N, H, W, C), where C is the layer's number of
-    outputs, O that of its inputs. Source: kernels/convolution.py (4) to (6).
+    Shapes: x, dx (N, P, Q, O), W, dW (kh, kw, C, O), a, da (N, H, W, C), where C is the layer's
+    number of outputs, O that of its inputs. Source: kernels/convolution.py (4) to (6).
     """
 
     def forward(self, a: Array, x: Array, W: Array) -> None:
@@ -69,13 +70,15 @@ class TransposedConvProduct(ConvProduct):
 
 
 class RotatedConvProduct(TransposedConvProduct):
-    """A convolution of stride 1 to few channels, as the transposed one with the kernel rotated by half a turn.
+    """A convolution of stride 1 to few channels, as the transposed one with the kernel rotated by
+    half a turn.
 
-    A patch of x has kh kw C numbers, one of the output kh kw O: with 32 channels in and 1 out, a 32nd. Along one
-    axis, with x padded by ``before`` zeros,
+    A patch of x has kh kw C numbers, one of the output kh kw O: with 32 channels in and 1 out, a
+    32nd. Along one axis, with x padded by ``before`` zeros,
 
         a[p] = sum_i x[p + i - before] W[i]
-             = sum_j x[p + before' - j] W'[j],    W'[j] = W[k - 1 - j],   before' = k - 1 - before    (1)
+             = sum_j x[p + before' - j] W'[j],    W'[j] = W[k - 1 - j],
+             before' = k - 1 - before                                                           (1)
 
     Shapes: x, dx (N, H, W, C), W, dW (kh, kw, C, O), a, da (N, P, Q, O).
     Source: Dumoulin and Visin 2016, relation 8, "no zero padding, unit strides, transposed".
@@ -105,7 +108,8 @@ class RotatedConvProduct(TransposedConvProduct):
 
 
 def convolution(backend: Backend, axes: Axes, inputs: int, outputs: int, rows: int) -> ConvProduct:
-    """The convolution of x (N, H, W, inputs) to (N, P, Q, outputs), by whichever patches are smaller.
+    """The convolution of x (N, H, W, inputs) to (N, P, Q, outputs), by whichever patches are
+    smaller.
 
     Source: the classes."""
     turns = outputs <= FEW < inputs and all(

@@ -16,8 +16,8 @@ class Repeat(Layer):
         y[n, t, d] = x[n, d]                      t < T                                 (1)
         dx[n, d] = sum over t of dy[n, t, d]                                            (2)
 
-    It is the upsampling of an image of one pixel, T times downwards. Raises ValueError for T below 1, and for rows
-    that are not (D,). Source: Srivastava, Mansimov, Salakhutdinov, "Unsupervised
+    It is the upsampling of an image of one pixel, T times downwards. Raises ValueError for T below
+    1, and for rows that are not (D,). Source: Srivastava, Mansimov, Salakhutdinov, "Unsupervised
     learning of video representations using LSTMs", 2015, section 2; Keras' ``RepeatVector``.
     """
 
@@ -30,7 +30,8 @@ class Repeat(Layer):
         """(D,) -> ((T, D), no parameters). Raises ValueError for another shape."""
         if len(shape) != 1:
             raise ValueError(
-                f"Repeat({self.T}) is handed rows of shape {shape}, but it takes (D,): put Flatten() before it"
+                f"Repeat({self.T}) is handed rows of shape {shape}, but it takes (D,): put "
+                "Flatten() before it"
             )
         self.shape, self.output = shape, (self.T, shape[0])
         return self.output, {}

@@ -11,8 +11,10 @@ from .base import Layer, Range, Shape
 class Reshape(Layer):
     """Rows of any shape as rows of the given shape, in C order: y = x, dx = dy.
 
-    Shapes: x (N, *any), y (N, *shape) with as many elements. Raises ValueError where the counts differ.
-    Source: numpy.reshape; a permutation of coordinates has itself, inverted, as its Jacobian's transpose.
+    Shapes: x (N, *any), y (N, *shape) with as many elements. Raises ValueError where the counts
+    differ.
+    Source: numpy.reshape; a permutation of coordinates has itself, inverted, as its Jacobian's
+    transpose.
     """
 
     def __init__(self, *sizes: int):
@@ -22,8 +24,8 @@ class Reshape(Layer):
         """Any shape -> (sizes, no parameters). Raises ValueError where the counts differ."""
         if math.prod(shape) != math.prod(self.sizes):
             raise ValueError(
-                f"Reshape{self.sizes} is handed rows of shape {shape}: {math.prod(shape)} elements do not fill "
-                f"{math.prod(self.sizes)}"
+                f"Reshape{self.sizes} is handed rows of shape {shape}: {math.prod(shape)} "
+                f"elements do not fill {math.prod(self.sizes)}"
             )
         self.shape, self.output = shape, self.sizes
         return self.output, {}

@@ -13,8 +13,8 @@ class Sequential(Layer):
         x_l = f_l(x_{l-1})                        l = 1 ... L                           (1)
         dx_{l-1} = dx_l times the Jacobian of f_l,   l = L ... 1                        (2)
 
-    Parameters are named by position: 0.W, 0.b, 1.W. Raises ValueError without layers, TypeError for what
-    is no layer. Source: Rumelhart, Hinton, Williams 1986.
+    Parameters are named by position: 0.W, 0.b, 1.W. Raises ValueError without layers, TypeError
+    for what is no layer. Source: Rumelhart, Hinton, Williams 1986.
     """
 
     def __init__(self, *layers: Layer):
@@ -29,7 +29,8 @@ class Sequential(Layer):
 
     @property
     def trainable(self) -> bool:
-        """Whether any layer inside is to be trained; set, it is set in all. Source: layers/base.py."""
+        """Whether any layer inside is to be trained; set, it is set in all. Source:
+        layers/base.py."""
         return any(layer.trainable for layer in self.layers)
 
     @trainable.setter
@@ -120,11 +121,13 @@ def leaves(name: str, layer: Layer) -> list[tuple[str, Layer]]:
 
 
 def distinct(encoder: Layer, decoder: Layer) -> None:
-    """Raise ValueError where one layer object stands in two places, which would share its buffers."""
+    """Raise ValueError where one layer object stands in two places, which would share its
+    buffers."""
     seen: dict[int, str] = {}
     for name, layer in leaves("encoder", encoder) + leaves("decoder", decoder):
         if id(layer) in seen:
             raise ValueError(
-                f"the same {type(layer).__name__} stands at {seen[id(layer)]} and at {name}: make one for each"
+                f"the same {type(layer).__name__} stands at {seen[id(layer)]} and at {name}: make "
+                "one for each"
             )
         seen[id(layer)] = name

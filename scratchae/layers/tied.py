@@ -17,8 +17,8 @@ def _dense(what: str, of: Dense) -> Dense:
     """The layer itself. Raises TypeError for another one."""
     if not isinstance(of, Dense):
         raise TypeError(
-            f"{what} is {of!r}, but a Dense layer of the same model is expected: code = Dense(784, 64), then "
-            "Tied(code)"
+            f"{what} is {of!r}, but a Dense layer of the same model is expected: code = "
+            "Dense(784, 64), then Tied(code)"
         )
     return of
 
@@ -35,8 +35,9 @@ def resolve_ties(layers: Iterable[Layer]) -> None:
         if isinstance(layer, Tied):
             if id(layer.of) not in before:
                 raise ValueError(
-                    f"this Tied is of a Dense({layer.of.inputs}, {layer.of.outputs}) that does not stand before it "
-                    "in the same model: put that very layer into the encoder, and Tied of it into the decoder"
+                    f"this Tied is of a Dense({layer.of.inputs}, {layer.of.outputs}) that does "
+                    "not stand before it in the same model: put that very layer into the encoder, "
+                    "and Tied of it into the decoder"
                 )
             layer.of.shared, layer.assigns, last[id(layer.of)] = True, False, layer
     for layer in last.values():
@@ -44,10 +45,12 @@ def resolve_ties(layers: Iterable[Layer]) -> None:
 
 
 class Tied(Layer):
-    """The transpose of a Dense layer that stands before it, of whose W it makes use: y = phi(x W^T + b).
+    """The transpose of a Dense layer that stands before it, of whose W it makes use: y = phi(x
+    W^T + b).
 
         code = Dense(784, 64, "sigmoid")
-        Autoencoder(Sequential(Flatten(), code), Sequential(Tied(code, "sigmoid"), Reshape(28, 28, 1)))
+        encoder = Sequential(Flatten(), code)
+        decoder = Sequential(Tied(code, "sigmoid"), Reshape(28, 28, 1))
 
     Shapes: x (N, O), W (I, O), which is of.W, b (I,), the only parameter of its own, y (N, I).
 
@@ -58,12 +61,13 @@ class Tied(Layer):
         dW_io = sum_n da_ni x_no + what ``of`` itself gives W,   dW = da^T x + ...      (5)
         dx_no = sum_i da_ni W_io,   dx = da W                                           (6)
 
-    What stands later comes first backwards: this layer assigns dW, and ``of`` adds to it (of several tied to one
-    layer, the last assigns). activation: as for Dense. init_b: how b is drawn, from (I,) and the fans O, I.
-    Raises TypeError for what is no Dense; ValueError for an unknown activation, an input that is not (N, O), and,
-    when the model is built, a Dense that does not stand before it in the same model.
-    Source: Vincent et al., "Stacked denoising autoencoders", 2010, section 2, W' = W^T; Rifai et al., "Contractive
-    auto-encoders", 2011.
+    What stands later comes first backwards: this layer assigns dW, and ``of`` adds to it (of
+    several tied to one layer, the last assigns). activation: as for Dense. init_b: how b is drawn,
+    from (I,) and the fans O, I. Raises TypeError for what is no Dense; ValueError for an unknown
+    activation, an input that is not (N, O), and, when the model is built, a Dense that does not
+    stand before it in the same model.
+    Source: Vincent et al., "Stacked denoising autoencoders", 2010, section 2, W' = W^T; Rifai et
+    al., "Contractive auto-encoders", 2011.
     """
 
     b: Array
@@ -80,8 +84,8 @@ class Tied(Layer):
         I, O = self.of.inputs, self.of.outputs
         if shape != (O,):
             raise ValueError(
-                f"Tied(Dense({I}, {O})) is handed rows of shape {shape}, but it takes ({O},): mend the number, "
-                "or put Flatten() before it"
+                f"Tied(Dense({I}, {O})) is handed rows of shape {shape}, but it takes ({O},): "
+                "mend the number, or put Flatten() before it"
             )
         self.shape, self.output = shape, (I,)
         return self.output, {"b": ((I,), partial(self.init_b, (I,), O, I))}

@@ -13,8 +13,9 @@ from ..settings import Configured
 class Likelihood(Configured):
     """-log p(x | a) of data x under the decoder's output a, with its gradient from the same pass.
 
-    Shapes: a (N K, ...) for K samples an example, x (N, ...), nll (N K,) in nats, da like a; rows of a have the
-    shape ``parameters``, that of x as a rule. ``forward`` fills both; ``backward`` hands da out.
+    Shapes: a (N K, ...) for K samples an example, x (N, ...), nll (N K,) in nats, da like a; rows
+    of a have the shape ``parameters``, that of x as a rule. ``forward`` fills both; ``backward``
+    hands da out.
     Source: Kingma and Welling 2014, appendix C.
     """
 
@@ -27,11 +28,13 @@ class Likelihood(Configured):
         return shape
 
     def constants(self, shape: tuple[int, ...]) -> tuple[float, ...]:
-        """The kernel's constants for rows of that shape, read at each step. Source: the kernel's docstring."""
+        """The kernel's constants for rows of that shape, read at each step. Source: the kernel's
+        docstring."""
         return ()
 
     def check(self, x: np.ndarray) -> None:
-        """Raise ValueError where data x (N, ...) cannot come from this likelihood. Source: its support."""
+        """Raise ValueError where data x (N, ...) cannot come from this likelihood. Source: its
+        support."""
 
     def bind(self, backend: Backend, rows: int, shape: tuple[int, ...], samples: int = 1) -> None:
         """Buffers nll (rows K,) and da (rows K, *parameters(shape))."""
@@ -53,18 +56,21 @@ class Likelihood(Configured):
         return self.da[: self.rows]
 
     def flat(self, rows: Array) -> Array:
-        """Rows of a, da or x as the kernel takes them: (n, ...) -> (n, D), a view. Source: its docstring."""
+        """Rows of a, da or x as the kernel takes them: (n, ...) -> (n, D), a view. Source: its
+        docstring."""
         return rows.reshape(rows.shape[0], -1)
 
     def mean(self, a: np.ndarray) -> np.ndarray:
-        """a (N, ...) -> the mean of p(x | a), shaped like x, on the host. Source: the distribution's own."""
+        """a (N, ...) -> the mean of p(x | a), shaped like x, on the host. Source: the
+        distribution's own."""
         return a
 
     def sample(self, a: np.ndarray, noise: Any) -> np.ndarray:
-        """x ~ p(x | a), shaped like x, on the host; noise.uniform(shape) and noise.normal(shape) draw.
+        """x ~ p(x | a), shaped like x, on the host; noise.uniform(shape) and noise.normal(shape)
+        draw.
 
         Raises TypeError for an error that is no distribution. Source: the distribution's own."""
         raise TypeError(
-            f"{type(self).__name__} is an error and no distribution, so nothing can be drawn from it: choose "
-            "GaussianLikelihood or LearnedGaussian"
+            f"{type(self).__name__} is an error and no distribution, so nothing can be drawn from "
+            "it: choose GaussianLikelihood or LearnedGaussian"
         )

@@ -12,8 +12,8 @@ class Bernoulli(Likelihood):
     """p(x = 1 | a) = sigmoid(a), from logits.
 
     Shapes: a (N, ...) logits, x (N, ...) in {0, 1}. Grey values between 0 and 1 work too, and most
-    published VAEs use them, but the sum is then a cross-entropy and no log-likelihood, so the ELBO is a
-    bound on nothing. Raises ValueError for data outside [0, 1].
+    published VAEs use them, but the sum is then a cross-entropy and no log-likelihood, so the ELBO
+    is a bound on nothing. Raises ValueError for data outside [0, 1].
     Source: Kingma and Welling 2014, appendix C.1; Loaiza-Ganem and Cunningham, "The continuous
     Bernoulli", 2019, on grey values.
     """
@@ -26,8 +26,8 @@ class Bernoulli(Likelihood):
         if outside.any():
             at = tuple(int(i) for i in np.argwhere(outside)[0])
             raise ValueError(
-                f"the data is {x[at]} at index {at}, but a Bernoulli likelihood takes values in [0, 1]: "
-                "scale the data, or choose GaussianLikelihood or SquaredError"
+                f"the data is {x[at]} at index {at}, but a Bernoulli likelihood takes values in "
+                "[0, 1]: scale the data, or choose GaussianLikelihood or SquaredError"
             )
 
     def mean(self, a: np.ndarray) -> np.ndarray:

@@ -12,16 +12,18 @@ NEAR = 1e-4  # how far from 1 the probabilities of one place may sum
 
 
 class Categorical(Likelihood):
-    """p(x | a) = softmax(a) over the last axis, from logits: one of C categories at each place of an example.
+    """p(x | a) = softmax(a) over the last axis, from logits: one of C categories at each place of
+    an example.
 
     Shapes: a (N, ..., C) logits, x (N, ..., C) one-hot, nll (N,) in nats:
 
         p_c = exp(a_c) / sum_k exp(a_k)                                                 (1)
-        nll = -sum x_c log p_c,   da = p - x            over categories and places; kernels/categorical.py
+        nll = -sum x_c log p_c,   da = p - x     over categories and places; kernels/categorical.py
 
-    Probabilities in the place of one-hot x work too: the sum is then a cross-entropy and no log-likelihood.
-    One-hot rows of labels (N,) are np.eye(C)[labels]. Raises ValueError for data that is negative somewhere or
-    does not sum to 1 over the last axis. Source: Bishop 2006, eq. 4.104 (1), 4.108, 4.109.
+    Probabilities in the place of one-hot x work too: the sum is then a cross-entropy and no
+    log-likelihood. One-hot rows of labels (N,) are np.eye(C)[labels]. Raises ValueError for data
+    that is negative somewhere or does not sum to 1 over the last axis. Source: Bishop 2006, eq.
+    4.104 (1), 4.108, 4.109.
     """
 
     kernel = CATEGORICAL_NLL
@@ -33,21 +35,22 @@ class Categorical(Likelihood):
         if negative.any():
             at = tuple(int(i) for i in np.argwhere(negative)[0])
             raise ValueError(
-                f"the data is {x[at]} at index {at}, but a Categorical likelihood takes one-hot rows or "
-                "probabilities over the last axis: encode labels as np.eye(C)[labels]"
+                f"the data is {x[at]} at index {at}, but a Categorical likelihood takes one-hot "
+                "rows or probabilities over the last axis: encode labels as np.eye(C)[labels]"
             )
         total = x.sum(axis=-1, dtype=np.float64)
         off = np.abs(total - 1) > NEAR
         if off.any():
             at = tuple(int(i) for i in np.argwhere(off)[0])
             raise ValueError(
-                f"the data sums to {total[at]:.6g} over the last axis at index {at}, but a Categorical "
-                "likelihood takes one-hot rows or probabilities, which sum to 1: encode labels as "
-                "np.eye(C)[labels], or choose Bernoulli"
+                f"the data sums to {total[at]:.6g} over the last axis at index {at}, but a "
+                "Categorical likelihood takes one-hot rows or probabilities, which sum to 1: "
+                "encode labels as np.eye(C)[labels], or choose Bernoulli"
             )
 
     def flat(self, rows: Array) -> Array:
-        """The categories stay an axis: (n, ..., C) -> (n, P, C), a view. Source: kernels/categorical.py."""
+        """The categories stay an axis: (n, ..., C) -> (n, P, C), a view. Source:
+        kernels/categorical.py."""
         return rows.reshape(rows.shape[0], -1, rows.shape[-1])
 
     def mean(self, a: np.ndarray) -> np.ndarray:
@@ -58,7 +61,8 @@ class Categorical(Likelihood):
     def sample(self, a: np.ndarray, noise: Any) -> np.ndarray:
         """x one-hot, same shape: the first category whose cumulated probability is above u.
 
-        Source: inversion, Devroye, "Non-uniform random variate generation", 1986, section III.2."""
+        Source: inversion, Devroye, "Non-uniform random variate generation", 1986, section
+        III.2."""
         above = np.cumsum(self.mean(a), axis=-1, dtype=np.float64)
         u = noise.uniform(a.shape[:-1])[..., None] * above[..., -1:]
         x = np.zeros_like(a)

@@ -7,8 +7,8 @@ from .base import Likelihood
 class SquaredError(Likelihood):
     """sum over a row of (a - x)^2: the Gaussian of variance 1/2, less its constant.
 
-    Shapes: a, x (N, ...) real. Summed over the row, as everything here; the "MSE" of the tutorials is
-    this divided by the number of values in a row. Source: kernels/errors.py (1) with tau = 2.
+    Shapes: a, x (N, ...) real. Summed over the row, as everything here; the "MSE" of the tutorials
+    is this divided by the number of values in a row. Source: kernels/errors.py (1) with tau = 2.
     """
 
     kernel = SQUARED_ERROR
@@ -21,8 +21,8 @@ class SquaredError(Likelihood):
 class AbsoluteError(Likelihood):
     """sum over a row of |a - x|: the Laplace distribution of scale 1, less its constant.
 
-    Shapes: a, x (N, ...) real. The "MAE" of the tutorials is this divided by the number of values in a
-    row. Source: kernels/errors.py (2).
+    Shapes: a, x (N, ...) real. The "MAE" of the tutorials is this divided by the number of values
+    in a row. Source: kernels/errors.py (2).
     """
 
     kernel = ABSOLUTE_ERROR

@@ -42,19 +42,21 @@ class GaussianLikelihood(Likelihood):
 
 
 class LearnedGaussian(Likelihood):
-    """p(x | a) = N(mu, diag sigma^2) with mu and logvar from the decoder: it says how sure it is of each value.
+    """p(x | a) = N(mu, diag sigma^2) with mu and logvar from the decoder: it says how sure it is
+    of each value.
 
-    Shapes: x (N, ..., C) real, a (N, ..., 2C) = [mu | logvar] along the last axis, so the decoder's last axis is
-    twice that of the data; nll (N,) in nats. floor is the least sigma, in the units of the data, and smooth:
+    Shapes: x (N, ..., C) real, a (N, ..., 2C) = [mu | logvar] along the last axis, so the
+    decoder's last axis is twice that of the data; nll (N,) in nats. floor is the least sigma, in
+    the units of the data, and smooth:
 
         sigma^2 = floor^2 + exp(logvar)                                                 (1)
-        nll = sum ((mu - x)^2 / sigma^2 + log sigma^2 + log(2 pi)) / 2            kernels/learned_gaussian.py
+        nll = sum ((mu - x)^2 / sigma^2 + log sigma^2 + log(2 pi)) / 2  kernels/learned_gaussian.py
 
-    Without a floor (0) the likelihood is unbounded: a feature that is constant in the data, or that mu can copy,
-    drives logvar to -inf and the loss with it. Choose a floor below the noise that you care for, and above the
-    rounding of the data. Raises ValueError for floor < 0.
-    Source: Kingma and Welling 2014, appendix C.2; Mattei and Frellsen, "Leveraging the exact likelihood of deep
-    latent variable models", 2018, section 2 (unbounded).
+    Without a floor (0) the likelihood is unbounded: a feature that is constant in the data, or
+    that mu can copy, drives logvar to -inf and the loss with it. Choose a floor below the noise
+    that you care for, and above the rounding of the data. Raises ValueError for floor < 0.
+    Source: Kingma and Welling 2014, appendix C.2; Mattei and Frellsen, "Leveraging the exact
+    likelihood of deep latent variable models", 2018, section 2 (unbounded).
     """
 
     kernel = LEARNED_GAUSSIAN_NLL
@@ -72,7 +74,8 @@ class LearnedGaussian(Likelihood):
         return (2 * math.log(self.floor) if self.floor else -math.inf,)
 
     def flat(self, rows: Array) -> Array:
-        """The last axis stays one: (n, ..., C) -> (n, P, C), a view. Source: kernels/learned_gaussian.py."""
+        """The last axis stays one: (n, ..., C) -> (n, P, C), a view. Source:
+        kernels/learned_gaussian.py."""
         return rows.reshape(rows.shape[0], -1, rows.shape[-1])
 
     def mean(self, a: np.ndarray) -> np.ndarray:

@@ -22,10 +22,12 @@ class WideCode(UserWarning):
 class Autoencoder(Model):
     """x -> code -> x again, through a code that is too small to copy, or too dear.
 
-    Shapes: x (N, *input_shape), code (N, *code). likelihood: SquaredError (default), AbsoluteError,
-    Bernoulli or Categorical (the decoder gives logits), GaussianLikelihood, or LearnedGaussian (mu and logvar,
-    which double the last axis). penalty: L1, StudentT, KLRate or Contractive.
-    Source: objectives/reconstruction.py; Goodfellow, Bengio, Courville, "Deep Learning", 2016, chapter 14.
+    Shapes: x (N, *input_shape), code (N, *code). likelihood: SquaredError (default),
+    AbsoluteError, Bernoulli or Categorical (the decoder gives logits), GaussianLikelihood, or
+    LearnedGaussian (mu and logvar, which double the last axis). penalty: L1, StudentT, KLRate or
+    Contractive.
+    Source: objectives/reconstruction.py; Goodfellow, Bengio, Courville, "Deep Learning", 2016,
+    chapter 14.
     """
 
     objective: Reconstruction
@@ -55,24 +57,27 @@ class Autoencoder(Model):
         code, numbers = math.prod(self.objective.code), math.prod(self.input_shape)
         if self._narrowest() >= numbers and not self._hindered():
             warnings.warn(
-                f"the code has {code} units for {numbers} numbers of x, so the model can learn to copy: make it "
-                "smaller, give it a penalty, or put noise before it",
+                f"the code has {code} units for {numbers} numbers of x, so the model can learn to "
+                "copy: make it smaller, give it a penalty, or put noise before it",
                 WideCode,
                 stacklevel=stacklevel(),
             )
         return self
 
     def _narrowest(self) -> int:
-        """The numbers that a row has where it has the fewest: in the code, or on the way to it or from it."""
+        """The numbers that a row has where it has the fewest: in the code, or on the way to it or
+        from it."""
         return min(math.prod(layer.output) for _, layer in self.objective.leaves())
 
     def _hindered(self) -> bool:
-        """Whether a penalty, or noise before the code, keeps the model from copying; those of amount 0 do not."""
+        """Whether a penalty, or noise before the code, keeps the model from copying; those of
+        amount 0 do not."""
         noisy = any(layer.noise > 0 for _, layer in leaves("encoder", self.encoder))
         return noisy or (self.penalty is not None and self.penalty.weight > 0)
 
     def encode(self, x: np.ndarray) -> np.ndarray:
-        """x (N, *input_shape) -> code (N, *code). Raises as checks.host_rows. Source: the objective, (1)."""
+        """x (N, *input_shape) -> code (N, *code). Raises as checks.host_rows. Source: the
+        objective, (1)."""
         self.require_built()
         x = self._data(x)
         return self._map(lambda f, rows: f.encoder.forward(rows), x)
@@ -81,5 +86,6 @@ class Autoencoder(Model):
         return self.objective.code, "the code"
 
     def reconstruct(self, x: np.ndarray) -> np.ndarray:
-        """x (N, *input_shape) -> decode(encode(x)), same shape. Source: the objective, (1) and (2)."""
+        """x (N, *input_shape) -> decode(encode(x)), same shape. Source: the objective, (1) and
+        (2)."""
         return self.decode(self.encode(x))

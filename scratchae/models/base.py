@@ -43,8 +43,10 @@ class Part:
 class Model:
     """An objective with parameters: build it once, then train it with ``fit`` or use it.
 
-    Shapes: rows (N, *input_shape) on the host, float; results float of the backend's dtype, on the host.
-    objective: what is minimised, copied and bound for each shard; encoder, decoder and likelihood are its parts.
+    Shapes: rows (N, *input_shape) on the host, float; results float of the backend's dtype, on the
+    host.
+    objective: what is minimised, copied and bound for each shard; encoder, decoder and likelihood
+    are its parts.
     optimizer: the one that ``load`` found beside the model, to go on with, else None.
     Source: scikit-learn's contract (the constructor stores), with an explicit ``build``.
     """
@@ -77,11 +79,12 @@ class Model:
         dtype: Any = None,
         seed: int = 0,
     ) -> Self:
-        """Make and draw the parameters for rows of input_shape, such as (28, 28, 1); returns the model.
+        """Make and draw the parameters for rows of input_shape, such as (28, 28, 1); returns the
+        model.
 
         backend: "numpy", "reference", "cupy", or an object of that protocol; dtype: "float32"
-        (default) or "float64"; seed: of the initial weights. Raises ValueError where shapes do not meet or
-        one layer stands in two places; a model that was built before is then as it was.
+        (default) or "float64"; seed: of the initial weights. Raises ValueError where shapes do not
+        meet or one layer stands in two places; a model that was built before is then as it was.
         Source: initializers.py.
         """
         shape = tuple(input_shape) if isinstance(input_shape, (tuple, list)) else (input_shape,)
@@ -105,7 +108,8 @@ class Model:
 
     @property
     def weights(self) -> Weights:
-        """The parameters by name, as host arrays: reads, and writes where assigned. Source: weights.py."""
+        """The parameters by name, as host arrays: reads, and writes where assigned. Source:
+        weights.py."""
         self.require_built()
         return Weights(self.parameters)
 
@@ -114,12 +118,13 @@ class Model:
         if not hasattr(self, "parameters"):
             name = type(self).__name__
             raise RuntimeError(
-                f"this {name} has no parameters yet: call model.build(input_shape) first, with the shape of "
-                "one example, such as (28, 28, 1)"
+                f"this {name} has no parameters yet: call model.build(input_shape) first, with "
+                "the shape of one example, such as (28, 28, 1)"
             )
 
     def replica(self, rows: int, grads: Array | None = None) -> Objective:
-        """A copy of the objective, bound for (rows, ...), on the shared values and one gradient vector (n,).
+        """A copy of the objective, bound for (rows, ...), on the shared values and one gradient
+        vector (n,).
 
         Source: DataParallel of "parallel SGD", with the values shared."""
         objective = self.parts()
@@ -135,16 +140,19 @@ class Model:
         return shared_copy(self.objective)
 
     def decoder_output(self, h: np.ndarray) -> np.ndarray:
-        """A code h, or z, (N, *code) -> what the decoder gives, (N, ...): the parameters a of p(x | h).
+        """A code h, or z, (N, *code) -> what the decoder gives, (N, ...): the parameters a of p(x
+        | h).
 
-        Logits, means, or mu and logvar, for the methods of model.likelihood: LearnedGaussian.sigma(a) says how sure
-        the model is. Raises as checks.host_rows. Source: likelihoods/base.py.
+        Logits, means, or mu and logvar, for the methods of model.likelihood:
+        LearnedGaussian.sigma(a) says how sure the model is. Raises as checks.host_rows. Source:
+        likelihoods/base.py.
         """
         self.require_built()
         return self._map(lambda f, rows: f.decoder.forward(rows), self._rows(h, *self._code()))
 
     def decode(self, h: np.ndarray) -> np.ndarray:
-        """A code h, or z, (N, *code) -> the mean of p(x | h), (N, *input_shape). Raises as ``decoder_output``.
+        """A code h, or z, (N, *code) -> the mean of p(x | h), (N, *input_shape). Raises as
+        ``decoder_output``.
 
         Source: objectives/reconstruction.py (2), objectives/elbo.py (3).
         """
@@ -153,8 +161,8 @@ class Model:
     def sample_x(self, h: np.ndarray, seed: int = 0) -> np.ndarray:
         """A code h, or z, (N, *code) -> x ~ p(x | h), (N, *input_shape), and not its mean.
 
-        The same seed, the same draws. Raises TypeError for a likelihood that is no distribution, and what
-        ``decoder_output`` raises. Source: likelihoods/base.py.
+        The same seed, the same draws. Raises TypeError for a likelihood that is no distribution,
+        and what ``decoder_output`` raises. Source: likelihoods/base.py.
         """
         return self.objective.likelihood.sample(self.decoder_output(h), Draws(seed, OUTPUTS))
 
@@ -163,7 +171,8 @@ class Model:
         raise NotImplementedError
 
     def reconstruct(self, x: np.ndarray) -> np.ndarray:
-        """x (N, *input_shape) -> the mean of p(x | code of x), same shape. Source: the model's docstring."""
+        """x (N, *input_shape) -> the mean of p(x | code of x), same shape. Source: the model's
+        docstring."""
         raise NotImplementedError
 
     def _rows(self, x: Any, shape: tuple[int, ...], what: str) -> np.ndarray:
@@ -187,7 +196,8 @@ class Model:
         return np.concatenate(out)
 
     def _bound(self, rows: int) -> tuple[Objective, int]:
-        """A replica for encode and decode, kept, and how many rows it takes: fewer where memory is short."""
+        """A replica for encode and decode, kept, and how many rows it takes: fewer where memory is
+        short."""
         while self._inference is None or self._inference[1] < min(rows, self._most):
             try:
                 rows = min(rows, self._most)
@@ -203,5 +213,6 @@ class Model:
 
     def __getstate__(self) -> Any:
         raise TypeError(
-            "a model is not pickled or copied: use scratchae.save(model, path), scratchae.load(path)"
+            "a model is not pickled or copied: use scratchae.save(model, path), "
+            "scratchae.load(path)"
         )

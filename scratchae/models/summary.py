@@ -36,9 +36,11 @@ def table(model: Any) -> str:
 
 
 def as_call(layer: Any) -> str:
-    """The call that made it, with what differs from the default: Dense(784, 400, activation='relu').
+    """The call that made it, with what differs from the default: Dense(784, 400,
+    activation='relu').
 
-    An argument that is no attribute of that name, as in a class of the reader's own, is left out. Source: scikit-learn's ``print_changed_only``.
+    An argument that is no attribute of that name, as in a class of the reader's own, is left out.
+    Source: scikit-learn's ``print_changed_only``.
     """
     words = []
     for p in inspect.signature(type(layer)).parameters.values():

@@ -15,10 +15,11 @@ from .base import Model, Part, require
 class VAE(Model):
     """A generative model p(z) p(x|z) with an encoder q(z|x), trained on the evidence lower bound.
 
-    Shapes: x (N, *input_shape); the encoder gives (N, 2D), mu and logvar; z (N, D); the decoder gives
-    the parameters of the likelihood, (N, *input_shape): logits for Bernoulli and Categorical, means for
-    GaussianLikelihood; for LearnedGaussian mu and logvar, which double the last axis. beta: the weight of
-    the KL, a number or a schedule, which may be set at any time. Source: Kingma and Welling 2014; objectives/elbo.py.
+    Shapes: x (N, *input_shape); the encoder gives (N, 2D), mu and logvar; z (N, D); the decoder
+    gives the parameters of the likelihood, (N, *input_shape): logits for Bernoulli and
+    Categorical, means for GaussianLikelihood; for LearnedGaussian mu and logvar, which double the
+    last axis. beta: the weight of the KL, a number or a schedule, which may be set at any time.
+    Source: Kingma and Welling 2014; objectives/elbo.py.
     """
 
     objective: ELBO
@@ -36,7 +37,8 @@ class VAE(Model):
         super().__init__(ELBO(encoder, decoder, latent, likelihood or Bernoulli(), beta))
 
     def encode(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """x (N, *input_shape) -> mu (N, D), logvar (N, D) of q(z|x). Source: objectives/elbo.py (1)."""
+        """x (N, *input_shape) -> mu (N, D), logvar (N, D) of q(z|x). Source: objectives/elbo.py
+        (1)."""
         self.require_built()
         x = self._data(x)
         h = self._map(lambda f, rows: f.encoder.forward(rows), x)
@@ -47,15 +49,16 @@ class VAE(Model):
         return (self.latent.dimensions,), "z"
 
     def reconstruct(self, x: np.ndarray) -> np.ndarray:
-        """x (N, *input_shape) -> the mean of p(x | z = mu(x)), same shape. Source: objectives/elbo.py (1) (3)."""
+        """x (N, *input_shape) -> the mean of p(x | z = mu(x)), same shape. Source:
+        objectives/elbo.py (1) (3)."""
         mu, _ = self.encode(x)
         return self.decode(mu)
 
     def sample(self, n: int, seed: int = 0, noise: bool = False) -> np.ndarray:
         """n draws z ~ N(0, I) -> the means of p(x|z), (n, *input_shape), which is what one shows.
 
-        noise: draw x ~ p(x|z) too. The same seed, the same draws. Raises ValueError for n < 1. Source: Kingma and
-        Welling 2014, section 2.1, p(z) p(x|z).
+        noise: draw x ~ p(x|z) too. The same seed, the same draws. Raises ValueError for n < 1.
+        Source: Kingma and Welling 2014, section 2.1, p(z) p(x|z).
         """
         z = randomness.normal((positive("n", n), self.latent.dimensions), seed, randomness.PRIOR)
         return self.sample_x(z, seed) if flag("noise", noise) else self.decode(z)

@@ -12,9 +12,9 @@ from ..parameters import Parameters
 class Weights(MutableMapping[str, np.ndarray]):
     """name -> tensor: model.weights["encoder.1.W"] reads it, and, assigned, writes it.
 
-    Shapes: as declared. What is read is a copy that cannot be written to, so that a change of it is not lost
-    unnoticed. Raises KeyError for an unknown name, with those there are, ValueError for values of another shape,
-    NaN or inf. Source: PyTorch's ``state_dict``.
+    Shapes: as declared. What is read is a copy that cannot be written to, so that a change of it
+    is not lost unnoticed. Raises KeyError for an unknown name, with those there are, ValueError
+    for values of another shape, NaN or inf. Source: PyTorch's ``state_dict``.
     """
 
     def __init__(self, parameters: Parameters):
@@ -35,8 +35,8 @@ class Weights(MutableMapping[str, np.ndarray]):
         view, values = self._view(name), np.asarray(values)
         if values.shape != tuple(view.shape) or values.dtype.kind not in "fiub":
             raise ValueError(
-                f"{name} is to become {values.dtype} of shape {values.shape}, but it holds numbers of shape "
-                f"{tuple(view.shape)}"
+                f"{name} is to become {values.dtype} of shape {values.shape}, but it holds "
+                f"numbers of shape {tuple(view.shape)}"
             )
         finite(values, name)
         representable(values, self._parameters.backend.dtype, name)

@@ -18,7 +18,8 @@ Shape = tuple[int, ...]
 
 
 class Objective(Configured):
-    """A loss with its gradient: forward gives sums over rows, loss their mean, backward the gradient.
+    """A loss with its gradient: forward gives sums over rows, loss their mean, backward the
+    gradient.
 
     Shapes: x (N, *shape); sums float64, the count first, so that the sums of several shards add
     to those of the whole batch. ``backward`` reads that total: an objective need not be a sum over
@@ -37,11 +38,13 @@ class Objective(Configured):
     )
 
     def code_shape(self, shape: Shape) -> Shape:
-        """The decoder's input shape for that output shape of the encoder. Source: the objective's own."""
+        """The decoder's input shape for that output shape of the encoder. Source: the objective's
+        own."""
         return shape
 
     def declare(self, shape: Shape) -> Declared:
-        """Input shape of one row -> all parameters. Raises ValueError where the shapes do not meet.
+        """Input shape of one row -> all parameters. Raises ValueError where the shapes do not
+        meet.
 
         Source: the layers' docstrings."""
         self.shape = shape
@@ -64,7 +67,10 @@ class Objective(Configured):
         given, due = math.prod(output), math.prod(expected)
         advice = f"end it with Reshape{expected}"
         if given != due:
-            advice = f"those are {given} numbers, not {due}, so change a size, stride or padding of its layers"
+            advice = (
+                f"those are {given} numbers, not {due}, so change a size, stride or padding "
+                "of its layers"
+            )
         raise ValueError(f"the decoder gives rows of shape {output}, but {wanted}: {advice}")
 
     def leaves(self) -> list[tuple[str, Layer]]:
@@ -102,7 +108,8 @@ class Objective(Configured):
         return constants(self)
 
     def numbers(self) -> int:
-        """How many numbers one row leaves in the buffers (N, ...): x, da, each layer's output and its gradient.
+        """How many numbers one row leaves in the buffers (N, ...): x, da, each layer's output and
+        its gradient.
 
         Known after ``declare``."""
         ends = math.prod(self.shape) + math.prod(self.likelihood.parameters(self.shape))
@@ -113,13 +120,14 @@ class Objective(Configured):
         self.encoder.add = self.decoder.add = add
 
     def draw(self, rows: Array, clock: Array) -> None:
-        """Draw all noise for the examples rows (N,) at that clock (4,). Source: kernels/philox.py."""
+        """Draw all noise for the examples rows (N,) at that clock (4,). Source:
+        kernels/philox.py."""
         self.encoder.draw(rows, clock)
         self.decoder.draw(rows, clock)
 
     def forward(self, x: Array) -> Array:
-        """x (N, *shape) -> self.sums: those of this shard, float64, the count first, valid until the next
-        call. Source: the objective's own."""
+        """x (N, *shape) -> self.sums: those of this shard, float64, the count first, valid until
+        the next call. Source: the objective's own."""
         raise NotImplementedError
 
     def loss(self, total: np.ndarray) -> dict[str, float]:

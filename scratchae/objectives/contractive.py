@@ -20,14 +20,15 @@ B = {"sigmoid": 1.0, "tanh": 0.0}  # the constant b of kernels/contraction.py
 class Contractive(Penalty):
     """weight ||dh/dx||^2, the squared Frobenius norm of the encoder's Jacobian, in closed form.
 
-    Shapes: h (N, O), W (I, O) of the encoder's one Dense layer, a sigmoid or tanh; Flatten and Reshape may stand
-    beside it. The penalty depends on W twice, through h and by itself: ``direct_gradient`` adds the second part to dW.
+    Shapes: h (N, O), W (I, O) of the encoder's one Dense layer, a sigmoid or tanh; Flatten and
+    Reshape may stand beside it. The penalty depends on W twice, through h and by itself:
+    ``direct_gradient`` adds the second part to dW.
 
         penalty = weight sum_j s_nj^2 sum_i W_ij^2,   s the slope of the activation     (1)
 
-    Reconstruction holds the code to what matters, (1) forgets the rest: what is left are the directions in which
-    data varies. Raises ValueError for weight < 0 and another encoder. Source: Rifai et al., "Contractive
-    auto-encoders", 2011; kernels/contraction.py (1) to (6).
+    Reconstruction holds the code to what matters, (1) forgets the rest: what is left are the
+    directions in which data varies. Raises ValueError for weight < 0 and another encoder. Source:
+    Rifai et al., "Contractive auto-encoders", 2011; kernels/contraction.py (1) to (6).
     """
 
     layer: Dense
@@ -42,8 +43,8 @@ class Contractive(Penalty):
         if len(parts) != 1 or not isinstance(parts[0], Dense) or parts[0].activation not in B:
             words = ", ".join(type(layer).__name__ for layer in parts)
             raise ValueError(
-                f"the encoder is made of {words or 'no layer'}, but the contractive penalty knows the Jacobian of "
-                "one layer: give it one Dense layer, with a sigmoid or tanh"
+                f"the encoder is made of {words or 'no layer'}, but the contractive penalty knows "
+                "the Jacobian of one layer: give it one Dense layer, with a sigmoid or tanh"
             )
         self.layer = parts[0]
 
@@ -73,7 +74,8 @@ class Contractive(Penalty):
         return out
 
     def direct_gradient(self, h: Array) -> None:
-        """Add to dW (I, O) what W does by itself; h (N, O). Source: kernels/contraction.py (5) (6)."""
+        """Add to dW (I, O) what W does by itself; h (N, O). Source: kernels/contraction.py
+        (5) (6)."""
         if not self.layer.trainable:
             return
         self.squared_slopes(self.c, h, self.b)

@@ -24,11 +24,11 @@ class ELBO(Objective):
         loss = 1/N sum_n (nll_n + beta sum_d kl_nd)                                     (6)
              = reconstruction + kl + penalty,   penalty = (beta - 1) kl                 (7)
 
-    and backwards, for N loss, the chain rule through (4), (3), (2), (1), where (5) enters at (2). With
-    beta = 1 and a likelihood of the data -loss is a lower bound on log p(x), in nats per example. beta is
-    a number or a function of the step, such as schedules.Linear(0, 1, 5000); a change takes effect at the
-    next step. Raises ValueError for beta < 0. Source: Kingma and Welling 2014, eq. 10; Higgins et al.,
-    "beta-VAE", 2017, eq. 4 (6).
+    and backwards, for N loss, the chain rule through (4), (3), (2), (1), where (5) enters at (2).
+    With beta = 1 and a likelihood of the data -loss is a lower bound on log p(x), in nats per
+    example. beta is a number or a function of the step, such as schedules.Linear(0, 1, 5000); a
+    change takes effect at the next step. Raises ValueError for beta < 0. Source: Kingma and
+    Welling 2014, eq. 10; Higgins et al., "beta-VAE", 2017, eq. 4 (6).
     """
 
     additive = True
@@ -60,14 +60,16 @@ class ELBO(Objective):
         self.sum_terms, self.sums = backend.op(SUMS), backend.empty((3,), np.float64)
 
     def per_step(self, t: int) -> tuple[float, ...]:
-        """row (D,): the weight of each dimension's kl at step t. Source: the class docstring, (6)."""
+        """row (D,): the weight of each dimension's kl at step t. Source: the class docstring,
+        (6)."""
         return (self._beta(t),) * self.latent.dimensions
 
     def _beta(self, t: int) -> float:
         return type(self).beta.at(self, t)
 
     def draw(self, rows: Array, clock: Array) -> None:
-        """Draw all noise for the examples rows (N,) at that clock (4,). Source: kernels/philox.py."""
+        """Draw all noise for the examples rows (N,) at that clock (4,). Source:
+        kernels/philox.py."""
         super().draw(rows, clock)
         self.latent.draw(rows, clock)
 

@@ -1,4 +1,5 @@
-"""What a code may cost: penalties for a Reconstruction, summed over units and averaged over the batch."""
+"""What a code may cost: penalties for a Reconstruction, summed over units and averaged over the
+batch."""
 
 import math
 
@@ -26,8 +27,9 @@ PLACE = 2  # of a penalty's first sum, behind the count and the nll
 class Penalty(Configured):
     """weight times a price for the code h (N, ...), in the loss of an example.
 
-    ``forward`` fills the objective's sums (k,), its own from place 2 on; ``value`` reads them; ``backward`` adds
-    the gradient of the sum over the batch. Source: Goodfellow, Bengio, Courville 2016, eq. 14.2, Omega(h).
+    ``forward`` fills the objective's sums (k,), its own from place 2 on; ``value`` reads them;
+    ``backward`` adds the gradient of the sum over the batch. Source: Goodfellow, Bengio, Courville
+    2016, eq. 14.2, Omega(h).
     """
 
     additive: bool = True  # a sum over examples, whose backward reads no total
@@ -38,7 +40,8 @@ class Penalty(Configured):
         self.weight = weight
 
     def inspect(self, encoder: Layer) -> None:
-        """Look at the encoder (N, ...) -> (N, code) once it is declared. Source: the penalty's own."""
+        """Look at the encoder (N, ...) -> (N, code) once it is declared. Source: the penalty's
+        own."""
 
     def sums_needed(self, units: int) -> int:
         """How many sums it has for a code of that many units. Source: ``forward``."""
@@ -50,7 +53,8 @@ class Penalty(Configured):
         self.dh = backend.empty((rows, units))
 
     def forward(self, sums: Array, nll: Array, h: Array) -> None:
-        """sums (k,) <- nll (N,), h (N, ...): the count, the sum of nll, and its own. Source: the penalty's own."""
+        """sums (k,) <- nll (N,), h (N, ...): the count, the sum of nll, and its own. Source: the
+        penalty's own."""
         raise NotImplementedError(f"{type(self).__name__} does not say forward(sums, nll, h)")
 
     def value(self, total: np.ndarray) -> float:
@@ -62,7 +66,8 @@ class Penalty(Configured):
         raise NotImplementedError(f"{type(self).__name__} does not say backward(dh, h, total)")
 
     def direct_gradient(self, h: Array) -> None:
-        """Add to the encoder's gradients what does not go through h (N, ...), if anything does not.
+        """Add to the encoder's gradients what does not go through h (N, ...), if anything does
+        not.
 
         Called when the encoder has written its own."""
 
@@ -95,8 +100,8 @@ class _OfRows(Penalty):
 class L1(_OfRows):
     """weight sum_d |h_d|: few units speak at a time.
 
-    Shapes: h (N, ...). Raises ValueError for weight < 0. Source: kernels/penalties.py (1); Goodfellow et al. 2016,
-    section 14.2.1, where it is a Laplace prior.
+    Shapes: h (N, ...). Raises ValueError for weight < 0. Source: kernels/penalties.py (1);
+    Goodfellow et al. 2016, section 14.2.1, where it is a Laplace prior.
     """
 
     kernel, gradient = L1_KERNEL, L1_GRADIENT
@@ -105,7 +110,8 @@ class L1(_OfRows):
 class StudentT(_OfRows):
     """weight sum_d log(1 + h_d^2): few units speak, and those may be loud.
 
-    Shapes: h (N, ...). Raises ValueError for weight < 0. Source: kernels/penalties.py (2); Olshausen, Field 1996.
+    Shapes: h (N, ...). Raises ValueError for weight < 0. Source: kernels/penalties.py (2);
+    Olshausen, Field 1996.
     """
 
     kernel, gradient = STUDENT_T, STUDENT_T_GRADIENT
@@ -114,22 +120,27 @@ class StudentT(_OfRows):
 class KLRate(Penalty):
     """Each unit is to be active at a rate rho, on average over the batch.
 
-    Shapes: h (N, ...) in [0, 1], such as a sigmoid's; D units, rho_d the mean of unit d over the whole batch, held
-    between LEAST and MOST of kernels/penalties.py, which only a sigmoid that rounds to 0 or 1 does not keep.
+    Shapes: h (N, ...) in [0, 1], such as a sigmoid's; D units, rho_d the mean of unit d over the
+    whole batch, held between LEAST and MOST of kernels/penalties.py, which only a sigmoid that
+    rounds to 0 or 1 does not keep.
 
-        penalty = weight sum_d (rho log(rho / rho_d) + (1 - rho) log((1 - rho) / (1 - rho_d)))          (1)
+        penalty = weight sum_d (rho log(rho / rho_d) + (1 - rho) log((1 - rho) / (1 - rho_d)))  (1)
 
-    It is no sum over examples: its gradient reads the sums over all shards. ``fit`` tells the mean over the batches
-    of an epoch; ``evaluate``, and fit of its validation data, take rho_d over all data, which gives less, as (1) is
-    convex in rho_d. A code outside [0, 1] makes it NaN, and a run stops; with weight 0 it asks for nothing. Raises
-    ValueError for weight < 0, a rate outside (0, 1), or, when a model is built, an encoder that ends in another
-    activation than a sigmoid, or in Gaussian noise that is not cut to [0, 1].
+    It is no sum over examples: its gradient reads the sums over all shards. ``fit`` tells the mean
+    over the batches of an epoch; ``evaluate``, and fit of its validation data, take rho_d over all
+    data, which gives less, as (1) is convex in rho_d. A code outside [0, 1] makes it NaN, and a
+    run stops; with weight 0 it asks for nothing. Raises ValueError for weight < 0, a rate
+    outside (0, 1), or, when a model is built, an encoder that ends in another activation than a
+    sigmoid, or in Gaussian noise that is not cut to [0, 1].
     Source: Ng, CS294A, 2011, section 3; kernels/penalties.py (3) and (4).
     """
 
     additive = False
     rate = Number(0, 1, strict=True)
-    advice = "KLRate takes codes in [0, 1]: end the encoder in a sigmoid, with nothing behind it that leads out"
+    advice = (
+        "KLRate takes codes in [0, 1]: end the encoder in a sigmoid, with nothing behind it "
+        "that leads out"
+    )
 
     def __init__(self, weight: float, rate: float = 0.05):
         super().__init__(weight)
@@ -140,8 +151,9 @@ class KLRate(Penalty):
         low, high = encoder.range(None) or (0.0, 1.0)
         if self.weight and (low < 0 or high > 1):
             raise ValueError(
-                f"the encoder's codes lie between {low:g} and {high:g}, but KLRate takes codes in [0, 1]: end it in "
-                "a sigmoid, with nothing behind it that leads out, or choose another penalty, such as L1"
+                f"the encoder's codes lie between {low:g} and {high:g}, but KLRate takes codes in "
+                "[0, 1]: end it in a sigmoid, with nothing behind it that leads out, or choose "
+                "another penalty, such as L1"
             )
 
     def sums_needed(self, units: int) -> int:

@@ -23,9 +23,10 @@ class Reconstruction(Objective):
         nll_n = -log p(x_n | a_n)                                                       (3)
         loss = 1/N sum_n nll_n + penalty(h) = reconstruction + penalty                  (4)
 
-    and backwards, for N loss, the chain rule through (4), (3), (2), (1). In nats per example (for squared and
-    absolute error: in the units of that error, summed over a row).
-    Source: Goodfellow, Bengio, Courville, "Deep Learning", 2016, eq. 14.1 and 14.2; Hinton and Salakhutdinov 2006.
+    and backwards, for N loss, the chain rule through (4), (3), (2), (1). In nats per example (for
+    squared and absolute error: in the units of that error, summed over a row).
+    Source: Goodfellow, Bengio, Courville, "Deep Learning", 2016, eq. 14.1 and 14.2; Hinton and
+    Salakhutdinov 2006.
     """
 
     def __init__(
@@ -42,7 +43,8 @@ class Reconstruction(Objective):
         self.additive = penalty is None or penalty.additive
 
     def declare(self, shape: Shape) -> Declared:
-        """As Objective.declare, shapes too; the penalty looks at the encoder. Source: objectives/base.py."""
+        """As Objective.declare, shapes too; the penalty looks at the encoder. Source:
+        objectives/base.py."""
         declared = super().declare(shape)
         if self.penalty:
             self.penalty.inspect(self.encoder)

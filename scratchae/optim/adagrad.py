@@ -1,4 +1,5 @@
-"""A step size for each parameter from its own squared gradients: Adagrad, and its heirs Adadelta and RMSProp."""
+"""A step size for each parameter from its own squared gradients: Adagrad, and its heirs Adadelta
+and RMSProp."""
 
 from ..backend import Array, Backend
 from ..checks import real32
@@ -17,8 +18,8 @@ def _initial(what: str, value: float) -> float:
 class Adagrad(Optimizer):
     """Steps divided by the root of all squared gradients so far. Equations in kernels/adagrad.py.
 
-    initial: what the accumulator h starts at, 0 in the paper and in PyTorch, 0.1 in Keras. Shapes: h (n,), n all
-    parameters. Raises ValueError for lr or eps <= 0, or initial < 0.
+    initial: what the accumulator h starts at, 0 in the paper and in PyTorch, 0.1 in Keras. Shapes:
+    h (n,), n all parameters. Raises ValueError for lr or eps <= 0, or initial < 0.
     Source: Duchi, Hazan, Singer 2011, Figure 1; the defaults are PyTorch's.
     """
 
@@ -47,11 +48,13 @@ class Adagrad(Optimizer):
 
 
 class Adadelta(Optimizer):
-    """Steps in the units of the parameters, from running means of squares. Equations in kernels/adadelta.py.
+    """Steps in the units of the parameters, from running means of squares. Equations in
+    kernels/adadelta.py.
 
-    lr multiplies the step: 1 in the paper, which has none. Keras' default went from 1 to 0.001 with TensorFlow 2,
-    which is why older recipes that name Adadelta and no learning rate hardly train there. Shapes: v, u (n,), n
-    all parameters. Raises ValueError for lr or eps <= 0, or rho outside [0, 1).
+    lr multiplies the step: 1 in the paper, which has none. Keras' default went from 1 to 0.001
+    with TensorFlow 2, which is why older recipes that name Adadelta and no learning rate hardly
+    train there. Shapes: v, u (n,), n all parameters. Raises ValueError for lr or eps <= 0, or rho
+    outside [0, 1).
     Source: Zeiler 2012, Algorithm 1; rho and eps are those of its runs on MNIST.
     """
 
@@ -80,10 +83,11 @@ class Adadelta(Optimizer):
 
 
 class RMSProp(Optimizer):
-    """Steps divided by the root of a running mean of squared gradients. Equations in kernels/rmsprop.py.
+    """Steps divided by the root of a running mean of squared gradients. Equations in
+    kernels/rmsprop.py.
 
-    rho: 0.9 on the slide and in Keras; PyTorch calls it alpha and has 0.99. Shapes: v (n,), n all parameters.
-    Raises ValueError for lr or eps <= 0, or rho outside [0, 1).
+    rho: 0.9 on the slide and in Keras; PyTorch calls it alpha and has 0.99. Shapes: v (n,), n all
+    parameters. Raises ValueError for lr or eps <= 0, or rho outside [0, 1).
     Source: Tieleman and Hinton 2012, lecture 6.5, slide 29.
     """
 

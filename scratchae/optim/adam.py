@@ -10,8 +10,8 @@ from .base import Optimizer
 class Adam(Optimizer):
     """Adaptive moments, as in the paper: bias correction, epsilon outside the root.
 
-    Shapes: m, v (n,), n all parameters. Equations in kernels/adam.py. Raises ValueError for lr or eps
-    <= 0, or betas outside [0, 1). Source: Kingma and Ba 2015, Algorithm 1.
+    Shapes: m, v (n,), n all parameters. Equations in kernels/adam.py. Raises ValueError for lr or
+    eps <= 0, or betas outside [0, 1). Source: Kingma and Ba 2015, Algorithm 1.
     """
 
     beta1, beta2, eps = Number(0, 1), Number(0, 1), Number(0, strict=True)
@@ -32,7 +32,8 @@ class Adam(Optimizer):
         self.t = 0
 
     def per_step(self, t: int, count: float) -> tuple[float, ...]:
-        """row (4,): 1 / count, alpha, 1 - beta1^t, 1 - beta2^t. Source: Kingma and Ba 2015, Algorithm 1."""
+        """row (4,): 1 / count, alpha, 1 - beta1^t, 1 - beta2^t. Source: Kingma and Ba 2015,
+        Algorithm 1."""
         return 1.0 / count, self.rate(t), 1.0 - self.beta1**t, 1.0 - self.beta2**t
 
     def update(self, values: Array, grads: Array, part: slice) -> None:
@@ -45,10 +46,11 @@ class Adam(Optimizer):
 class AdamW(Adam):
     """Adam with decoupled weight decay: each step also takes lr * weight_decay of every parameter.
 
-    All of the flat vector decays, biases too. lr is the paper's eta_t alpha, weight_decay its lambda / alpha, so a
-    schedule of lr scales both, as there, and the numbers are PyTorch's. With weight_decay=0 this is Adam. Shapes:
-    m, v (n,), n all parameters. Equations in kernels/adamw.py. Raises ValueError for lr or eps <= 0, betas outside
-    [0, 1), or weight_decay < 0. Source: Loshchilov and Hutter 2019, Algorithm 2.
+    All of the flat vector decays, biases too. lr is the paper's eta_t alpha, weight_decay its
+    lambda / alpha, so a schedule of lr scales both, as there, and the numbers are PyTorch's. With
+    weight_decay=0 this is Adam. Shapes: m, v (n,), n all parameters. Equations in
+    kernels/adamw.py. Raises ValueError for lr or eps <= 0, betas outside [0, 1), or weight_decay <
+    0. Source: Loshchilov and Hutter 2019, Algorithm 2.
     """
 
     weight_decay = Number(0)

@@ -11,10 +11,11 @@ from ..settings import Configured, Number, constants, fix
 class Optimizer(Configured):
     """One update of one flat vector.
 
-    ``bind`` makes the state vectors (n,), once; ``per_step`` says what changes with the step (t, learning
-    rate, 1 / count), which ``tick`` puts into a small array; ``update`` runs the kernel over one part of the
-    vector, so that several threads may share it. Where row[0] is 0 the loss was not finite, and the kernel
-    changes nothing. An optimiser holds the state of one model and goes on with it when ``fit`` is called again.
+    ``bind`` makes the state vectors (n,), once; ``per_step`` says what changes with the step (t,
+    learning rate, 1 / count), which ``tick`` puts into a small array; ``update`` runs the kernel
+    over one part of the vector, so that several threads may share it. Where row[0] is 0 the loss
+    was not finite, and the kernel changes nothing. An optimiser holds the state of one model and
+    goes on with it when ``fit`` is called again.
     Source: autograd's optimisers on one flat vector.
     """
 
@@ -27,7 +28,8 @@ class Optimizer(Configured):
     owner: Any = None
 
     def bind(self, backend: Backend, n: int) -> None:
-        """Make the state vectors (n,) for n parameters, zero. Source: the optimiser's own paper."""
+        """Make the state vectors (n,) for n parameters, zero. Source: the optimiser's own
+        paper."""
         raise NotImplementedError
 
     def start(self, parameters: Any) -> None:
@@ -38,8 +40,8 @@ class Optimizer(Configured):
             return
         if self.owner is not None:
             raise ValueError(
-                f"this {type(self).__name__} already holds the state of another model (or of an earlier build "
-                "of this one): make a new one"
+                f"this {type(self).__name__} already holds the state of another model (or of an "
+                "earlier build of this one): make a new one"
             )
         fix(self)
         self.backend = parameters.backend
@@ -49,8 +51,8 @@ class Optimizer(Configured):
     def per_step(self, t: int, count: float) -> tuple[float, ...]:
         """What the kernel reads at step t of count rows: row (j,), 1 / count first."""
         raise NotImplementedError(
-            f"{type(self).__name__} does not say per_step(t, count): the numbers that its kernel reads at step t, "
-            "1 / count first"
+            f"{type(self).__name__} does not say per_step(t, count): the numbers that its kernel "
+            "reads at step t, 1 / count first"
         )
 
     def constants(self) -> tuple[float, ...]:
@@ -66,7 +68,8 @@ class Optimizer(Configured):
         return type(self).lr.at(self, t)
 
     def check(self) -> None:
-        """Raise ValueError where the learning rate of the next step is none. Source: schedules.py."""
+        """Raise ValueError where the learning rate of the next step is none. Source:
+        schedules.py."""
         self.rate(self.t + 1)
 
     def tick(self, total: np.ndarray) -> None:
@@ -77,11 +80,12 @@ class Optimizer(Configured):
     def schedule(self, counts: list[int]) -> np.ndarray:
         """row (j,) of the next steps, which have that many rows each: (steps, j).
 
-        Raises TypeError where ``tick`` is another than here, since no step calls it. Source: graphs.py."""
+        Raises TypeError where ``tick`` is another than here, since no step calls it. Source:
+        graphs.py."""
         if type(self).tick is not Optimizer.tick:
             raise TypeError(
-                f"{type(self).__name__} has a tick of its own, which a GPU's recorded steps do not call: say what "
-                "changes in per_step(t, count)"
+                f"{type(self).__name__} has a tick of its own, which a GPU's recorded steps do "
+                "not call: say what changes in per_step(t, count)"
             )
         return np.array([self.per_step(self.t + i, count) for i, count in enumerate(counts, 1)])
 

@@ -1,12 +1,14 @@
-"""Figures for a talk: image grids, learning curves, the latent plane. Matplotlib is imported by the first of them.
+"""Figures for a talk: image grids, learning curves, the latent plane. Matplotlib is imported by
+the first of them.
 
-Every function takes host arrays and returns a matplotlib Figure, titled in bold, with a quieter note below
-the title; ``save`` and ``write_gif`` write. Matplotlib's global state is left alone (no pyplot), so
-these work in any thread and beside any backend. Nothing else of the library is imported before a function asks for
-it: pictures need not wait for Numba. The colours are told apart by the colour-blind too.
+Every function takes host arrays and returns a matplotlib Figure, titled in bold, with a quieter
+note below the title; ``save`` and ``write_gif`` write. Matplotlib's global state is left alone (no
+pyplot), so these work in any thread and beside any backend. Nothing else of the library is
+imported before a function asks for it: pictures need not wait for Numba. The colours are told
+apart by the colour-blind too.
 
-Source: Petroff, "Accessible color sequences for data visualization", arXiv:2107.02270, for the ten colours of
-the classes; Okabe and Ito, "Color universal design", 2008, for the two of the curves.
+Source: Petroff, "Accessible color sequences for data visualization", arXiv:2107.02270, for the ten
+colours of the classes; Okabe and Ito, "Color universal design", 2008, for the two of the curves.
 """
 
 from .curves import loss_curves

@@ -21,12 +21,13 @@ def loss_curves(
     unit: str = "nats per example",
     lines: tuple[str, str] = ("training", "test"),
 ) -> "Figure":
-    """The loss and its parts over the epochs, training and held-out, a panel each: a history -> Figure.
+    """The loss and its parts over the epochs, training and held-out, a panel each: a history ->
+    Figure.
 
-    records: a history's, or the history itself; a term is drawn where there is one. lines: the names of the two.
-    Parts that are zero throughout, and a single part (it is the loss), are left out. Raises
-    ValueError for no records, for one without an epoch or train_loss, and for lines that are no two names. Source:
-    Kingma and Welling 2014, figure 2.
+    records: a history's, or the history itself; a term is drawn where there is one. lines: the
+    names of the two. Parts that are zero throughout, and a single part (it is the loss), are left
+    out. Raises ValueError for no records, for one without an epoch or train_loss, and for lines
+    that are no two names. Source: Kingma and Welling 2014, figure 2.
     """
     from matplotlib.ticker import MaxNLocator
 
@@ -68,6 +69,7 @@ def _records(given: Any) -> list[dict[str, Any]]:
     for i, record in enumerate(records):
         if not isinstance(record, dict) or not record.keys() >= set(DUE):
             raise ValueError(
-                f"record {i} is {record!r}, but epoch and train_loss are expected: give fit's history"
+                f"record {i} is {record!r}, but epoch and train_loss are expected: give fit's "
+                "history"
             )
     return records

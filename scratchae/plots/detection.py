@@ -24,12 +24,13 @@ def score_histogram(
     note: str = "",
     unit: str = "score",
 ) -> "Figure":
-    """How scores lie about the threshold: of normal examples (n,) that it was learnt from, of test ones (N,).
+    """How scores lie about the threshold: of normal examples (n,) that it was learnt from, of test
+    ones (N,).
 
-    is_anomaly (N,) bool: the truth. Shares are of each group; the axis is logarithmic where all scores are
-    above 0 and three of its ticks lie among them. Raises as evaluate's ``report``, and ValueError for scores that
-    are not finite. Source: Chandola, Banerjee, Kumar, "Anomaly detection: a survey", 2009, section 1.4 (scores and
-    thresholds).
+    is_anomaly (N,) bool: the truth. Shares are of each group; the axis is logarithmic where all
+    scores are above 0 and three of its ticks lie among them. Raises as evaluate's ``report``, and
+    ValueError for scores that are not finite. Source: Chandola, Banerjee, Kumar, "Anomaly
+    detection: a survey", 2009, section 1.4 (scores and thresholds).
     """
     from .. import checks
     from ..detection.reports import pair
@@ -78,10 +79,12 @@ def score_histogram(
 def roc_curve(
     scores: Any, is_anomaly: Any, threshold: float, title: str, note: str = ""
 ) -> "Figure":
-    """Anomalies found against false alarms, over all thresholds, the chosen one marked: (N,) twice -> Figure.
+    """Anomalies found against false alarms, over all thresholds, the chosen one marked: (N,)
+    twice -> Figure.
 
-    is_anomaly (N,) bool: the truth. The area under the curve is evaluate's ``roc_auc``. Raises as evaluate's
-    ``report``, and ValueError where one of the classes is missing. Source: Hanley and McNeil 1982, figure 1.
+    is_anomaly (N,) bool: the truth. The area under the curve is evaluate's ``roc_auc``. Raises as
+    evaluate's ``report``, and ValueError where one of the classes is missing. Source: Hanley and
+    McNeil 1982, figure 1.
     """
     from ..detection.reports import pair
     from ..detection.thresholds import as_threshold

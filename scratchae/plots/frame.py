@@ -1,4 +1,5 @@
-"""What every figure has: its size in inches, a title in bold, a quieter note below it, and its way to a file."""
+"""What every figure has: its size in inches, a title in bold, a quieter note below it, and its way
+to a file."""
 
 import os
 from collections.abc import Iterable
@@ -34,7 +35,8 @@ def save(figure: "Figure", path: str | os.PathLike[str]) -> None:
 
 
 def write_gif(figures: Iterable["Figure"], path: str | os.PathLike[str]) -> None:
-    """Write figures of one size as an animation that rests on the last: half a second each, for ever. Raises ValueError for no figures. Source: Pillow's manual, "GIF"."""
+    """Write figures of one size as an animation that rests on the last: half a second each, for
+    ever. Raises ValueError for no figures. Source: Pillow's manual, "GIF"."""
     from PIL import Image
 
     frames = []
@@ -79,7 +81,8 @@ def framed(
 
 
 def literal(figure: "Figure") -> "Figure":
-    """The figure with every text as it is written, so that nothing a user names is read as mathematics. Source: matplotlib's ``Text.set_parse_math``."""
+    """The figure with every text as it is written, so that nothing a user names is read as
+    mathematics. Source: matplotlib's ``Text.set_parse_math``."""
     from matplotlib.text import Text
 
     texts: Any = figure.findobj(Text)

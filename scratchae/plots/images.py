@@ -1,4 +1,5 @@
-"""Images side by side: grids, rows of what belongs together, the plane that a latent decodes to."""
+"""Images side by side: grids, rows of what belongs together, the plane that a latent decodes
+to."""
 
 import math
 from typing import TYPE_CHECKING, Any
@@ -21,7 +22,8 @@ TOGETHER, APART = 2, 8  # pixels of white below a row, below a group of rows
 def image_grid(images: np.ndarray, title: str, note: str = "") -> "Figure":
     """Images side by side in reading order, 0 white and 1 black: (N, H, W, 1) -> Figure.
 
-    Raises ValueError for another shape, TypeError for uint8. Source: Kingma and Welling 2014, figure 5.
+    Raises ValueError for another shape, TypeError for uint8. Source: Kingma and Welling 2014,
+    figure 5.
     """
     return _image_figure(_mosaic(images, COLUMNS, gap=3), title, note)[0]
 
@@ -29,16 +31,18 @@ def image_grid(images: np.ndarray, title: str, note: str = "") -> "Figure":
 def image_pairs(x: np.ndarray, reconstruction: np.ndarray, title: str, note: str = "") -> "Figure":
     """Each row of originals above the row of their reconstructions: (N, H, W, 1) twice -> Figure.
 
-    Raises ValueError for another shape, TypeError for uint8. Source: Hinton and Salakhutdinov 2006, figure 2.
+    Raises ValueError for another shape, TypeError for uint8. Source: Hinton and Salakhutdinov
+    2006, figure 2.
     """
     return image_rows({"original": x, "reconstruction": reconstruction}, title, note)
 
 
 def image_rows(rows: dict[str, np.ndarray], title: str, note: str = "") -> "Figure":
-    """The same examples seen in several ways, ten at a time, a row for each way: {word: (N, H, W, 1)} -> Figure.
+    """The same examples seen in several ways, ten at a time, a row for each way: {word:
+    (N, H, W, 1)} -> Figure.
 
-    Raises ValueError for another shape, TypeError for uint8. Source: Vincent et al. 2010, "Stacked denoising
-    autoencoders", figure 5.
+    Raises ValueError for another shape, TypeError for uint8. Source: Vincent et al. 2010, "Stacked
+    denoising autoencoders", figure 5.
     """
     shapes = {word: images.shape for word, images in rows.items()}
     if len(set(shapes.values())) != 1:
@@ -58,9 +62,11 @@ def image_rows(rows: dict[str, np.ndarray], title: str, note: str = "") -> "Figu
 
 
 def manifold(images: np.ndarray, title: str, note: str = "") -> "Figure":
-    """What a 2-D latent plane decodes to, at the points of ``quantile_plane``: (n^2, H, W, 1) -> Figure.
+    """What a 2-D latent plane decodes to, at the points of ``quantile_plane``: (n^2, H, W, 1) ->
+    Figure.
 
-    Raises ValueError for another shape, TypeError for uint8. Source: Kingma and Welling 2014, figure 4.
+    Raises ValueError for another shape, TypeError for uint8. Source: Kingma and Welling 2014,
+    figure 4.
     """
     n, side = math.isqrt(len(images)), images.shape[1]
     if n * n != len(images):
@@ -75,7 +81,8 @@ def manifold(images: np.ndarray, title: str, note: str = "") -> "Figure":
 
 
 def _mosaic(images: np.ndarray, columns: int, gap: int) -> np.ndarray:
-    """(N, H, W, 1) -> one image (rows (H + gap) - gap, columns (W + gap) - gap), white where none is left."""
+    """(N, H, W, 1) -> one image (rows (H + gap) - gap, columns (W + gap) - gap), white where none
+    is left."""
     if images.ndim != 4 or images.shape[3] != 1 or len(images) == 0:
         raise ValueError(f"the images have shape {images.shape}, but (N, H, W, 1) is expected")
     if images.dtype == np.uint8:
@@ -101,7 +108,8 @@ def _image_figure(
     axes = figure.add_axes(
         (left / whole[0], bottom / whole[1], width / whole[0], height / whole[1])
     )
-    # Resampled as data: resampling colours, matplotlib's choice for so small a scale, would take 100 MB.
+    # Resampled as data: resampling colours, matplotlib's choice for so small a scale, would take
+    # 100 MB.
     how: dict[str, Any] = {"interpolation": "nearest", "interpolation_stage": "data"}
     axes.imshow(mosaic, cmap="gray_r", vmin=0, vmax=1, extent=(0, *mosaic.shape[::-1], 0), **how)
     axes.set(xticks=[], yticks=[])

@@ -25,10 +25,12 @@ def quantile_plane(n: int) -> np.ndarray:
 def latent_scatter(
     mu: Any, labels: Any, names: Sequence[str], title: str, note: str = ""
 ) -> "Figure":
-    """Codes on the plane, coloured by class: mu (N, 2), labels (N,) in 0..9, their names -> Figure.
+    """Codes on the plane, coloured by class: mu (N, 2), labels (N,) in 0..9, their names ->
+    Figure.
 
-    Raises ValueError for codes that are not on a plane, none at all, and labels that are no classes, of more than
-    ten, or without a name, TypeError for masked arrays. Source: Hinton and Salakhutdinov 2006, figure 3.
+    Raises ValueError for codes that are not on a plane, none at all, and labels that are no
+    classes, of more than ten, or without a name, TypeError for masked arrays. Source: Hinton and
+    Salakhutdinov 2006, figure 3.
     """
     from matplotlib.patheffects import withStroke
 
@@ -45,9 +47,8 @@ def latent_scatter(
         raise ValueError(f"the labels are {span}, but there are names and colours for 0 to {most}")
     figure = framed(6.4, 5.0 + HEADER, title, note, constrained=True)
     axes = figure.add_subplot(aspect="equal", adjustable="datalim")
-    colours = np.array(CLASSES)[
-        labels
-    ]  # in the order of the data: no class lies on top of another
+    # in the order of the data: no class lies on top of another
+    colours = np.array(CLASSES)[labels]
     axes.scatter(mu[:, 0], mu[:, 1], s=5, c=colours, alpha=0.7, linewidths=0)
     classes = np.unique(labels)
     words = [names[k] for k in classes]
@@ -79,7 +80,8 @@ def quantiles(n: int) -> np.ndarray:
 
 
 def _apart(p: np.ndarray, box: np.ndarray) -> np.ndarray:
-    """Centres p (K, 2) of labels of size box (2,), pushed away from each other until they overlap no more."""
+    """Centres p (K, 2) of labels of size box (2,), pushed away from each other until they overlap
+    no more."""
     q = p / box
     for _ in range(50):
         d = q[:, None] - q  # (K, K, 2)

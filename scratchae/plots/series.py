@@ -26,12 +26,14 @@ def series_scores(
     note: str = "",
     units: tuple[str, str, str] = ("time", "value", "score"),
 ) -> "Figure":
-    """A series above its scores: t, x, scores (T,), the threshold, and what is known to be wrong -> Figure.
+    """A series above its scores: t, x, scores (T,), the threshold, and what is known to be
+    wrong -> Figure.
 
-    Points above the threshold are marked; each event (word, from, to), in the units of t, is shaded and named.
-    units: of t, x and the scores. The scores' panel begins at 0 where nothing in it is below. Raises ValueError for
-    other shapes, for events in other units, and for a threshold that is none. Source: Lavin and Ahmad 2015,
-    figure 1.
+    Points above the threshold are marked; each event (word, from, to), in the units of t, is
+    shaded and named.
+    units: of t, x and the scores. The scores' panel begins at 0 where nothing in it is below.
+    Raises ValueError for other shapes, for events in other units, and for a threshold that is
+    none. Source: Lavin and Ahmad 2015, figure 1.
     """
     from .. import checks
     from ..detection.thresholds import as_threshold
@@ -87,11 +89,12 @@ def window_pairs(
     units: tuple[str, str] = ("time", "value"),
     lines: tuple[str, str] = ("original", "reconstruction"),
 ) -> "Figure":
-    """Series and their reconstructions, the error between them filled: {title: (x, x')}, t all (T,) -> Figure.
+    """Series and their reconstructions, the error between them filled: {title: (x, x')}, t
+    all (T,) -> Figure.
 
-    units: of t and x; lines: the names of x and x'; all panels have the same axes. Raises ValueError for other
-    shapes, for no series or points, and for lines that are no two names. Source: TensorFlow's tutorial "Intro to
-    Autoencoders", third example.
+    units: of t and x; lines: the names of x and x'; all panels have the same axes. Raises
+    ValueError for other shapes, for no series or points, and for lines that are no two names.
+    Source: TensorFlow's tutorial "Intro to Autoencoders", third example.
     """
     from matplotlib.ticker import MaxNLocator
 
@@ -142,7 +145,8 @@ def _marker(t: np.ndarray) -> str:
 
 
 def _from_first_to_last(axes: "Axes", t: np.ndarray) -> None:
-    """Limit the panel to the times t (T,); one point alone keeps the room that matplotlib gives it."""
+    """Limit the panel to the times t (T,); one point alone keeps the room that matplotlib gives
+    it."""
     if t[0] != t[-1]:
         axes.set_xlim(t[0], t[-1])
 

@@ -1,8 +1,8 @@
 """save(model, path) and load(path): what was trained, as one safetensors file, without pickle.
 
-The file holds every named tensor, the optimiser's vectors, and as metadata: the architecture (classes and
-their arguments as JSON, description.py), the input shape, the dtype, the optimiser's counters, and a SHA-256
-over all of these and all tensors, which the format itself lacks.
+The file holds every named tensor, the optimiser's vectors, and as metadata: the architecture
+(classes and their arguments as JSON, description.py), the input shape, the dtype, the optimiser's
+counters, and a SHA-256 over all of these and all tensors, which the format itself lacks.
 """
 
 import hashlib
@@ -26,12 +26,14 @@ FORMAT = "scratchae 3"
 
 
 def save(model: Any, path: str | os.PathLike[str], *, optimizer: Any = None) -> None:
-    """Write a built model: architecture and values; to go on with its training, the optimiser's state too.
+    """Write a built model: architecture and values; to go on with its training, the optimiser's
+    state too.
 
-    Tensors have their declared shapes under their names, vectors (n,) under "optimizer.". optimizer: the one that
-    trained the model. The file is written beside its place and moved there whole. Raises TypeError for what is no
-    model, or not ``describe``'s to tell, ValueError for an optimiser that has not trained this model, RuntimeError
-    before ``build``, OSError where it cannot be written. Source: the safetensors format.
+    Tensors have their declared shapes under their names, vectors (n,) under "optimizer.".
+    optimizer: the one that trained the model. The file is written beside its place and moved there
+    whole. Raises TypeError for what is no model, or not ``describe``'s to tell, ValueError for an
+    optimiser that has not trained this model, RuntimeError before ``build``, OSError where it
+    cannot be written. Source: the safetensors format.
     """
     from safetensors.numpy import save as to_bytes
 
@@ -40,7 +42,8 @@ def save(model: Any, path: str | os.PathLike[str], *, optimizer: Any = None) -> 
     model.require_built()
     if optimizer is not None and getattr(optimizer, "owner", None) is not model.parameters:
         raise ValueError(
-            f"the optimizer is {optimizer!r}, which has not trained this model: hand in the one that fit was given"
+            f"the optimizer is {optimizer!r}, which has not trained this model: hand in the one "
+            "that fit was given"
         )
     to_host = model.backend.to_host
     tensors = {name: to_host(view) for name, view in model.parameters.views().items()}
@@ -65,12 +68,14 @@ def save(model: Any, path: str | os.PathLike[str], *, optimizer: Any = None) -> 
 def load(
     path: str | os.PathLike[str], *, backend: str | Backend = "numpy", classes: Iterable[type] = ()
 ) -> Any:
-    """The model that ``save`` wrote, built on that backend (a name or an object), the optimiser that was saved, to go on with, as model.optimizer.
+    """The model that ``save`` wrote, built on that backend (a name or an object), the optimiser
+    that was saved, to go on with, as model.optimizer.
 
-    classes: a reader's own classes and functions that the file may name; one that is called like the library's
-    stands for what was the reader's own when it was saved, and for nothing else. Shapes as saved. Raises TypeError
-    for other ``classes``, FileNotFoundError, and ValueError for two of one name, and for a file that is damaged, of
-    another kind, describes what cannot be, or names a class that is not allowed. Source: the safetensors format.
+    classes: a reader's own classes and functions that the file may name; one that is called like
+    the library's stands for what was the reader's own when it was saved, and for nothing else.
+    Shapes as saved. Raises TypeError for other ``classes``, FileNotFoundError, and ValueError for
+    two of one name, and for a file that is damaged, of another kind, describes what cannot be, or
+    names a class that is not allowed. Source: the safetensors format.
     """
     custom = _by_name(classes)
     if not isinstance(backend, Backend):
@@ -80,7 +85,8 @@ def load(
         return _restore(metadata, tensors, custom, backend)
     except (KeyError, TypeError, AttributeError, RecursionError, json.JSONDecodeError) as error:
         raise ValueError(
-            f"{path} does not describe a model of this library ({type(error).__name__}: {error}): save it again"
+            f"{path} does not describe a model of this library ({type(error).__name__}: {error}): "
+            "save it again"
         ) from error
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
@@ -122,9 +128,8 @@ def _restore(metadata: Any, tensors: Any, custom: dict[str, Any], backend: str |
             f"it holds tensors {found}, but its architecture has {expected}: it is damaged"
         )
     with warnings.catch_warnings():
-        warnings.simplefilter(
-            "ignore", models.WideCode
-        )  # which was said when the model was first built
+        # which was said when the model was first built
+        warnings.simplefilter("ignore", models.WideCode)
         model.build(shape, backend=backend, dtype=dtype)
     for name, view in model.parameters.views().items():
         model.backend.write(view, tensors[name])
@@ -150,8 +155,8 @@ def _restore_optimizer(metadata: Any, tensors: Any, custom: dict[str, Any], mode
     counters = json.loads(metadata["counters"])
     if expected != found or set(counters) != {"t", "epoch"}:
         raise ValueError(
-            f"it holds optimiser vectors {found} and counters {counters}, but {type(optimizer).__name__} "
-            f"has {expected}, t and epoch: it is damaged"
+            f"it holds optimiser vectors {found} and counters {counters}, but "
+            f"{type(optimizer).__name__} has {expected}, t and epoch: it is damaged"
         )
     for name, vector in optimizer.vectors.items():
         model.backend.write(vector, tensors[f"optimizer.{name}"])
@@ -209,7 +214,8 @@ def _read(path: Path) -> tuple[dict[str, str], dict[str, np.ndarray]]:
     try:
         with safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, not a dict
+            # not a dict
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except SafetensorError as error:
         raise ValueError(
             f"{path} is no whole safetensors file ({error}): save the model again"
@@ -222,6 +228,7 @@ def _read(path: Path) -> tuple[dict[str, str], dict[str, np.ndarray]]:
     found, saved = _digest(tensors, metadata), metadata.get("sha256")
     if found != saved:
         raise ValueError(
-            f"{path} is damaged: it has the SHA-256 {found}, but was saved with {saved}: save again"
+            f"{path} is damaged: it has the SHA-256 {found}, but was saved with {saved}: save "
+            "again"
         )
     return metadata, tensors

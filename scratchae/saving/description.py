@@ -1,13 +1,16 @@
-"""An object as JSON and back: its class, by name, and the arguments of its constructor, which are its attributes.
+"""An object as JSON and back: its class, by name, and the arguments of its constructor, which are
+its attributes.
 
-    Dense(784, 64, "relu")     {"class": "scratchae.Dense", "arguments": {"inputs": 784, "outputs": 64, ...}}
-    glorot_uniform             {"function": "scratchae.glorot_uniform"}
-    a class of the user's      {"class": "Mine", "arguments": {...}}
+    Dense(784, 64, "relu")  {"class": "scratchae.Dense", "arguments": {"inputs": 784, "outputs":
+                            64, ...}}
+    glorot_uniform          {"function": "scratchae.glorot_uniform"}
+    a class of the user's   {"class": "Mine", "arguments": {...}}
 
-Only what this library makes public is built, or, where a name has no "scratchae." before it, what the user hands in:
-a class of the user's may be called like one of the library's, and neither stands for the other. A layer that is not
-to be trained is "frozen". A second occurrence of an object, such as a layer and what is tied to it, is written as
-{"same": n}: its index in the order in which objects were finished.
+Only what this library makes public is built, or, where a name has no "scratchae." before it, what
+the user hands in: a class of the user's may be called like one of the library's, and neither
+stands for the other. A layer that is not to be trained is "frozen". A second occurrence of an
+object, such as a layer and what is tied to it, is written as {"same": n}: its index in the order
+in which objects were finished.
 """
 
 import inspect
@@ -45,8 +48,8 @@ LIBRARY = _public()
 def describe(thing: Any) -> Any:
     """An object as its class and constructor arguments, ready for JSON; a model as it was built.
 
-    What is written is constructed once, so that it can be read again. Raises TypeError for what has no such form,
-    such as a lambda. Source: scikit-learn's ``get_params``.
+    What is written is constructed once, so that it can be read again. Raises TypeError for what
+    has no such form, such as a lambda. Source: scikit-learn's ``get_params``.
     """
     custom: dict[str, Any] = {}
     try:
@@ -59,9 +62,8 @@ def describe(thing: Any) -> Any:
         raise Unspeakable(
             thing, f", since it cannot be made again from its arguments ({why})"
         ) from error
-    if again != description and json.dumps(again) != json.dumps(
-        description
-    ):  # in which nan is nan
+    # in which nan is nan
+    if again != description and json.dumps(again) != json.dumps(description):
         raise Unspeakable(thing, ", since made again from its arguments it is another")
     return description
 
@@ -125,16 +127,17 @@ class Unspeakable(TypeError):
     def __init__(self, thing: Any, why: str = ""):
         what = repr(thing) if inspect.isroutine(thing) else f"a {type(thing).__qualname__}"
         super().__init__(
-            f"{what} cannot be saved{why}: use a function or a class that is defined in a module and keeps its "
-            "arguments, as they are, by their names, or put a number in its place (a rate: optimizer.lr = 1e-3) and save again"
+            f"{what} cannot be saved{why}: use a function or a class that is defined in a module "
+            "and keeps its arguments, as they are, by their names, or put a number in its place "
+            "(a rate: optimizer.lr = 1e-3) and save again"
         )
 
 
 def construct(description: Any, custom: dict[str, Any]) -> Any:
     """The object of that description; custom: the user's classes and functions by their names.
 
-    Raises ValueError for a name that is not allowed, KeyError and TypeError for what is no description, and what
-    the constructors raise. Source: ``describe``.
+    Raises ValueError for a name that is not allowed, KeyError and TypeError for what is no
+    description, and what the constructors raise. Source: ``describe``.
     """
     ours = {name: thing for name, thing in custom.items() if not name.startswith("scratchae.")}
     return _construct(description, LIBRARY | ours, [])
@@ -150,8 +153,8 @@ def _construct(description: Any, allowed: dict[str, Any], done: list[Any]) -> An
     name = description.get("function") or description.get("class")
     if name not in allowed:
         raise ValueError(
-            f"it names {name!r}, which is not one of this library's classes: if it is yours, hand it in as "
-            f"load(path, classes=[{name}])"
+            f"it names {name!r}, which is not one of this library's classes: if it is yours, hand "
+            f"it in as load(path, classes=[{name}])"
         )
     if ("function" in description) != inspect.isfunction(allowed[name]):
         raise TypeError(f"{name} is not what the file says it is")

@@ -13,13 +13,14 @@ Callback = Callable[[Any, Any], Any]  # f(model, history)
 
 
 def callables(callbacks: Iterable[Callback] | Callback | None) -> tuple[Callback, ...]:
-    """One callback, several or None as a tuple of them. Raises TypeError for what is no function of
-    that kind, or has a begin or finish that is none, ValueError for two EarlyStopping."""
+    """One callback, several or None as a tuple of them. Raises TypeError for what is no function
+    of that kind, or has a begin or finish that is none, ValueError for two EarlyStopping."""
     if callbacks is None or callable(callbacks):
         callbacks = () if callbacks is None else (callbacks,)
     if not isinstance(callbacks, Iterable):
         raise TypeError(
-            f"callbacks is {callbacks!r}, but a function f(model, history), or several, is expected"
+            f"callbacks is {callbacks!r}, but a function f(model, history), or several, is "
+            "expected"
         )
     callbacks = tuple(callbacks)
     for callback in callbacks:
@@ -32,7 +33,8 @@ def callables(callbacks: Iterable[Callback] | Callback | None) -> tuple[Callback
             part = getattr(callback, name, None)
             if hasattr(callback, name) and not (callable(part) and accepts(part, 2)):
                 raise TypeError(
-                    f"a callback's {name} is {part!r}, but a function (model, {second}) is expected: fit calls it"
+                    f"a callback's {name} is {part!r}, but a function (model, {second}) is "
+                    "expected: fit calls it"
                 )
     if sum(isinstance(callback, EarlyStopping) for callback in callbacks) > 1:
         raise ValueError(
@@ -42,37 +44,40 @@ def callables(callbacks: Iterable[Callback] | Callback | None) -> tuple[Callback
 
 
 def ends_run(callback: Callback, model: Any, history: Any) -> bool:
-    """Call it after an epoch -> whether it answers True, and nothing else that is true, to end the run."""
+    """Call it after an epoch -> whether it answers True, and nothing else that is true, to end the
+    run."""
     answer = callback(model, history)
     return isinstance(answer, (bool, np.bool_)) and bool(answer)
 
 
 class EarlyStopping:
-    """End the run when a column of the history has not improved for some epochs, and keep the best weights.
+    """End the run when a column of the history has not improved for some epochs, and keep the best
+    weights.
 
-    column: "test_loss" by default, smaller is better; patience: epochs without an improvement by more than least.
-    When the run is over, unless by an error, the model has the values of its best epoch, and the optimiser its
-    state of then: the next run goes on behind that epoch. One for each model: it remembers the best over all runs
-    of that model, and each run has the whole patience. If the best epoch was trained by another optimiser, only the
-    parameters are restored, since its moments do not fit this one. Raises ValueError
-    for a column that the history does not have (for Keras' val_loss at once) or that holds no number, patience
-    below 1 or least below 0, RuntimeError for another model than its first. Source: Prechelt, "Early stopping - but
-    when?", 1998; Goodfellow, Bengio, Courville, "Deep Learning", 2016, Algorithm 7.1.
+    column: "test_loss" by default, smaller is better; patience: epochs without an improvement by
+    more than least. When the run is over, unless by an error, the model has the values of its best
+    epoch, and the optimiser its state of then: the next run goes on behind that epoch. One for
+    each model: it remembers the best over all runs of that model, and each run has the whole
+    patience. If the best epoch was trained by another optimiser, only the parameters are restored,
+    since its moments do not fit this one. Raises ValueError for a column that the history does not
+    have (for Keras' val_loss at once) or that holds no number, patience below 1 or least below 0,
+    RuntimeError for another model than its first. Source: Prechelt, "Early stopping - but when?",
+    1998; Goodfellow, Bengio, Courville, "Deep Learning", 2016, Algorithm 7.1.
     """
 
     def __init__(self, patience: int = 5, column: str = "test_loss", least: float = 0.0):
         if not isinstance(column, str) or column in ("", "val_loss"):
             raise ValueError(
-                f"EarlyStopping(column) is {column!r}, but the name of a column of the history is expected: the "
-                "loss of the validation data is 'test_loss' here, its parts are such as 'test_reconstruction'"
+                f"EarlyStopping(column) is {column!r}, but the name of a column of the history is "
+                "expected: the loss of the validation data is 'test_loss' here, its parts are "
+                "such as 'test_reconstruction'"
             )
         self.patience, self.column = positive("patience", patience), column
         self.least = real("least", least, 0)
         self.best, self.epoch = math.inf, 0
         self.waited = 0  # epochs of this run since its best, or its beginning
-        self.kept: list[
-            tuple[Any, np.ndarray]
-        ] = []  # the best epoch's, values first, each with its place
+        # the best epoch's, values first, each with its place
+        self.kept: list[tuple[Any, np.ndarray]] = []
         self.counters: tuple[Any, int, int] = (None, 0, 0)  # its optimiser, t and epoch
         self.owner: Any = None
 
@@ -80,13 +85,13 @@ class EarlyStopping:
         """Check what can be known before the first step."""
         if self.kept and self.owner is not model.parameters:
             raise RuntimeError(
-                "this EarlyStopping holds the best weights of another model, or of this one before it was built "
-                "again: make a new one for each model"
+                "this EarlyStopping holds the best weights of another model, or of this one "
+                "before it was built again: make a new one for each model"
             )
         if not validated and self.column.startswith("test_"):
             raise ValueError(
-                f"there will be no column {self.column!r} without validation data: hand validation to fit, or "
-                "choose a column of the training, such as 'train_loss'"
+                f"there will be no column {self.column!r} without validation data: hand "
+                "validation to fit, or choose a column of the training, such as 'train_loss'"
             )
         self.owner, self.waited = model.parameters, 0
 
@@ -95,14 +100,15 @@ class EarlyStopping:
         record = history.records[-1]
         if self.column not in record:
             raise ValueError(
-                f"there is no column {self.column!r} in the history, which has {', '.join(record)}: choose one of "
-                "these, or put the callback that adds it before this one"
+                f"there is no column {self.column!r} in the history, which has "
+                f"{', '.join(record)}: choose one of these, or put the callback that adds it "
+                "before this one"
             )
         value = record[self.column]
         if not isinstance(value, numbers.Real) or value != value:  # nan
             raise ValueError(
-                f"the column {self.column!r} of the history holds {value!r}, but a number is expected: choose "
-                "another"
+                f"the column {self.column!r} of the history holds {value!r}, but a number is "
+                "expected: choose another"
             )
         self.waited += 1
         if value < self.best - self.least:

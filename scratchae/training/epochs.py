@@ -1,4 +1,5 @@
-"""One epoch after the other: every example once, the terms averaged, a loss that is not finite put into words."""
+"""One epoch after the other: every example once, the terms averaged, a loss that is not finite put
+into words."""
 
 import math
 import time
@@ -15,11 +16,13 @@ from ..settings import scheduled
 
 
 class NonFiniteLoss(ArithmeticError):
-    """A loss became NaN or infinite; the message says at which step, in which term, and what to try."""
+    """A loss became NaN or infinite; the message says at which step, in which term, and what to
+    try."""
 
 
 class Epochs:
-    """The epochs of one run: what stays the same from one to the next. Use it as a context manager."""
+    """The epochs of one run: what stays the same from one to the next. Use it as a context
+    manager."""
 
     def __init__(
         self,
@@ -52,7 +55,8 @@ class Epochs:
         self.held_feeds = None if self.held is None else self.runner.feeds(self.held)
 
     def _follow_frozen_layers(self) -> None:
-        """Another runner, where a callback has frozen layers or set them free: its buffers are others."""
+        """Another runner, where a callback has frozen layers or set them free: its buffers are
+        others."""
         if self.runner.frozen != self.model.objective.frozen():
             self.runner.__exit__(None, None, None)
             self.runner = self._new_runner()
@@ -61,7 +65,8 @@ class Epochs:
     def epoch(
         self, epoch: int, stop: Callable[[], bool], tell: Callable[[float], None]
     ) -> dict[str, Any] | None:
-        """Every example once -> the epoch's record, or None where stop() ended it. tell(loss) after each step.
+        """Every example once -> the epoch's record, or None where stop() ended it. tell(loss)
+        after each step.
 
         Raises NonFiniteLoss. Source: Kingma and Welling 2014, Algorithm 1."""
         self._follow_frozen_layers()
@@ -112,31 +117,32 @@ class Epochs:
         penalty = getattr(self.runner.objective, "penalty", None)
         if penalty is not None and penalty.advice and bad == ["penalty"]:
             return penalty.advice
-        rate = self.optimizer.rate(
-            max(self.optimizer.t, 1)
-        )  # a schedule need not give a later one
+        # a schedule need not give a later one
+        rate = self.optimizer.rate(max(self.optimizer.t, 1))
         lighter = "a lighter penalty, " if penalty is not None and penalty.weight > 0 else ""
         return (
-            f"try a learning rate below {rate:g}, {lighter}check that the data is scaled to about 1, "
-            "or start from smaller initial weights"
+            f"try a learning rate below {rate:g}, {lighter}check that the data is scaled to about "
+            "1, or start from smaller initial weights"
         )
 
     def _require_finite_state(self, epoch: int) -> None:
-        """Raise NonFiniteLoss where a step since the last loss has spoiled the parameters or the optimiser."""
+        """Raise NonFiniteLoss where a step since the last loss has spoiled the parameters or the
+        optimiser."""
         for name, vector in {"parameters": self.runner.values, **self.optimizer.vectors}.items():
             with np.errstate(invalid="ignore"):  # inf - inf
                 total = self.runner.backend.to_host(vector).sum(dtype=np.float64)
             if not math.isfinite(total):
                 raise NonFiniteLoss(
-                    f"the vector of {name} is no longer finite after epoch {epoch}: {self._advice([])}"
+                    f"the vector of {name} is no longer finite after epoch {epoch}: "
+                    f"{self._advice([])}"
                 )
 
 
 class Mean:
     """The terms of an epoch, averaged over its examples.
 
-    Where loss is a function of sums over examples, and the same at each step, it is that of the sums over the whole
-    epoch; else each step's terms count as often as the step has examples."""
+    Where loss is a function of sums over examples, and the same at each step, it is that of the
+    sums over the whole epoch; else each step's terms count as often as the step has examples."""
 
     def __init__(self, objective: Any):
         self.objective, self.count = objective, 0

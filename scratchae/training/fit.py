@@ -29,18 +29,20 @@ def fit(
 ) -> History:
     """Train a built model on data (N, *input_shape), and tell how it went.
 
-    data, validation: Images, Values, or a floating point array. Each epoch visits every example once, in
-    an order that is a function of seed and epoch; the last batch may be smaller. validation is evaluated
-    after each epoch: test_loss, test_reconstruction, ... in the history. shards cut a batch and decide the bits,
-    threads execute them and do not. callbacks, one or several functions, are called as f(model, history) after each
-    epoch; one that returns True ends the run. A begin(model, validated) of theirs is called first, a finish(model,
-    history) when the run is over. What a callback sets (beta, a weight, a learning rate, layer.trainable) takes effect
-    at the next step. progress: whether to tell how it goes. Ctrl-C ends the run after the step under way. Called
-    again, with the same optimiser, it goes on with the next epoch (one that was interrupted is begun again).
+    data, validation: Images, Values, or a floating point array. Each epoch visits every example
+    once, in an order that is a function of seed and epoch; the last batch may be smaller.
+    validation is evaluated after each epoch: test_loss, test_reconstruction, ... in the history.
+    shards cut a batch and decide the bits, threads execute them and do not. callbacks, one or
+    several functions, are called as f(model, history) after each epoch; one that returns True ends
+    the run. A begin(model, validated) of theirs is called first, a finish(model, history) when the
+    run is over. What a callback sets (beta, a weight, a learning rate, layer.trainable) takes
+    effect at the next step. progress: whether to tell how it goes. Ctrl-C ends the run after the
+    step under way. Called again, with the same optimiser, it goes on with the next epoch (one that
+    was interrupted is begun again).
 
-    Raises NonFiniteLoss naming step, term and what to try; ValueError and TypeError, before anything is
-    changed, for data that does not fit, sizes below 1, a learning rate that is none, a model without parameters to
-    train. Source: Kingma and Welling 2014, Algorithm 1.
+    Raises NonFiniteLoss naming step, term and what to try; ValueError and TypeError, before
+    anything is changed, for data that does not fit, sizes below 1, a learning rate that is none, a
+    model without parameters to train. Source: Kingma and Welling 2014, Algorithm 1.
     """
     source = fitting_source(model, data, "data")
     held = None if validation is None else fitting_source(model, validation, "validation")
@@ -79,7 +81,8 @@ def fit(
 
 
 def _require_trainable(model: Any, optimizer: Any) -> None:
-    """Raise TypeError or ValueError for what is no optimiser, and for a model that it cannot train."""
+    """Raise TypeError or ValueError for what is no optimiser, and for a model that it cannot
+    train."""
     if not isinstance(optimizer, Optimizer):
         raise TypeError(
             f"the optimizer is {optimizer!r}, but an optimiser such as Adam(1e-3) is expected"

@@ -6,8 +6,8 @@ from typing import Any
 class History:
     """One record an epoch: epoch, train_loss, ..., test_loss, ..., seconds.
 
-    Terms are in nats per example. history["train_loss"] is that column; optimizer is the run's; interrupted tells
-    whether Ctrl-C ended it. Source: Keras' ``History``.
+    Terms are in nats per example. history["train_loss"] is that column; optimizer is the run's;
+    interrupted tells whether Ctrl-C ended it. Source: Keras' ``History``.
     """
 
     def __init__(self, optimizer: Any = None) -> None:

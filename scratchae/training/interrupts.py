@@ -8,7 +8,8 @@ from typing import Any
 
 
 class Stop:
-    """Whether a Ctrl-C has asked for the end; not an Event, whose lock a second Ctrl-C would wait for."""
+    """Whether a Ctrl-C has asked for the end; not an Event, whose lock a second Ctrl-C would wait
+    for."""
 
     asked = False
 
@@ -19,7 +20,8 @@ class Stop:
 
 @contextmanager
 def interrupts() -> Iterator[Stop]:
-    """What the first Ctrl-C sets, so that a step is never cut in half; in another thread nothing does."""
+    """What the first Ctrl-C sets, so that a step is never cut in half; in another thread nothing
+    does."""
     stop = Stop()
     if threading.current_thread() is not threading.main_thread():
         yield stop

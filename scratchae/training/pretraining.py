@@ -1,20 +1,21 @@
 """pretrain: a deep autoencoder, one layer at a time, before ``fit`` trains it as a whole.
 
-The gradient that reaches the inner layers of a deep autoencoder from random weights is small, above all through
-sigmoids, and says little. A layer by itself has its target beside it: what it is handed. The encoder is cut into
-stages f_1 ... f_k, the decoder into their mirror images g_k ... g_1, and with x_0 = x, for i = 1 ... k,
+The gradient that reaches the inner layers of a deep autoencoder from random weights is small,
+above all through sigmoids, and says little. A layer by itself has its target beside it: what it is
+handed. The encoder is cut into stages f_1 ... f_k, the decoder into their mirror images g_k ...
+g_1, and with x_0 = x, for i = 1 ... k,
 
     f_i, g_i minimise 1/N sum_n L_i(x_i-1, g_i(f_i(c(x_i-1))))   over the rows n of x_i-1    (1)
     x_i = f_i(x_i-1)                          the codes of all rows, without noise      (2)
     code = f_k(... f_1(x)),   a = g_1(... g_k(code)), the parameters of p(x | code)     (3)
 
-where L_1 is the model's -log p(x | g_1), the other L_i are squared errors, c is a corruption or nothing, and (3)
-is where the model starts.
+where L_1 is the model's -log p(x | g_1), the other L_i are squared errors, c is a corruption or
+nothing, and (3) is where the model starts.
 
-Source: Hinton and Salakhutdinov, "Reducing the dimensionality of data with neural networks", 2006 (by restricted
-Boltzmann machines); Bengio, Lamblin, Popovici, Larochelle, "Greedy layer-wise training of deep networks", 2007 (by
-autoencoders, as here); Vincent et al., "Stacked denoising autoencoders", 2010 (c); Goodfellow, Bengio, Courville,
-"Deep Learning", 2016, section 15.1.
+Source: Hinton and Salakhutdinov, "Reducing the dimensionality of data with neural networks", 2006
+(by restricted Boltzmann machines); Bengio, Lamblin, Popovici, Larochelle, "Greedy layer-wise
+training of deep networks", 2007 (by autoencoders, as here); Vincent et al., "Stacked denoising
+autoencoders", 2010 (c); Goodfellow, Bengio, Courville, "Deep Learning", 2016, section 15.1.
 """
 
 import copy
@@ -49,29 +50,34 @@ def pretrain(
     seed: int = 0,
     corruption: Layer | None = None,
 ) -> list[History]:
-    """Train a built Autoencoder stage by stage on data (N, *input_shape) -> a History for each stage.
+    """Train a built Autoencoder stage by stage on data (N, *input_shape) -> a History for each
+    stage.
 
-    A stage of the encoder is a layer with parameters and those without that follow it, noise too, which then spoils
-    what that layer gives; the first has all that stands before as well. Layers keep their activations: what mirrors
-    relu codes is to end in relu, and Tied is to be of the layer it mirrors. The model's penalty belongs to the last
-    stage. Stages start from the model's values. The first one's loss is in nats per example, that of the others a
-    squared error, summed over a row.
+    A stage of the encoder is a layer with parameters and those without that follow it, noise too,
+    which then spoils what that layer gives; the first has all that stands before as well. Layers
+    keep their activations: what mirrors relu codes is to end in relu, and Tied is to be of the
+    layer it mirrors. The model's penalty belongs to the last stage. Stages start from the model's
+    values. The first one's loss is in nats per example, that of the others a squared error, summed
+    over a row.
 
-    data: Images, Values, or a floating point array; the codes of all rows (N, ...), of two stages, lie in memory in
-    the model's dtype. optimizer: a new one, of which each stage takes a copy. epochs, batch_size, shards, threads,
-    seed: of each stage, as for ``fit``. corruption: noise such as Masking(0.25), put before every stage's encoder.
+    data: Images, Values, or a floating point array; the codes of all rows (N, ...), of two stages,
+    lie in memory in the model's dtype. optimizer: a new one, of which each stage takes a copy.
+    epochs, batch_size, shards, threads, seed: of each stage, as for ``fit``. corruption: noise
+    such as Masking(0.25), put before every stage's encoder.
 
-    A stage's values are in the model when it has ended, so that Ctrl-C (the list ends there) or an error in a later
-    one loses none. model.optimizer is then None, since its moments were those of other values: fit with a new one.
-    Raises TypeError and ValueError, before anything is changed, for what is no Autoencoder, a decoder that does not
-    mirror the encoder, a Tied that does not mirror its layer, a single stage, a used optimizer, a corruption that
-    is no noise, and all that fit refuses. Warns (WideCode) of a stage that can copy.
+    A stage's values are in the model when it has ended, so that Ctrl-C (the list ends there) or an
+    error in a later one loses none. model.optimizer is then None, since its moments were those of
+    other values: fit with a new one. Raises TypeError and ValueError, before anything is changed,
+    for what is no Autoencoder, a decoder that does not mirror the encoder, a Tied that does not
+    mirror its layer, a single stage, a used optimizer, a corruption that is no noise, and all that
+    fit refuses. Warns (WideCode) of a stage that can copy.
     Source: the module, (1) to (3).
     """
     source = _source(model, data)
     if getattr(optimizer, "owner", None) is not None:
         raise ValueError(
-            "the optimizer holds the state of a model, but every stage begins anew: hand in a new one"
+            "the optimizer holds the state of a model, but every stage begins anew: hand in a new "
+            "one"
         )
     stages = _stages(model)
     stacks = [_shallow(model, stage, stages, corruption) for stage in stages]
@@ -93,12 +99,14 @@ def pretrain(
 def _source(model: Any, data: Any) -> Images | Values:
     if not isinstance(model, Autoencoder):
         raise TypeError(
-            f"the model is a {type(model).__qualname__}, but only an Autoencoder has stages: train it by fit alone"
+            f"the model is a {type(model).__qualname__}, but only an Autoencoder has stages: "
+            "train it by fit alone"
         )
     source = fitting_source(model, data, "data")
     if not isinstance(source, (Images, Values)):
         raise TypeError(
-            f"the data is a {type(source).__qualname__}, but an array, Images or Values are expected"
+            f"the data is a {type(source).__qualname__}, but an array, Images or Values are "
+            "expected"
         )
     return source
 
@@ -108,20 +116,21 @@ def _rows(source: Images | Values) -> Any:
 
 
 def _stages(model: Autoencoder) -> list[Stage]:
-    """The encoder cut before each layer with parameters but the first, the decoder where it has those shapes."""
+    """The encoder cut before each layer with parameters but the first, the decoder where it has
+    those shapes."""
     encoder, decoder = (
         leaves(part, getattr(model.objective, part)) for part in ("encoder", "decoder")
     )
     own, mirrored = _trainable(model, encoder), _trainable(model, decoder)
     if len(own) != len(mirrored):
         raise ValueError(
-            f"encoder and decoder have {len(own)} and {len(mirrored)} layers with parameters, but a stage is one "
-            "of each: let the decoder mirror the encoder"
+            f"encoder and decoder have {len(own)} and {len(mirrored)} layers with parameters, but "
+            "a stage is one of each: let the decoder mirror the encoder"
         )
     if len(own) < 2:
         raise ValueError(
-            f"layers with parameters are {len(own)} in the encoder, but pretraining is for 2 or more, one by one: "
-            "train the model by fit alone"
+            f"layers with parameters are {len(own)} in the encoder, but pretraining is for 2 or "
+            "more, one by one: train the model by fit alone"
         )
     last = [encoder[cut - 1] for cut in own[1:]]
     ends = [
@@ -140,8 +149,9 @@ def _require_own_ties(encoder: Leaves, decoder: Leaves) -> None:
     for name, layer in encoder + decoder:
         if isinstance(layer, Tied) and not any(layer.of is other for other in every):
             raise ValueError(
-                f"{name} is tied to a layer of another stage, but its own is {', '.join(n for n, _ in encoder)}: "
-                "tie it to the layer that it mirrors, or train the model by fit alone"
+                f"{name} is tied to a layer of another stage, but its own is "
+                f"{', '.join(n for n, _ in encoder)}: tie it to the layer that it mirrors, or "
+                "train the model by fit alone"
             )
 
 
@@ -160,12 +170,14 @@ def _tensors(model: Autoencoder, layers: Leaves) -> list[str]:
 
 
 def _end(decoder: Leaves, first: int, second: int, name: str, layer: Layer) -> int:
-    """Where, between two layers with parameters, the decoder has the shape that the encoder's layer gives."""
+    """Where, between two layers with parameters, the decoder has the shape that the encoder's
+    layer gives."""
     outputs = [inner.output for _, inner in decoder[first:second]]
     if layer.output not in outputs:
         raise ValueError(
-            f"{name} gives rows of shape {layer.output}, but the decoder, from {decoder[first][0]} to "
-            f"{decoder[second][0]}, passes on {', '.join(map(str, outputs))}: let the decoder mirror the encoder"
+            f"{name} gives rows of shape {layer.output}, but the decoder, from "
+            f"{decoder[first][0]} to {decoder[second][0]}, passes on "
+            f"{', '.join(map(str, outputs))}: let the decoder mirror the encoder"
         )
     return first + 1 + outputs.index(layer.output)
 
@@ -186,8 +198,8 @@ def _shallow(
             {},
         ):
             raise TypeError(
-                f"the corruption is {corruption!r}, but a layer that keeps the shape {shape} and has no "
-                "parameters, such as Masking(0.25), is expected"
+                f"the corruption is {corruption!r}, but a layer that keeps the shape {shape} and "
+                "has no parameters, such as Masking(0.25), is expected"
             )
         encoder = [corruption, *encoder]
     likelihood = model.likelihood if stage is stages[0] else SquaredError()
@@ -199,7 +211,8 @@ def _shallow(
 
 
 def _views(model: Autoencoder, stage: Stage) -> list[Array]:
-    """The model's tensors of that stage, in the order in which a model of the stage alone has them."""
+    """The model's tensors of that stage, in the order in which a model of the stage alone has
+    them."""
     return [model.parameters.view(tensor) for part in stage for tensor in _tensors(model, part)]
 
 

@@ -5,7 +5,8 @@ from typing import Any, Self
 
 
 class Progress:
-    """A bar over all steps of all epochs where stderr is a terminal, and a line an epoch; nothing if not shown.
+    """A bar over all steps of all epochs where stderr is a terminal, and a line an epoch; nothing
+    if not shown.
 
     Source: tqdm's manual.
     """

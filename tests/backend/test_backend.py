@@ -1,4 +1,5 @@
-"""Who computes: aligned memory, products, spellings, options, and clear words for what cannot be."""
+"""Who computes: aligned memory, products, spellings, options, and clear words for what cannot
+be."""
 
 import copy
 import gc
@@ -95,7 +96,8 @@ def test_matmul_in_two_dtypes_with_one_backend(backend, rng):
     """The scratch memory of an accumulating product belongs to its shape and dtype."""
     if backend == "cupy":
         pytest.skip(
-            "cuBLAS accumulates without scratch memory, and products are of the backend's own dtype"
+            "cuBLAS accumulates without scratch memory, and products are of the backend's own "
+            "dtype"
         )
     b, x = get_backend(backend), rng.normal(size=(3, 3))
     for dtype in ("float32", "float64", "float32"):
@@ -236,7 +238,8 @@ class CUDARuntimeError(RuntimeError):
 
 
 def pretend(version, built_for, devices):
-    """What require_cupy reads of CuPy: of the driver, of CuPy's own CUDA, and how many GPUs there are."""
+    """What require_cupy reads of CuPy: of the driver, of CuPy's own CUDA, and how many GPUs there
+    are."""
 
     def count():
         if devices is None:
@@ -252,7 +255,8 @@ CUPY_SAYS = """
 ================================================================
 Failed to import CuPy.
 
-If you installed CuPy via wheels, make sure that the package matches with the version of CUDA installed.
+If you installed CuPy via wheels, make sure that the package matches with the version
+of CUDA installed.
 
 Original error:
   ImportError: libcudart.so.12: cannot open shared object file: No such file or directory
@@ -267,7 +271,10 @@ MISSING = {
     "does not load": (
         ImportError("undefined symbol"),
         ImportError,
-        r"needs CuPy, which does not load \(undefined symbol\): install just one of cupy-cuda12x and cupy-cuda13x",
+        (
+            r"needs CuPy, which does not load \(undefined symbol\): install just one of "
+            r"cupy-cuda12x and cupy-cuda13x"
+        ),
     ),
     "no driver": (
         pretend(0, 13_020, None),
@@ -277,7 +284,10 @@ MISSING = {
     "an old driver": (
         pretend(12_080, 13_020, 1),
         RuntimeError,
-        r"needs a driver for CUDA 13\.2, but this one ends at 12\.8: .*\(pip install 'cupy-cuda12x.ctk.'\)",
+        (
+            r"needs a driver for CUDA 13\.2, but this one ends at 12\.8: .*\(pip install "
+            r"'cupy-cuda12x.ctk.'\)"
+        ),
     ),
     "no device": (
         pretend(13_000, 13_020, None),

@@ -1,4 +1,5 @@
-"""ECG5000: what was written is read, damage is named, and the published counts where the files are."""
+"""ECG5000: what was written is read, damage is named, and the published counts where the files
+are."""
 
 import gzip
 import hashlib

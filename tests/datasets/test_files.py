@@ -1,4 +1,5 @@
-"""Where data files come from: the order of the search, checksums, and a network that fails in every way."""
+"""Where data files come from: the order of the search, checksums, and a network that fails in
+every way."""
 
 import hashlib
 import socket
@@ -77,9 +78,8 @@ def test_a_folder_that_was_asked_for_must_exist(tmp_path, cache):
     put(cache / "set" / NAME)
     with pytest.raises(FileNotFoundError, match="nowhere") as caught:
         find(tmp_path / "nowhere")
-    assert not isinstance(
-        caught.value, files.DataUnavailable
-    )  # no stand-in is taken for a slip of the pen
+    # no stand-in is taken for a slip of the pen
+    assert not isinstance(caught.value, files.DataUnavailable)
 
 
 def test_mirrors_in_turn(monkeypatch, cache):

@@ -1,4 +1,5 @@
-"""Where batches come from: pixels stay bytes until a batch is made, and a batch is what it says."""
+"""Where batches come from: pixels stay bytes until a batch is made, and a batch is what it
+says."""
 
 import numpy as np
 import pytest

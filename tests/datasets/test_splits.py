@@ -1,4 +1,5 @@
-"""Rows chosen, parted and scaled: nothing lost, nothing twice, and nothing of the test part in the scale."""
+"""Rows chosen, parted and scaled: nothing lost, nothing twice, and nothing of the test part in the
+scale."""
 
 import numpy as np
 import pytest
@@ -116,9 +117,8 @@ def test_other_features_are_not_scaled(shape):
         scaled(Values(x), Values(np.ones(shape), name="other"), per_feature=True)
     with pytest.raises(ValueError, match=r"others has 3 features, but values has 1: give"):
         scaled(Values(x[:, :1]), Values(x, name="others"), per_feature=True)
-    assert (
-        scaled(Values(x), Values(np.ones(shape)))[1].shape == shape[1:]
-    )  # one scale for all fits any
+    # one scale for all fits any
+    assert scaled(Values(x), Values(np.ones(shape)))[1].shape == shape[1:]
 
 
 @pytest.mark.parametrize("flag", [2, 1, None, "yes", np.ones(3, bool)])

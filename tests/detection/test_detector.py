@@ -1,4 +1,5 @@
-"""Detectors: scores by the book, thresholds by hand, and warnings where a detector would be of no use."""
+"""Detectors: scores by the book, thresholds by hand, and warnings where a detector would be of no
+use."""
 
 import warnings
 from types import SimpleNamespace
@@ -87,7 +88,8 @@ def test_thresholds_by_hand():
     assert Maximum()(S) == 9
     assert FalseAlarms(0.1)(S) == 9  # nine scores are just enough to promise a tenth
     assert FalseAlarms(0.2)(S) == 8 and FalseAlarms(0.5)(S) == 5
-    # In floats (1 - 0.18) (149 + 1) is above 123, and 1 / (1 / 49) above 49: neither may ask for one more.
+    # In floats (1 - 0.18) (149 + 1) is above 123, and 1 / (1 / 49) above 49: neither may ask for
+    # one more.
     assert FalseAlarms(0.18)(np.arange(1.0, 150)) == 123
     with pytest.raises(
         ValueError, match=r"there are 47 normal examples, but a rate of .* takes 48"
@@ -99,7 +101,8 @@ def test_thresholds_by_hand():
 
 @given(st.floats(0.01, 0.5), st.integers(2, 300))
 def test_a_rate_of_false_alarms_is_kept(rate, n):
-    """Of n + 1 exchangeable scores, the one left out is above the others' threshold no oftener than that."""
+    """Of n + 1 exchangeable scores, the one left out is above the others' threshold no oftener
+    than that."""
     if n < 1 / rate - 1:
         with pytest.raises(ValueError, match=f"there are {n} normal examples, but a rate of"):
             FalseAlarms(rate)(np.arange(n))
@@ -131,9 +134,8 @@ def test_fit_flags_report():
     r = detector.report(strange, truth)
     assert r.accuracy == (flags == truth).mean() > 0.9 and r.auc > 0.99
     assert 0.9 <= (~detector.flags(X)).mean() < 1
-    assert (
-        not Detector(model, squared_error, Maximum()).fit(X).flags(X).any()
-    )  # the threshold itself is normal
+    # the threshold itself is normal
+    assert not Detector(model, squared_error, Maximum()).fit(X).flags(X).any()
 
 
 def test_that_all_are_flagged_warns():
@@ -168,7 +170,8 @@ def test_before_fit():
 
 
 def test_a_model_that_has_changed_since_fit_is_noticed(backend):
-    """Whatever changed it: more training, another build, weights written by hand; and no more after fit."""
+    """Whatever changed it: more training, another build, weights written by hand; and no more
+    after fit."""
 
     def write(model):
         model.backend.write(model.parameters.view("encoder.b"), np.ones(3))

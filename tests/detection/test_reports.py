@@ -1,4 +1,5 @@
-"""The report of a detector: small cases by hand, all pairs by brute force, and what is undefined says so."""
+"""The report of a detector: small cases by hand, all pairs by brute force, and what is undefined
+says so."""
 
 import math
 import warnings
@@ -21,9 +22,8 @@ def test_by_hand():
     assert r.accuracy == 6 / 8
     assert r.precision == {"normal": 1.0, "anomaly": 3 / 5}
     assert r.recall == {"normal": 3 / 5, "anomaly": 1.0}
-    assert r.auc == pytest.approx(
-        (4 + 4.5 + 5) / 15
-    )  # 5 beats four, 6 four and ties with one, 7 all
+    # 5 beats four, 6 four and ties with one, 7 all
+    assert r.auc == pytest.approx((4 + 4.5 + 5) / 15)
     # At 7: 1 of 1 found; at 6: 2 of 3; at 5: 3 of 4.
     assert r.average_precision == pytest.approx((1 + 2 / 3 + 3 / 4) / 3)
 
@@ -120,7 +120,8 @@ def test_all_pairs_and_all_thresholds(case):
 
 
 def test_a_planted_error_is_seen():
-    """The two that are found in the wild: ties counted whole, by order of rows, and a trapezoid under precision."""
+    """The two that are found in the wild: ties counted whole, by order of rows, and a trapezoid
+    under precision."""
     order = SCORES.argsort(kind="stable")
     ranks = np.empty(8)
     ranks[order] = np.arange(1, 9)

@@ -24,7 +24,8 @@ def test_by_hand():
 
 
 def test_a_score_for_each_point_of_a_window():
-    """Each window blames its own points: by hand, and one score a window is the same score for all of them."""
+    """Each window blames its own points: by hand, and one score a window is the same score for all
+    of them."""
     assert points([[1, 2], [4, 8]], 3, 2).tolist() == [1, 3, 8]
     assert points([[1, 2], [0, 8]], 3, 2, highest=True).tolist() == [1, 2, 8]
     assert points([[1, 2], [4, 8]], 4, 2, 2).tolist() == [1, 2, 4, 8]
@@ -73,7 +74,8 @@ def test_against_a_loop(n, length, step, highest, seed):
 
 @pytest.mark.parametrize("t", [0, 1, 7, 13, 19])
 def test_a_spike_comes_back_to_where_it_was(t):
-    """Off by one at neither end: the least window that holds it, length 1, and the mean over longer ones."""
+    """Off by one at neither end: the least window that holds it, length 1, and the mean over
+    longer ones."""
     series = np.zeros(20)
     series[t] = 1
     assert points(windows(series, 1).max(axis=(1, 2)), 20, 1).argmax() == t
@@ -113,7 +115,8 @@ def test_points_in_no_window_are_nan_and_it_is_said(highest):
 
 
 def test_a_window_without_a_score_is_left_out():
-    """A series with a gap: its points have the scores of the windows that have one, or of their own numbers."""
+    """A series with a gap: its points have the scores of the windows that have one, or of their
+    own numbers."""
     nan = np.nan
     np.testing.assert_array_equal(points([1, nan, 4], 5, 3), [1, 1, 2.5, 4, 4])
     np.testing.assert_array_equal(points([-1, nan, -4], 5, 3, highest=True), [-1, -1, -1, -4, -4])

@@ -1,13 +1,15 @@
 """A GPU for machines without one: CUDA texts run as C++, behind a strict stand-in for CuPy.
 
     with emulator.installed():
-        import cupy                   # the stand-in: see cupy.py
+        import cupy              # the stand-in: see cupy.py
         ...
-        emulator.check_guards()       # nothing has been written outside of the arrays, or after they were freed
+        emulator.check_guards()  # nothing has been written outside of the arrays, or after they
+                                 # were freed
 
-Work on a stream only runs when somebody waits for it. ``order(seed)`` changes in which order threads run,
-``memory`` how much there is, ``log`` tells what was launched. The parts: cuda.h is what a kernel sees, *.cpp the
-device, build.py the compiler; the other Python files stand in for CuPy.
+Work on a stream only runs when somebody waits for it. ``order(seed)`` changes in which order
+threads run, ``memory`` how much there is, ``log`` tells what was launched. The parts: cuda.h is
+what a kernel sees, *.cpp the device, build.py the compiler; the other Python files stand in for
+CuPy.
 """
 
 from collections.abc import Iterator
@@ -36,7 +38,8 @@ TOTAL_MEMORY = 8 << 30  # bytes, as in memory.cpp
 
 @contextmanager
 def installed() -> Iterator[None]:
-    """Within it, ``import cupy`` and ``import cuda.pathfinder`` find the stand-ins. Starts with an idle device."""
+    """Within it, ``import cupy`` and ``import cuda.pathfinder`` find the stand-ins. Starts with an
+    idle device."""
     from . import cupy
 
     pathfinder = module("cuda.pathfinder", load_nvidia_dynamic_lib=_load)
@@ -54,7 +57,8 @@ def _load(name: str) -> SimpleNamespace:
 
 @contextmanager
 def order(seed: int) -> Iterator[None]:
-    """What is queued within it runs threads and blocks ascending (0), descending (1), or shuffled by the seed."""
+    """What is queued within it runs threads and blocks ascending (0), descending (1), or shuffled
+    by the seed."""
     device.library().emulator_order(seed)
     try:
         yield
@@ -78,12 +82,14 @@ def synchronize() -> None:
 
 
 def check_guards() -> None:
-    """Raises RuntimeError if anything was written outside of the arrays, or to freed ones, since the last time."""
+    """Raises RuntimeError if anything was written outside of the arrays, or to freed ones, since
+    the last time."""
     device.call("check")
 
 
 def flush_coverage() -> None:
-    """In the variant ``coverage``: adds the kernels' counts to the .gcda files in ``build.folder("coverage")``."""
+    """In the variant ``coverage``: adds the kernels' counts to the .gcda files in
+    ``build.folder("coverage")``."""
     from .raw import RawModule
 
     for library in RawModule._libraries:

@@ -18,7 +18,8 @@ NO_CONVERSION = (
 
 
 class Memory:
-    """Bytes on the device, freed with the last array that lies in them. No bytes have no address, as in CuPy."""
+    """Bytes on the device, freed with the last array that lies in them. No bytes have no address,
+    as in CuPy."""
 
     def __init__(self, size: int):
         self.size = size
@@ -36,7 +37,8 @@ class Flags:
 
 
 class ndarray:
-    """New memory of that shape and dtype: ones in all bits, so a float is NaN until a kernel has written it."""
+    """New memory of that shape and dtype: ones in all bits, so a float is NaN until a kernel has
+    written it."""
 
     def __init__(self, shape: Any, dtype: Any = float):
         dtype = np.dtype(dtype)
@@ -85,7 +87,8 @@ class ndarray:
         seen = self._seen.reshape(*shape)
         if seen.size and not np.may_share_memory(seen, self._seen):
             raise TypeError(
-                f"reshaping {self.shape}, strides {self.strides}, to {seen.shape} would copy the array"
+                f"reshaping {self.shape}, strides {self.strides}, to {seen.shape} would copy the "
+                "array"
             )
         return self._view(seen)
 
@@ -96,15 +99,16 @@ class ndarray:
                 part, slice | int | np.integer | EllipsisType | None
             ):
                 raise TypeError(
-                    f"indexing by {part!r} would copy the array: only slices and integers give views"
+                    f"indexing by {part!r} would copy the array: only slices and integers give "
+                    "views"
                 )
-        keys = (
-            keys if any(part is Ellipsis for part in keys) else (*keys, ...)
-        )  # a view even of one element
+        # a view even of one element
+        keys = keys if any(part is Ellipsis for part in keys) else (*keys, ...)
         return self._view(self._seen[keys])
 
     def get(self) -> np.ndarray:
-        """A copy on the host, after the work of the current stream, and of no other, as with CuPy."""
+        """A copy on the host, after the work of the current stream, and of no other, as with
+        CuPy."""
         device.call("host_copy", get_current_stream().ptr)
         return self._seen.copy(order="C")
 

@@ -1,6 +1,7 @@
-// The blocks of a launch run one after the other. Within a block, warp after warp runs until each of its lanes
-// waits or has ended, so that one warp gets as far ahead of the others as the barriers allow.
-// Thread order 0: ascending; 1: descending; others: seeds of shuffles, in which warps also overtake each other.
+// The blocks of a launch run one after the other. Within a block, warp after warp runs until each
+// of its lanes waits or has ended, so that one warp gets as far ahead of the others as the
+// barriers allow. Thread order 0: ascending; 1: descending; others: seeds of shuffles, in which
+// warps also overtake each other.
 
 #include <algorithm>
 #include <cstring>
@@ -40,7 +41,8 @@ void run_thread() { launch->call(arguments.data()); }
 
 std::string text(Size s)
 {
-    return "(" + std::to_string(s.x) + ", " + std::to_string(s.y) + ", " + std::to_string(s.z) + ")";
+    return "(" + std::to_string(s.x) + ", " + std::to_string(s.y) + ", " + std::to_string(s.z) +
+           ")";
 }
 
 std::string doing(unsigned t)
@@ -55,8 +57,8 @@ std::string doing(unsigned t)
 
 [[noreturn]] void diverged(const char* what, unsigned t, const std::string& other)
 {
-    throw Error(FAILED, std::string(what) + " in kernel " + launch->name + ", block " + text(emulator_block) +
-                            ": " + doing(t) + ", but " + other);
+    throw Error(FAILED, std::string(what) + " in kernel " + launch->name + ", block " +
+                text(emulator_block) + ": " + doing(t) + ", but " + other);
 }
 
 bool same_place(const Thread& a, const Thread& b)
@@ -74,7 +76,8 @@ bool exchange(unsigned first, unsigned last, unsigned t)
         if (!(mask >> lane & 1))
             continue;
         const unsigned other = first + lane;
-        if (other >= last || threads[other].mask != mask || !same_place(threads[t], threads[other]))
+        if (other >= last || threads[other].mask != mask ||
+            !same_place(threads[t], threads[other]))
             return false;
     }
     uint64_t brought[WARP];
@@ -95,10 +98,11 @@ bool exchange(unsigned first, unsigned last, unsigned t)
         if (!(threads[t].mask >> lane & 1))
             continue;
         if (other >= last)
-            diverged("divergent shuffle", t, "the block lacks lane " + std::to_string(lane) + " of its mask");
-        if (threads[other].mask != threads[t].mask || !same_place(threads[t], threads[other]))
             diverged("divergent shuffle", t,
-                     doing(other) + (threads[other].mask == threads[t].mask ? "" : ", with another mask"));
+                     "the block lacks lane " + std::to_string(lane) + " of its mask");
+        if (threads[other].mask != threads[t].mask || !same_place(threads[t], threads[other]))
+            diverged("divergent shuffle", t, doing(other) +
+                     (threads[other].mask == threads[t].mask ? "" : ", with another mask"));
     }
     diverged("divergent shuffle", t, "the emulator does not know why");
 }
@@ -155,7 +159,8 @@ void run_block(unsigned n)
             if (!run_warp(runnable[count - 1], n))
                 --count;
         }
-        if (std::all_of(threads, threads + n, [](const Thread& thread) { return thread.state == ENDED; }))
+        if (std::all_of(threads, threads + n,
+                        [](const Thread& thread) { return thread.state == ENDED; }))
             return;
         check_barrier(n);
         for (unsigned t = 0; t < n; ++t)
@@ -182,7 +187,8 @@ void emulator_barrier(const char* file, int line)
     wait_in(AT_BARRIER);
 }
 
-uint64_t emulator_shuffle(const char* file, int line, unsigned mask, unsigned source, uint64_t bits)
+uint64_t emulator_shuffle(const char* file, int line, unsigned mask, unsigned source,
+                          uint64_t bits)
 {
     Thread& me = threads[running()];
     me.file = file;
@@ -213,7 +219,8 @@ void run_kernel(Launch& work)
     size_t shared_size;
     work.shared(&shared, &shared_size);
     if (shared_size > MOST_SHARED)
-        throw Error(FAILED, work.name + " has more than 48 KiB of shared memory: " + std::to_string(shared_size));
+        throw Error(FAILED, work.name + " has more than 48 KiB of shared memory: " +
+                    std::to_string(shared_size));
     for (unsigned b : blocks) {
         emulator_block = at(b, grid);
         std::fill(shared, shared + shared_size, char(0xff));

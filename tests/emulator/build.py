@@ -1,7 +1,9 @@
-"""Compiles CUDA text and the emulated device with g++, once for each content, into a cache of shared libraries.
+"""Compiles CUDA text and the emulated device with g++, once for each content, into a cache of
+shared libraries.
 
-The variable SCRATCHAE_EMULATOR chooses a variant: plain, coverage (of the CUDA text) or sanitize (AddressSanitizer
-and UBSan, which the Python process must preload). SCRATCHAE_EMULATOR_CACHE is the folder of the cache.
+The variable SCRATCHAE_EMULATOR chooses a variant: plain, coverage (of the CUDA text) or sanitize
+(AddressSanitizer and UBSan, which the Python process must preload). SCRATCHAE_EMULATOR_CACHE is
+the folder of the cache.
 """
 
 import fcntl
@@ -30,8 +32,8 @@ COMMON = (
 SANITIZERS = "-fsanitize=address,undefined,float-cast-overflow -fno-sanitize-recover=undefined"
 SANITIZE = f"-O1 -g -fno-omit-frame-pointer {SANITIZERS}"
 VARIANTS = {"plain": "-O2", "coverage": "--coverage -O0 -g", "sanitize": SANITIZE}
-# -fno-weak: inline functions are local, or their __shared__ variables could not lie in one section. The warnings
-# are those that nvcc does not give either.
+# -fno-weak: inline functions are local, or their __shared__ variables could not lie in one
+# section. The warnings are those that nvcc does not give either.
 KERNEL = (
     "-fno-weak",
     "-Wno-sign-compare",
@@ -87,7 +89,8 @@ def _parameter(text: str) -> tuple[str, str]:
 
 
 def kernels(text: str, defines: tuple[str, ...] = ()) -> Path:
-    """The shared library of a CUDA text. Each kernel f has an entry emulator_call_f(void** arguments) in it.
+    """The shared library of a CUDA text. Each kernel f has an entry emulator_call_f(void**
+    arguments) in it.
 
     Raises CompileError with the words of g++ where the text is not right.
     """
@@ -106,7 +109,10 @@ def kernels(text: str, defines: tuple[str, ...] = ()) -> Path:
 
 def _entry(name: str, parameters: list[tuple[str, str]]) -> str:
     values = (f"*({kind}*)arguments[{i}]" for i, (kind, _) in enumerate(parameters))
-    return f"void emulator_call_{name}([[maybe_unused]] void** arguments) {{ {name}({', '.join(values)}); }}"
+    return (
+        f"void emulator_call_{name}([[maybe_unused]] void** arguments) {{ "
+        f"{name}({', '.join(values)}); }}"
+    )
 
 
 @cache
@@ -145,7 +151,8 @@ def _compile(files: list[Path], text: str, flags: tuple[str, ...], stem: Path) -
 def _run_compiler(arguments: list[str], text: str) -> None:
     if not has_compiler():
         raise RuntimeError(
-            "the emulator of the GPU compiles with g++, which is not installed: apt-get install g++"
+            "the emulator of the GPU compiles with g++, which is not installed: apt-get install "
+            "g++"
         )
     environment = {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}
     done = subprocess.run(

@@ -1,5 +1,6 @@
-// Lets g++ compile the text of a CUDA kernel as C++: put before it by -include. Each CUDA thread is a fiber of the
-// runtime (fibers.cpp), one runs at a time, and a barrier or a shuffle hands over to the others.
+// Lets g++ compile the text of a CUDA kernel as C++: put before it by -include. Each CUDA thread
+// is a fiber of the runtime (fibers.cpp), one runs at a time, and a barrier or a shuffle hands
+// over to the others.
 
 #pragma once
 #include <math.h>  // its C++ form: every function is overloaded for float and double
@@ -15,8 +16,10 @@ struct emulator_dim3 {
 extern "C" {
 extern emulator_dim3 emulator_thread, emulator_block, emulator_block_size, emulator_grid_size;
 void emulator_barrier(const char* file, int line);
-// All lanes of the mask -> for each the bits that lane `source` brought, all ones if that lane is not among them.
-uint64_t emulator_shuffle(const char* file, int line, unsigned mask, unsigned source, uint64_t bits);
+// All lanes of the mask -> for each the bits that lane `source` brought, all ones if that lane is
+// not among them.
+uint64_t emulator_shuffle(const char* file, int line, unsigned mask, unsigned source,
+                          uint64_t bits);
 unsigned emulator_lane();
 }
 
@@ -33,13 +36,14 @@ unsigned emulator_lane();
 #define __forceinline__ inline
 #define __noinline__ __attribute__((noinline))
 #define __launch_bounds__(...)
-// One block runs at a time, so its shared memory is static. "used" because the runtime overwrites it with NaNs
-// before each block, behind the compiler's back.
+// One block runs at a time, so its shared memory is static. "used" because the runtime overwrites
+// it with NaNs before each block, behind the compiler's back.
 #define __shared__ static __attribute__((section("emulator_shared_memory"), used))
 
 #define __syncthreads() emulator_barrier(__FILE__, __LINE__)
 #define __syncwarp(...) emulator::sync_warp(__FILE__, __LINE__ __VA_OPT__(, ) __VA_ARGS__)
-#define __shfl_sync(mask, value, lane) emulator::shuffle(__FILE__, __LINE__, mask, value, (lane) & 31u)
+#define __shfl_sync(mask, value, lane) emulator::shuffle(__FILE__, __LINE__, mask, value, \
+                                                         (lane) & 31u)
 #define __shfl_xor_sync(mask, value, bits) \
     emulator::shuffle(__FILE__, __LINE__, mask, value, emulator::inside(emulator_lane() ^ (bits)))
 #define __shfl_down_sync(mask, value, delta) \

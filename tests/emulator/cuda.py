@@ -63,7 +63,8 @@ class MemoryPool:
 
 
 class Stream:
-    """Work in order. It only runs when somebody waits for it: the latest moment that CUDA allows."""
+    """Work in order. It only runs when somebody waits for it: the latest moment that CUDA
+    allows."""
 
     null: ClassVar["Stream"]
 
@@ -71,7 +72,8 @@ class Stream:
         self.ptr = 0
         if not (null or non_blocking):
             raise TypeError(
-                "the emulator has no streams that wait for the null stream: Stream(non_blocking=True)"
+                "the emulator has no streams that wait for the null stream: "
+                "Stream(non_blocking=True)"
             )
         if non_blocking:
             self.ptr = device.created("stream_create")
@@ -91,7 +93,8 @@ class Stream:
         device.call("stream_synchronize", self.ptr)
 
     def begin_capture(self, mode: int | None = None) -> None:
-        """Strict for all threads, or with streamCaptureModeThreadLocal for this one; never relaxed."""
+        """Strict for all threads, or with streamCaptureModeThreadLocal for this one; never
+        relaxed."""
         device.call("begin_capture", self.ptr, mode != runtime.streamCaptureModeThreadLocal)
 
     def end_capture(self) -> "Graph":
@@ -157,7 +160,8 @@ def get_elapsed_time(start_event: Event, end_event: Event) -> float:
 
 
 class PinnedMemoryPointer:
-    """Host memory that copies can read later. A ctypes array of each size derives from it: the buffer protocol."""
+    """Host memory that copies can read later. A ctypes array of each size derives from it: the
+    buffer protocol."""
 
     @property
     def ptr(self) -> int:

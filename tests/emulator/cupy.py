@@ -1,4 +1,5 @@
-"""A strict stand-in for the names of CuPy that the library uses. They are a subset: a test compares them."""
+"""A strict stand-in for the names of CuPy that the library uses. They are a subset: a test
+compares them."""
 
 from . import cuda, runtime
 from .array import empty, ndarray

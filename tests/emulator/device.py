@@ -59,7 +59,8 @@ class Launch(NamedTuple):
 
 
 class Log(list[Launch]):
-    """The launches of kernels so far, the oldest first. A replayed graph counts as one of graph_launches."""
+    """The launches of kernels so far, the oldest first. A replayed graph counts as one of
+    graph_launches."""
 
     graph_launches = 0
 

@@ -1,5 +1,6 @@
-// A CUDA thread is a fiber: a stack of its own, entered and left by _setjmp and _longjmp (swapcontext would make a
-// system call each time). A fiber that waits hands over to the next lane of its warp, the last to the scheduler.
+// A CUDA thread is a fiber: a stack of its own, entered and left by _setjmp and _longjmp
+// (swapcontext would make a system call each time). A fiber that waits hands over to the next lane
+// of its warp, the last to the scheduler.
 
 #include "fibers.h"
 
@@ -40,7 +41,8 @@ void new_stack(Context& context)
     if (memory == MAP_FAILED || mprotect(memory, guard, PROT_NONE))
         throw Error(FAILED, "there is no memory for the stack of another fiber");
     context.stack = static_cast<char*>(memory) + guard;
-    // Tops at different distances from a page's end, or all stacks would share the same few lines of the cache.
+    // Tops at different distances from a page's end, or all stacks would share the same few lines
+    // of the cache.
     context.size = STACK - size_t(&context - contexts) % 32 * 128;
 }
 

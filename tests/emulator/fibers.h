@@ -19,6 +19,8 @@ struct Thread {
 extern Thread threads[MOST_THREADS];
 
 unsigned running();
-void wait_in(State state);  // suspends the running thread, until run_fibers is called with it again
-void run_fibers(const unsigned* numbers, unsigned count, void (*work)());  // each until it waits or has ended
+// suspends the running thread, until run_fibers is called with it again
+void wait_in(State state);
+// each until it waits or has ended
+void run_fibers(const unsigned* numbers, unsigned count, void (*work)());
 void abandon_fibers();      // those that wait will start anew

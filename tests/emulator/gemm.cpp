@@ -37,7 +37,8 @@ std::vector<T> packed(const T* A, bool transposed, int rows, int columns, int le
     std::vector<T> out(size_t(rows) * columns);
     for (int j = 0; j < columns; ++j)
         for (int i = 0; i < rows; ++i)
-            out[size_t(j) * rows + i] = transposed ? A[size_t(i) * leading + j] : A[size_t(j) * leading + i];
+            out[size_t(j) * rows + i] = transposed ? A[size_t(i) * leading + j]
+                                        : A[size_t(j) * leading + i];
     if constexpr (std::is_same_v<T, float>)
         if (tf32)
             std::transform(out.begin(), out.end(), out.begin(), to_tf32);
@@ -56,7 +57,8 @@ struct Product {
     // C (m, n) <- alpha op(A) (m, k) op(B) (k, n) + beta C
     void run() const
     {
-        const std::vector<T> a = packed(A, ta, m, k, lda, tf32), b = packed(B, tb, k, n, ldb, tf32);
+        const std::vector<T> a = packed(A, ta, m, k, lda, tf32),
+                             b = packed(B, tb, k, n, ldb, tf32);
         std::vector<T> column(m);
         for (int j = 0; j < n; ++j) {
             std::fill(column.begin(), column.end(), T(0));
@@ -70,7 +72,8 @@ struct Product {
     void multiply(const T* __restrict__ a, const T* __restrict__ b, T* __restrict__ sum) const
     {
         int p = 0;
-        for (; p + 4 <= k; p += 4) {  // four columns at a time, so that the sums are read and written less often
+        // four columns at a time, so that the sums are read and written less often
+        for (; p + 4 <= k; p += 4) {
             const T *a0 = a + size_t(p) * m, *a1 = a0 + m, *a2 = a1 + m, *a3 = a2 + m;
             const T b0 = b[p], b1 = b[p + 1], b2 = b[p + 2], b3 = b[p + 3];
             for (int i = 0; i < m; ++i)
@@ -89,17 +92,20 @@ Span span_of(const T* start, int rows, int columns, int leading)
 }
 
 template <class T>
-int gemm(Handle* handle, int ta, int tb, int m, int n, int k, const T* alpha, const T* A, int lda, long long step_a,
-         const T* B, int ldb, long long step_b, const T* beta, T* C, int ldc, long long step_c, int batch)
+int gemm(Handle* handle, int ta, int tb, int m, int n, int k, const T* alpha, const T* A, int lda,
+         long long step_a, const T* B, int ldb, long long step_b, const T* beta, T* C, int ldc,
+         long long step_c, int batch)
 {
     if (!handle)
         return NOT_INITIALIZED;
-    if (m < 0 || n < 0 || k < 0 || batch < 0 || ta < 0 || ta > 2 || tb < 0 || tb > 2 || !alpha || !beta ||
-        lda < std::max(1, ta ? k : m) || ldb < std::max(1, tb ? n : k) || ldc < std::max(1, m))
+    if (m < 0 || n < 0 || k < 0 || batch < 0 || ta < 0 || ta > 2 || tb < 0 || tb > 2 || !alpha ||
+        !beta || lda < std::max(1, ta ? k : m) || ldb < std::max(1, tb ? n : k) ||
+        ldc < std::max(1, m))
         return INVALID_VALUE;
     const int status = guarded([&] {
         if (is_capturing(handle->stream) && !handle->workspace.start)
-            refuse_in_capture("a gemm without the user's workspace: set it after the stream, which takes it away");
+            refuse_in_capture("a gemm without the user's workspace: set it after the stream, "
+                              "which takes it away");
         std::vector<Span> spans;
         if (handle->workspace.start)
             spans.push_back(handle->workspace);
@@ -108,7 +114,8 @@ int gemm(Handle* handle, int ta, int tb, int m, int n, int k, const T* alpha, co
         for (int i = 0; i < batch; ++i) {
             const T *a = A + i * step_a, *b = B + i * step_b;
             T* c = C + i * step_c;
-            products.push_back({ta != 0, tb != 0, tf32, m, n, k, *alpha, *beta, a, b, c, lda, ldb, ldc});
+            products.push_back({ta != 0, tb != 0, tf32, m, n, k, *alpha, *beta, a, b, c, lda, ldb,
+                                ldc});
             spans.push_back(span_of(c, m, n, ldc));
             if (k && *alpha != 0) {
                 spans.push_back(ta ? span_of(a, k, m, lda) : span_of(a, m, k, lda));
@@ -118,7 +125,8 @@ int gemm(Handle* handle, int ta, int tb, int m, int n, int k, const T* alpha, co
         const Span workspace = handle->workspace;
         const auto run = [=] {
             if (workspace.start)
-                memset(const_cast<void*>(workspace.start), 0xff, std::min(workspace.size, SCRATCH));
+                memset(const_cast<void*>(workspace.start), 0xff,
+                       std::min(workspace.size, SCRATCH));
             for (const Product<T>& product : products)
                 product.run();
         };
@@ -183,18 +191,20 @@ int cublasSetMathMode(Handle* handle, int mode)
     return 0;
 }
 
-#define GEMM(T, NAME)                                                                                              \
-    int cublas##NAME##gemm_v2(Handle* handle, int ta, int tb, int m, int n, int k, const T* alpha, const T* A,     \
-                              int lda, const T* B, int ldb, const T* beta, T* C, int ldc)                          \
-    {                                                                                                              \
-        return gemm(handle, ta, tb, m, n, k, alpha, A, lda, 0, B, ldb, 0, beta, C, ldc, 0, 1);                     \
-    }                                                                                                              \
-    int cublas##NAME##gemmStridedBatched(Handle* handle, int ta, int tb, int m, int n, int k, const T* alpha,      \
-                                         const T* A, int lda, long long step_a, const T* B, int ldb,               \
-                                         long long step_b, const T* beta, T* C, int ldc, long long step_c,         \
-                                         int batch)                                                                \
-    {                                                                                                              \
-        return gemm(handle, ta, tb, m, n, k, alpha, A, lda, step_a, B, ldb, step_b, beta, C, ldc, step_c, batch);  \
+#define GEMM(T, NAME)                                                                             \
+    int cublas##NAME##gemm_v2(Handle* handle, int ta, int tb, int m, int n, int k,                \
+                              const T* alpha, const T* A, int lda, const T* B, int ldb,           \
+                              const T* beta, T* C, int ldc)                                       \
+    {                                                                                             \
+        return gemm(handle, ta, tb, m, n, k, alpha, A, lda, 0, B, ldb, 0, beta, C, ldc, 0, 1);    \
+    }                                                                                             \
+    int cublas##NAME##gemmStridedBatched(Handle* handle, int ta, int tb, int m, int n, int k,     \
+                                         const T* alpha, const T* A, int lda, long long step_a,   \
+                                         const T* B, int ldb, long long step_b, const T* beta,    \
+                                         T* C, int ldc, long long step_c, int batch)              \
+    {                                                                                             \
+        return gemm(handle, ta, tb, m, n, k, alpha, A, lda, step_a, B, ldb, step_b, beta, C, ldc, \
+                    step_c, batch);                                                               \
     }
 
 GEMM(float, S)

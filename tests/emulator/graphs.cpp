@@ -24,7 +24,8 @@ struct Event {
 
 double now()
 {
-    return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+    return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch())
+        .count();
 }
 
 }  // namespace
@@ -108,9 +109,11 @@ int emulator_event_time(const Event* event, double* seconds)
 {
     return guarded([&] {
         if (!event->stamp)
-            throw Error(CUDA_ERROR, "cudaErrorInvalidResourceHandle: the event has not been recorded");
+            throw Error(CUDA_ERROR,
+                        "cudaErrorInvalidResourceHandle: the event has not been recorded");
         if (!event->stamp->happened)
-            throw Error(CUDA_ERROR, "cudaErrorNotReady: device not ready: wait for the event first");
+            throw Error(CUDA_ERROR,
+                        "cudaErrorNotReady: device not ready: wait for the event first");
         *seconds = event->stamp->seconds;
     });
 }

@@ -5,7 +5,8 @@ import numpy as np
 COPY = """
 extern "C" __global__ void copy(REAL* y, const REAL* x, int n)
 {
-    for (unsigned i = blockIdx.x * blockDim.x + threadIdx.x; i < unsigned(n); i += gridDim.x * blockDim.x)
+    const unsigned step = gridDim.x * blockDim.x;
+    for (unsigned i = blockIdx.x * blockDim.x + threadIdx.x; i < unsigned(n); i += step)
         y[i] = x[i];
 }
 extern "C" __global__ void add(REAL* y, REAL constant, int n)

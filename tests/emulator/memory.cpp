@@ -1,5 +1,6 @@
-// Device and pinned memory. New memory is all ones, so that floats are NaNs; guard bytes lie on both sides; freed
-// memory is all ones again and rests in quarantine, where a late write to it shows.
+// Device and pinned memory. New memory is all ones, so that floats are NaNs; guard bytes lie on
+// both sides; freed memory is all ones again and rests in quarantine, where a late write to it
+// shows.
 
 #include <sys/mman.h>
 
@@ -29,8 +30,12 @@ std::deque<std::pair<char*, Allocation>> quarantine;
 std::vector<std::string> kept_errors;
 size_t total_memory = size_t(8) << 30, used_memory = 0, quarantined = 0, freed = 0;
 
-// 0xfff5, again and again: who reads guards as floats or doubles sees NaNs, but other ones than in new memory.
-unsigned char guard_byte(const char* place) { return reinterpret_cast<uintptr_t>(place) % 2 ? 0xff : 0xf5; }
+// 0xfff5, again and again: who reads guards as floats or doubles sees NaNs, but other ones than in
+// new memory.
+unsigned char guard_byte(const char* place)
+{
+    return reinterpret_cast<uintptr_t>(place) % 2 ? 0xff : 0xf5;
+}
 
 UNCHECKED bool is_guard(const char* start, size_t size)
 {
@@ -81,7 +86,8 @@ void set_guards(const Allocation& a)
 void check_guard(const Allocation& a, const std::string& what)
 {
     const char* data = data_of(a);
-    const bool before = is_guard(a.raw, GUARD), behind = is_guard(data + a.size, a.raw_size - GUARD - a.size);
+    const bool before = is_guard(a.raw, GUARD),
+               behind = is_guard(data + a.size, a.raw_size - GUARD - a.size);
     if (before && behind)
         return;
     set_guards(a);
@@ -94,7 +100,8 @@ void check_quarantined(const char* data, const Allocation& a)
     if (!is_new(data, a.size)) {
         poison(data, a.size, false);
         memset(const_cast<char*>(data), NEW_BYTE, a.size);
-        throw Error(FAILED, "freed memory has been written to: an array of " + std::to_string(a.size) + " bytes");
+        throw Error(FAILED, "freed memory has been written to: an array of " +
+                    std::to_string(a.size) + " bytes");
     }
 }
 
@@ -139,7 +146,8 @@ void dispose(std::map<const char*, Allocation>::iterator entry)
     quarantine.emplace_back(data_of(a), a);
     quarantined += a.size;
     while (quarantined > QUARANTINE) {
-        keep_errors_of([&] { check_quarantined(quarantine.front().first, quarantine.front().second); });
+        keep_errors_of([&] { check_quarantined(quarantine.front().first,
+                                               quarantine.front().second); });
         quarantined -= quarantine.front().second.size;
         return_memory(quarantine.front().second);
         quarantine.pop_front();
@@ -152,15 +160,17 @@ char* allocate(size_t size, Kind kind)
         run_everything();
     if (kind == DEVICE && used_memory + size > total_memory)
         throw Error(OUT_OF_MEMORY, "Out of memory allocating " + std::to_string(size) +
-                                       " bytes (allocated so far: " + std::to_string(used_memory) + " bytes).");
+                    " bytes (allocated so far: " + std::to_string(used_memory) + " bytes).");
     Allocation a;
     a.size = size;
     a.raw_size = GUARD + (size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT + GUARD;
     a.kind = kind;
     a.freed = false;
-    void* raw = mmap(nullptr, a.raw_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    void* raw = mmap(nullptr, a.raw_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+                     0);
     if (raw == MAP_FAILED)
-        throw Error(OUT_OF_MEMORY, "the host has no memory for an array of " + std::to_string(size) + " bytes");
+        throw Error(OUT_OF_MEMORY,
+                    "the host has no memory for an array of " + std::to_string(size) + " bytes");
     a.raw = static_cast<char*>(raw);
     memset(data_of(a), NEW_BYTE, size);
     set_guards(a);
@@ -186,7 +196,8 @@ void check_live(const std::vector<Span>& spans, const std::string& what)
 {
     for (const Span& span : spans)
         if (!is_live(span, DEVICE) && !is_live(span, PINNED))
-            throw Error(FAILED, what + " touches memory that is not the device's, too short, or freed");
+            throw Error(FAILED,
+                        what + " touches memory that is not the device's, too short, or freed");
 }
 
 Span whole(const void* pointer)
@@ -226,7 +237,8 @@ int emulator_allocate(size_t size, int kind, void** data)
     });
 }
 
-// Queued or recorded work may still use the memory, so it stays until that has run. New work may not use it.
+// Queued or recorded work may still use the memory, so it stays until that has run. New work may
+// not use it.
 int emulator_free(void* data)
 {
     return guarded([&] {

@@ -20,7 +20,8 @@ def module(name: str, **values: Any) -> ModuleType:
 
 @contextmanager
 def standing_in(*modules: ModuleType) -> Iterator[None]:
-    """Within it, these are what an import finds; submodules of theirs that were imported before are hidden."""
+    """Within it, these are what an import finds; submodules of theirs that were imported before
+    are hidden."""
     names = {made.__name__.partition(".")[0] for made in modules}
     hidden = {
         name: found for name, found in sys.modules.items() if name.partition(".")[0] in names

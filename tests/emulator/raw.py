@@ -1,4 +1,5 @@
-"""Stands in for cupy.RawModule and its kernels: compiled by g++, and strict about the arguments of a launch."""
+"""Stands in for cupy.RawModule and its kernels: compiled by g++, and strict about the arguments of
+a launch."""
 
 import ctypes
 import math
@@ -47,7 +48,8 @@ class RawModule:
     def _compile(self) -> ctypes.CDLL:
         if "--use_fast_math" in self.options or "-use_fast_math" in self.options:
             raise ValueError(
-                "fast math is not for this library: it deletes isnan and rounds exp and log coarsely"
+                "fast math is not for this library: it deletes isnan and rounds exp and log "
+                "coarsely"
             )
         device.library()  # whose barriers the kernels call
         try:
@@ -120,7 +122,8 @@ class RawKernel:
         if isinstance(value, int | float) and not isinstance(value, np.generic):
             passed = {bool: "bool", int: "int64", float: "float64"}[type(value)]
             raise TypeError(
-                f"{what} is a Python {type(value).__name__}, which CuPy passes as {passed}: say np.{dtype}"
+                f"{what} is a Python {type(value).__name__}, which CuPy passes as {passed}: say "
+                f"np.{dtype}"
             )
         if isinstance(value, ndarray) != is_array or not isinstance(value, (ndarray, *SCALARS)):
             wanted = f"a cupy.ndarray of {dtype}" if is_array else f"a NumPy scalar, np.{dtype}"

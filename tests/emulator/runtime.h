@@ -29,7 +29,8 @@ struct Error : std::runtime_error {
 extern std::recursive_mutex device_lock;
 extern thread_local std::string last_error;
 
-// Runs one entry from Python or ctypes: alone, and with exceptions turned into a status and a text.
+// Runs one entry from Python or ctypes: alone, and with exceptions turned into a status and a
+// text.
 template <class F>
 int guarded(F work)
 {
@@ -53,7 +54,8 @@ struct Span {  // bytes that work touches
     size_t size;
 };
 
-bool is_live(Span span, Kind kind);  // wholly in one allocation of that kind that has not been freed
+// wholly in one allocation of that kind that has not been freed
+bool is_live(Span span, Kind kind);
 void check_live(const std::vector<Span>& spans, const std::string& what);
 void check_guards(const std::vector<Span>& spans, const std::string& what);
 Span whole(const void* pointer);  // the allocation that contains a pointer, or {nullptr, 0}
@@ -68,7 +70,8 @@ struct Op {  // work for a stream
 };
 
 struct Stream;
-void submit(Stream* stream, std::function<void()> run, std::vector<Span> spans, const std::string& what);
+void submit(Stream* stream, std::function<void()> run, std::vector<Span> spans,
+            const std::string& what);
 bool is_capturing(const Stream* stream);
 bool is_idle();  // no stream has work or captures
 void run_everything();

@@ -1,5 +1,6 @@
 // Streams. Work is only queued, and runs when somebody waits for it, as late as CUDA may run it:
-// who reads too early sees the old values, and who overwrites too early changes what the work sees.
+// who reads too early sees the old values, and who overwrites too early changes what the work
+// sees.
 
 #include <cstring>
 #include <memory>
@@ -24,13 +25,17 @@ void copy(void* to, const void* from, size_t size, int kind, Stream* stream)
         return;
     const bool to_host = kind == 2, from_host = kind == 1;
     if (kind < 1 || kind > 3)
-        throw Error(CUDA_ERROR, "cudaErrorInvalidMemcpyDirection: invalid copy direction for memcpy");
-    if ((!to_host && !is_live({to, size}, DEVICE)) || (!from_host && !is_live({from, size}, DEVICE)))
-        throw Error(CUDA_ERROR, "cudaErrorInvalidValue: a copy reaches outside of the device's arrays");
+        throw Error(CUDA_ERROR,
+                    "cudaErrorInvalidMemcpyDirection: invalid copy direction for memcpy");
+    if ((!to_host && !is_live({to, size}, DEVICE)) ||
+        (!from_host && !is_live({from, size}, DEVICE)))
+        throw Error(CUDA_ERROR,
+                    "cudaErrorInvalidValue: a copy reaches outside of the device's arrays");
     const void* host = to_host ? to : from;
     const bool pageable = (to_host || from_host) && !is_live({host, size}, PINNED);
     if (!pageable)
-        return submit(stream, [=] { memmove(to, from, size); }, {{to, size}, {from, size}}, "a copy");
+        return submit(stream, [=] { memmove(to, from, size); }, {{to, size}, {from, size}},
+                      "a copy");
     if (is_capturing(stream))
         spoil_captures("a copy with host memory that is not pinned");
     if (from_host) {  // CUDA takes pageable memory aside at once
@@ -51,7 +56,8 @@ void spoil_captures(const std::string& what)
 {
     for (Stream* stream : streams)
         stream->spoiled = stream->capturing;
-    const char* error = "cudaErrorStreamCaptureUnsupported: operation not permitted when stream is capturing";
+    const char* error =
+        "cudaErrorStreamCaptureUnsupported: operation not permitted when stream is capturing";
     throw Error(CUDA_ERROR, error + (" (" + what + ")"));
 }
 
@@ -106,7 +112,8 @@ void refuse_in_capture(const std::string& what)
             spoil_captures(what);
 }
 
-void submit(Stream* stream, std::function<void()> run, std::vector<Span> spans, const std::string& what)
+void submit(Stream* stream, std::function<void()> run, std::vector<Span> spans,
+            const std::string& what)
 {
     own(stream, what);
     check_live(spans, what);
@@ -142,7 +149,8 @@ int emulator_stream_destroy(Stream* stream)
     });
 }
 
-// Null means the null stream, on which nothing is ever queued: the others do not wait for it, nor it for them.
+// Null means the null stream, on which nothing is ever queued: the others do not wait for it, nor
+// it for them.
 int emulator_stream_synchronize(Stream* stream)
 {
     return guarded([&] {
@@ -194,16 +202,19 @@ int emulator_host_copy(Stream* stream)
 
 int emulator_fill(void* to, int value, size_t size, Stream* stream)
 {
-    return guarded([&] { submit(stream, [=] { memset(to, value, size); }, {{to, size}}, "a memset"); });
+    return guarded([&] { submit(stream, [=] { memset(to, value, size); }, {{to, size}},
+                                "a memset"); });
 }
 
 // pointers: of each argument whether it is the address of an array, which may be null.
-int emulator_launch(const char* name, void (*call)(void**), void (*shared)(char**, size_t*), const unsigned* grid,
-                    const unsigned* block, int n, const uint64_t* values, const int* pointers, Stream* stream)
+int emulator_launch(const char* name, void (*call)(void**), void (*shared)(char**, size_t*),
+                    const unsigned* grid, const unsigned* block, int n, const uint64_t* values,
+                    const int* pointers, Stream* stream)
 {
     return guarded([&] {
         const Size g{grid[0], grid[1], grid[2]}, b{block[0], block[1], block[2]};
-        const auto launch = std::make_shared<Launch>(Launch{name, call, shared, g, b, {values, values + n}});
+        const auto launch = std::make_shared<Launch>(Launch{name, call, shared, g, b,
+                                                            {values, values + n}});
         std::vector<Span> spans;
         for (int i = 0; i < n; ++i)
             if (pointers[i] && values[i])

@@ -11,7 +11,8 @@ struct Stream {
     std::deque<Op> queue;
     uint64_t submitted = 0, done = 0;  // counts of ops
     bool capturing = false, spoiled = false;
-    bool everywhere = true;  // whether a capture forbids calls by all threads, or by the one that began it
+    // whether a capture forbids calls by all threads, or by the one that began it
+    bool everywhere = true;
     std::thread::id by;
     std::vector<Op> captured;
 };
@@ -22,4 +23,5 @@ constexpr const char* INVALIDATED =
 extern std::set<Stream*> streams;
 Stream* own(Stream* stream, const std::string& what);      // raises unless it is one of them
 void run_until(Stream* stream, uint64_t position);
-[[noreturn]] void spoil_captures(const std::string& what);  // raises, and their end will raise as well
+// raises, and their end will raise as well
+[[noreturn]] void spoil_captures(const std::string& what);

@@ -1,4 +1,5 @@
-"""The CUDA text under its own instruments: which of its lines the tests execute, and what the sanitizers say."""
+"""The CUDA text under its own instruments: which of its lines the tests execute, and what the
+sanitizers say."""
 
 import json
 import os
@@ -32,7 +33,8 @@ def needs(request):
 
 
 def run_variant(variant, folder, selection, **environment):
-    """A run of some emulated tests in a variant of the compiled text -> what it printed; it passed."""
+    """A run of some emulated tests in a variant of the compiled text -> what it printed; it
+    passed."""
     command = [
         sys.executable,
         "-m",
@@ -82,7 +84,8 @@ def test_every_line_is_executed(tmp_path):
 
 
 def preload():
-    """The environment under which a Python process can load what was compiled with the sanitizers."""
+    """The environment under which a Python process can load what was compiled with the
+    sanitizers."""
     paths = [
         subprocess.run(
             ["g++", f"-print-file-name={name}"], capture_output=True, text=True

@@ -1,4 +1,5 @@
-"""The stand-in for CuPy as a module, and the compiler behind it; what they do is tested in tests/emulator/."""
+"""The stand-in for CuPy as a module, and the compiler behind it; what they do is tested in
+tests/emulator/."""
 
 import json
 import os
@@ -74,7 +75,8 @@ with emulator.installed():
 
     with cupy.cuda.Stream(non_blocking=True) as stream:
         code = 'extern "C" __global__ void f(float* y, int i)\\n{\\n    y[i] = 1;\\n}'
-        y, f = cupy.empty(10, np.float32), cupy.RawModule(code="#define REAL float\\n" + code).get_function("f")
+        y, module = cupy.empty(10, np.float32), cupy.RawModule(code="#define REAL float\\n" + code)
+        f = module.get_function("f")
         f((1,), (40,), (y, np.int32(INDEX)))
         stream.synchronize()
     emulator.flush_coverage()

@@ -10,7 +10,8 @@ from emulator.launching import on_device
 
 
 def multiply(blas, handle, a, b, c, alpha=1, beta=0, ta=0, tb=0, ld=None, mnk=None, batch=()):
-    """C <- alpha op(A) op(B) + beta C of column-major arrays (rows, columns), perhaps larger than what is used."""
+    """C <- alpha op(A) op(B) + beta C of column-major arrays (rows, columns), perhaps larger than
+    what is used."""
     m, n = mnk[:2] if mnk else c.shape
     k = mnk[2] if mnk else a.shape[0 if ta else 1]
     real, letter = {"float32": (ctypes.c_float, "S"), "float64": (ctypes.c_double, "D")}[

@@ -29,7 +29,10 @@ def test_a_store_beside_an_array_is_found(cupy, stream, offset):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_a_load_from_beside_an_array_is_nan(cupy, stream, dtype):
     x, y = on_device(cupy, np.ones(3, dtype)), cupy.empty(4, dtype)
-    text = 'extern "C" __global__ void f(REAL* y, const REAL* x) { y[threadIdx.x] = x[int(threadIdx.x) - 1] + 1; }'
+    text = (
+        'extern "C" __global__ void f(REAL* y, const REAL* x) { y[threadIdx.x] = '
+        "x[int(threadIdx.x) - 1] + 1; }"
+    )
     run(
         compiled(cupy, text, "f", {"float32": "float", "float64": "double"}[dtype]), 1, 4, y, x[1:]
     )
@@ -39,7 +42,10 @@ def test_a_load_from_beside_an_array_is_nan(cupy, stream, dtype):
 @not_sanitized
 def test_a_store_to_freed_memory_is_found(cupy, stream):
     y, keep = cupy.empty(100, np.float32), cupy.empty(1, np.float32)
-    text = 'extern "C" __global__ void f(float* y, const unsigned long long* p) { *(float*)*p = y[0] = 1; }'
+    text = (
+        'extern "C" __global__ void f(float* y, const unsigned long long* p) { *(float*)*p = '
+        "y[0] = 1; }"
+    )
     p = on_device(cupy, np.array([y.data.ptr], np.uint64))
     stream.synchronize()
     del y

@@ -124,10 +124,15 @@ def test_shuffles_take_the_values_of_other_lanes(cupy, stream):
 
 
 DIVERGENT = {
-    "if (threadIdx.x != 40) __syncthreads();": r"divergent barrier in kernel f, block \(0, 0, 0\): "
-    r"thread \(0, 0, 0\) waits at the barrier in f.cu:4, but thread \(40, 0, 0\) has ended",
-    "if (threadIdx.x < 32) __syncthreads();\nelse __syncthreads();": r"waits at the barrier in f.cu:4, .* f.cu:5",
-    "if (threadIdx.x != 40) __shfl_sync(0xffffffffu, 1, 0);": r"divergent shuffle .* thread \(40, 0, 0\) has ended",
+    "if (threadIdx.x != 40) __syncthreads();": r"divergent barrier in kernel f, block \(0, 0, "
+    r"0\): thread \(0, 0, 0\) waits at the barrier in "
+    r"f.cu:4, but thread \(40, 0, 0\) has ended",
+    "if (threadIdx.x < 32) __syncthreads();\nelse __syncthreads();": (
+        r"waits at the barrier in f.cu:4, .* f.cu:5"
+    ),
+    "if (threadIdx.x != 40) __shfl_sync(0xffffffffu, 1, 0);": (
+        r"divergent shuffle .* thread \(40, 0, 0\) has ended"
+    ),
     "if (threadIdx.x % 2) __syncwarp();\nelse __syncwarp();": "divergent shuffle",
     "if (threadIdx.x % 2) __syncwarp();\nelse __syncthreads();": "divergent shuffle",
 }
@@ -170,7 +175,8 @@ def test_blocks_and_threads_of_three_dimensions(cupy, stream):
     extern "C" __global__ void f(unsigned* y)
     {
         const unsigned block = (blockIdx.z * gridDim.y + blockIdx.y) * gridDim.x + blockIdx.x;
-        const unsigned thread = (threadIdx.z * blockDim.y + threadIdx.y) * blockDim.x + threadIdx.x;
+        const unsigned above = threadIdx.z * blockDim.y + threadIdx.y;
+        const unsigned thread = above * blockDim.x + threadIdx.x;
         y[block * blockDim.x * blockDim.y * blockDim.z + thread] = 100 * block + thread;
     }"""
     y = cupy.empty((24, 30), np.uint32)

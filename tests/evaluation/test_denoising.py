@@ -1,4 +1,5 @@
-"""The score of a denoising autoencoder: of normal data it is known exactly, and a linear one can learn it."""
+"""The score of a denoising autoencoder: of normal data it is known exactly, and a linear one can
+learn it."""
 
 import numpy as np
 import pytest
@@ -30,10 +31,12 @@ def model():
 
 
 def exact(x, sample, sigma=SIGMA):
-    """x (n, 3) -> the score of N(m, S + sigma^2 I), m and S of the sample, and how far one epoch's noise may lead.
+    """x (n, 3) -> the score of N(m, S + sigma^2 I), m and S of the sample, and how far one epoch's
+    noise may lead.
 
-    As in a linear regression of the clean rows on their noisy ones, whose residuals have the variances of x given
-    x with noise: the standard error of its prediction at x, divided by sigma^2.
+    As in a linear regression of the clean rows on their noisy ones, whose residuals have the
+    variances of x given x with noise: the standard error of its prediction at x, divided by
+    sigma^2.
     """
     S, m = np.cov(sample.T, ddof=0), sample.mean(axis=0)
     C = np.linalg.inv(S + sigma**2 * np.eye(3))

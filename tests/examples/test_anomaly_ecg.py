@@ -1,4 +1,5 @@
-"""The example of the heart beats, tiny: what it writes, what it says, and which beats it learns from."""
+"""The example of the heart beats, tiny: what it writes, what it says, and which beats it learns
+from."""
 
 import json
 import signal
@@ -147,7 +148,8 @@ def test_only_normal_training_beats_are_learnt_from(detector, tmp_path):
 
 
 def test_which_beats_decide_the_scale():
-    """The tutorial's: all training beats. Where some are held: normal ones alone, the held ones too."""
+    """The tutorial's: all training beats. Where some are held: normal ones alone, the held ones
+    too."""
     rng = np.random.default_rng(0)
     x, labels = rng.uniform(1, 2, (200, 140)), np.repeat([1, 2], 100)
     x[labels == 2] *= 10

@@ -17,7 +17,9 @@ import autoencoder_fashion  # noqa: E402
 import conv_autoencoder_mnist  # noqa: E402
 import denoise_fashion  # noqa: E402
 import sparse_mnist  # noqa: E402
-from test_examples import STAND_IN, metrics, nameless, no_data, played, tiny  # noqa: E402, F401 (a fixture)
+
+# a fixture
+from test_examples import STAND_IN, metrics, nameless, no_data, played, tiny  # noqa: E402, F401
 
 pytestmark = pytest.mark.slow
 ALWAYS = {"config.json", "metrics.jsonl", "weights.safetensors", "loss.png"}

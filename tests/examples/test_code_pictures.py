@@ -1,4 +1,5 @@
-"""The figure of two models' codes: titled, nothing clipped, and its curves are the shares they claim to be."""
+"""The figure of two models' codes: titled, nothing clipped, and its curves are the shares they
+claim to be."""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,5 @@
-"""The example that looks for tangent directions, tiny: what it writes, what it says, what its equations give."""
+"""The example that looks for tangent directions, tiny: what it writes, what it says, what its
+equations give."""
 
 import json
 import sys
@@ -14,7 +15,9 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parents[1] / "examples")]
 
 import contractive_manifold as example  # noqa: E402
-from test_examples import STAND_IN, metrics, nameless, no_data, played, tiny  # noqa: E402, F401 (a fixture)
+
+# a fixture
+from test_examples import STAND_IN, metrics, nameless, no_data, played, tiny  # noqa: E402, F401
 
 pytestmark = pytest.mark.slow
 FILES = {
@@ -96,11 +99,12 @@ def test_the_closing_line_agrees(runs, name):
         for word, v in s.items()
     }
     assert runs[name].last == (
-        f"{run.test.name}, after {len(run.history)} epochs: test reconstruction {record['reconstruction']:.4g} "
-        f"(plain {beside['reconstruction']:.4g}); median angle to the "
-        f"{'shifts of the image' if name == 'images' else 'tangent plane'} {degrees['contractive']} degrees (plain "
-        f"{degrees['plain']}, local PCA {degrees['local PCA']}); the first {k} directions hold "
-        f"{shares['contractive']} of ||dh/dx||^2 (plain {shares['plain']}); pictures in {run.out}"
+        f"{run.test.name}, after {len(run.history)} epochs: test reconstruction "
+        f"{record['reconstruction']:.4g} (plain {beside['reconstruction']:.4g}); median angle to "
+        f"the {'shifts of the image' if name == 'images' else 'tangent plane'} "
+        f"{degrees['contractive']} degrees (plain {degrees['plain']}, local PCA "
+        f"{degrees['local PCA']}); the first {k} directions hold {shares['contractive']} of "
+        f"||dh/dx||^2 (plain {shares['plain']}); pictures in {run.out}"
     )
 
 
@@ -145,9 +149,8 @@ def test_the_angle_is_the_largest_between_the_planes(degrees):
     a = np.radians(degrees)
     T = np.array([[[1.0, 0, 0, 0], [0, 1, 0, 0]]])
     V = np.array([[[1.0, 0, 0, 0], [0, np.cos(a), np.sin(a), 0]]])
-    turned = V[:, ::-1] * np.array(
-        [[1.0], [-1]]
-    )  # the order and the signs within a plane are nobody's
+    # the order and the signs within a plane are nobody's
+    turned = V[:, ::-1] * np.array([[1.0], [-1]])
     for plane in (V, turned):
         assert example.angles(T, plane) == pytest.approx([degrees], abs=1e-5)
     assert example.angles(T, np.concatenate([V, [[[0, 0, 0, 1.0]]]], axis=1)) == pytest.approx(
@@ -160,9 +163,8 @@ def test_the_angle_is_the_largest_between_the_planes(degrees):
 def test_local_pca_finds_the_plane_of_its_neighbours(rng, monkeypatch):
     monkeypatch.setattr(example, "NEIGHBOURS", 10)
     flat = np.concatenate([rng.normal(size=(50, 2)), np.zeros((50, 1))], axis=1)
-    upright = flat[:, [2, 0, 1]] + np.array(
-        [100.0, 0, 0]
-    )  # as many points far away, in another plane
+    # as many points far away, in another plane
+    upright = flat[:, [2, 0, 1]] + np.array([100.0, 0, 0])
     x = np.array([[0, 0, 0.1], [100, 0.5, 0]])
     V = example.local_pca(x, np.concatenate([flat, upright]), 2)
     T = np.array([np.eye(3)[[0, 1]], np.eye(3)[[1, 2]]])

@@ -36,7 +36,8 @@ KL = {"train_kl", "kl", "train_penalty", "penalty"}
 
 @pytest.fixture(autouse=True, scope="module")
 def no_data(tmp_path_factory):
-    """No file, no network; strokes are drawn once, as many as a tiny run reads; pictures are small."""
+    """No file, no network; strokes are drawn once, as many as a tiny run reads; pictures are
+    small."""
     few = datasets.strokes.load(*common.SMOKE_IMAGES)
     beats = datasets.take(datasets.beats.everything(), slice(common.SMOKE_BEATS))
     with pytest.MonkeyPatch.context() as patch:
@@ -83,7 +84,8 @@ def runs(no_data, tmp_path_factory):
 
 
 def played(example, out, *options):
-    """A tiny run: its folder, status, printed lines, its pictures' titles, and what its ``draw`` was handed."""
+    """A tiny run: its folder, status, printed lines, its pictures' titles, and what its ``draw``
+    was handed."""
     titles, drawn, printed = {}, [], io.StringIO()
     with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(printed):
         watch(patch, titles)

@@ -1,4 +1,5 @@
-"""What the pictures of the examples call their lines, where that is not "training" and "test", or "original"."""
+"""What the pictures of the examples call their lines, where that is not "training" and "test", or
+"original"."""
 
 import importlib
 import sys

@@ -31,7 +31,10 @@ def test_the_principal_subspace_is_found(tmp_path, capsys):
     first, last = records[0], records[-1]
     assert first["largest_angle"] > 0.1 and first["error_ratio"] > 1.1
     assert last["largest_angle"] < 1e-2 and abs(last["error_ratio"] - 1) < 1e-2
-    words = f"largest angle to the principal subspace {last['largest_angle']:.5f}, test error {last['error_ratio']:.5f}"
+    words = (
+        f"largest angle to the principal subspace {last['largest_angle']:.5f}, test error "
+        f"{last['error_ratio']:.5f}"
+    )
     assert words in capsys.readouterr().out.splitlines()[-1]
 
 
@@ -45,9 +48,8 @@ def test_the_error_is_measured_on_the_saved_model(tmp_path, tolerance):
     assert metrics(tmp_path / "run")[-1]["error_ratio"] == pytest.approx(
         ratio, rel=tolerance("loss", "float32")
     )
-    assert (
-        abs(run.train.x.mean(axis=0)).max() < 1e-5
-    )  # centred by the training beats, so the test beats are not
+    # centred by the training beats, so the test beats are not
+    assert abs(run.train.x.mean(axis=0)).max() < 1e-5
     assert abs(x.mean(axis=0)).max() > 1e-4
 
 

@@ -1,4 +1,5 @@
-"""The folder of a run: whose it is, what stays in it, and that what was trained outlives what ends a run."""
+"""The folder of a run: whose it is, what stays in it, and that what was trained outlives what ends
+a run."""
 
 import json
 import os
@@ -56,8 +57,8 @@ def contents(folder):
 
 def test_a_folder_is_one_runs_at_a_time_until_its_process_ends(tmp_path):
     code = (
-        "import sys, test_runs; run = test_runs.start(sys.argv[1]); "
-        "run.beside('plain', run.model, run.optimizer, ''); print(1, flush=True); sys.stdin.read(1)"
+        "import sys, test_runs; run = test_runs.start(sys.argv[1]); run.beside('plain', "
+        "run.model, run.optimizer, ''); print(1, flush=True); sys.stdin.read(1)"
     )
     command = [sys.executable, "-c", code, str(tmp_path)]
     how = {"cwd": Path(__file__).parent, "env": os.environ | {"PYTHONPATH": str(EXAMPLES.parent)}}

@@ -1,4 +1,5 @@
-"""The example that finds anomalies in a series, tiny: what it writes, what it says, how it counts."""
+"""The example that finds anomalies in a series, tiny: what it writes, what it says, how it
+counts."""
 
 import json
 import sys
@@ -69,9 +70,10 @@ def test_the_closing_line_agrees(runs, name):
     hit, false = series_anomaly.alarms(scores > threshold, seen.events)
     precision, recall = found.precision["anomaly"], found.recall["anomaly"]
     assert runs[name].last == (
-        f"daily (generated), after 2 epochs: AUC {metrics(runs[name].out)[-1]['auc']:.3f}; of anomalous points "
-        f"precision {precision:.3f}, recall {recall:.3f}; {hit} of {len(seen.events)} anomalies found, {false} "
-        f"false alarm{'s' * (false != 1)}; pictures in {runs[name].out}"
+        f"daily (generated), after 2 epochs: AUC {metrics(runs[name].out)[-1]['auc']:.3f}; of "
+        f"anomalous points precision {precision:.3f}, recall {recall:.3f}; {hit} of "
+        f"{len(seen.events)} anomalies found, {false} false alarm{'s' * (false != 1)}; pictures "
+        f"in {runs[name].out}"
     )
     assert found.auc == pytest.approx(metrics(runs[name].out)[-1]["auc"], abs=1e-9)
 
@@ -91,7 +93,8 @@ def seen(n, day, apart):
 
 @pytest.mark.parametrize(("day", "apart"), [(48, 2), (48, 12), (48, 1), (48, 48)])
 def test_a_point_is_scored_by_the_windows_that_contain_it(day, apart):
-    """Each window's error is a number of its own: the mean over windows and hour, written out point by point."""
+    """Each window's error is a number of its own: the mean over windows and hour, written out
+    point by point."""
     x = np.zeros(3 * day, np.float32)
     n = (len(x) - day) // apart + 1
     errors = np.random.default_rng(0).random((n, day, 1), dtype=np.float32)

@@ -1,4 +1,5 @@
-"""Figures of tangent planes and of spectra: nothing clipped, and what they show is what they were given."""
+"""Figures of tangent planes and of spectra: nothing clipped, and what they show is what they were
+given."""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,5 @@
-"""The page is the library: the same terms, gradients and steps from the same weights, images and noise.
+"""The page is the library: the same terms, gradients and steps from the same weights, images and
+noise.
 
 Each error that is planted in a line of the page is seen by that comparison.
 """
@@ -36,7 +37,8 @@ STEPS, RATE, OFF = 5, 2e-3, 1.001
 
 
 class Library:
-    """The library's VAE of the page's network, its weights and noise handed in: params, x (N, I), eps (N, D)."""
+    """The library's VAE of the page's network, its weights and noise handed in: params, x (N, I),
+    eps (N, D)."""
 
     def __init__(self, backend, sizes, params):
         N, I, H, D = sizes
@@ -98,7 +100,8 @@ class Page:
 
 
 def drawn(sizes):
-    """Parameters of ordinary size, and for each step a batch x (N, I) of ink and paper, and noise eps (N, D)."""
+    """Parameters of ordinary size, and for each step a batch x (N, I) of ink and paper, and noise
+    eps (N, D)."""
     N, I, H, D = sizes
     rng, params = np.random.default_rng(0), []
     for inputs, outputs in ((I, H), (H, 2 * D), (D, H), (H, I)):
@@ -182,14 +185,16 @@ def test_a_mistake_is_seen(mistake, tolerance):
 
 
 def cited(line):
-    """The equations that a line ends in: gaussian (4) of a docstring or of a comment -> ("gaussian", 4)."""
+    """The equations that a line ends in: gaussian (4) of a docstring or of a comment ->
+    ("gaussian", 4)."""
     found = CITED.search(line)
     groups = re.findall(r"(\w+)((?: \(\d+\))+)", found.group() if found else "")
     return [(family, int(n)) for family, numbers in groups for n in re.findall(r"\d+", numbers)]
 
 
 def values():
-    """(line, first column, last column) of what each numbered line outside main computes, a tuple's parts each."""
+    """(line, first column, last column) of what each numbered line outside main computes, a
+    tuple's parts each."""
     for function in (
         node for node in TREE.body if isinstance(node, ast.FunctionDef) and node.name != "main"
     ):
@@ -237,7 +242,8 @@ def test_no_logit_overflows(tolerance):
 
 
 def test_the_whole_run(tmp_path, monkeypatch, capsys):
-    """Every image once an epoch, in another order; the means that are printed fall; the picture is written."""
+    """Every image once an epoch, in another order; the means that are printed fall; the picture is
+    written."""
     few, seen = datasets.strokes.load(640, 1), []
     monkeypatch.setitem(datasets.LOADERS, "strokes", lambda data_dir=None: few)
     forward = vae_by_hand.forward

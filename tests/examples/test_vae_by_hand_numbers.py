@@ -28,7 +28,8 @@ def documented(tree):
 
 
 def loose_numbers(source):
-    """The numbers that stand twice, that no code or no docstring of the page has, or that the library has not."""
+    """The numbers that stand twice, that no code or no docstring of the page has, or that the
+    library has not."""
     defined = Counter(number for line in documented(ast.parse(source)) for number in cited(line))
     implemented = {
         number for line in source.splitlines() if "  # " in line for number in cited(line)

@@ -1,4 +1,5 @@
-"""Training on the GPU, misused: batches too large, numbers changed under a graph, steps that cannot be recorded."""
+"""Training on the GPU, misused: batches too large, numbers changed under a graph, steps that
+cannot be recorded."""
 
 import gc
 import importlib.util
@@ -46,7 +47,8 @@ def test_a_batch_that_does_not_fit_says_which_would(gpu, monkeypatch):
 
 
 def test_the_batch_that_is_named_does_fit(gpu, monkeypatch):
-    """All that a training allocates is within what was foretold, but for orders and rings of some KiB."""
+    """All that a training allocates is within what was foretold, but for orders and rings of some
+    KiB."""
     taken, empty = [], cupy_module.CupyBackend.empty
 
     def counted(self, shape, dtype=None):
@@ -126,7 +128,8 @@ def test_an_optimiser_with_a_tick_of_its_own_is_refused(gpu):
 
 
 def test_steps_count_whose_losses_nobody_has_read(gpu):
-    """An exception in the middle of a ring: t is the number of steps that the parameters have seen."""
+    """An exception in the middle of a ring: t is the number of steps that the parameters have
+    seen."""
     model = small(gpu)
     with graph.GraphRunner(model, 1) as runner:
         optimizer = sa.Adam()
@@ -143,9 +146,8 @@ def test_steps_count_whose_losses_nobody_has_read(gpu):
 def test_a_loss_that_overflows_from_finite_sums_does_not_claim_too_much(gpu):
     model = small(gpu, "float64", beta=1e38)
     b = model.parameters.view("encoder.1.b")
-    model.backend.write(
-        b, np.repeat([1e140, 0], b.shape[0] // 2)
-    )  # mu, so that kl is some 1e280, and logvar
+    # mu, so that kl is some 1e280, and logvar
+    model.backend.write(b, np.repeat([1e140, 0], b.shape[0] // 2))
     with pytest.raises(
         sa.NonFiniteLoss, match=r"at step \d \(epoch 1\).*include the steps taken after it"
     ):
@@ -269,7 +271,10 @@ def test_arrays_of_the_host_and_large_ones_are_refused(gpu, monkeypatch):
     parameters = Parameters(backend, declared)
     layer.attach(parameters.views(), parameters.views(backend.zeros((parameters.size,))))
     layer.bind(backend, 4, need_dx=True)
-    words = r"matmul\(a\) is a numpy.ndarray, but backend 'cupy' computes on CuPy arrays: bring it to the GPU"
+    words = (
+        r"matmul\(a\) is a numpy.ndarray, but backend 'cupy' computes on CuPy arrays: bring "
+        r"it to the GPU"
+    )
     with pytest.raises(TypeError, match=words):
         layer.forward(np.zeros((4, 3), np.float32))
     with pytest.raises(

@@ -1,4 +1,5 @@
-"""Training on the GPU: graphs against eager launches, the GPU against the CPU, losses heard of late, memory."""
+"""Training on the GPU: graphs against eager launches, the GPU against the CPU, losses heard of
+late, memory."""
 
 import signal
 import threading
@@ -127,7 +128,8 @@ def test_a_graph_for_each_size_of_batch(gpu, monkeypatch):
 
 
 def test_the_schedule_is_not_frozen(gpu, tolerance):
-    """A learning rate that a callback changes, and the step count of Adam, reach the steps that replay."""
+    """A learning rate that a callback changes, and the step count of Adam, reach the steps that
+    replay."""
 
     def halve(model, history):
         history.optimizer.lr /= 2
@@ -144,9 +146,8 @@ def test_the_schedule_is_not_frozen(gpu, tolerance):
 
 def test_noise_is_drawn_anew_each_epoch(gpu):
     model = small(gpu)
-    history = sa.fit(
-        model, rows(), sa.SGD(1e-30), epochs=4, batch_size=32
-    )  # nothing moves but the noise
+    # nothing moves but the noise
+    history = sa.fit(model, rows(), sa.SGD(1e-30), epochs=4, batch_size=32)
     assert len(set(history["train_loss"])) == 4
 
 

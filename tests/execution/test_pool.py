@@ -45,9 +45,8 @@ def test_an_error_comes_out_after_all_have_ended(at_once):
                 if i >= bad:
                     raise RuntimeError(f"task {i} failed")
 
-            with pytest.raises(
-                RuntimeError, match=f"task {bad} failed"
-            ):  # the first of those that did
+            # the first of those that did
+            with pytest.raises(RuntimeError, match=f"task {bad} failed"):
                 hands.each("work", task, 4)
             assert sorted(ended) == [0, 1, 2, 3]
         assert hands.each("work", lambda i: i, 4) == [0, 1, 2, 3]

@@ -95,7 +95,8 @@ def test_threads_never_change_a_bit_of_a_convolutional_model():
 
 @pytest.mark.parametrize("shards", [2, 3, 5, 8, 50])
 def test_shards_change_the_order_of_the_sums_only(backend, shards, tolerance):
-    """Eight shards of a batch of 8, and of the last batch of 5: one row each, and three with none."""
+    """Eight shards of a batch of 8, and of the last batch of 5: one row each, and three with
+    none."""
     values, losses = trained(backend, shards=1)
     other, close = trained(backend, shards=shards, threads=2)
     np.testing.assert_allclose(other, values, atol=tolerance("layer"))
@@ -118,7 +119,8 @@ FILLS_GRADIENTS = (ThreadRunner, "gradients"), (GraphRunner, "_backward")
     "wrong", [lambda active: 2, lambda active: 3], ids=["one left out", "a stale one kept"]
 )
 def test_a_wrong_sum_over_shards_is_seen(backend, monkeypatch, wrong, tolerance):
-    """The last batch has one row, and two of three shards have none: their gradients are old ones."""
+    """The last batch has one row, and two of three shards have none: their gradients are old
+    ones."""
     right, (kind, name) = trained(backend, shards=3, n=17)[0], FILLS_GRADIENTS[backend == "cupy"]
     fill = getattr(kind, name)
 
@@ -188,9 +190,8 @@ def test_blocks_change_nothing_but_roundings(monkeypatch, backend, tolerance):
             "scratchae.execution.threads.BLOCK_BYTES", rows_at_once * model.objective.numbers() * 8
         )
         with ThreadRunner(model, 8, shards=2) as runner:
-            assert runner.block == min(
-                rows_at_once, 2 if rows_at_once == 3 else 4
-            )  # 4 rows as 2 and 2
+            # 4 rows as 2 and 2
+            assert runner.block == min(rows_at_once, 2 if rows_at_once == 3 else 4)
             totals.append(runner.gradients(runner.feeds(images()), np.arange(8, dtype=np.uint32)))
             grads.append(runner.grads.copy())
     for total, grad in zip(totals[1:], grads[1:], strict=True):
@@ -239,7 +240,8 @@ def test_threads_end_and_blas_is_given_back():
 
 
 def bytes_of_a_step(threads):
-    """The most that a step allocates at once, after the first, with batches and parameters beyond 400 KiB."""
+    """The most that a step allocates at once, after the first, with batches and parameters beyond
+    400 KiB."""
     encoder = sa.Sequential(sa.Flatten(), sa.Dense(784, 160, "relu"), sa.Dense(160, 32))
     decoder = sa.Sequential(sa.Dense(16, 160, "relu"), sa.Dense(160, 784), sa.Reshape(28, 28, 1))
     model, optimizer = sa.VAE(encoder, decoder, sa.Gaussian(16)).build((28, 28, 1)), sa.Adam()

@@ -1,6 +1,7 @@
 """The check is itself checked: right code passes, and a reader's wrong layer does not.
 
-Planted errors in our own code, the measure and its verdicts, and the V-curve have files of their own.
+Planted errors in our own code, the measure and its verdicts, and the V-curve have files of their
+own.
 """
 
 import pkgutil
@@ -77,7 +78,10 @@ def test_the_command_ends_with_one_line(tolerance):
     assert done.returncode == 0, done.stdout + done.stderr
     last = done.stdout.splitlines()[-1]
     found = re.fullmatch(
-        r"all (\d+) gradients right on reference and numpy; the largest relative error is (\S+) \((.+)\)",
+        (
+            r"all (\d+) gradients right on reference and numpy; the largest relative error is "
+            r"(\S+) \((.+)\)"
+        ),
         last,
     )
     assert found and int(found[1]) > 300 and float(found[2]) < tolerance("gradient") / 100, last

@@ -235,7 +235,8 @@ def test_an_error_in_one_tensor_of_a_layer_is_seen(
 
 
 def test_an_error_in_a_rotated_kernel_is_seen(backend, monkeypatch, tolerance):
-    """A convolution to few channels is a transposed one with its kernel turned, and so is its gradient."""
+    """A convolution to few channels is a transposed one with its kernel turned, and so is its
+    gradient."""
     layer, shape = sa.Conv2d(6, 1, 3, 1, "same"), (4, 5, 6)
     assert check_layer(layer, shape, backend=backend).ok
 

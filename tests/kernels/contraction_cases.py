@@ -1,4 +1,5 @@
-"""Cases of the kernels of the contractive penalty, for test_spellings.py, as in penalty_cases.py."""
+"""Cases of the kernels of the contractive penalty, for test_spellings.py, as in
+penalty_cases.py."""
 
 import numpy as np
 

@@ -1,7 +1,7 @@
 """Cases of the likelihoods whose last axis means something, for test_spellings.py.
 
-A case: (rng, dtype, N, D, K, key) -> outs, ins, constants. D is the length of the last axis, and an example has
-1 + D % 3 places. What a kernel must overwrite is 77 on entry.
+A case: (rng, dtype, N, D, K, key) -> outs, ins, constants. D is the length of the last axis, and
+an example has 1 + D % 3 places. What a kernel must overwrite is 77 on entry.
 """
 
 import math
@@ -21,7 +21,8 @@ def outputs(dtype, a):
 
 
 def learned_gaussian(rng, dtype, N, D, K, key):
-    """With a floor and, for every fourth K, without: float32 has then no square for residuals of e^50 sigma."""
+    """With a floor and, for every fourth K, without: float32 has then no square for residuals of
+    e^50 sigma."""
     P, floor = 1 + D % 3, 0.3 if K != 4 else 0.0
     mu = hard(rng, dtype, (N * K, P, D))
     logvar = hard(rng, dtype, mu.shape, 50.0 if K == 4 and dtype == "float32" else 100.0)

@@ -1,7 +1,7 @@
 """Cases of the kernels of recurrent layers, for test_spellings.py.
 
-A case: (rng, dtype, N, D, K, key) -> outs, ins, constants. D is the number of units, K that of steps. What a kernel
-must overwrite is 77 on entry.
+A case: (rng, dtype, N, D, K, key) -> outs, ins, constants. D is the number of units, K that of
+steps. What a kernel must overwrite is 77 on entry.
 """
 
 import numpy as np
@@ -32,7 +32,8 @@ def through_time(rng, dtype, N, D, K, key):
 
 
 def through_time_gradient(rng, dtype, N, D, K, key):
-    """Gates as they come out of the forward pass, open, shut and between; dy of every step or of the last one."""
+    """Gates as they come out of the forward pass, open, shut and between; dy of every step or of
+    the last one."""
     gates = np.tanh(hard(rng, dtype, K, 4, N, D) / 2)
     gates[:, [0, 1, 3]] = (1 + gates[:, [0, 1, 3]]) / 2
     outs = [garbage(dtype, K, N, 4 * D), easy(rng, dtype, K if rng.random() < 0.5 else 1, N, D)]

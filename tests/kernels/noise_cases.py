@@ -1,4 +1,5 @@
-"""Arguments for the kernels of noise.py, in the form that test_spellings.py asks for: its CASES takes these in."""
+"""Arguments for the kernels of noise.py, in the form that test_spellings.py asks for: its CASES
+takes these in."""
 
 import numpy as np
 
@@ -33,7 +34,8 @@ def gaussian(backward):
 
 
 def clipped_gradient(rng, dtype, N, D, K, key):
-    """Two numbers just inside the bounds: 1 % more of each bound, or of sigma, and one of them is outside."""
+    """Two numbers just inside the bounds: 1 % more of each bound, or of sigma, and one of them is
+    outside."""
     outs, (dy, x, eps, on), constants = gaussian(backward=True)(rng, dtype, N, D, K, key)
     if K != 4 and x.size > 3:
         x[:4], eps[:4], dy[:4] = [-0.402, 0.602, 0, 0], [0, 0, 0.85, -0.56], 1

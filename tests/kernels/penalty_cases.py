@@ -1,6 +1,7 @@
 """Cases of the kernels of penalties, for test_spellings.py.
 
-A case: (rng, dtype, N, D, K, key) -> outs, ins, constants. What a kernel must overwrite is 77 on entry.
+A case: (rng, dtype, N, D, K, key) -> outs, ins, constants. What a kernel must overwrite is 77 on
+entry.
 """
 
 import numpy as np
@@ -22,9 +23,11 @@ def sum_units(rng, dtype, N, D, K, key):
 
 
 def rate_gradient(rng, dtype, N, D, K, key):
-    """total: a count, K - 1 other sums, and the mean activities times the count, some at an end or close to it.
+    """total: a count, K - 1 other sums, and the mean activities times the count, some at an end or
+    close to it.
 
-    The count is a power of two, so that no spelling of the division rounds what is close to an end.
+    The count is a power of two, so that no spelling of the division rounds what is close to an
+    end.
     """
     total = np.concatenate([[32.0], rng.random(K - 1), 32 * rng.uniform(0.2, 0.8, D + 1)])
     for i, rate in enumerate((1.0, 1e-33, 0.9e-30, 2e-30, 1 - 3e-16, 1 - 1e-15), 1):

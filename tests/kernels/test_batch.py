@@ -28,9 +28,8 @@ def test_grey(backend, dtype, tolerance):
 @DTYPES
 def test_threshold_is_ink_above_one_half(backend, dtype):
     x = gather(batch.GATHER_THRESHOLD, backend, dtype, GREY)
-    np.testing.assert_array_equal(
-        x, GREY[ROWS] >= 128
-    )  # 127 / 255 is below one half, 128 / 255 above
+    # 127 / 255 is below one half, 128 / 255 above
+    np.testing.assert_array_equal(x, GREY[ROWS] >= 128)
 
 
 @DTYPES
@@ -46,7 +45,8 @@ def test_dynamic_takes_the_grey_value_for_a_probability(backend, dtype):
 
 
 def test_dynamic_draws_the_same_pixels_in_every_spelling(backend):
-    """u next to g / 255 is where one ulp turns a pixel over, as happens in every epoch of MNIST."""
+    """u next to g / 255 is where one ulp turns a pixel over, as happens in every epoch of
+    MNIST."""
     p = GREY[ROWS].astype(np.float32) / np.float32(255)
     for u in (np.nextafter(p, np.float32(0)), p, np.nextafter(p, np.float32(2))):
         u = np.floor(u * 2.0**24).astype(np.float32) / np.float32(2**24)  # what Philox can draw

@@ -1,4 +1,5 @@
-"""The CUDA spellings as the CUDA compilers see them: nvcc where it is, else NVRTC, which CuPy compiles with."""
+"""The CUDA spellings as the CUDA compilers see them: nvcc where it is, else NVRTC, which CuPy
+compiles with."""
 
 import ctypes
 import importlib
@@ -26,7 +27,8 @@ def nvrtc():
 
 
 def by_nvcc(code, folder):
-    """What nvcc says of a text, for all generations at once; raises AssertionError where it fails."""
+    """What nvcc says of a text, for all generations at once; raises AssertionError where it
+    fails."""
     (folder / "text.cu").write_text(code)
     machines = [f"-gencode=arch=compute_{n},code=sm_{n}" for n in GENERATIONS]
     command = [NVCC, "-std=c++17", "-fatbin", *machines, *STRICT, "text.cu", "-o", "text.fatbin"]
@@ -68,7 +70,8 @@ def compiler():
 
 
 def check(code, functions, compiler, folder):
-    """Compiles without a warning; as nvcc tells, every function of every generation keeps all in registers."""
+    """Compiles without a warning; as nvcc tells, every function of every generation keeps all in
+    registers."""
     said = compiler(code, folder)
     if compiler is by_nvcc:
         clean = said.count(" 0 bytes stack frame, 0 bytes spill stores, 0 bytes spill loads")
@@ -86,7 +89,9 @@ def test_without_a_warning_or_a_spill(name, dtype, compiler, tmp_path):
 FLAWS = {
     "an error": "y[i] = undeclared;",
     "a warning": "int unused = 1;",
-    "a stack frame": "double d[64]; for (int j = 0; j < 64; ++j) d[j] = y[i + j]; y[i] = REAL(d[int(y[i])]);",
+    "a stack frame": (
+        "double d[64]; for (int j = 0; j < 64; ++j) d[j] = y[i + j]; y[i] = REAL(d[int(y[i])]);"
+    ),
 }
 
 

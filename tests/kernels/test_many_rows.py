@@ -1,4 +1,5 @@
-"""What the odd small shapes of test_spellings do not reach: sums in several parts, and steps that are not taken."""
+"""What the odd small shapes of test_spellings do not reach: sums in several parts, and steps that
+are not taken."""
 
 import numpy as np
 import pytest

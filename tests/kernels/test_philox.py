@@ -1,4 +1,5 @@
-"""Philox: the published vectors, the same bits in every spelling, and draws that are what they claim to be."""
+"""Philox: the published vectors, the same bits in every spelling, and draws that are what they
+claim to be."""
 
 import re
 
@@ -33,7 +34,10 @@ KNOWN = [
     ),
 ]
 ONE_BLOCK = """
-extern "C" __global__ void one_block(unsigned* w, const unsigned* c) { philox(w, c[0], c[1], c + 2, 0); }
+extern "C" __global__ void one_block(unsigned* w, const unsigned* c)
+{
+    philox(w, c[0], c[1], c + 2, 0);
+}
 """
 
 
@@ -110,7 +114,8 @@ def replace_cuda(monkeypatch, right, wrong):
 
 
 def test_the_counter_is_block_row_epoch_stream(backend):
-    """The vectors again, through the kernel: row, clock and stream land where the docstring says."""
+    """The vectors again, through the kernel: row, clock and stream land where the docstring
+    says."""
     _, row, epoch, purpose = (int(word, 16) for word in KNOWN[2][0].split())
     k0, k1 = (int(word, 16) for word in KNOWN[2][1].split())
     out = np.empty((1, 9), np.uint32)
@@ -196,7 +201,8 @@ def correlation(a, b):
 
 
 def strange(e):
-    """The statistics of draws (N, P) that lie more than 4 standard errors from those of N(0, 1)."""
+    """The statistics of draws (N, P) that lie more than 4 standard errors from those of
+    N(0, 1)."""
     n = e.size
     found = {
         "mean": (e.mean(), 0, 1),
@@ -227,9 +233,8 @@ def test_these_statistics_see_what_is_wrong():
     assert {"kurtosis", "tail beyond 3"} <= set(strange(np.clip(e, -3, 3)))
     uniform = draw(philox.UNIFORM, (500, 500))
     assert "skewness" in strange(-np.log1p(-uniform) - 1)
-    assert any(
-        "squares" in name for name in strange(e * np.sqrt(2 * uniform[:, :1]))
-    )  # one scale a row
+    # one scale a row
+    assert any("squares" in name for name in strange(e * np.sqrt(2 * uniform[:, :1])))
 
 
 def test_uniform_moments(backend):

@@ -1,4 +1,5 @@
-"""Every kernel of the library: each spelling against its definition, over odd shapes and hard values."""
+"""Every kernel of the library: each spelling against its definition, over odd shapes and hard
+values."""
 
 import importlib
 import pkgutil
@@ -37,7 +38,8 @@ def collected():
 
 KERNELS = collected()
 
-# A case: (rng, dtype, N, D, K, ...) -> outs, ins, constants. Outs hold what a kernel reads on entry, if it does.
+# A case: (rng, dtype, N, D, K, ...) -> outs, ins, constants. Outs hold what a kernel reads on
+# entry, if it does.
 
 
 def hard(rng, dtype, shape, most=100.0):
@@ -65,17 +67,15 @@ def activation_gradient(rng, dtype, N, D, K, key):
     a.flat[a.size // 2] = 1  # a unit that is on: where the test of NaNs strikes
     y = DEFINITIONS[key][0](a).astype(dtype)
     dy = easy(rng, dtype, (N, D))
-    da = (
-        dy.copy() if key == "identity" else garbage(dtype, N, D)
-    )  # "for the identity da is dy itself"
+    # "for the identity da is dy itself"
+    da = dy.copy() if key == "identity" else garbage(dtype, N, D)
     return [da, easy(rng, dtype, D)], [dy, y], [bool(K % 2)]
 
 
 def optimizer(vectors, changing, constants):
     def case(rng, dtype, N, D, K, key):
-        state = [
-            np.abs(easy(rng, dtype, N * D)) for _ in range(vectors)
-        ]  # a second moment is positive
+        # a second moment is positive
+        state = [np.abs(easy(rng, dtype, N * D)) for _ in range(vectors)]
         row = rng.uniform(0.1, 0.9, changing).astype(dtype)
         part = [1, N * D - 1] if N * D > 2 else [0, N * D]
         return (
@@ -133,7 +133,8 @@ def gaussian_gradient(rng, dtype, N, D, K, key):
 
 
 def geometry(rng, inside=False):
-    """(H, W), (P, Q), (kh, kw), [strides, padding before]; with inside, every patch holds a pixel."""
+    """(H, W), (P, Q), (kh, kw), [strides, padding before]; with inside, every patch holds a
+    pixel."""
     (top, bottom), (left, right) = rng.integers(0, 4, (2, 2)).tolist()
     (kh, kw), (s_h, s_w) = rng.integers(1, 6, (2, 2)).tolist()
     if inside:
@@ -147,7 +148,8 @@ def geometry(rng, inside=False):
 
 
 def patches(to_cols):
-    """Any kernel size, strides beyond the kernel, padding beyond it too, pixels that no patch reaches."""
+    """Any kernel size, strides beyond the kernel, padding beyond it too, pixels that no patch
+    reaches."""
 
     def case(rng, dtype, N, D, K, key):
         C, N = min(D, 6), min(N, 3)
@@ -160,18 +162,21 @@ def patches(to_cols):
 
 
 def convolution(transposed, backward):
-    """As for patches; channels that fill no vector, one, or more than two; the last constants are scratch."""
+    """As for patches; channels that fill no vector, one, or more than two; the last constants are
+    scratch."""
 
     def case(rng, dtype, N, D, K, key):
         C, O, N = D, (K * D + 3) % 37 + 1, min(N, 3)
         image, patch, kernel, constants = geometry(rng)
-        x, a = (
-            easy(rng, dtype, shape) / 2 for shape in ((N, *image, C), (N, *patch, O))
-        )  # long sums, of about 1
+        # long sums, of about 1
+        x, a = (easy(rng, dtype, shape) / 2 for shape in ((N, *image, C), (N, *patch, O)))
         x, a, W = *((a, x) if transposed else (x, a)), easy(rng, dtype, (*kernel, C, O)) / 8
         sizes = [(N, *image, C), (N, *patch, O), kernel]
         spare = [
-            garbage(dtype, max(room(backend, *sizes, *constants) for backend in ("numpy", "cupy")))
+            garbage(
+                dtype,
+                max(scratch_size(spelling, *sizes, *constants) for spelling in ("numba", "cuda")),
+            )
         ]
         spare += [garbage(dtype, *kernel, O, C)] if transposed != backward else []
         if not backward:
@@ -330,7 +335,8 @@ def spelled(kernel, backend, dtype):
 
 
 def run(f, outs, ins, constants):
-    """The outputs of one spelling on copies; it left its inputs alone, and all memory that is not its own."""
+    """The outputs of one spelling on copies; it left its inputs alone, and all memory that is not
+    its own."""
     pairs = [
         [guarded(a) for a in arrays]
         for arrays in (outs, ins, [c for c in constants if np.ndim(c)])
@@ -381,7 +387,8 @@ def test_a_spelling_against_the_definition(name, backend, dtype, shapes, toleran
 @DTYPES
 @EVERY
 def test_a_planted_error_is_seen(name, backend, dtype, tolerance):
-    """0.1 % on one output, one element forgotten, a constant that is off: each must fail the comparison."""
+    """0.1 % on one output, one element forgotten, a constant that is off: each must fail the
+    comparison."""
     kernel, tol = KERNELS[name], 0 if name in EXACT else tolerance("kernel", dtype)
     spelling = spelled(kernel, backend, dtype)
     outs, ins, constants = case_of(name, SEED, dtype, 5, 7, 3)
@@ -397,9 +404,8 @@ def test_a_planted_error_is_seen(name, backend, dtype, tolerance):
         if isinstance(constant, np.ndarray):
             continue
         off = {bool: lambda c: not c, int: lambda c: c + 1}.get(type(constant), lambda c: 1.01 * c)
-        wrong = [
-            np.resize(c, 4 * c.size + 5000) if np.ndim(c) == 1 else c for c in constants
-        ]  # room for the error
+        # room for the error
+        wrong = [np.resize(c, 4 * c.size + 5000) if np.ndim(c) == 1 else c for c in constants]
         wrong[i] = constant - 1 if (name, i) in BOUNDS else off(constant)
         mutants.append(run(spelling, outs, ins, wrong))
     for mutant in mutants:
@@ -408,7 +414,8 @@ def test_a_planted_error_is_seen(name, backend, dtype, tolerance):
 
 
 def read(name, ins):
-    """Which inputs carry values; the y of a gradient and noise choose, and one row of a schedule is read."""
+    """Which inputs carry values; the y of a gradient and noise choose, and one row of a schedule
+    is read."""
     every = [i for i, a in enumerate(ins) if a.dtype.kind == "f"]
     return (
         every[:1]
@@ -435,7 +442,8 @@ def test_a_nan_stays_one(name, backend, dtype):
 @DTYPES
 @pytest.mark.parametrize("activation", DEFINITIONS)
 def test_a_nan_product_is_not_taken_for_zero(backend, activation, dtype):
-    """max(a, 0) and a > 0 both know a way to lose a NaN; y is an output, so the test above does not see it."""
+    """max(a, 0) and a > 0 both know a way to lose a NaN; y is an output, so the test above does
+    not see it."""
     kernel = KERNELS[f"activation.BIAS_ACTIVATION.{activation}"]
     y = np.array([[np.nan, 1.0], [-1.0, np.nan]], dtype)
     spelled(kernel, backend, dtype)(y, np.zeros(2, dtype))

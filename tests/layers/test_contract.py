@@ -1,4 +1,5 @@
-"""The protocol of a layer, held against every layer: one case for each kind, activation and geometry."""
+"""The protocol of a layer, held against every layer: one case for each kind, activation and
+geometry."""
 
 import copy
 import tracemalloc
@@ -140,7 +141,8 @@ CASE = pytest.mark.parametrize("case", CASES)
 
 
 def bound(case, backend="numpy", dtype="float64", rows=ROWS, need_dx=True):
-    """The layer of a case, declared, attached and bound, with its parameters, gradients, x and dy."""
+    """The layer of a case, declared, attached and bound, with its parameters, gradients, x and
+    dy."""
     layer, shape, output = copy.deepcopy(CASES[case])
     backend = get_backend(backend, dtype) if isinstance(backend, str) else backend
     rng = np.random.default_rng(1)
@@ -180,7 +182,8 @@ def every_layer(layer):
 
 
 def holders(layer):
-    """Whatever holds arrays: the layers inside, the plane of a Conv1d, the product of a convolution."""
+    """Whatever holds arrays: the layers inside, the plane of a Conv1d, the product of a
+    convolution."""
     inner = [vars(leaf).get(name) for leaf in every_layer(layer) for name in ("plane", "product")]
     return [*every_layer(layer), *(holder for part in inner if part for holder in holders(part))]
 

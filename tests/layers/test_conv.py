@@ -1,4 +1,5 @@
-"""Convolution: against loops that anyone can read, against its adjoint, and its sizes against published rules."""
+"""Convolution: against loops that anyone can read, against its adjoint, and its sizes against
+published rules."""
 
 import copy
 from types import SimpleNamespace
@@ -14,9 +15,8 @@ from scratchae.layers.geometry import from_image, from_patches
 from scratchae.layers.products import ConvProduct, RotatedConvProduct
 
 QUICK = settings(derandomize=True, max_examples=25, deadline=None, database=None)
-CHANNELS = st.sampled_from(
-    (1, 2, 3, 6)
-)  # few and, of 6, many: a convolution from 6 to few is computed turned
+# few and, of 6, many: a convolution from 6 to few is computed turned
+CHANNELS = st.sampled_from((1, 2, 3, 6))
 PAD, KERNEL, STRIDE, SIZE = (
     st.integers(0, 3),
     st.integers(1, 4),
@@ -35,7 +35,8 @@ def geometries(draw):
 
 
 def bound(layer, shape, backend="numpy", rows=2, **given):
-    """A copy of the layer with W and b in float64, random or given, bound; it takes and gives host arrays."""
+    """A copy of the layer with W and b in float64, random or given, bound; it takes and gives host
+    arrays."""
     layer, backend, rng = copy.deepcopy(layer), in_float64(backend), np.random.default_rng(3)
     _, declared = layer.declare(shape)
     host = {name: given.get(name, rng.normal(size=size)) for name, (size, _) in declared.items()}
@@ -62,7 +63,8 @@ def inputs(*shape):
 
 
 def painted(layer, shape, padding):
-    """(p, q, i, j, h, w): tap (i, j) of patch (p, q) lies on pixel (h, w) of an image of that shape."""
+    """(p, q, i, j, h, w): tap (i, j) of patch (p, q) lies on pixel (h, w) of an image of that
+    shape."""
     rows, columns = layer.axes
     for p, q, i, j in np.ndindex(rows.patches, columns.patches, *layer.kernel):
         h, w = p * layer.stride[0] + i - padding[0], q * layer.stride[1] + j - padding[2]
@@ -114,7 +116,8 @@ def test_the_loops_see_a_flipped_kernel(tolerance):
 
 
 def transposed(drawn, O):
-    """The transposed convolution with the geometry of that image, or None where it would leave no pixel."""
+    """The transposed convolution with the geometry of that image, or None where it would leave no
+    pixel."""
     shape, kernel, stride, padding = drawn
     patches = tuple(
         (shape[i] + sum(padding[2 * i : 2 * i + 2]) - kernel[i]) // stride[i] + 1 for i in range(2)
@@ -146,7 +149,8 @@ def test_transposed_conv_against_loops(backend, tolerance):
 
 
 def test_the_transposed_conv_is_the_adjoint(backend, tolerance):
-    """<conv(x), y> = <x, convT(y)> with one W; the image is the smallest with that many patches."""
+    """<conv(x), y> = <x, convT(y)> with one W; the image is the smallest with that many
+    patches."""
     backend = in_float64(backend)
 
     @QUICK
@@ -261,9 +265,11 @@ def test_same_of_the_transpose_is_that_of_its_conv(P, k, s, before):
 
 @pytest.mark.parametrize("P", [1, 2, 7])
 def test_pytorchs_output_padding(P, backend, tolerance):
-    """ConvTranspose2d(k=3, stride=2, padding=1, output_padding=1) is padding (1, 0, 1, 0) here: P -> 2 P.
+    """ConvTranspose2d(k=3, stride=2, padding=1, output_padding=1) is padding (1, 0, 1, 0) here:
+    P -> 2 P.
 
-    PyTorch crops one pixel before, and 1 - output_padding after. W has its (C, O, kh, kw) in another order.
+    PyTorch crops one pixel before, and 1 - output_padding after. W has its (C, O, kh, kw) in
+    another order.
     """
     layer, x = (
         bound(ConvTranspose2d(2, 3, 3, 2, (1, 0, 1, 0)), (P, P, 2), backend),

@@ -1,4 +1,5 @@
-"""Convolution over time against PyTorch's, against its definition, against its adjoint; and what it refuses."""
+"""Convolution over time against PyTorch's, against its definition, against its adjoint; and what
+it refuses."""
 
 import copy
 
@@ -83,7 +84,8 @@ def test_as_in_pytorch(case, backend, rng, tolerance):
 
 
 def test_the_definition(rng):
-    """y[n, p, o] = sum over i, c of W[i, c, o] x[n, p s + i - before, c] + b[o], with uneven padding."""
+    """y[n, p, o] = sum over i, c of W[i, c, o] x[n, p s + i - before, c] + b[o], with uneven
+    padding."""
     layer, x = sa.Conv1d(2, 3, 3, 2, (2, 1), **DRAWN), rng.normal(size=(4, 6, 2))
     y, *_, W, b = passes(layer, x, np.zeros((4, 4, 3)), "numpy")
     assert W.shape == (3, 2, 3)

@@ -1,4 +1,5 @@
-"""The LSTM: against a loop that anyone can read, against PyTorch, over long sequences, with errors, trained."""
+"""The LSTM: against a loop that anyone can read, against PyTorch, over long sequences, with
+errors, trained."""
 
 import copy
 import re
@@ -24,7 +25,8 @@ SIZES = pytest.mark.parametrize(
 
 
 def bound(layer, T, rows, backend="numpy", dtype="float64", need_dx=True):
-    """A copy of the layer, bound; step(x, dy) -> y, dx and the gradients by name, all on the host."""
+    """A copy of the layer, bound; step(x, dy) -> y, dx and the gradients by name, all on the
+    host."""
     layer, backend = copy.deepcopy(layer), sa.get_backend(backend, dtype)
     parameters = Parameters(backend, layer.declare((T, layer.inputs))[1])
     parameters.initialise(seed=5)
@@ -115,7 +117,8 @@ def test_against_pytorch(backend, N, T, I, U, sequences, dtype, tolerance):
 
 @pytest.mark.parametrize("size", [(40, 100, 2, 33), (9, 3, 2, 70)], ids=["long", "wide"])
 def test_large_sizes(size, tolerance):
-    """More steps than a loop is written for by mistake, more numbers in a gate, units for two tiles and a half."""
+    """More steps than a loop is written for by mistake, more numbers in a gate, units for two
+    tiles and a half."""
     N, T, I, U = size
     mild = {"init": Normal(0.3), "init_r": Normal(0.5 / U**0.5), "init_b": Normal(0.3)}
     oracle, ours = (
@@ -128,7 +131,8 @@ def test_large_sizes(size, tolerance):
 
 
 def test_a_small_candidate_is_not_rounded_away(backend, tolerance):
-    """tanh(a) of 1e-6 as exp would have it is off by a hundredth: c is i g, and relative errors count."""
+    """tanh(a) of 1e-6 as exp would have it is off by a hundredth: c is i g, and relative errors
+    count."""
     b = bound(sa.LSTM(1, 3, True, *[sa.initializers.zeros] * 3), 1, 2, backend, "float32")
     W = np.zeros((1, 12))
     W[:, 6:9] = 1
@@ -166,7 +170,8 @@ def test_long_sequences_stay_finite(backend, scale, sequences, T=700):
 
 
 def test_an_open_forget_gate_remembers(backend):
-    """With f = 1 and i = 0 after the first step, the first input is there 300 steps later, as is its gradient."""
+    """With f = 1 and i = 0 after the first step, the first input is there 300 steps later, as is
+    its gradient."""
     b = bound(sa.LSTM(2, 1, False), 300, 2, backend)
     W, R, bias = (
         np.array([[0, 0, 1, 0], [80, 0, 0, 0]]),
@@ -248,7 +253,8 @@ CUDA = {
 
 
 def planted(number, factor="1.001 *"):
-    """The module of the kernels, with a factor in one of its equations (7) to (11), its loops not compiled."""
+    """The module of the kernels, with a factor in one of its equations (7) to (11), its loops not
+    compiled."""
     lines = Path(kernels.__file__).read_text(encoding="utf-8").splitlines()
     spoiled = [
         re.sub(r"( \*?=) (?=[^=]*$)", rf"\1 {factor} ", line)
@@ -330,7 +336,8 @@ class CountsTheLastStep(sa.LSTM):
 
 
 class StartsWhereItEnded(sa.LSTM):
-    """The state before the first step is not that of the largest batch, so smaller ones write on it."""
+    """The state before the first step is not that of the largest batch, so smaller ones write on
+    it."""
 
     def _states(self, buffer, N):
         return buffer[: (1 + self.shape[0]) * N].reshape(-1, N, self.units)
@@ -382,9 +389,8 @@ def autoencoder(backend, T=8):
 
 def trained(backend, epochs=4):
     model = autoencoder(backend)
-    history = sa.fit(
-        model, waves(), sa.Adam(1e-2), epochs=epochs, batch_size=32, shards=2
-    )  # 32, 32, 6 rows
+    # 32, 32, 6 rows
+    history = sa.fit(model, waves(), sa.Adam(1e-2), epochs=epochs, batch_size=32, shards=2)
     return np.array(history["train_loss"]), model.backend.to_host(model.parameters.values)
 
 

@@ -1,4 +1,5 @@
-"""Corruption and dropout: distributions, whose noise it is, when it acts, and that it is the same everywhere."""
+"""Corruption and dropout: distributions, whose noise it is, when it acts, and that it is the same
+everywhere."""
 
 import copy
 
@@ -97,9 +98,8 @@ def test_noise_is_that_of_seed_epoch_and_row(kind, rng):
     x, layer = np.repeat(grey(rng, 1), 4, axis=0), KINDS[kind]()
     y = noisy(layer, x)
     assert len(np.unique(y, axis=0)) == 4  # another for each row
-    np.testing.assert_array_equal(
-        noisy(layer, x, [2, 0, 3, 1]), y[[2, 0, 3, 1]]
-    )  # wherever it stands
+    # wherever it stands
+    np.testing.assert_array_equal(noisy(layer, x, [2, 0, 3, 1]), y[[2, 0, 3, 1]])
     assert (noisy(layer, x, epoch=2) != y).any() and (noisy(layer, x, seed=4) != y).any()
 
 
@@ -299,7 +299,8 @@ def test_neither_batches_nor_shards_change_the_noise(kind, rng, backend, toleran
 @KIND
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_a_graph_has_the_bits_of_its_launches(kind, dtype, gpu, rng):
-    """Training with validation in turn: one recorded step each, and the switch is in device memory."""
+    """Training with validation in turn: one recorded step each, and the switch is in device
+    memory."""
     x, found = grey(rng, 23), []
     for recorded in (True, False):
         m = model(kind, get_backend(gpu, dtype, graph=recorded), None)

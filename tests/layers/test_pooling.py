@@ -1,4 +1,5 @@
-"""Pooling and upsampling: against loops that anyone can read, and where a maximum is hard: ties, NaN, border."""
+"""Pooling and upsampling: against loops that anyone can read, and where a maximum is hard: ties,
+NaN, border."""
 
 import copy
 from types import SimpleNamespace
@@ -72,9 +73,8 @@ def test_pool_against_loops(backend, tolerance):
             inputs(2, *image, C, ties=ties),
         )
         stride, before = stride or size, (0, 0)
-        if (
-            padding == "same"
-        ):  # Keras: ceil(H / s) outputs, and of the pixels that lack half are before
+        # Keras: ceil(H / s) outputs, and of the pixels that lack half are before
+        if padding == "same":
             P, Q = (-(-n // s) for n, s in zip(image, stride, strict=True))
             lack = [
                 (m - 1) * s + k - n for m, s, k, n in zip((P, Q), stride, size, image, strict=True)
@@ -134,7 +134,8 @@ def test_gradients_of_overlapping_windows_add(backend):
 
 
 def test_the_border_never_wins(backend):
-    """A border of zeros would beat negative pixels, and one of minus infinity would tie with its own kind."""
+    """A border of zeros would beat negative pixels, and one of minus infinity would tie with its
+    own kind."""
     x = -np.arange(1.0, 10.0).reshape(3, 3)
     expected = [[-1, -3], [-7, -9]], [[1, 0, 1], [0, 0, 0], [1, 0, 1]]
     assert pooled(MaxPool2d(2, padding="same"), x, backend) == expected

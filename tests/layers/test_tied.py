@@ -1,4 +1,5 @@
-"""One matrix, there and back: against an untied twin, across shards and blocks, and what cannot be tied."""
+"""One matrix, there and back: against an untied twin, across shards and blocks, and what cannot be
+tied."""
 
 import copy
 
@@ -42,7 +43,8 @@ def gradients(m, shards=1):
 @EACH
 @pytest.mark.parametrize("shards", [1, 3])
 def test_it_is_an_untied_layer_of_the_transposed_matrix(penalty, shards, backend, tolerance):
-    """The same loss; the gradients of b are the same, those of W and of the other matrix add up."""
+    """The same loss; the gradients of b are the same, those of W and of the other matrix add
+    up."""
     tied, free = (model(back, penalty, backend=backend) for back in ("tied", "free"))
     ours, theirs = tied.parameters.views(), free.parameters.views()
     values = {name: tied.backend.to_host(view) for name, view in ours.items()}
@@ -113,7 +115,8 @@ def test_there_is_one_matrix(backend):
 
 
 def test_a_deep_one_and_a_vae(backend):
-    """Two layers tied one after the other; and the mean of a VAE's pixels by the encoder's first matrix."""
+    """Two layers tied one after the other; and the mean of a VAE's pixels by the encoder's first
+    matrix."""
     first, second = Dense(6, 5, "tanh"), Dense(5, 4)
     deep = sa.Autoencoder(
         sa.Sequential(first, second), sa.Sequential(Tied(second, "tanh"), Tied(first))

@@ -1,4 +1,5 @@
-"""One category out of several: closed forms, hard values, its optimum, its draws, what is refused."""
+"""One category out of several: closed forms, hard values, its optimum, its draws, what is
+refused."""
 
 import math
 
@@ -63,13 +64,13 @@ HARD = [
 @DTYPES
 @pytest.mark.parametrize("c", range(3))
 def test_hard_values(c, dtype, backend, tolerance):
-    """Logits of +-50 and +-100, and what is left of the loss where the category is all but sure: 4e-9 and 4e-22."""
+    """Logits of +-50 and +-100, and what is left of the loss where the category is all but sure:
+    4e-9 and 4e-22."""
     a, x = np.array(HARD, float), np.tile(np.eye(3)[c], (len(HARD), 1))
     nll, da = run(sa.Categorical(), a, x, backend, dtype)
     wide = a.astype(np.longdouble)
-    rest = np.exp(np.delete(wide, c, axis=1) - wide[:, [c]]).sum(
-        axis=1
-    )  # of the others, in units of category c
+    # of the others, in units of category c
+    rest = np.exp(np.delete(wide, c, axis=1) - wide[:, [c]]).sum(axis=1)
     tol = {"rtol": tolerance("kernel", dtype), "atol": 1e-15}
     np.testing.assert_allclose(nll, np.log1p(rest).astype(float), **tol)
     p = np.exp(wide - wide.max(axis=1, keepdims=True))
@@ -97,7 +98,8 @@ def test_a_shift_of_all_logits_changes_nothing(backend, rng, tolerance):
 
 
 def test_the_best_probabilities_are_the_frequencies(backend, rng, tolerance):
-    """The same logits for all examples: the gradient is zero at the logarithm of how often each is seen."""
+    """The same logits for all examples: the gradient is zero at the logarithm of how often each is
+    seen."""
     x = np.eye(4)[rng.choice(4, 60, p=[0.1, 0.2, 0.3, 0.4])]
     often = x.mean(axis=0)
     nll, da = run(sa.Categorical(), np.tile(np.log(often) + 3, (60, 1)), x, backend)
@@ -119,9 +121,8 @@ def test_draws_come_as_often_as_they_are_likely():
     x = sa.Categorical().sample(a, TensorDraws(0, 0))
     assert x.shape == a.shape and set(np.unique(x)) == {0, 1}
     np.testing.assert_array_equal(x.sum(axis=-1), 1)
-    assert (
-        np.abs(x.mean(axis=0) - p) <= 5 * np.sqrt(p * (1 - p) / n)
-    ).all()  # what cannot be is never drawn
+    # what cannot be is never drawn
+    assert (np.abs(x.mean(axis=0) - p) <= 5 * np.sqrt(p * (1 - p) / n)).all()
     both = (x[:, 0, 0] * x[:, 1, 0]).mean()
     assert abs(both - 0.25) < 5 * math.sqrt(0.25 * 0.75 / n)  # each place of its own
 
@@ -212,7 +213,8 @@ def test_what_sums_to_one_is_taken(x, backend):
 
 
 def test_pixels_are_looked_at():
-    """Grey images are in [0, 1], but sum to nothing; masks of 0 and 255, one channel a category, are one-hot."""
+    """Grey images are in [0, 1], but sum to nothing; masks of 0 and 255, one channel a category,
+    are one-hot."""
     masks = (255 * np.eye(3, dtype=np.uint8))[np.arange(8).reshape(2, 2, 2) % 3]
     encoder, decoder = (
         sa.Sequential(sa.Flatten(), sa.Dense(12, 2)),

@@ -1,4 +1,5 @@
-"""Likelihoods whose decoder gives other shapes or other numbers than the data, from training to a saved file."""
+"""Likelihoods whose decoder gives other shapes or other numbers than the data, from training to a
+saved file."""
 
 import numpy as np
 import pytest
@@ -11,7 +12,8 @@ SHAPE = (4, 3, 2)
 
 
 def data(likelihood, n=60, seed=0):
-    """Rows of SHAPE that depend on one number each: real values, or probabilities over the last axis."""
+    """Rows of SHAPE that depend on one number each: real values, or probabilities over the last
+    axis."""
     rng = np.random.default_rng(seed)
     t = rng.uniform(-1, 1, (n, 1, 1, 1))
     x = np.tanh(2 * t * np.linspace(-1, 1, 24).reshape(SHAPE)) + 0.05 * rng.normal(
@@ -102,7 +104,8 @@ def test_every_gradient_of_a_model(make, kind, backend):
 @EVERY
 @BOTH
 def test_a_detector_by_likelihood(make, kind, backend, tolerance):
-    """The scores are -log p(x | code), and what the training never showed has a larger one than all of it."""
+    """The scores are -log p(x | code), and what the training never showed has a larger one than
+    all of it."""
     likelihood = LIKELIHOODS[kind]()
     model, x = make(likelihood).build(SHAPE, backend=backend), data(likelihood, 300)
     sa.fit(model, x, sa.Adam(1e-2), epochs=15, batch_size=20)

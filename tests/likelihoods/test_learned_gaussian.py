@@ -1,4 +1,5 @@
-"""The Gaussian whose spread is learned: closed forms, hard values, its optimum, its draws, a known noise found."""
+"""The Gaussian whose spread is learned: closed forms, hard values, its optimum, its draws, a known
+noise found."""
 
 import importlib.util
 import math
@@ -103,7 +104,8 @@ def test_with_a_constant_spread_it_is_the_gaussian_of_that_sigma(backend, rng, t
 
 @pytest.mark.parametrize("floor", [0.0, 0.2])
 def test_the_best_variance_is_the_mean_squared_residual(floor, backend, rng, tolerance):
-    """One mu and logvar for all examples: the gradient is zero there, and changes its sign there."""
+    """One mu and logvar for all examples: the gradient is zero there, and changes its sign
+    there."""
     x = rng.normal(1.0, [0.5, 2.0], (50, 2))
     mu, squares = x.mean(axis=0), ((x - x.mean(axis=0)) ** 2).mean(axis=0)
     best = np.log(squares - floor**2)
@@ -119,7 +121,8 @@ def test_the_best_variance_is_the_mean_squared_residual(floor, backend, rng, tol
 
 
 def test_a_constant_feature_pulls_logvar_down_until_a_floor_stops_it(backend):
-    """At mu = x the slope is 1/2 everywhere without a floor, and the loss falls with logvar for ever."""
+    """At mu = x the slope is 1/2 everywhere without a floor, and the loss falls with logvar for
+    ever."""
     a, x = np.array([[0.7, logvar] for logvar in (0.0, -20.0, -80.0)]), np.full((3, 1), 0.7)
     nll, da = run(sa.LearnedGaussian(0), a, x, backend)
     np.testing.assert_allclose(da[:, 1], 0.5)
@@ -203,13 +206,17 @@ def test_what_is_no_floor(floor):
     ],
 )
 def test_a_decoder_of_the_wrong_shape(decoder, mend):
-    words = r"gives rows of shape \(3.*\), but where the data has \(3,\) LearnedGaussian takes \(6,\): "
+    words = (
+        r"gives rows of shape \(3.*\), but where the data has \(3,\) LearnedGaussian takes "
+        r"\(6,\): "
+    )
     with pytest.raises(ValueError, match=words + mend):
         sa.Autoencoder(sa.Dense(3, 2), decoder, sa.LearnedGaussian()).build(3)
 
 
 def test_a_known_noise_is_found_again():
-    """A line in six dimensions, three of noise 0.1, three of 0.3; a linear VAE is factor analysis."""
+    """A line in six dimensions, three of noise 0.1, three of 0.3; a linear VAE is factor
+    analysis."""
     rng, sigma = np.random.default_rng(0), np.repeat([0.1, 0.3], 3)
     w, n, likelihood = np.array([1, -1, 0.8, 1.2, -0.9, 1]), 4000, sa.LearnedGaussian(1e-2)
     x = (rng.normal(size=(n, 1)) * w + 0.3 + sigma * rng.normal(size=(n, 6))).astype(np.float32)

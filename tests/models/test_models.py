@@ -1,4 +1,5 @@
-"""What a user sees of a model: host arrays in, host arrays out, a table, and clear words before build."""
+"""What a user sees of a model: host arrays in, host arrays out, a table, and clear words before
+build."""
 
 import math
 import warnings
@@ -133,9 +134,8 @@ def test_samples(backend):
     np.testing.assert_array_equal(model.sample(300), x)
     np.testing.assert_array_equal(model.sample(300, seed=0), x)
     np.testing.assert_allclose(model.sample(7), x[:7], atol=1e-6)
-    prior = randomness.normal(
-        (300, 2), 5, randomness.PRIOR
-    )  # z ~ N(0, I), of the prior's own stream
+    # z ~ N(0, I), of the prior's own stream
+    prior = randomness.normal((300, 2), 5, randomness.PRIOR)
     np.testing.assert_array_equal(model.sample(300, seed=5), model.decode(prior))
     assert (model.sample(300, seed=1) != x).any(axis=(1, 2, 3)).all()
     assert len(np.unique(x.reshape(300, -1), axis=0)) == 300

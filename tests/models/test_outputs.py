@@ -39,7 +39,8 @@ def models(likelihood, **build):
 
 @pytest.mark.parametrize("kind", LIKELIHOODS)
 def test_mean_and_spread_of_draws_are_those_of_the_outputs(kind, backend):
-    """N draws for one code, of each value: the mean within 5 standard errors, the deviation within a tenth."""
+    """N draws for one code, of each value: the mean within 5 standard errors, the deviation within
+    a tenth."""
     likelihood = LIKELIHOODS[kind]()
     for model in models(likelihood, backend=backend):
         h = np.tile(np.float32([[0.4, -1.2]]), (N, 1))

@@ -1,4 +1,5 @@
-"""A target rate at its edges: codes that leave [0, 1], units that are still, weight 0, and the loss of an epoch."""
+"""A target rate at its edges: codes that leave [0, 1], units that are still, weight 0, and the
+loss of an epoch."""
 
 import numpy as np
 import pytest
@@ -45,7 +46,10 @@ def test_one_code_outside_stops_the_run(backend, shards, tolerance):
         m.backend.write(m.parameters.view("encoder.0.b"), -1.0)
         with pytest.raises(sa.NonFiniteLoss) as caught:
             sa.fit(m, x, optimizer, epochs=1, batch_size=4, shards=shards)
-        words = f"at step {STEP} (epoch 1): penalty is nan; the parameters are those before that step: KLRate"
+        words = (
+            f"at step {STEP} (epoch 1): penalty is nan; the parameters are those before that "
+            "step: KLRate"
+        )
         assert words in str(caught.value) and "end the encoder in a sigmoid" in str(caught.value)
         assert "learning rate" not in str(caught.value) and optimizer.t == STEP - 1
         found.append(values(m))
@@ -66,7 +70,8 @@ def test_a_penalty_is_not_blamed_for_what_is_no_fault_of_its_own(scale, rate):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("shards", [1, 3])
 def test_units_that_are_still_cost_no_more_than_numbers_hold(backend, dtype, shards, tolerance):
-    """Sigmoids that round to 0 or to 1 for every row: a finite price, no slope, the same on every backend."""
+    """Sigmoids that round to 0 or to 1 for every row: a finite price, no slope, the same on every
+    backend."""
     found = []
     for each in (backend, "reference"):
         m = built(sa.Dense(6, 3, "sigmoid"), each, dtype=dtype)
@@ -183,6 +188,5 @@ def test_the_loss_of_an_epoch_is_the_mean_over_its_steps(backend, shards, tolera
     assert record["train_loss"] == pytest.approx(
         record["train_reconstruction"] + np.mean(prices), rel=tolerance("loss")
     )
-    assert (
-        record["test_penalty"] < 0.99 * record["train_penalty"]
-    )  # that of the mean over all rows
+    # that of the mean over all rows
+    assert record["test_penalty"] < 0.99 * record["train_penalty"]

@@ -1,4 +1,5 @@
-"""Penalties on a code: values by hand, gradients through a whole model, shards, the GPU, and what they are for."""
+"""Penalties on a code: values by hand, gradients through a whole model, shards, the GPU, and what
+they are for."""
 
 import numpy as np
 import pytest
@@ -15,7 +16,8 @@ EACH = pytest.mark.parametrize("name", PENALTIES)
 
 
 def model(name, backend="numpy", dtype="float64", penalty=None, units=8):
-    """A sigmoid code wider than its input: what KLRate needs, and what copies without a penalty."""
+    """A sigmoid code wider than its input: what KLRate needs, and what copies without a
+    penalty."""
     penalty = PENALTIES[name] if name else None
     encoder, decoder = sa.Dense(6, units, "sigmoid"), sa.Dense(units, 6)
     return sa.Autoencoder(encoder, decoder, penalty=penalty).build(

@@ -42,7 +42,8 @@ def stepped(
 
 
 def adam_by_hand(alpha=0.1, beta1=0.8, beta2=0.9, epsilon=0.01, inside=False, corrected=True):
-    """Algorithm 1 of Kingma and Ba in scalars; inside and corrected are the two ways it is got wrong."""
+    """Algorithm 1 of Kingma and Ba in scalars; inside and corrected are the two ways it is got
+    wrong."""
     thetas = []
     theta, m, v = list(THETA), [0.0] * 3, [0.0] * 3
     for t, sums in enumerate(GRADS, start=1):
@@ -84,9 +85,8 @@ def test_another_adam_is_seen(wrong, tolerance):
     right, other = adam_by_hand(), adam_by_hand(**wrong)
     assert np.abs(right - other).max() > 1000 * tolerance("kernel")
     if wrong != {"corrected": False}:
-        assert (
-            np.abs(right - other)[0].max() < 0.1
-        )  # they differ by little: a look at a run would not tell
+        # they differ by little: a look at a run would not tell
+        assert np.abs(right - other)[0].max() < 0.1
 
 
 def test_the_first_step_is_the_learning_rate(backend, tolerance):
@@ -106,7 +106,8 @@ def test_sgd_by_hand(backend, momentum, tolerance):
     )
 
 
-# One step of one parameter, in scalars: (theta, g, t, *state) -> theta, *state. mutant: a way to get it wrong.
+# One step of one parameter, in scalars: (theta, g, t, *state) -> theta, *state. mutant: a way to
+# get it wrong.
 
 
 def adagrad_by_hand(theta, g, t, h, mutant=""):
@@ -199,7 +200,8 @@ def test_another_formula_is_seen(name, mutant, tolerance):
     ids=["adagrad", "rmsprop", "adadelta", "adamw"],
 )
 def test_the_size_of_the_first_step(backend, make, moved):
-    """Whatever the gradient, 2 or -0.1: alpha; alpha / sqrt(1 - rho); alpha sqrt(epsilon / (1 - rho)); Adam's."""
+    """Whatever the gradient, 2 or -0.1: alpha; alpha / sqrt(1 - rho); alpha sqrt(epsilon / (1 -
+    rho)); Adam's."""
     np.testing.assert_allclose(THETA - stepped(make(), backend, GRADS[:1])[0], moved, rtol=1e-5)
 
 
@@ -211,7 +213,8 @@ def test_adamw_without_decay_is_adam(backend):
 
 
 def test_weights_decay_where_there_is_no_gradient(backend, tolerance):
-    """Each step leaves 1 - lr * weight_decay of every parameter, and a schedule of lr scales that too."""
+    """Each step leaves 1 - lr * weight_decay of every parameter, and a schedule of lr scales that
+    too."""
     optimizer = AdamW(0.1, weight_decay=0.5)
     found = stepped(optimizer, backend, [[0.0] * 3] * 2)
     np.testing.assert_allclose(found, np.outer([0.95, 0.95**2], THETA), atol=tolerance("kernel"))
@@ -312,7 +315,8 @@ def test_a_function_that_does_not_take_the_step_is_no_learning_rate(lr):
         Adam(lr)
 
 
-# A knob does something: each of these, alone, must move the loss of epoch 3 from that of the run beside it.
+# A knob does something: each of these, alone, must move the loss of epoch 3 from that of the run
+# beside it.
 DEFAULT = {
     **{"hidden": 5, "activation": "relu", "init": sa.initializers.glorot_uniform, "latent": 2},
     **{"likelihood": sa.Bernoulli(), "beta": 1.0, "optimizer": lambda: Adam(0.01)},

@@ -1,4 +1,5 @@
-"""Figures: titled, nothing clipped, every pixel where it belongs, and matplotlib left as it was."""
+"""Figures: titled, nothing clipped, every pixel where it belongs, and matplotlib left as it
+was."""
 
 import subprocess
 import sys
@@ -13,7 +14,10 @@ from scratchae.plots import curves, frame, latent
 from scratchae.training.fit import History
 
 TITLE = "strokes (generated): test images, reconstructed"
-NOTE = "convolutional VAE, 20 latent dimensions, binarised pixels, beta = 0.25, interrupted after 10 epochs"
+NOTE = (
+    "convolutional VAE, 20 latent dimensions, binarised pixels, beta = 0.25, interrupted "
+    "after 10 epochs"
+)
 NAMES = (
     "T-shirt/top",
     "Trouser",
@@ -47,7 +51,8 @@ def images(n, side=28):
 
 
 def records(n, *parts, scale=100.0):
-    """A history of n epochs whose terms have that size, penalty zero unless it is among the parts."""
+    """A history of n epochs whose terms have that size, penalty zero unless it is among the
+    parts."""
     rows = []
     for epoch in range(1, n + 1):
         terms = {part: scale / epoch * (part != "penalty") for part in parts}

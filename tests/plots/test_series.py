@@ -1,4 +1,5 @@
-"""Figures of a detector and of series: nothing clipped, and the numbers they show are those they were given."""
+"""Figures of a detector and of series: nothing clipped, and the numbers they show are those they
+were given."""
 
 import sys
 
@@ -261,9 +262,8 @@ def test_a_series_is_marked_above_the_threshold_and_shaded_where_it_is_wrong():
     ).axes
     line, marks = upper.lines
     assert np.array_equal(line.get_xydata(), np.stack([t, x], axis=1))
-    assert np.array_equal(
-        marks.get_xydata(), np.stack([t, x], axis=1)[[1, 3, 5]]
-    )  # above, not at, the threshold
+    # above, not at, the threshold
+    assert np.array_equal(marks.get_xydata(), np.stack([t, x], axis=1)[[1, 3, 5]])
     assert np.array_equal(lower.lines[0].get_ydata(), scores) and set(
         lower.lines[1].get_ydata()
     ) == {2.0}

@@ -17,7 +17,8 @@ def coarse(monkeypatch):
 
 
 def draws():
-    """Each function with dollars in every text it takes: how its figure is made, and how often they are in it."""
+    """Each function with dollars in every text it takes: how its figure is made, and how often
+    they are in it."""
     d, x, y = DOLLARS, np.arange(4.0), np.arange(4) % 2 == 0
     image, z = np.zeros((3, 4, 4, 1)), np.eye(4)[:, :2]
     rows = [{"epoch": 1, "train_loss": 2.0, f"train_{d}": 1.0, "train_kl": 1.0, "test_loss": 2.0}]

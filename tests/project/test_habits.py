@@ -63,7 +63,9 @@ def test_the_blas_of_numpy_is_found():
 
 def test_the_version_is_the_same_everywhere(metadata):
     assert metadata["version"] == scratchae.__version__
-    assert re.search(r"^version: (.+)$", read("CITATION.cff"), re.MULTILINE)[1] == metadata["version"]
+    assert (
+        re.search(r"^version: (.+)$", read("CITATION.cff"), re.MULTILINE)[1] == metadata["version"]
+    )
     released = re.findall(r"^## \[?(\d[\w.]*)", read("CHANGELOG.md"), flags=re.MULTILINE)
     assert released[0] == metadata["version"]
 

@@ -30,7 +30,8 @@ HEAVY = (
 
 
 def python(code, path, cwd):
-    """Run code in a new interpreter that finds packages in path first -> (exit status, stdout, stderr)."""
+    """Run code in a new interpreter that finds packages in path first -> (exit status, stdout,
+    stderr)."""
     environment = os.environ | {"PYTHONPATH": str(path), "PYTHONDONTWRITEBYTECODE": "1"}
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=cwd, env=environment, capture_output=True, text=True
@@ -46,7 +47,10 @@ def test_the_name_kernels_is_refused(tmp_path):
 
 
 def test_a_checkout_works_uninstalled(tmp_path):
-    code = "import scratchae.kernels.philox as p; from scratchae import kernels; print(p.__name__, kernels.__file__)"
+    code = (
+        "import scratchae.kernels.philox as p; from scratchae import kernels; "
+        "print(p.__name__, kernels.__file__)"
+    )
     status, told, said = python(code, ROOT, tmp_path)
     assert status == 0, said
     name, file = told.split()
@@ -65,9 +69,8 @@ def heavy(code, path, cwd):
 
 def test_import_is_light(tmp_path):
     assert heavy("import scratchae", ROOT, tmp_path) == []
-    assert heavy("import scratchae, tqdm", ROOT, tmp_path) == [
-        "tqdm"
-    ]  # the check sees what is there
+    # the check sees what is there
+    assert heavy("import scratchae, tqdm", ROOT, tmp_path) == ["tqdm"]
 
 
 def built_wheel(folder):
@@ -158,7 +161,8 @@ def test_kernels_are_cached_where_that_is_possible(monkeypatch):
 
 
 def test_every_file_of_the_kernels_is_part_of_a_loops_name_in_the_cache(tmp_path):
-    """Numba looks at the age of a loop's own file only; the name changes with the content of all of them."""
+    """Numba looks at the age of a loop's own file only; the name changes with the content of all
+    of them."""
     assert _bernoulli_nll.py_func.__qualname__ == f"_bernoulli_nll_{EDITION}"
     tree = tmp_path / "scratchae"
     shutil.copytree(

@@ -32,7 +32,8 @@ def test_every_python_block_runs(code):
 
 
 def test_the_real_beats_take_the_place_of_the_generated_ones(monkeypatch):
-    """By the words that README says, as it says them; the real ones' file is not needed for that."""
+    """By the words that README says, as it says them; the real ones' file is not needed for
+    that."""
     said = re.search(r"`(.+)` in the\s+place of `(.+)` in the second line's import", README)
     assert said
     (code,) = (code for code in BLOCKS if "Detector(" in code)

@@ -1,6 +1,8 @@
-"""The house itself, read as text: who imports whom, whose equations are implemented, what each docstring owes.
+"""The house itself, read as text: who imports whom, whose equations are implemented, what each
+docstring owes.
 
-Each checker takes a source and returns its offences as sentences; a planted offender shows that it sees them.
+Each checker takes a source and returns its offences as sentences; a planted offender shows that it
+sees them.
 """
 
 import ast
@@ -54,7 +56,8 @@ OPEN = {
 }  # what a module may import as it is imported; llvmlite is Numba's own
 LAZY = {"matplotlib", "tqdm", "threadpoolctl", "safetensors", "pooch", "requests", "PIL", "cupy"}
 SHAPE = re.compile(
-    r"\b[Ss]hapes?\b|\bscalars?\b|\((?:\*?\w+(?: \w{1,2})*|\.\.\.),(?: ?(?:\*?\w+(?: \w{1,2})*|\.\.\.),?)*\)"
+    r"\b[Ss]hapes?\b|\bscalars?\b|\((?:\*?\w+(?: \w{1,2})*|\.\.\.),(?: ?(?:\*?\w+(?: "
+    r"\w{1,2})*|\.\.\.),?)*\)"
 )
 NUMBER = re.compile(r"\((\d+)\)")
 TRAILING = re.compile(r"(?:\(\d+\)\s*)+$")
@@ -62,7 +65,8 @@ IN_COMMENT = re.compile(r"^#\s*((?:\(\d+\)\s*)+)|((?:\(\d+\)\s*)+)$")
 
 
 def sources(*folders):
-    """Every Python file under the folders, by its path from the root; the symlink to kernels is not walked."""
+    """Every Python file under the folders, by its path from the root; the symlink to kernels is
+    not walked."""
     files = [path for folder in folders for path in sorted((ROOT / folder).rglob("*.py"))]
     names = [path.relative_to(ROOT).as_posix() for path in files]
     return [name for name in names if not name.startswith("scratchae/kernels/")]
@@ -84,7 +88,8 @@ parse = cache(ast.parse)  # several checkers read the same source
 
 
 def dotted(name):
-    """scratchae/layers/dense.py -> scratchae.layers.dense; kernels/adam.py -> scratchae.kernels.adam."""
+    """scratchae/layers/dense.py -> scratchae.layers.dense; kernels/adam.py ->
+    scratchae.kernels.adam."""
     parts = name.removesuffix(".py").split("/")
     parts = ["scratchae", *parts] if parts[0] == "kernels" else parts
     return ".".join(parts).removesuffix(".__init__")
@@ -94,7 +99,8 @@ MODULES = {dotted(name): name for name in LIBRARY}
 
 
 def runs_later(node):
-    """Whether importing the module leaves the node alone: a function, or what only a type checker reads."""
+    """Whether importing the module leaves the node alone: a function, or what only a type checker
+    reads."""
     only_types = isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING"
     return only_types or isinstance(node, ast.FunctionDef)
 
@@ -127,7 +133,8 @@ def floor(name):
 
 
 def wrong_directions(name, source):
-    """Imports that go up, stay on a floor, or name a model where only its protocol is to be known."""
+    """Imports that go up, stay on a floor, or name a model where only its protocol is to be
+    known."""
     mine = room(dotted(name))
     if not any(mine in rooms for rooms in FLOORS):
         return [f"{name}: {mine} is on no floor: give it one in FLOORS"]
@@ -144,7 +151,8 @@ def wrong_directions(name, source):
 
 
 def foreign_imports(name, source):
-    """Imports of other packages: at module level NumPy and Numba only, torch and pickle nowhere."""
+    """Imports of other packages: at module level NumPy and Numba only, torch and pickle
+    nowhere."""
     offences = []
     for module, top in imports(name, source):
         package = module.split(".")[0]
@@ -196,7 +204,8 @@ def defined_numbers(node):
 
 
 def loose_equations(name, source):
-    """Numbers defined and not used, or used and not defined, by the innermost docstring that has any."""
+    """Numbers defined and not used, or used and not defined, by the innermost docstring that has
+    any."""
     tree = parse(source)
     owners = [
         n
@@ -248,7 +257,8 @@ def launches(functions):
 
 
 def uneven_cuda(name, source, cuda):
-    """Equations that only the plain definitions of a kernel's file have, or only its CUDA spelling."""
+    """Equations that only the plain definitions of a kernel's file have, or only its CUDA
+    spelling."""
     tree, comments = parse(source), list(comment_numbers(source))
     functions = {n.name: n for n in tree.body if isinstance(n, ast.FunctionDef)}
     loops = [f for f in functions.values() if is_jit(f)]
@@ -262,7 +272,8 @@ def uneven_cuda(name, source, cuda):
 
 
 def uneven_spellings(name, source):
-    """Kernels whose definition and Numba loop, with all they call in the file, implement other equations."""
+    """Kernels whose definition and Numba loop, with all they call in the file, implement other
+    equations."""
     tree, comments = parse(source), list(comment_numbers(source))
     functions = {n.name: n for n in tree.body if isinstance(n, ast.FunctionDef)}
 
@@ -297,7 +308,8 @@ def uneven_spellings(name, source):
 
 
 def public(tree):
-    """(name, node) of the public classes, functions and methods; properties, dunders, protocol stubs apart."""
+    """(name, node) of the public classes, functions and methods; properties, dunders, protocol
+    stubs apart."""
     for node in tree.body:
         if isinstance(node, (ast.ClassDef, ast.FunctionDef)) and not node.name.startswith("_"):
             yield node.name, node
@@ -309,14 +321,25 @@ def public(tree):
                     yield f"{node.name}.{inner.name}", inner
 
 
-MATHEMATICS = {"layers", "latents", "likelihoods", "objectives", "optim", "initializers", "schedules"}
-MATHEMATICS |= {"detection", "evaluation", "randomness"}  # rooms whose formulas come from somewhere
-PLAIN = ("__init__.py", "kernel.py", "compile.py", "shards.py", "sums.py")  # of kernels: no formula
+MATHEMATICS = {
+    "layers",
+    "latents",
+    "likelihoods",
+    "objectives",
+    "optim",
+    "initializers",
+    "schedules",
+}
+# rooms whose formulas come from somewhere
+MATHEMATICS |= {"detection", "evaluation", "randomness"}
+# of kernels: no formula
+PLAIN = ("__init__.py", "kernel.py", "compile.py", "shards.py", "sums.py")
 ARRAYS = re.compile(r"\b(Array|ndarray|Views)\b")
 
 
 def handles_arrays(node):
-    """Whether a function takes or gives arrays, by its annotations; a class, if one of its methods does."""
+    """Whether a function takes or gives arrays, by its annotations; a class, if one of its methods
+    does."""
     if isinstance(node, ast.ClassDef):
         return any(handles_arrays(f) for f in node.body if isinstance(f, ast.FunctionDef))
     hints = [a.annotation for a in ast.walk(node.args) if isinstance(a, ast.arg)] + [node.returns]
@@ -324,10 +347,11 @@ def handles_arrays(node):
 
 
 def poor_docstrings(name, source):
-    """Public names that take or give arrays whose docstring lacks shapes, or a source of their own or around them.
+    """Public names that take or give arrays whose docstring lacks shapes, or a source of their own
+    or around them.
 
-    Kernels have no annotations: each public one names its shapes, its module the source. Only mathematics needs a
-    source."""
+    Kernels have no annotations: each public one names its shapes, its module the source. Only
+    mathematics needs a source."""
     tree, offences = parse(source), []
     in_kernels = name.startswith("kernels/")
     whole = ast.get_docstring(tree) or ""
@@ -352,7 +376,8 @@ def poor_docstrings(name, source):
 
 
 def too_long(name, source):
-    """Files and functions longer than one idea: about 250 and 40 lines (tests: 400), with some tolerance."""
+    """Files and functions longer than one idea: about 250 and 40 lines (tests: 400), with some
+    tolerance."""
     limit, lines = (400 if name.startswith("tests/") else 300), len(source.splitlines())
     offences = [f"{name} has {lines} lines, more than {limit}"] if lines > limit else []
     for node in ast.walk(parse(source)):

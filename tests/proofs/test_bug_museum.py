@@ -1,8 +1,9 @@
-"""The bug museum: famous bugs of other libraries, planted here, each caught by a proof with a name.
+"""The bug museum: famous bugs of other libraries, planted here, each caught by a proof with a
+name.
 
-An exhibit runs its proof on the code as it is, plants the bug, and runs the same proof again, which must
-fail. Where a bug is known to slip past some check, the exhibit shows that too. Proofs that begin with
-"test_" are those of test_proofs.py.
+An exhibit runs its proof on the code as it is, plants the bug, and runs the same proof again,
+which must fail. Where a bug is known to slip past some check, the exhibit shows that too. Proofs
+that begin with "test_" are those of test_proofs.py.
 """
 
 import importlib.util
@@ -49,9 +50,11 @@ def exhibit(proof, plant):
 
 
 def assert_gradients(f, tensors, gradients, allowed):
-    """Central differences of f() along a random direction of each named tensor, against its gradient.
+    """Central differences of f() along a random direction of each named tensor, against its
+    gradient.
 
-    DESIGN's measure: the error over what a random direction sees of the gradient, its norm / sqrt(n)."""
+    DESIGN's measure: the error over what a random direction sees of the gradient, its norm /
+    sqrt(n)."""
     rng, h = np.random.default_rng(0), 1e-5
     for name, tensor in tensors.items():
         v, kept = rng.normal(size=tensor.shape), tensor.copy()
@@ -66,7 +69,8 @@ def assert_gradients(f, tensors, gradients, allowed):
 
 
 def the_loss_and_its_gradient_agree(backend, tolerance):
-    """A small VAE: every named tensor, with noise that is a function of the clock and drawn for each forward."""
+    """A small VAE: every named tensor, with noise that is a function of the clock and drawn for
+    each forward."""
     encoder = sa.Sequential(sa.Dense(6, 5, "tanh"), sa.Dense(5, 4))
     decoder = sa.Sequential(sa.Dense(2, 5, "tanh"), sa.Dense(5, 6))
     model = sa.VAE(encoder, decoder, sa.Gaussian(2), beta=0.7).build(
@@ -95,7 +99,8 @@ def the_loss_and_its_gradient_agree(backend, tolerance):
 
 
 def replace(monkeypatch, backend, sample, gradient, cuda_texts):
-    """Put other definitions in the place of the Gaussian latent's kernels; on a GPU, other words in their text."""
+    """Put other definitions in the place of the Gaussian latent's kernels; on a GPU, other words
+    in their text."""
     if backend == "cupy":
         replace_cuda(monkeypatch, "gaussian.cu", cuda_texts)
     else:
@@ -155,7 +160,8 @@ SEE_UNITS = (
 
 @pytest.mark.parametrize("proof", SEE_UNITS)
 def test_kl_averaged_over_dimensions(monkeypatch, backend, tolerance, proof):
-    """The KL is a mean over latent dimensions, the reconstruction a sum. Source: pytorch/examples #234, #290."""
+    """The KL is a mean over latent dimensions, the reconstruction a sum. Source: pytorch/examples
+    #234, #290."""
 
     def sample(z, kl, h, eps):
         gaussian.gaussian_sample(z, kl, h, eps)
@@ -172,7 +178,8 @@ def test_kl_averaged_over_dimensions(monkeypatch, backend, tolerance, proof):
 
 
 def test_kl_clamped_to_zero(monkeypatch, backend, tolerance):
-    """A capacity of zero taken as an upper limit: the KL is clamped to it and vanishes. Source: PyOD.
+    """A capacity of zero taken as an upper limit: the KL is clamped to it and vanishes. Source:
+    PyOD.
 
     The "bound" then lies above log p(x)."""
 
@@ -199,7 +206,8 @@ SEE_PIXELS = (
 def test_reconstruction_averaged_over_pixels(monkeypatch, backend, tolerance, proof):
     """The cross-entropy is a mean over pixels, the KL a sum, which then weighs 784 times too much.
 
-    Source: every framework whose cross-entropy reduces by the mean, as Keras' over the last axis."""
+    Source: every framework whose cross-entropy reduces by the mean, as Keras' over the last
+    axis."""
     forward = sa.Bernoulli.forward
 
     def averaged(self, a, x):
@@ -223,7 +231,8 @@ def test_reconstruction_averaged_over_pixels(monkeypatch, backend, tolerance, pr
 
 
 def test_noise_redrawn_in_the_backward_pass(monkeypatch, backend, tolerance):
-    """backward draws its own eps, so its gradient belongs to no z. Source: DESIGN.md, "Famous bugs"."""
+    """backward draws its own eps, so its gradient belongs to no z. Source: DESIGN.md, "Famous
+    bugs"."""
     draw, backward = sa.Gaussian.draw, sa.Gaussian.backward
 
     def noted(self, rows, clock):
@@ -258,7 +267,8 @@ def a_resumed_run_is_the_run(path, backend):
 
 
 def test_step_count_lost_on_resume(monkeypatch, backend, tmp_path):
-    """Adam resumes with its moments but at t = 0, and corrects a bias that is gone. Source: chainer #4013."""
+    """Adam resumes with its moments but at t = 0, and corrects a bias that is gone. Source:
+    chainer #4013."""
     load = checkpoint.load
 
     def forgetful(path, **options):
@@ -273,7 +283,8 @@ def test_step_count_lost_on_resume(monkeypatch, backend, tmp_path):
 
 
 def a_layer(backend="numpy"):
-    """A Dense layer alone with loss <y, dy>: f, its tensors with the input x among them, their gradients."""
+    """A Dense layer alone with loss <y, dy>: f, its tensors with the input x among them, their
+    gradients."""
     rng, layer, bound = (
         np.random.default_rng(0),
         sa.Dense(4, 3, "tanh"),
@@ -311,7 +322,8 @@ def all_gradients_agree(backend, tolerance):
 
 
 def test_only_parameter_gradients_checked(monkeypatch, backend, tolerance):
-    """dx is made from dy where da belongs: the layer's own W and b are right, all below it is wrong.
+    """dx is made from dy where da belongs: the layer's own W and b are right, all below it is
+    wrong.
 
     Source: mlpack #1923."""
     backward = sa.Dense.backward
@@ -329,7 +341,8 @@ def test_only_parameter_gradients_checked(monkeypatch, backend, tolerance):
 
 
 def the_checker_sees_planted_errors(check, tolerance):
-    """An error of 0.1 % in the gradient of any one tensor must fail the check, and right gradients pass."""
+    """An error of 0.1 % in the gradient of any one tensor must fail the check, and right gradients
+    pass."""
     f, tensors, gradients = a_layer()
     check(f, tensors, gradients, tolerance("gradient"))
     for name, gradient in gradients.items():
@@ -341,7 +354,8 @@ def the_checker_sees_planted_errors(check, tolerance):
 
 
 def test_a_checker_that_never_compares(monkeypatch, tolerance):
-    """Differences and gradients are both computed, and nothing comes of it. Source: SmallPebble."""
+    """Differences and gradients are both computed, and nothing comes of it. Source:
+    SmallPebble."""
 
     def compares_nothing(f, tensors, gradients, allowed):
         for tensor in tensors.values():

@@ -1,8 +1,9 @@
-"""Every number that may be set is set at each moment: loss, gradient and file follow, or a sentence refuses.
+"""Every number that may be set is set at each moment: loss, gradient and file follow, or a
+sentence refuses.
 
-A run has one step an epoch, so that the loss of the second epoch is computed with the parameters that the first has
-left: what differs from a run where nothing was set differs by the number alone. The parameters after that step tell
-about the gradient.
+A run has one step an epoch, so that the loss of the second epoch is computed with the parameters
+that the first has left: what differs from a run where nothing was set differs by the number alone.
+The parameters after that step tell about the gradient.
 """
 
 import numpy as np
@@ -216,7 +217,8 @@ def test_what_is_no_number_is_refused():
 
 
 class Scale(sa.Layer):
-    """y = factor x: a layer of a reader's own with a number that may change, and one that may not."""
+    """y = factor x: a layer of a reader's own with a number that may change, and one that may
+    not."""
 
     factor = Number(0)
 
@@ -365,7 +367,8 @@ def test_a_layer_is_frozen_and_set_free_in_a_callback(which, backend):
 
 
 def test_what_nobody_needs_is_not_computed():
-    """A frozen encoder: no gradient leaves the decoder, and the encoder's backward is not called."""
+    """A frozen encoder: no gradient leaves the decoder, and the encoder's backward is not
+    called."""
     model = deep().build(5)
     model.encoder.trainable = False
     replica = model.replica(6, model.backend.zeros((model.parameters.size,)))

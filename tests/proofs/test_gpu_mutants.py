@@ -1,7 +1,7 @@
 """Famous ways to get a GPU wrong, planted here one by one, each caught by a test with a name.
 
-As in the bug museum, a test runs on the code as it is, the bug is planted, and the same test must fail. The tests
-are those of test_graphs.py, or stand here.
+As in the bug museum, a test runs on the code as it is, the bug is planted, and the same test must
+fail. The tests are those of test_graphs.py, or stand here.
 """
 
 import importlib.util

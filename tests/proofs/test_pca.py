@@ -1,4 +1,5 @@
-"""A linear autoencoder with squared error finds the subspace of the principal components, and no more than that.
+"""A linear autoencoder with squared error finds the subspace of the principal components, and no
+more than that.
 
 Source: Baldi and Hornik, "Neural networks and principal component analysis", 1989.
 """

@@ -1,8 +1,10 @@
 """The sampler and the bound, held against exact answers. No gradient check can see what these see.
 
-The exact answers come from a linear-Gaussian VAE: with z ~ N(0, I), x = z W + b + sigma e and W (D, I),
+The exact answers come from a linear-Gaussian VAE: with z ~ N(0, I), x = z W + b + sigma e and
+W (D, I),
 
-    p(x) = N(b, W^T W + sigma^2 I),   p(z|x) = N((x - b) W^T P^-1 / sigma^2, P^-1),   P = I + W W^T / sigma^2
+    p(x) = N(b, W^T W + sigma^2 I),   p(z|x) = N((x - b) W^T P^-1 / sigma^2, P^-1),
+    P = I + W W^T / sigma^2
 
 Source: Bishop, "Pattern recognition and machine learning", 2006, section 12.2; Tipping and Bishop,
 "Probabilistic principal component analysis", 1999; Lucas et al., "Don't blame the ELBO!", 2019.
@@ -19,13 +21,15 @@ from scratchae import randomness
 from scratchae.execution.runner import runner_for
 from scratchae.initializers import TensorDraws, torch_uniform
 
-STANDARD_ERRORS = 5.0  # how far a Monte-Carlo mean may lie from the exact value; what is wrong lies hundreds away
+# how far a Monte-Carlo mean may lie from the exact value; what is wrong lies hundreds away
+STANDARD_ERRORS = 5.0
 DRAWS = 20_000
 LN_2PI = math.log(2 * math.pi)
 
 
 def expect(draws, exact):
-    """The mean of the draws (M, ...) is the exact value (...) within the error that the draws themselves tell."""
+    """The mean of the draws (M, ...) is the exact value (...) within the error that the draws
+    themselves tell."""
     error = np.abs(draws.mean(axis=0) - exact)
     allowed = STANDARD_ERRORS * draws.std(axis=0) / math.sqrt(len(draws))
     assert (error <= allowed).all(), f"off by {error}, where the draws allow {allowed}"
@@ -88,7 +92,8 @@ def exact(model, x):
 
 
 def set_posterior(model, shift=0.0):
-    """Let the encoder give the exact posterior (W with orthogonal rows), all its numbers moved by shift."""
+    """Let the encoder give the exact posterior (W with orthogonal rows), all its numbers moved by
+    shift."""
     W, b = decoder(model)
     variance = 1 / (1 + (W * W).sum(axis=1) / model.likelihood.sigma**2)
     to_mu = W.T * variance / model.likelihood.sigma**2
@@ -123,13 +128,13 @@ def drawn(model, x, n):
     return SimpleNamespace(nll=backend.to_host(replica.likelihood.nll), **vars(latent))
 
 
-H = np.array(
-    [0.0, 1.5, -0.7, 0.2, 0.0, 1.2, -1.5, -4.0]
-)  # mu (4,) and logvar (4,), at the prior and off it
+# mu (4,) and logvar (4,), at the prior and off it
+H = np.array([0.0, 1.5, -0.7, 0.2, 0.0, 1.2, -1.5, -4.0])
 
 
 def test_moments_of_z(backend):
-    """z has mean mu, variance exp(logvar), the fourth moment of a normal, and independent dimensions."""
+    """z has mean mu, variance exp(logvar), the fourth moment of a normal, and independent
+    dimensions."""
     z, mu, logvar = sampled(H, DRAWS, backend).z, H[:4], H[4:]
     expect(z, mu)
     centred = z - mu
@@ -142,7 +147,8 @@ def test_moments_of_z(backend):
 
 
 def test_kl_is_the_mean_of_log_q_minus_log_p(backend):
-    """The closed form of the KL, each dimension by itself, against its definition under the sampler's draws."""
+    """The closed form of the KL, each dimension by itself, against its definition under the
+    sampler's draws."""
     latent, mu, logvar = sampled(H, DRAWS, backend), H[:4], H[4:]
     log_q = -((latent.z - mu) ** 2 / np.exp(logvar) + logvar + LN_2PI) / 2
     log_p = -(latent.z**2 + LN_2PI) / 2
@@ -150,11 +156,11 @@ def test_kl_is_the_mean_of_log_q_minus_log_p(backend):
 
 
 def test_elbo_is_a_bound(backend):
-    """ELBO <= log p(x) for every encoder, the exact posterior's included, where nothing is left to give away."""
+    """ELBO <= log p(x) for every encoder, the exact posterior's included, where nothing is left to
+    give away."""
     model = linear_vae(backend, orthogonal=True)
-    n = (
-        DRAWS // 10 if backend == "cupy" else DRAWS
-    )  # the emulator takes 0.1 ms for each row of a likelihood
+    # the emulator takes 0.1 ms for each row of a likelihood
+    n = DRAWS // 10 if backend == "cupy" else DRAWS
     for x in np.random.default_rng(2).normal(size=(3, 5)):
         for shift in (-0.5, 0.0, 0.1, 1.0):
             set_posterior(model, shift)
@@ -165,7 +171,8 @@ def test_elbo_is_a_bound(backend):
 
 
 def test_the_gap_is_the_kl_to_the_true_posterior(backend):
-    """log p(x) - ELBO, by evaluate over many noise draws, for an encoder far from the posterior."""
+    """log p(x) - ELBO, by evaluate over many noise draws, for an encoder far from the
+    posterior."""
     model = linear_vae(backend)
     x = np.random.default_rng(3).normal(size=(3, 5))
     data = np.repeat(x, 500, axis=0)
@@ -177,16 +184,16 @@ def test_the_gap_is_the_kl_to_the_true_posterior(backend):
 
 
 def test_the_exact_posterior_leaves_no_gap_in_any_draw(backend, tolerance):
-    """log p(x|z) + log p(z) - log q(z|x) = log p(x) for every single eps, where log q is that of eps itself."""
+    """log p(x|z) + log p(z) - log q(z|x) = log p(x) for every single eps, where log q is that of
+    eps itself."""
     model = linear_vae(backend, orthogonal=True)
     set_posterior(model)
     for x in np.random.default_rng(4).normal(size=(3, 5)):
         one = drawn(model, x, n=200)
         _, logvar = model.encode(x[None])
         log_p_z = -(one.z**2 + LN_2PI).sum(axis=1) / 2
-        log_q = (
-            -(one.eps**2 + logvar + LN_2PI).sum(axis=1) / 2
-        )  # z has density N(eps; 0, I) / sigma
+        # z has density N(eps; 0, I) / sigma
+        log_q = -(one.eps**2 + logvar + LN_2PI).sum(axis=1) / 2
         log_p, *_ = exact(model, x[None])
         weights = -one.nll + log_p_z - log_q
         np.testing.assert_allclose(weights, log_p[0], rtol=tolerance("layer"))
@@ -194,7 +201,8 @@ def test_the_exact_posterior_leaves_no_gap_in_any_draw(backend, tolerance):
 
 
 def test_training_reaches_the_optimum():
-    """For fixed sigma the best W is known (Tipping and Bishop 1999, eq. 7), and there the ELBO is log p(x)."""
+    """For fixed sigma the best W is known (Tipping and Bishop 1999, eq. 7), and there the ELBO is
+    log p(x)."""
     rng, sigma, N, I = np.random.default_rng(5), 0.5, 512, 5
     x = rng.normal(size=(N, 2)) @ rng.normal(size=(2, I)) + sigma * rng.normal(size=(N, I)) + 1
     eigenvalues = np.linalg.eigvalsh(np.cov(x.T, bias=True))[::-1]
@@ -208,9 +216,8 @@ def test_training_reaches_the_optimum():
     for lr, epochs in ((3e-2, 140), (1e-2, 100), (1e-3, 60)):
         sa.fit(model, x, sa.Adam(lr), epochs=epochs, batch_size=64, threads=1)
         short.append(best - (exact(model, x)[0] - gap(model, x)).mean())
-    assert short[0] > 1 and 0 < short[3] < short[2] < short[1], (
-        short
-    )  # nats: never past the optimum
+    # nats: never past the optimum
+    assert short[0] > 1 and 0 < short[3] < short[2] < short[1], short
     assert short[3] < 0.005 and gap(model, x).mean() < 0.005
 
 
@@ -237,7 +244,8 @@ def first_terms(images, backend="numpy"):
 
 
 def test_an_untrained_model_knows_nothing_on_strokes(backend):
-    """Without a step each pixel costs about ln 2, the KL next to nothing: 784 ln 2 = 543.4 and some noise."""
+    """Without a step each pixel costs about ln 2, the KL next to nothing: 784 ln 2 = 543.4 and
+    some noise."""
     (pixels, _), _ = sa.datasets.strokes.load(256, 1)
     terms = first_terms(sa.Images(pixels), backend)
     assert 543 < terms["loss"] < 555 and 0 < terms["kl"] < 5, terms
@@ -251,7 +259,8 @@ def test_an_untrained_model_knows_nothing_on_mnist(backend, real_data):
 
 
 def test_repeating_a_batch_changes_no_term(backend, tolerance):
-    """Terms are per example: the same rows with the same noise twice give the same numbers, not twice them."""
+    """Terms are per example: the same rows with the same noise twice give the same numbers, not
+    twice them."""
     model = linear_vae(backend)
     x, bound = np.random.default_rng(6).normal(size=(7, 5)), model.backend
     replica, double, twice = model.replica(7), model.replica(14), np.concatenate([x, x])
@@ -290,7 +299,8 @@ def test_terms_are_sums_over_dimensions(backend, likelihood, tolerance):
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_bernoulli_is_exact_at_large_logits(backend, dtype, tolerance):
-    """-log p(x|a) is log(1 + exp(-a)) for x = 1 and log(1 + exp(a)) for x = 0, with no overflow on the way."""
+    """-log p(x|a) is log(1 + exp(-a)) for x = 1 and log(1 + exp(a)) for x = 0, with no overflow on
+    the way."""
     p, logits = sa.Bernoulli(), [-100.0, -50.0, 0.0, 50.0, 100.0]
     bound = sa.get_backend(backend, dtype)
     p.bind(bound, 10, (1,))

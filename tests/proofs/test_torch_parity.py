@@ -1,7 +1,8 @@
-"""An outside view: the same weights, batches and noise in PyTorch give the same losses and gradients.
+"""An outside view: the same weights, batches and noise in PyTorch give the same losses and
+gradients.
 
-PyTorch computes in its own layout, (N, C, H, W), with its own convolutions, likelihoods, KL, autograd and
-optimisers; only the weights, in our shapes, and the noise are handed over.
+PyTorch computes in its own layout, (N, C, H, W), with its own convolutions, likelihoods, KL,
+autograd and optimisers; only the weights, in our shapes, and the noise are handed over.
 """
 
 import copy
@@ -77,9 +78,8 @@ def torch_layer(layer, x, W, b):
     stride = layer.stride[0]
     if isinstance(layer, sa.Conv2d):
         a = F.conv2d(x, kernel, b, stride, layer.padding if isinstance(layer.padding, int) else 0)
-    elif (
-        layer.padding == "same"
-    ):  # TensorFlow's rule: what the kernel overhangs is cut, the odd pixel after
+    # TensorFlow's rule: what the kernel overhangs is cut, the odd pixel after
+    elif layer.padding == "same":
         cut = layer.kernel[0] - stride
         before, H = cut // 2, x.shape[2] * stride
         a = F.conv_transpose2d(x, kernel, b, stride)[
@@ -92,7 +92,8 @@ def torch_layer(layer, x, W, b):
 
 
 def torch_pool(layer, x):
-    """PyTorch pads alike on all sides; what TensorFlow's rule has after an axis beyond that is minus infinity."""
+    """PyTorch pads alike on all sides; what TensorFlow's rule has after an axis beyond that is
+    minus infinity."""
     size, stride = layer.size, layer.stride or layer.size
     lack = [0, 0]
     if layer.padding == "same":
@@ -133,7 +134,8 @@ def leaves(model):
 
 
 def noise(runner, n):
-    """The eps (N, D) that the runner's replicas drew for the last n rows, or None without a latent."""
+    """The eps (N, D) that the runner's replicas drew for the last n rows, or None without a
+    latent."""
     if not hasattr(runner.objective, "latent"):
         return None
     eps, rows = [], n
@@ -283,7 +285,8 @@ def test_likelihoods_whose_last_axis_means_something(
 @pytest.mark.filterwarnings("ignore::scratchae.WideCode")
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_conv_autoencoder_of_keras(backend, dtype, rng, tolerance):
-    """Pooled from 28 to 4 and repeated back, as in the blog post "Building autoencoders in Keras"."""
+    """Pooled from 28 to 4 and repeated back, as in the blog post "Building autoencoders in
+    Keras"."""
     pool, up = lambda: sa.MaxPool2d(2, padding="same"), lambda: sa.Upsample2d(2)
     encoder = sa.Sequential(
         *(sa.Conv2d(1, 6, 3, 1, 1, "relu"), pool()),
@@ -345,7 +348,8 @@ RUNS = [("dense", "adam"), ("dense", "fused adam"), ("dense", "sgd"), ("conv", "
 
 
 def trajectories(model, x, ours, theirs, steps=100, batch=16):
-    """The losses of a run of ours and of the same run in PyTorch, from the same start: (steps,) each."""
+    """The losses of a run of ours and of the same run in PyTorch, from the same start: (steps,)
+    each."""
     p, losses = leaves(model), []
     ours.start(model.parameters)
     optimizer = theirs(list(p.values()))
@@ -403,7 +407,8 @@ ALONE = {
 
 @pytest.mark.parametrize("name", ALONE)
 def test_an_optimiser_alone(backend, name, rng, tolerance):
-    """40 steps on gradients of very different sizes, some of them zero: theta stays together to rounding."""
+    """40 steps on gradients of very different sizes, some of them zero: theta stays together to
+    rounding."""
     (make, theirs), b = ALONE[name], sa.get_backend(backend, "float64")
     start, n = rng.normal(size=37), 37
     grads = rng.normal(size=(40, n)) * 10.0 ** rng.integers(-6, 3, n) * (rng.random((40, n)) < 0.8)

@@ -1,4 +1,5 @@
-"""The outside view of penalties and of tied weights: PyTorch's own sums, Jacobian, norm and gradients."""
+"""The outside view of penalties and of tied weights: PyTorch's own sums, Jacobian, norm and
+gradients."""
 
 from functools import partial
 
@@ -118,7 +119,8 @@ def overwrites(self, dy, backward=sa.Dense.backward):
     ],
 )
 def test_a_planted_error_is_seen(kind, method, wrong, where, monkeypatch, rng, tolerance):
-    """The penalty's value, its gradient through h, that of W alone, and what the tied layer gave W."""
+    """The penalty's value, its gradient through h, that of W alone, and what the tied layer gave
+    W."""
     m = model("tanh", "sigmoid", True, sa.Contractive(0.6), dtype="float64")
     x, loss = rng.random((11, 2, 3, 1)), partial(torch_loss, price=contraction, weight=0.6)
     assert_one_step_agrees(m, x, tolerance, torch_loss=loss)

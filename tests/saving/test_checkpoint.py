@@ -1,4 +1,5 @@
-"""save and load: what was trained comes back to the bit, and a file that is not whole never does."""
+"""save and load: what was trained comes back to the bit, and a file that is not whole never
+does."""
 
 import copy
 import json
@@ -193,7 +194,8 @@ def test_a_backend_that_is_none_is_no_fault_of_the_file(tmp_path):
 
 
 def test_a_tie_is_kept(tmp_path):
-    """One matrix in the file, and one in the model that comes back; a model without a tie is described as ever."""
+    """One matrix in the file, and one in the model that comes back; a model without a tie is
+    described as ever."""
     save(built("tied"), tmp_path / "model")
     assert set(checkpoint._read(tmp_path / "model")[1]) == {
         "encoder.1.W",
@@ -207,7 +209,8 @@ def test_a_tie_is_kept(tmp_path):
 
 
 def test_what_was_built_is_saved(tmp_path):
-    """What decides the memory of a model is fixed once that is made; a number is saved as it is now."""
+    """What decides the memory of a model is fixed once that is made; a number is saved as it is
+    now."""
     parts = dense(2)
     model = sa.Autoencoder(*parts, penalty=sa.L1(0.1)).build(SHAPE)
     for thing, name, value in (
@@ -283,7 +286,8 @@ def test_the_file_holds_named_tensors_and_no_pickle(tmp_path):
 
 
 def test_an_array_that_lies_in_another_order(tmp_path, monkeypatch):
-    """safetensors writes the memory of W.T as it lies, without a word, so save may not hand it that."""
+    """safetensors writes the memory of W.T as it lies, without a word, so save may not hand it
+    that."""
     to_host = NumpyBackend.to_host
     monkeypatch.setattr(
         NumpyBackend, "to_host", lambda self, a: np.asfortranarray(to_host(self, a))
@@ -327,7 +331,8 @@ def test_a_flipped_bit_in_a_tensor(saved):
 
 
 def test_a_flipped_bit_in_the_header(saved):
-    """lr, sigma, beta and t are in the header: a flipped digit there is a model that nobody trained."""
+    """lr, sigma, beta and t are in the header: a flipped digit there is a model that nobody
+    trained."""
     path, raw = saved
     for at in range(0, header_size(raw), 7):
         if raw[at : at + 1] != b" ":

@@ -1,4 +1,5 @@
-"""Classes of a reader's own: what they leave out is said in a sentence, by name, and before anything is trained."""
+"""Classes of a reader's own: what they leave out is said in a sentence, by name, and before
+anything is trained."""
 
 import functools
 

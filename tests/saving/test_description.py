@@ -1,4 +1,5 @@
-"""Descriptions: what is called like the library's is not taken for it, and what cannot be told is a sentence."""
+"""Descriptions: what is called like the library's is not taken for it, and what cannot be told is
+a sentence."""
 
 import collections
 import functools

@@ -1,4 +1,5 @@
-"""Files that were changed by hand, the checksum too: each is refused in one sentence that begins with its path."""
+"""Files that were changed by hand, the checksum too: each is refused in one sentence that begins
+with its path."""
 
 import json
 import re

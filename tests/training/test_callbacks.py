@@ -82,7 +82,10 @@ def test_in_a_run(backend):
 
 
 def test_a_column_that_is_not_there():
-    words = "no column 'auc' in the history, which has epoch, train_loss.*: choose one of these, or put the callback"
+    words = (
+        "no column 'auc' in the history, which has epoch, train_loss.*: choose one of these, "
+        "or put the callback"
+    )
     with pytest.raises(ValueError, match=words) as caught:
         sa.fit(
             made(),
@@ -143,7 +146,8 @@ def test_bad_numbers(options):
 
 
 def test_a_run_that_was_refused_leaves_it_free():
-    """Begun, and then the optimiser was another model's: nothing was kept, so another model may have it."""
+    """Begun, and then the optimiser was another model's: nothing was kept, so another model may
+    have it."""
     stop, used = sa.EarlyStopping(2), sa.Adam(1e-2)
     sa.fit(made(), X, used, epochs=1)
     with pytest.raises(ValueError, match="another"):
@@ -215,7 +219,8 @@ def test_the_optimiser_goes_back_with_the_weights(backend, lr):
 
 
 def test_the_state_of_another_optimiser_is_not_given_to_this_one():
-    """The best of two runs with two optimisers was in the first: the model has its values, neither its moments."""
+    """The best of two runs with two optimisers was in the first: the model has its values, neither
+    its moments."""
     model, stop, first = made(), sa.EarlyStopping(9), sa.SGD(0.01, 0.9)
     sa.fit(model, X[:30], first, epochs=3, validation=X[30:], callbacks=stop)
     kept, second, alone = values(model), sa.Adam(1.0), sa.Adam(1.0)
@@ -226,13 +231,13 @@ def test_the_state_of_another_optimiser_is_not_given_to_this_one():
     np.testing.assert_array_equal(values(model), kept)
     assert second.epoch == 1
     sa.fit(model, X[:30], alone, epochs=1)
-    np.testing.assert_array_equal(
-        second.vectors["m"], alone.vectors["m"]
-    )  # as its own epoch left it
+    # as its own epoch left it
+    np.testing.assert_array_equal(second.vectors["m"], alone.vectors["m"])
 
 
 def test_patience_is_counted_in_epochs_of_the_run():
-    """A second optimiser counts its epochs from 1: where the best was at epoch 9, that is no patience more."""
+    """A second optimiser counts its epochs from 1: where the best was at epoch 9, that is no
+    patience more."""
     model, stop = made(), sa.EarlyStopping(3)
     sa.fit(model, X[:30], sa.SGD(0.01), epochs=9, validation=X[30:], callbacks=stop)
     assert stop.epoch == 9

@@ -67,9 +67,8 @@ def test_every_example_once_an_epoch():
     ] * 3  # the smaller last batch is kept
     epochs = np.concatenate(data.batches).reshape(3, N).tolist()
     assert all(sorted(order) == list(range(N)) for order in epochs)
-    assert (
-        len({tuple(order) for order in [*epochs, range(N)]}) == 4
-    )  # shuffled, and anew each time
+    # shuffled, and anew each time
+    assert len({tuple(order) for order in [*epochs, range(N)]}) == 4
     assert epochs == [permutation(N, 0, epoch).tolist() for epoch in (1, 2, 3)]
 
 
@@ -90,7 +89,8 @@ def test_the_order_is_a_function_of_the_seed():
 
 
 def test_an_order_is_uniform():
-    """Where example 0 comes, and who comes first, over many epochs: chi-square with N - 1 degrees of freedom."""
+    """Where example 0 comes, and who comes first, over many epochs: chi-square with N - 1 degrees
+    of freedom."""
     orders = np.array([permutation(8, 5, epoch) for epoch in range(1600)])
     for counts in (np.bincount(orders[:, 0]), np.bincount(np.argmin(orders, axis=1))):
         assert ((counts - 200) ** 2 / 200).sum() < 7 + 4 * np.sqrt(2 * 7)
@@ -128,7 +128,8 @@ def test_history(capsys):
 
 
 def test_the_epochs_loss_weighs_examples_alike(backend, tolerance):
-    """With a step too small to matter, it is the loss over all rows: a mean of batch means is not."""
+    """With a step too small to matter, it is the loss over all rows: a mean of batch means is
+    not."""
     model = sa.Autoencoder(sa.Dense(6, 3), sa.Dense(3, 6)).build(
         6, backend=backend, dtype="float64"
     )
@@ -222,9 +223,8 @@ def test_all_callbacks_are_called_though_the_first_ends_the_run():
 @pytest.fixture
 def handler():
     """What Ctrl-C does before, and must do again."""
-    outer = signal.signal(
-        signal.SIGINT, signal.default_int_handler
-    )  # a job in the background ignores Ctrl-C
+    # a job in the background ignores Ctrl-C
+    outer = signal.signal(signal.SIGINT, signal.default_int_handler)
     before = signal.getsignal(signal.SIGINT)
     yield before
     assert signal.getsignal(signal.SIGINT) is before
@@ -284,7 +284,8 @@ def test_fit_works_outside_the_main_thread(backend):
     np.testing.assert_array_equal(values(model), values(other))
 
 
-# What is planted after the first epoch: (tensor, value) -> the terms that the sentence names, and those it may not.
+# What is planted after the first epoch: (tensor, value) -> the terms that the sentence names, and
+# those it may not.
 BLOWN = [
     ("decoder.1.b", np.nan, ["reconstruction is nan"], "kl is"),
     ("decoder.1.b", np.inf, ["reconstruction is"], "kl is"),
@@ -356,7 +357,8 @@ def once(t):
 
 
 def test_a_divergence_in_the_last_step_names_its_own_rate(backend):
-    """Seen on the validation data only, or in the parameters: there is no next step to be asked for."""
+    """Seen on the validation data only, or in the parameters: there is no next step to be asked
+    for."""
     for kind, words in ((sa.SGD, "on the validation data, after epoch 1"), (sa.Adam, "")):
         model = vae(backend, "float32", likelihood=sa.SquaredError())
         with pytest.raises(sa.NonFiniteLoss, match=rf"{words}.*learning rate below 1e\+25"):
@@ -364,7 +366,8 @@ def test_a_divergence_in_the_last_step_names_its_own_rate(backend):
 
 
 def test_a_learning_rate_that_is_too_large(backend):
-    """The first step goes far, the second loss is not finite: the parameters are those between them."""
+    """The first step goes far, the second loss is not finite: the parameters are those between
+    them."""
     model, one = (vae(backend, "float32", likelihood=sa.SquaredError()) for _ in range(2))
     with pytest.raises(
         sa.NonFiniteLoss, match=r"at step 2 \(epoch 1\).*learning rate below 1e\+25"

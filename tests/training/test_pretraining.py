@@ -45,7 +45,8 @@ def tensors(model):
 
 
 def by_hand(model, names, encoder, decoder, x, likelihood=None, penalty=None, **options):
-    """A shallow autoencoder with the model's tensors of those names, trained on x -> its losses and itself."""
+    """A shallow autoencoder with the model's tensors of those names, trained on x -> its losses
+    and itself."""
     shallow = sa.Autoencoder(encoder, decoder, likelihood, penalty).build(
         x.shape[1:], backend=model.backend
     )
@@ -64,7 +65,8 @@ def by_hand(model, names, encoder, decoder, x, likelihood=None, penalty=None, **
     ids=["plain", "likelihood and penalty", "corruption"],
 )
 def test_it_is_two_fits_one_after_the_other(backend, likelihood, penalty, noise, options):
-    """To the bit: the second learns from the first one's clean codes, by squared error, with the penalty."""
+    """To the bit: the second learns from the first one's clean codes, by squared error, with the
+    penalty."""
     model, start = (stack(likelihood, penalty, backend=backend) for _ in range(2))
     histories = train(model, corruption=noise[0] if noise else None, **options)
     encoders = [sa.Sequential(*noise, layer) for layer in (sa.Dense(6, 4, "tanh"), sa.Dense(4, 2))]
@@ -104,7 +106,8 @@ def test_tied_stays_tied(backend):
 
 
 class Watched:
-    """``fit``, which keeps the models and the data that it was handed, and fails at one stage if asked."""
+    """``fit``, which keeps the models and the data that it was handed, and fails at one stage if
+    asked."""
 
     def __init__(self):
         self.fit, self.seen, self.fails = pretraining.fit, [], None
@@ -198,7 +201,8 @@ def test_a_deep_stack_gains_by_it():
 
 
 def test_the_optimizers():
-    """The one handed in stays new, and the model's is gone with the values that its moments were of."""
+    """The one handed in stays new, and the model's is gone with the values that its moments were
+    of."""
     model, optimizer = stack(), sa.Adam(0.01)
     train(model, call=sa.fit)
     train(model, optimizer=optimizer)
@@ -290,7 +294,10 @@ MODELS = [
     (
         lambda: made(TWO, [sa.Dense(2, 3), sa.Dropout(0.1), sa.Dense(3, 6)]),
         ValueError,
-        r"encoder\.0 gives.*\(4,\), but the decoder, from decoder\.0 to decoder\.2, passes on \(3,\), \(3,\)",
+        (
+            r"encoder\.0 gives.*\(4,\), but the decoder, from decoder\.0 to decoder\.2, passes on "
+            r"\(3,\), \(3,\)"
+        ),
     ),
     (
         twisted,

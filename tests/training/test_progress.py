@@ -34,9 +34,8 @@ def test_the_parts_add_up_to_the_loss(make, parts, capsys):
     shown = dict(re.findall(r"  ([a-z ]+) ([\d.e+-]+)(?=  )", capsys.readouterr().out))
     assert set(shown) == {"train loss", "test loss"} | {f"test {part}" for part in parts}
     loss, sum_of = float(shown["test loss"]), sum(float(shown[f"test {part}"]) for part in parts)
-    assert loss == pytest.approx(
-        sum_of, abs=0.005 * (1 + len(parts))
-    )  # of numbers with two decimals each
+    # of numbers with two decimals each
+    assert loss == pytest.approx(sum_of, abs=0.005 * (1 + len(parts)))
     record = history.records[-1]
     assert sum(record.get(f"test_{part}", 0.0) for part in PARTS) == pytest.approx(
         record["test_loss"]

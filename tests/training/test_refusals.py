@@ -1,4 +1,5 @@
-"""What a breaker found once: each of these lost something, went on in silence, or ended in a traceback."""
+"""What a breaker found once: each of these lost something, went on in silence, or ended in a
+traceback."""
 
 import json
 

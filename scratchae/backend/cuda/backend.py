@@ -23,11 +23,12 @@ RESIDENT = 0.25  # of the free memory: a larger data set stays on the host
 class CupyBackend:
     """The backend "cupy": every array on the GPU, every operation on one stream.
 
-    dtype: "float32" or "float64". precision: "float32", or "tf32", which rounds the operands of float32 products to
-    10 bits of mantissa and is several times as fast there. graph: whether training records a step and replays it
-    (execution/graphs.py) or launches each function itself; the bits are the same. Shapes: any. Two backends do not
-    share a stream: hand one to each model. Raises ImportError or RuntimeError where the GPU's parts are missing
-    (driver.py), ValueError for another precision. Source: CuPy's interoperability guide.
+    dtype: "float32" or "float64". precision: "float32", or "tf32", which rounds the operands of
+    float32 products to 10 bits of mantissa and is several times as fast there. graph: whether
+    training records a step and replays it (execution/graphs.py) or launches each function itself;
+    the bits are the same. Shapes: any. Two backends do not share a stream: hand one to each model.
+    Raises ImportError or RuntimeError where the GPU's parts are missing (driver.py), ValueError
+    for another precision. Source: CuPy's interoperability guide.
     """
 
     name, spelling = "cupy", "cuda"
@@ -48,7 +49,8 @@ class CupyBackend:
         return self
 
     def default_shards(self, batch_size: int) -> int:
-        """A batch stays whole: a second shard would double the launches. Source: docs/decisions/0008-cuda-graphs.md."""
+        """A batch stays whole: a second shard would double the launches. Source:
+        docs/decisions/0008-cuda-graphs.md."""
         return 1
 
     def empty(self, shape: tuple[int, ...], dtype: Any = None) -> Array:
@@ -89,7 +91,8 @@ class CupyBackend:
         return self.asarray(np.ascontiguousarray(a), a.dtype)
 
     def table(self, a: np.ndarray, rows: int) -> Table:
-        """A data set (M, D) whose rows kernels gather: on the device, or, if large, staged ``rows`` at a time.
+        """A data set (M, D) whose rows kernels gather: on the device, or, if large, staged
+        ``rows`` at a time.
 
         Source: staging.py."""
         key = (a.ctypes.data, a.shape, a.dtype.str)
@@ -113,7 +116,8 @@ class CupyBackend:
             self._tables.clear()
 
     def to_host(self, a: Array) -> np.ndarray:
-        """A copy on the host, same shape, when all work before it is done. Source: cudaMemcpyAsync."""
+        """A copy on the host, same shape, when all work before it is done. Source:
+        cudaMemcpyAsync."""
         transposed = not a.flags.c_contiguous and a.flags.f_contiguous
         a = a.T if transposed else a
         out = np.empty(a.shape, a.dtype)
@@ -122,7 +126,8 @@ class CupyBackend:
         return out.T if transposed else out
 
     def op(self, kernel: Kernel) -> Callable[..., None]:
-        """The CUDA spelling, bound to this GPU. Shapes: the kernel's own. Source: kernels/kernel.py."""
+        """The CUDA spelling, bound to this GPU. Shapes: the kernel's own. Source:
+        kernels/kernel.py."""
         if kernel.cuda is None:
             raise NotImplementedError(f"{kernel.name} has no CUDA spelling: use backend 'numpy'")
         return partial(kernel.cuda, self.gpu)
@@ -134,8 +139,8 @@ class CupyBackend:
     def capture(self, body: Callable[[], None]) -> Any:
         """What body launches, recorded and not run, as a graph with ``launch(stream)``.
 
-        Raises RuntimeError where body does what cannot be recorded. Source: CUDA's programming guide, "creating a
-        graph using stream capture"."""
+        Raises RuntimeError where body does what cannot be recorded. Source: CUDA's programming
+        guide, "creating a graph using stream capture"."""
         runtime = self.cupy.cuda.runtime
         with self.undisturbed(), _no_garbage_collection():
             self.stream.begin_capture(runtime.streamCaptureModeThreadLocal)
@@ -146,8 +151,9 @@ class CupyBackend:
                     self.stream.end_capture()
                 if isinstance(error, runtime.CUDARuntimeError):
                     raise RuntimeError(
-                        f"a step cannot be recorded ({cause(error)}): forward and backward must not allocate, "
-                        "copy or wait; move that to bind, or take get_backend('cupy', graph=False)"
+                        f"a step cannot be recorded ({cause(error)}): forward and backward must "
+                        "not allocate, copy or wait; move that to bind, or take "
+                        "get_backend('cupy', graph=False)"
                     ) from error
                 raise
             return self.stream.end_capture()
@@ -176,7 +182,8 @@ class CupyBackend:
 
 @contextmanager
 def _no_garbage_collection() -> Iterator[None]:
-    """What the collector finds, such as the handle of a forgotten model, must not be destroyed in a recording."""
+    """What the collector finds, such as the handle of a forgotten model, must not be destroyed in
+    a recording."""
     enabled = gc.isenabled()
     gc.disable()
     try:

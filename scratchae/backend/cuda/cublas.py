@@ -1,7 +1,8 @@
 """Matrix products on the GPU: cuBLAS by ctypes, with its own handle, stream and workspace.
 
-CuPy refuses its own cuBLAS calls while a stream is recorded into a graph (cupy/cupy#6290); cuBLAS itself allows
-them where its memory is fixed. cuBLAS counts columns first: a row-major (I, J) matrix is its (J, I) one, so
+CuPy refuses its own cuBLAS calls while a stream is recorded into a graph (cupy/cupy#6290); cuBLAS
+itself allows them where its memory is fixed. cuBLAS counts columns first: a row-major (I, J)
+matrix is its (J, I) one, so
 
     out = a b   is computed as   out^T = b^T a^T                                        (1)
 
@@ -47,8 +48,9 @@ def workspace(generation: int) -> int:
 class Cublas:
     """Products of 2-D arrays of one dtype on one stream.
 
-    stream: its address; workspace: device memory that stays; tf32: whether float32 may be rounded to 10 bits on
-    the way into the tensor cores. Shapes: see ``matmul``. Raises RuntimeError for what cuBLAS refuses.
+    stream: its address; workspace: device memory that stays; tf32: whether float32 may be rounded
+    to 10 bits on the way into the tensor cores. Shapes: see ``matmul``. Raises RuntimeError for
+    what cuBLAS refuses.
     Source: the module.
     """
 
@@ -72,7 +74,8 @@ class Cublas:
                 self.lib.cublasDestroy_v2(self.handle)
 
     def matmul(self, a: Array, b: Array, out: Array, add: bool) -> None:
-        """out (I, J) = or += a (I, K) b (K, J), each row-major or the transpose of it; or so for each of a batch."""
+        """out (I, J) = or += a (I, K) b (K, J), each row-major or the transpose of it; or so for
+        each of a batch."""
         (I, K), J = a.shape[-2:], b.shape[-1]
         if not out.size:
             return
@@ -108,7 +111,8 @@ def _distance(a: Array) -> ctypes.c_longlong:
 
 
 def _stored(a: Array) -> tuple[int, int]:
-    """How (R, C) lies in memory: row by row, its rows C apart, or column by column, its columns R apart."""
+    """How (R, C) lies in memory: row by row, its rows C apart, or column by column, its columns R
+    apart."""
     if a.flags.c_contiguous:
         return NORMAL, a.shape[-1]
     return TRANSPOSED, a.shape[-2]

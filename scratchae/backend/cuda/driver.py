@@ -9,8 +9,10 @@ OLDEST = 12  # the oldest major version of CUDA that CuPy is still built for
 
 
 def require_cupy() -> Any:
-    """CuPy, where it, a driver that is new enough, and a device are there. Raises ImportError without CuPy, RuntimeError for each of the others, naming what mends it.
-    Source: CuPy's installation guide; CUDA's compatibility guide (a driver serves its own major version)."""
+    """CuPy, where it, a driver that is new enough, and a device are there. Raises ImportError
+    without CuPy, RuntimeError for each of the others, naming what mends it.
+    Source: CuPy's installation guide; CUDA's compatibility guide (a driver serves its own major
+    version)."""
     cupy, runtime, driver, needed = _loaded()
     if driver == 0:
         container = "or in a container start with the GPU passed in (docker run --gpus all)"
@@ -39,7 +41,8 @@ def lacks(what: str, remedy: str) -> str:
 
 
 def _loaded() -> tuple[Any, Any, int, int]:
-    """CuPy, its runtime, and two versions of CUDA: the driver's, and the one that CuPy was built for."""
+    """CuPy, its runtime, and two versions of CUDA: the driver's, and the one that CuPy was built
+    for."""
     try:
         missing = find_spec("cupy") is None
         cupy: Any = None if missing else import_module("cupy")

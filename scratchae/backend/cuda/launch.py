@@ -1,11 +1,11 @@
 """One GPU and one stream of it: functions are looked up, their arguments checked, launched.
 
-A function of kernels/*.cu runs in blocks of 256 threads. Two shapes of grid are enough: ``each`` for loops over
-elements, ``blocks`` for one block a row or tile; both functions walk on by the size of the grid, so any size is
-right, and more blocks than the GPU can hold at once would only wait.
+A function of kernels/*.cu runs in blocks of 256 threads. Two shapes of grid are enough: ``each``
+for loops over elements, ``blocks`` for one block a row or tile; both functions walk on by the size
+of the grid, so any size is right, and more blocks than the GPU can hold at once would only wait.
 
-CuPy hands a Python int to a kernel as 64 bits and a float as a double, whatever the kernel reads. Each argument
-is therefore made what the .cu file says it is.
+CuPy hands a Python int to a kernel as 64 bits and a float as a double, whatever the kernel reads.
+Each argument is therefore made what the .cu file says it is.
 
 Source: CUDA's programming guide, "execution configuration"; NVIDIA's blog on grid-stride loops.
 """
@@ -40,9 +40,11 @@ TYPES = {
 
 
 class Gpu:
-    """Launches and products in order on a stream of their own; nothing waits for them but the copies to the host.
+    """Launches and products in order on a stream of their own; nothing waits for them but the
+    copies to the host.
 
-    cupy: the module; dtype: "float32" or "float64"; tf32: see cublas.py. Shapes: those of the kernels.
+    cupy: the module; dtype: "float32" or "float64"; tf32: see cublas.py. Shapes: those of the
+    kernels.
     Source: the module.
     """
 
@@ -75,12 +77,14 @@ class Gpu:
         except self.cupy.cuda.memory.OutOfMemoryError:
             need, free = in_words(math.prod(shape) * dtype.itemsize), in_words(self.free())
             raise MemoryError(
-                f"an array of shape {tuple(shape)} takes {need} of GPU memory, and {free} are free: make "
-                "the model or the batch smaller, or end what else runs on the GPU (nvidia-smi)"
+                f"an array of shape {tuple(shape)} takes {need} of GPU memory, and {free} are "
+                "free: make the model or the batch smaller, or end what else runs on the GPU "
+                "(nvidia-smi)"
             ) from None
 
     def _stream(self) -> Any:
-        """The first thing that is asked of the device itself. Raises RuntimeError where it refuses."""
+        """The first thing that is asked of the device itself. Raises RuntimeError where it
+        refuses."""
         try:
             return self.cupy.cuda.Stream(non_blocking=True)
         except self.cupy.cuda.runtime.CUDARuntimeError as error:
@@ -104,7 +108,8 @@ class Gpu:
         self._launch(name, (min(x, self.most), y), arguments)
 
     def columns(self, name: str, D: int, *arguments: Any) -> None:
-        """Launch a function with a block for each tile of D columns; their number in a tile is its last argument.
+        """Launch a function with a block for each tile of D columns; their number in a tile is its
+        last argument.
 
         Shapes: its own. Source: device.cu, ``sum_columns``."""
         columns = self.tile(D)
@@ -116,7 +121,8 @@ class Gpu:
         return min(COLUMNS, 1 << (D - 1).bit_length())
 
     def _launch(self, name: str, grid: tuple[int, ...], arguments: tuple[Any, ...]) -> None:
-        """Raises TypeError and ValueError for arguments that are not what the function declares."""
+        """Raises TypeError and ValueError for arguments that are not what the function
+        declares."""
         if not math.prod(grid):
             return
         function, parameters = self._function(name)
@@ -157,7 +163,8 @@ class Gpu:
         return dtype.type(value)
 
     def array(self, value: Any, dtype: np.dtype, what: str) -> Array:
-        """The value itself, any shape, if it is a whole device array of that dtype, and not too large.
+        """The value itself, any shape, if it is a whole device array of that dtype, and not too
+        large.
 
         Raises TypeError otherwise."""
         is_a(what, value, self.cupy.ndarray, EXPECTED)
@@ -172,7 +179,8 @@ class Gpu:
         return value
 
     def matmul(self, a: Array, b: Array, out: Array, add: bool = False) -> None:
-        """out (I, J) = or += a (I, K) b (K, J); a, b may be transposes; or each of a batch (B, ., .).
+        """out (I, J) = or += a (I, K) b (K, J); a, b may be transposes; or each of a batch (B, .,
+        .).
 
         Raises as ``array``. Source: cublas.py."""
         for name, value in (("a", a), ("b", b)):

@@ -1,4 +1,5 @@
-"""The CUDA spellings as text: which file defines a function, what its arguments are, what is compiled.
+"""The CUDA spellings as text: which file defines a function, what its arguments are, what is
+compiled.
 
 A file of kernels/ is compiled by itself, behind the lines that all share:
 

@@ -1,7 +1,8 @@
-"""A data set too large for the GPU's memory: its rows cross in pinned buffers, one batch ahead of the work.
+"""A data set too large for the GPU's memory: its rows cross in pinned buffers, one batch ahead of
+the work.
 
-Two buffers take turns: while the GPU copies from one, the host fills the other. A buffer is filled again only when
-the copy out of it is done, which its event tells.
+Two buffers take turns: while the GPU copies from one, the host fills the other. A buffer is filled
+again only when the copy out of it is done, which its event tells.
 
 Source: CUDA's best practices guide, "asynchronous and overlapping transfers with computation".
 """
@@ -37,9 +38,8 @@ class StagedTable(Table):
         """Start the copy of rows (N,) of the data set."""
         pinned, copied, N = self.pinned[self.buffer], self.copied[self.buffer], len(rows)
         copied.synchronize()
-        np.take(
-            self.host, rows, axis=0, out=pinned[:N], mode="clip"
-        )  # the other mode makes a copy first
+        # the other mode makes a copy first
+        np.take(self.host, rows, axis=0, out=pinned[:N], mode="clip")
         runtime, stream = self.backend.cupy.cuda.runtime, self.backend.stream
         count = pinned[:N].nbytes
         runtime.memcpyAsync(

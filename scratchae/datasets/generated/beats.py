@@ -1,19 +1,22 @@
 """Beats: heart beats written as five waves, for when ECG5000 is out of reach.
 
-A beat is a sum of Gaussian waves P, Q, R, S, T, each with a centre c_i, a width w_i and a height h_i. An
-example picks its class with ECG5000's proportions and, if it is abnormal, how much so, s, evenly in
-[MILD, 1]. Its waves lie that far from the normal ones, N, towards those of its class, A, and tremble
-(e is N(0, 1), each one its own):
+A beat is a sum of Gaussian waves P, Q, R, S, T, each with a centre c_i, a width w_i and a height
+h_i. An example picks its class with ECG5000's proportions and, if it is abnormal, how much so, s,
+evenly in [MILD, 1]. Its waves lie that far from the normal ones, N, towards those of its class, A,
+and tremble (e is N(0, 1), each one its own):
 
-    (C, W, H)_i = N_i + s (A_i - N_i)                                s = 0 for a normal beat                (1)
-    c_i = M + r (C_i - M) + SHAKE e + SHIFT e',   r = exp(RATE e'')  e' and e'' shared by the five waves    (2)
-    w_i = W_i exp(WIDTH e),   h_i = H_i (1 + HEIGHT e)               M is the middle of the R wave          (3)
-    x(t) = sum_i h_i exp(-(t - c_i)^2 / (2 w_i^2)) + WANDER e sin(pi t / T) + NOISE e_t,   t = 0 ... T - 1  (4)
-    x <- (x - mean of x) / deviation of x                            of each beat, the deviation with n - 1 (5)
+    (C, W, H)_i = N_i + s (A_i - N_i)                   s = 0 for a normal beat                 (1)
+    c_i = M + r (C_i - M) + SHAKE e + SHIFT e',   r = exp(RATE e'')
+                                                        e' and e'' shared by the five waves     (2)
+    w_i = W_i exp(WIDTH e),   h_i = H_i (1 + HEIGHT e)  M is the middle of the R wave           (3)
+    x(t) = sum_i h_i exp(-(t - c_i)^2 / (2 w_i^2)) + WANDER e sin(pi t / T) + NOISE e_t,
+    t = 0 ... T - 1                                                                             (4)
+    x <- (x - mean of x) / deviation of x               of each beat, the deviation with n - 1  (5)
 
-Mild beats look normal: no threshold is without error. Class 5 trembles UNRULY times as much. Source: McSharry,
-Clifford, Tarassenko, Smith, "A dynamical model for generating synthetic electrocardiogram signals", 2003, eq. 1
-and table 1 (waves as Gaussians); UCR's ECG5000 (classes, proportions, length, scaling).
+Mild beats look normal: no threshold is without error. Class 5 trembles UNRULY times as much.
+Source: McSharry, Clifford, Tarassenko, Smith, "A dynamical model for generating synthetic
+electrocardiogram signals", 2003, eq. 1 and table 1 (waves as Gaussians); UCR's
+ECG5000 (classes, proportions, length, scaling).
 """
 
 import numpy as np
@@ -43,11 +46,12 @@ SHAKE, SHIFT, RATE, WIDTH, HEIGHT, WANDER, NOISE = 0.5, 0.5, 0.03, 0.08, 0.1, 0.
 
 
 def load(n_train: int = 500, n_test: int = 4500, seed: int = 0) -> tuple[Values, Values]:
-    """Draw beats for training and for testing: (N, 140) float32, labels (N,) 1 to 5, as ``ecg5000.load`` has them.
+    """Draw beats for training and for testing: (N, 140) float32, labels (N,) 1 to 5, as
+    ``ecg5000.load`` has them.
 
-    An example is a function of the seed, its split and its row: a smaller set is the beginning of a larger
-    one, and the splits have no draw in common whatever their sizes. Raises ValueError for a size outside
-    1 to 2^32 and for a seed outside [0, 2^64). Source: the equations of this file.
+    An example is a function of the seed, its split and its row: a smaller set is the beginning of
+    a larger one, and the splits have no draw in common whatever their sizes. Raises ValueError for
+    a size outside 1 to 2^32 and for a seed outside [0, 2^64). Source: the equations of this file.
     """
     for name, n in (("n_train", n_train), ("n_test", n_test)):
         size(name, n)
@@ -55,7 +59,8 @@ def load(n_train: int = 500, n_test: int = 4500, seed: int = 0) -> tuple[Values,
 
 
 def everything(seed: int = 0) -> Values:
-    """5,000 beats (5000, 140), those for training first: what the tutorials split anew, see ``split``."""
+    """5,000 beats (5000, 140), those for training first: what the tutorials split anew, see
+    ``split``."""
     return joined(*load(seed=seed))
 
 
@@ -74,7 +79,8 @@ def _draw(n: int, seed: int, epoch: int) -> Values:
 
 
 def _beats(waves: np.ndarray, e: np.ndarray) -> np.ndarray:
-    """Waves (n, 5, 3), draws (n, 18): fifteen for the waves, three for all of them -> beats (n, T), no noise."""
+    """Waves (n, 5, 3), draws (n, 18): fifteen for the waves, three for all of them ->
+    beats (n, T), no noise."""
     (C, W, H), M = np.moveaxis(waves, 2, 0), WAVES[0, 2, 0]  # (n, 5) each
     own, (shift, rate, wander) = e[:, :15].reshape(-1, 3, 5), e[:, 15:].T[:, :, None]
     c = M + np.exp(RATE * rate) * (C - M) + SHAKE * own[:, 0] + SHIFT * shift  # (2)

@@ -1,25 +1,31 @@
-"""Daily: a generated series that rises every morning and falls every evening, and what may go wrong with it.
+"""Daily: a generated series that rises every morning and falls every evening, and what may go
+wrong with it.
 
-A value every five minutes, t = 0, 1, ...; d is the day and tau the points since its midnight, 288 d + tau = t;
-S is the logistic function and e is N(0, 1), each one its own. Days 5 and 6 of a week are its weekend:
+A value every five minutes, t = 0, 1, ...; d is the day and tau the points since its midnight, 288
+d + tau = t; S is the logistic function and e is N(0, 1), each one its own. Days 5 and 6 of a week
+are its weekend:
 
-    day(t) = S((tau - r) / STEEP) - S((tau - f) / STEEP),   r = RISE + MOVE e,   f = FALL + MOVE e          (1)
-    a = HEIGHT (1 + VARY e),   on weekends times WEEKEND                          how high day d is         (2)
-    l_d+1 = KEEP l_d + DRIFT e,   l_0 = 0,   and evenly from midnight to midnight the drift of the level    (3)
-    x(t) = BASE + l(t) + a day(t) + NOISE e_t                                                               (4)
+    day(t) = S((tau - r) / STEEP) - S((tau - f) / STEEP),   r = RISE + MOVE e,
+    f = FALL + MOVE e                                                                           (1)
+    a = HEIGHT (1 + VARY e),   on weekends times WEEKEND                     how high day d is  (2)
+    l_d+1 = KEEP l_d + DRIFT e,   l_0 = 0,
+            and evenly from midnight to midnight the drift of the level                         (3)
+    x(t) = BASE + l(t) + a day(t) + NOISE e_t                                                   (4)
 
-The test series is spoilt every other day, from its second on: each kind in its turn, in an order that is drawn,
-for the points from start to stop, which are drawn too (v is -1, 0 or 1, s is -1 or 1):
+The test series is spoilt every other day, from its second on: each kind in its turn, in an order
+that is drawn, for the points from start to stop, which are drawn too (v is -1, 0 or 1, s is -1 or
+1):
 
-    flat      x(t) - a day(t)                    r - 3 STEEP to f + 3 STEEP: the day does not come          (5)
-    dip       x(t) - a day(t)                    two hours of the day                                       (6)
-    shift     x(t) + s SHIFT HEIGHT              six hours, anywhere in the day, as the next two            (7)
-    spikes    x(t) + v_t SPIKE HEIGHT            two hours, v = 0 at half of the points                     (8)
-    noise     x(t) + LOUD NOISE e'_t             four hours                                                 (9)
+    flat      x(t) - a day(t)                r - 3 STEEP to f + 3 STEEP: the day does not come  (5)
+    dip       x(t) - a day(t)                two hours of the day                               (6)
+    shift     x(t) + s SHIFT HEIGHT          six hours, anywhere in the day, as the next two    (7)
+    spikes    x(t) + v_t SPIKE HEIGHT        two hours, v = 0 at half of the points             (8)
+    noise     x(t) + LOUD NOISE e'_t         four hours                                         (9)
 
-Source: Lavin and Ahmad, "Evaluating real-time anomaly detection algorithms - the Numenta anomaly benchmark", 2015
-(the series "art_daily", of which these are the form and the interval); Chandola, Banerjee, Kumar, "Anomaly
-detection: a survey", 2009, section 2.2 (point, contextual and collective anomalies).
+Source: Lavin and Ahmad, "Evaluating real-time anomaly detection algorithms - the Numenta anomaly
+benchmark", 2015 (the series "art_daily", of which these are the form and the interval); Chandola,
+Banerjee, Kumar, "Anomaly detection: a survey", 2009, section 2.2
+(point, contextual and collective anomalies).
 """
 
 from dataclasses import dataclass
@@ -52,7 +58,8 @@ class Event:
 
 @dataclass(frozen=True)
 class Series:
-    """Values x (T,) float32, whether each point is an anomaly (T,) bool, and the events that make it one.
+    """Values x (T,) float32, whether each point is an anomaly (T,) bool, and the events that make
+    it one.
 
     Source: the module.
     """
@@ -64,11 +71,12 @@ class Series:
 
 
 def load(train_days: int = 42, test_days: int = 14, seed: int = 0) -> tuple[Series, Series]:
-    """A normal series (T,) to train on and another with anomalies, T = 288 train_days and 288 test_days.
+    """A normal series (T,) to train on and another with anomalies, T = 288 train_days and 288
+    test_days.
 
-    A function of the seed: a shorter series is the beginning of a longer one, and the two have no draw in common.
-    Raises ValueError for fewer than one day, or two of the test series, for more than 2^32, and for a seed outside
-    [0, 2^64). Source: the equations of this file.
+    A function of the seed: a shorter series is the beginning of a longer one, and the two have no
+    draw in common. Raises ValueError for fewer than one day, or two of the test series, for more
+    than 2^32, and for a seed outside [0, 2^64). Source: the equations of this file.
     """
     size("train_days", train_days)
     if size("test_days", test_days) < 2:
@@ -79,14 +87,14 @@ def load(train_days: int = 42, test_days: int = 14, seed: int = 0) -> tuple[Seri
 
 
 def _days(n: int, seed: int, epoch: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """n days -> level with noise, and rise, (2, n, 288), whose sum they are; when they rise and fall, (n,)."""
+    """n days -> level with noise, and rise, (2, n, 288), whose sum they are; when they rise and
+    fall, (n,)."""
     e = randomness.normal((n, 4), seed, randomness.SHAPES, epoch)
     noise = randomness.normal((n, POINTS), seed, randomness.SHAPES, epoch + 1)
     tau = np.arange(POINTS)
     r, f = RISE + MOVE * e[:, 0], FALL + MOVE * e[:, 1]  # (n,)  # (1)
-    day = _logistic((tau - r[:, None]) / STEEP) - _logistic(
-        (tau - f[:, None]) / STEEP
-    )  # (n, 288)  # (1)
+    # (n, 288)
+    day = _logistic((tau - r[:, None]) / STEEP) - _logistic((tau - f[:, None]) / STEEP)  # (1)
     a = HEIGHT * (1 + VARY * e[:, 2]) * np.where(np.arange(n) % 7 >= 5, WEEKEND, 1)  # (n,)  # (2)
     level = np.zeros(n + 1)
     for d in range(n):

@@ -1,17 +1,22 @@
 """Strokes: handwritten digits drawn by a pen that trembles, for when MNIST is out of reach.
 
-An example picks a digit and one of its skeletons, both evenly. The skeleton's knots p_j, on a grid of 12 by
-20, are shaken, a curve is drawn through them, and the curve is slanted, sized and inked (e is N(0, 1)):
+An example picks a digit and one of its skeletons, both evenly. The skeleton's knots p_j, on a grid
+of 12 by 20, are shaken, a curve is drawn through them, and the curve is slanted, sized and inked
+(e is N(0, 1)):
 
-    p_j <- p_j + JITTER e_j                          knots at one place share e_j: strokes stay joined    (1)
-    c(t) = 1/2 (1, t, t^2, t^3) M (p_j-1, p_j, p_j+1, p_j+2)    Catmull-Rom from p_j to p_j+1, 0 <= t < 1 (2)
-    c <- R(theta) (1 k; 0 1) (a 0; 0 1) c            aspect a, then shear k, then rotation theta          (3)
-    c <- m + h (c - middle of c's box) / (longer side of c's box)        h pixels in size, centred on m   (4)
-    d(q) = min over segments ab of c of |q - a - clip((q - a).(b - a) / |b - a|^2, 0, 1) (b - a)|         (5)
-    ink(q) = clip(r + 1/2 - d(q), 0, 1)              a round pen of radius r, anti-aliased                (6)
+    p_j <- p_j + JITTER e_j                  knots at one place share e_j: strokes stay joined  (1)
+    c(t) = 1/2 (1, t, t^2, t^3) M (p_j-1, p_j, p_j+1, p_j+2)
+                                             Catmull-Rom from p_j to p_j+1, 0 <= t < 1          (2)
+    c <- R(theta) (1 k; 0 1) (a 0; 0 1) c    aspect a, then shear k, then rotation theta        (3)
+    c <- m + h (c - middle of c's box) / (longer side of c's box)
+                                             h pixels in size, centred on m                     (4)
+    d(q) = min over segments ab of c of |q - a
+           - clip((q - a).(b - a) / |b - a|^2, 0, 1) (b - a)|                                   (5)
+    ink(q) = clip(r + 1/2 - d(q), 0, 1)      a round pen of radius r, anti-aliased              (6)
 
-As in MNIST, a digit with its ink is about 20 of the 28 pixels in size and leans to the right. Source: Catmull
-and Rom, "A class of local interpolating splines", 1974; LeCun et al., "The MNIST database" (size, place).
+As in MNIST, a digit with its ink is about 20 of the 28 pixels in size and leans to the right.
+Source: Catmull and Rom, "A class of local interpolating splines", 1974; LeCun et al., "The MNIST
+database" (size, place).
 """
 
 import math
@@ -23,7 +28,8 @@ from ...kernels.machine.compile import jit
 from ..idx import Split
 from .sizes import size
 
-# Two or three skeletons for each digit: knots "x,y" (y down), "|" lifts the pen or turns a sharp corner.
+# Two or three skeletons for each digit: knots "x,y" (y down), "|" lifts the pen or turns a sharp
+# corner.
 SKELETONS = {
     0: (
         "7,0 2,4 0,12 4,20 10,17 12,8 9,1 5,1",
@@ -77,11 +83,12 @@ M = np.array([[0, 2, 0, 0], [-1, 0, 1, 0], [2, -5, 4, -1], [-1, 3, -3, 1]])
 
 
 def load(n_train: int = 20_000, n_test: int = 2_000, seed: int = 0) -> tuple[Split, Split]:
-    """Draw (images, labels) for training and for testing: (N, 28, 28, 1) uint8, 255 is ink, and (N,) uint8.
+    """Draw (images, labels) for training and for testing: (N, 28, 28, 1) uint8, 255 is ink,
+    and (N,) uint8.
 
-    An example is a function of the seed, its split and its row: a smaller set is the beginning of a larger
-    one, and the splits have no draw in common whatever their sizes. Raises ValueError for a size outside
-    1 to 2^32 and for a seed outside [0, 2^64). Source: the equations of this file.
+    An example is a function of the seed, its split and its row: a smaller set is the beginning of
+    a larger one, and the splits have no draw in common whatever their sizes. Raises ValueError for
+    a size outside 1 to 2^32 and for a seed outside [0, 2^64). Source: the equations of this file.
     """
     for name, n in (("n_train", n_train), ("n_test", n_test)):
         size(name, n)
@@ -89,7 +96,8 @@ def load(n_train: int = 20_000, n_test: int = 2_000, seed: int = 0) -> tuple[Spl
 
 
 def _draw(n: int, seed: int, epoch: int) -> Split:
-    """n examples from the draws of two epochs: `epoch` says which skeleton, the next one how it is drawn."""
+    """n examples from the draws of two epochs: `epoch` says which skeleton, the next one how it is
+    drawn."""
     u = 10 * randomness.uniform((n,), seed, randomness.SHAPES, epoch)
     e = randomness.normal((n, 32), seed, randomness.SHAPES, epoch + 1).astype(np.float32)
     images, labels = np.zeros((n, SIZE, SIZE, 1), np.uint8), u.astype(np.uint8)
@@ -104,19 +112,16 @@ def _draw(n: int, seed: int, epoch: int) -> Split:
 def _render(skeleton: str, e: np.ndarray) -> np.ndarray:
     """One skeleton and n rows of draws (n, 32) -> images (n, 28, 28)."""
     strokes = [stroke.split() for stroke in skeleton.split("|")]
-    knots = np.array(
-        [knot.split(",") for stroke in strokes for knot in stroke], np.float32
-    )  # (K, 2)
+    # (K, 2)
+    knots = np.array([knot.split(",") for stroke in strokes for knot in stroke], np.float32)
     place = np.unique(knots, axis=0, return_inverse=True)[1].ravel()  # (K,), below 12
     p = knots + JITTER * e[:, 8:].reshape(-1, 12, 2)[:, place]  # (n, K, 2)  # (1)
     cuts = np.cumsum([len(stroke) for stroke in strokes])[:-1]
-    curves = [
-        _catmull_rom(q.shape[1]) @ q for q in np.split(p, cuts, axis=1)
-    ]  # (n, T, 2) each  # (2)
+    # (n, T, 2) each
+    curves = [_catmull_rom(q.shape[1]) @ q for q in np.split(p, cuts, axis=1)]  # (2)
     lengths = [curve.shape[1] for curve in curves]
-    starts = np.delete(
-        np.arange(sum(lengths)), np.cumsum(lengths) - 1
-    )  # no segment where the pen is up
+    # no segment where the pen is up
+    starts = np.delete(np.arange(sum(lengths)), np.cumsum(lengths) - 1)
     images = np.zeros((len(e), SIZE, SIZE), np.uint8)
     _ink(images, _shape(np.concatenate(curves, axis=1), e), starts, np.exp(0.1 + 0.2 * e[:, 0]))
     return images
@@ -144,7 +149,8 @@ def _shape(c: np.ndarray, e: np.ndarray) -> np.ndarray:
 
 @jit
 def _ink(images, c, starts, r):
-    """images (n, 28, 28), zero before; curves c (n, T, 2); starts (S,), where segments begin; pens r (n,)."""
+    """images (n, 28, 28), zero before; curves c (n, T, 2); starts (S,), where segments begin; pens
+    r (n,)."""
     size = images.shape[1]
     for n in range(images.shape[0]):
         reach = r[n] + 0.5

@@ -1,4 +1,5 @@
-"""The generated stand-in for ECG5000: its form, its classes, a sum of five waves, and the same every time."""
+"""The generated stand-in for ECG5000: its form, its classes, a sum of five waves, and the same
+every time."""
 
 import time
 
@@ -63,13 +64,15 @@ def test_every_draw_moves_the_beat(draw):
 
 
 def test_the_fifth_class_trembles_more(everything):
-    """About its own mean the fifth class varies by far more than what mildness alone gives the second."""
+    """About its own mean the fifth class varies by far more than what mildness alone gives the
+    second."""
     second, fifth = (everything.x[everything.labels == c].var(axis=0).mean() for c in (2, 5))
     assert fifth > 2 * second
 
 
 def test_abnormal_beats_are_near_enough_for_a_threshold_to_matter(everything):
-    """PCA of the normal beats, four components: better than chance by far, and yet not without error."""
+    """PCA of the normal beats, four components: better than chance by far, and yet not without
+    error."""
     train, test = scaled(*split(everything))
     normal = take(train, train.labels == beats.NORMAL).x.astype(float)
     mean = normal.mean(axis=0)

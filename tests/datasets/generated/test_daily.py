@@ -1,4 +1,5 @@
-"""The generated daily series: the same every time, its parts by their equations, its anomalies where it says."""
+"""The generated daily series: the same every time, its parts by their equations, its anomalies
+where it says."""
 
 import numpy as np
 import pytest
@@ -44,7 +45,8 @@ def test_a_shorter_series_is_the_beginning_of_a_longer_one(both):
 
 
 def test_the_splits_share_no_draws(monkeypatch):
-    """Of the two halves of load, none asks for the numbers of a stream and epoch that another has had."""
+    """Of the two halves of load, none asks for the numbers of a stream and epoch that another has
+    had."""
     asked = []
     for name in ("normal", "uniform"):
         real = getattr(daily.randomness, name)
@@ -124,7 +126,8 @@ def test_a_day_is_a_rise_and_a_fall():
 
 
 def test_the_level_drifts_without_a_step():
-    """(3): midnight is no place of its own. The noise left out, neighbours are close all the time."""
+    """(3): midnight is no place of its own. The noise left out, neighbours are close all the
+    time."""
     (base, rise), _, _ = daily._days(14, seed=0, epoch=0)
     noise = daily.NOISE * daily.randomness.normal((14, 288), 0, daily.randomness.SHAPES, 1)
     smooth = (base - noise).ravel()

@@ -1,4 +1,5 @@
-"""The generated stand-in: the form of MNIST, about its ink, digits that differ, and the same every time."""
+"""The generated stand-in: the form of MNIST, about its ink, digits that differ, and the same every
+time."""
 
 import numpy as np
 import pytest

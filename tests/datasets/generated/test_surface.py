@@ -62,9 +62,8 @@ def test_the_planes_touch_the_surface(both, monkeypatch):
     """Orthonormal, and steps along them leave it by the square of their length only."""
     monkeypatch.setattr(surface, "NOISE", 0.0)
     part = surface.load(2000, 500)[1]
-    np.testing.assert_array_equal(
-        part.tangents, both[1].tangents
-    )  # of the point without its noise
+    # of the point without its noise
+    np.testing.assert_array_equal(part.tangents, both[1].tangents)
     np.testing.assert_allclose(
         part.tangents @ part.tangents.swapaxes(1, 2), np.eye(2) * np.ones((500, 1, 1)), atol=1e-12
     )

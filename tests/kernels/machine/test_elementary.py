@@ -1,4 +1,5 @@
-"""exp, expm1 and log1p of the loops, over every range: the error bounds that their docstring states."""
+"""exp, expm1 and log1p of the loops, over every range: the error bounds that their docstring
+states."""
 
 import numpy as np
 import pytest

@@ -31,10 +31,11 @@ from scratchae.kernels.machine import tile
 rng, out = np.random.default_rng(0), []
 for C, O in ((3, 5), (6, 37)):
     x, a, W = (rng.normal(size=s).astype("f") for s in ((2, 6, 5, C), (2, 3, 4, O), (3, 2, C, O)))
-    flat, Wt = np.empty(taps.scratch((6, 5, C), (3, 4, O), (3, 2), 2, 1, 1, 0), "f"), np.empty((3, 2, O, C), "f")
+    size = taps.scratch_size((6, 5, C), (3, 4, O), (3, 2), 2, 1, 1, 0)
+    flat, Wt = np.empty(size, "f"), np.empty((3, 2, O, C), "f")
     y, dx, dW = np.empty_like(a), np.empty_like(x), np.empty_like(W)
     taps.correlate(y, x, W, 2, 1, 1, 0, flat)
-    taps.weights(dW, x, a, 2, 1, 1, 0, False, flat)
+    taps.weight_gradient(dW, x, a, 2, 1, 1, 0, False, flat)
     taps.paint(dx, a, W, 2, 1, 1, 0, flat, Wt)
     out += [y.tobytes().hex(), dx.tobytes().hex(), dW.tobytes().hex()]
 print(tile.WIDTH, tile.R, *out)
@@ -52,7 +53,8 @@ def computed(features, cache):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", WIDTHS)
 def test_bits_do_not_depend_on_the_width(name, tmp_path):
-    """Narrow registers, in one cache with the machine's own: neither may find the other's loops there."""
+    """Narrow registers, in one cache with the machine's own: neither may find the other's loops
+    there."""
     (own, numbers), (other, same) = computed(None, tmp_path), computed(WIDTHS[name], tmp_path)
     assert own == (tile.WIDTH, tile.R) and other[0] == (32 if name == "AVX2" else 16)
     assert same == numbers

@@ -31,10 +31,10 @@ from scratchae.kernels.machine import tile
 rng, out = np.random.default_rng(0), []
 for C, O in ((3, 5), (6, 37)):
     x, a, W = (rng.normal(size=s).astype("f") for s in ((2, 6, 5, C), (2, 3, 4, O), (3, 2, C, O)))
-    flat, Wt = np.empty(taps.scratch((6, 5, C), (3, 4, O), (3, 2), 2, 1, 1, 0), "f"), np.empty((3, 2, O, C), "f")
+    flat, Wt = np.empty(taps.scratch_size((6, 5, C), (3, 4, O), (3, 2), 2, 1, 1, 0), "f"), np.empty((3, 2, O, C), "f")
     y, dx, dW = np.empty_like(a), np.empty_like(x), np.empty_like(W)
     taps.correlate(y, x, W, 2, 1, 1, 0, flat)
-    taps.weights(dW, x, a, 2, 1, 1, 0, False, flat)
+    taps.weight_gradient(dW, x, a, 2, 1, 1, 0, False, flat)
     taps.paint(dx, a, W, 2, 1, 1, 0, flat, Wt)
     out += [y.tobytes().hex(), dx.tobytes().hex(), dW.tobytes().hex()]
 print(tile.WIDTH, tile.R, *out)

@@ -6,8 +6,8 @@ model, or all of them.
 prints a small table: what, relative error, verdict. It works on the reader's own layer as on ours.
 How an error is measured, and why 1e-6 divides right from wrong, stands in measure.py; what step
 sizes do, as a figure, and the derivative without any difference, in curve.py.
-``python -m scratchae.gradcheck`` checks everything in the library, in both spellings, and ends
-with one line.
+``python -m scratchae.gradcheck`` checks every layer, latent, likelihood, objective and kind of
+model, in both spellings, and ends with one line.
 
 Checks run in float64, on copies of what they are handed; noise is drawn once and held.
 """
@@ -17,12 +17,10 @@ from typing import Any
 
 import numpy as np
 
-from ..kernels.kernel import Kernel
 from ..likelihoods import Likelihood
 from ..models import Model
 from ..objectives import Objective
 from .curve import complex_step, v_curve
-from .kernels import check_kernels
 from .layers import check_layer
 from .measure import Function, Report, Row, judge
 from .models import check_latent, check_likelihood, check_model, check_objective
@@ -32,7 +30,6 @@ __all__ = [
     "Row",
     "check",
     "check_function",
-    "check_kernels",
     "check_latent",
     "check_layer",
     "check_likelihood",
@@ -51,8 +48,6 @@ def check(thing: Any, *args: Any) -> Report:
     check.
     Source: the checks below.
     """
-    if isinstance(thing, Kernel):
-        return check_kernels(args[0] if args else "numpy", thing)
     if isinstance(thing, Model):
         return check_model(thing, *args)
     if isinstance(thing, Objective):
@@ -67,8 +62,7 @@ def check(thing: Any, *args: Any) -> Report:
         return check_function(thing, *args)
     raise TypeError(
         f"there is no check for a {type(thing).__qualname__}: hand in a layer, latent, "
-        "likelihood, objective, model or kernel, or a function f with its gradient: check(f, "
-        "gradient, x)"
+        "likelihood, objective or model, or a function f with its gradient: check(f, gradient, x)"
     )
 
 

@@ -1,4 +1,4 @@
-"""Everything in the library that has a gradient, checked in one go:
+"""Every layer, latent, likelihood, objective and kind of model, checked in one go:
 ``python -m scratchae.gradcheck``."""
 
 from collections.abc import Sequence
@@ -36,7 +36,6 @@ from ..likelihoods import (
 )
 from ..models import VAE, Autoencoder
 from ..objectives import ELBO, L1, Contractive, KLRate, Reconstruction, StudentT
-from .kernels import kernel_reports
 from .layers import check_layer, grey
 from .measure import TOLERANCE, Report, Row
 from .models import check_latent, check_likelihood, check_model, check_objective
@@ -125,7 +124,6 @@ def _decoder(inputs: int) -> Layer:
 
 
 LIBRARY = {
-    "kernels": kernel_reports,
     "layers": _layers,
     "latents": _latents,
     "likelihoods": _likelihoods,

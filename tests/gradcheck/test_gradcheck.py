@@ -4,40 +4,23 @@ Planted errors in our own code, the measure and its verdicts, and the V-curve ha
 own.
 """
 
-import pkgutil
 import re
 import subprocess
 import sys
-from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 import pytest
+from gradcheck.planting import OFF, wrong
 
 import scratchae as sa
-from scratchae import kernels, latents, layers, likelihoods, objectives
+from scratchae import latents, layers, likelihoods, objectives
 from scratchae.gradcheck import __main__ as command
 from scratchae.gradcheck import check, check_function, check_layer, check_model, library
-from scratchae.gradcheck import kernels as kernel_checks
-from scratchae.kernels.activation import ACTIVATION_GRADIENT, BIAS_ACTIVATION
+from scratchae.kernels.activation import ACTIVATION_GRADIENT
 from scratchae.kernels.kernel import Kernel
 
 ROOT = Path(__file__).resolve().parents[2]
-OFF = 1.001  # the planted error, 0.1 %
-NO_GRADIENT = {"words", "uniform", "normal", "bernoulli"}  # and gather_*: kernels to train with
-NO_GRADIENT |= {"adadelta", "adagrad", "adam", "adamw", "rmsprop", "sgd"}
-NO_GRADIENT |= {
-    "take",
-    "advance",
-    "sums",
-    "rotate_kernel",
-    "gate",
-}  # errors in rotate_kernel: test_gradcheck_planted.py
-
-
-def wrong(report):
-    """What is wrong in a report: {what: error}."""
-    return {row.what: row.error for row in report.rows if row.verdict == "wrong"}
 
 
 class Scale(sa.Layer):
@@ -84,7 +67,7 @@ def test_the_command_ends_with_one_line(tolerance):
         ),
         last,
     )
-    assert found and int(found[1]) > 300 and float(found[2]) < tolerance("gradient") / 100, last
+    assert found and int(found[1]) > 500 and float(found[2]) < tolerance("gradient") / 100, last
 
 
 def test_the_command_on_a_gpu(gpu, capsys, tolerance):
@@ -93,7 +76,7 @@ def test_the_command_on_a_gpu(gpu, capsys, tolerance):
     found = re.fullmatch(
         r"all (\d+) gradients right on cupy; the largest relative error is (\S+) \((.+)\)", last
     )
-    assert found and int(found[1]) > 150 and float(found[2]) < tolerance("gradient") / 100, last
+    assert found and int(found[1]) > 250 and float(found[2]) < tolerance("gradient") / 100, last
 
 
 def test_the_command_names_what_is_wrong(monkeypatch, capsys):
@@ -184,18 +167,6 @@ def test_nothing_of_the_library_is_left_out(group, room):
         word for report in library.LIBRARY[group]("reference") for word in report.title.split()
     }
     assert set(room.__all__) - {"Layer", "Likelihood", "Objective", "Penalty"} <= checked
-
-
-def test_no_kernel_is_left_out():
-    checked = {id(kernel) for family, _ in kernel_checks._families() for kernel in family}
-    for module in pkgutil.iter_modules(kernels.__path__):
-        names = vars(import_module(f"scratchae.kernels.{module.name}")).values()
-        found = [
-            k for value in names for k in (value.values() if isinstance(value, dict) else [value])
-        ]
-        for kernel in [k for k in found if isinstance(k, Kernel)]:
-            without = kernel.name in NO_GRADIENT or kernel.name.startswith("gather_")
-            assert (id(kernel) in checked) != without, kernel.name
 
 
 # --- the reader's own layer ---
@@ -322,7 +293,6 @@ def test_check_goes_by_type():
         (sa.SquaredError(), ((3,),), "SquaredError", 2),
         (vae().objective, ((6,),), "ELBO Bernoulli", 4),
         (vae(), (np.full((2, 6), 0.3),), "VAE Bernoulli", 4),
-        (BIAS_ACTIVATION["tanh"], (), "kernels, numpy", 3),
         (np.tanh, (lambda x, dy: dy * (1 - np.tanh(x) ** 2), np.arange(3.0)), "function", 1),
     ]:
         report = check(thing, *args)
@@ -332,8 +302,6 @@ def test_check_goes_by_type():
 def test_what_has_no_check_is_refused():
     with pytest.raises(TypeError, match="no check for a str"):
         check("numpy")
-    with pytest.raises(ValueError, match="that kernel has no gradient here"):
-        check(sa.kernels.adam.ADAM)
     with pytest.raises(ValueError, match="no backend 'fast'"):
         check_layer(sa.Dense(3, 2), (3,), backend="fast")
 

@@ -2,87 +2,17 @@
 
 import numpy as np
 import pytest
+from gradcheck import kernels as kernel_checks
+from gradcheck.planting import OFF, replace_cuda, scaled, spoiled, wrong
 
 import scratchae as sa
-from scratchae.backend.cuda import source as cuda
 from scratchae.gradcheck import check, check_layer, check_model
-from scratchae.gradcheck import kernels as kernel_checks
-from scratchae.kernels.activation import ACTIVATION_GRADIENT, BIAS_ACTIVATION
 from scratchae.kernels.gaussian import GAUSSIAN_GRADIENT
-from scratchae.kernels.kernel import Kernel
 from scratchae.layers import products
-
-OFF = 1.001  # the planted error, 0.1 %
-
-
-def spoiled(kernel, spoil):
-    """The kernel with an error planted in every spelling: spoil(*args) after each call."""
-
-    def wrap(spelling):
-        def run(*args):
-            spelling(*args)
-            spoil(*args)
-
-        return run
-
-    def launch(gpu, *args):
-        kernel.cuda(gpu, *args)
-        on_host(gpu, spoil, args)
-
-    return Kernel(wrap(kernel.definition), kernel.numba and wrap(kernel.numba), launch)
-
-
-def on_host(gpu, change, args):
-    """change(*args) with copies on the host of what lies on the GPU; what it changes goes back."""
-    runtime = gpu.cupy.cuda.runtime
-    with gpu.stream:
-        hosts = [a.get() if isinstance(a, gpu.cupy.ndarray) else a for a in args]
-        before = [np.copy(a) for a in hosts]
-        change(*hosts)
-        for there, host, old in zip(args, hosts, before, strict=True):
-            if not np.array_equal(host, old, equal_nan=True):
-                way = runtime.memcpyHostToDevice, gpu.stream.ptr
-                runtime.memcpyAsync(there.data.ptr, host.ctypes.data, host.nbytes, *way)
-        gpu.stream.synchronize()
-
-
-def scaled(n):
-    """Plant OFF in output number n."""
-
-    def spoil(*args):
-        args[n][...] *= OFF
-
-    return spoil
-
-
-def replace_cuda(monkeypatch, file, right, wrong):
-    """Another text in the place of one that stands once in a .cu file."""
-    text = cuda.texts()[file]
-    assert text.count(right) == 1
-    monkeypatch.setitem(cuda.texts(), file, text.replace(right, wrong))
-
-
-def wrong(report):
-    """What is wrong in a report: {what: error}."""
-    return {row.what: row.error for row in report.rows if row.verdict == "wrong"}
 
 
 def vae():
     return sa.VAE(sa.Dense(6, 4), sa.Dense(2, 6, "sigmoid"), sa.Gaussian(2), sa.Bernoulli())
-
-
-@pytest.mark.parametrize("output, sees", [(0, {"a"}), (1, {"b", "b, added"})])
-@pytest.mark.parametrize("name", list(BIAS_ACTIVATION))
-def test_an_error_in_an_activation_is_seen(name, output, sees, backend, monkeypatch, tolerance):
-    monkeypatch.setitem(
-        ACTIVATION_GRADIENT, name, spoiled(ACTIVATION_GRADIENT[name], scaled(output))
-    )
-    found = wrong(check(ACTIVATION_GRADIENT[name], backend))
-    if (name, output) == ("identity", 0):
-        assert not found  # da is dy itself there, and not written
-    else:
-        assert {what.split(": ")[1] for what in found} == sees
-        assert min(found.values()) > tolerance("planted")
 
 
 KL_IN_MU, KL_IN_LOGVAR, Z_IN_MU, Z_IN_LOGVAR = range(4)
@@ -121,9 +51,9 @@ def test_an_error_in_a_term_of_the_latent_is_seen(term, backend, monkeypatch, to
     if backend == "cupy":
         replace_cuda(monkeypatch, "gaussian.cu", *GAUSSIAN_CUDA[term])
     else:
-        for module in ("kernels.gaussian", "latents.gaussian", "gradcheck.kernels"):
-            monkeypatch.setattr(f"scratchae.{module}.GAUSSIAN_GRADIENT", plant_in_gaussian(term))
-    in_kernel = wrong(kernel_checks.kernel_reports(backend, kernel_checks.GAUSSIAN_GRADIENT)[0])
+        for module in ("scratchae.latents.gaussian", "gradcheck.kernels"):
+            monkeypatch.setattr(f"{module}.GAUSSIAN_GRADIENT", plant_in_gaussian(term))
+    in_kernel = wrong(kernel_checks.check_kernel(kernel_checks.GAUSSIAN_GRADIENT, backend))
     assert list(in_kernel) == [f"h through {through}"] and min(in_kernel.values()) > tolerance(
         "planted"
     )
@@ -156,7 +86,7 @@ def test_an_error_in_a_likelihood_is_seen(kind, name, backend, monkeypatch, tole
     outputs, x = kind().parameters((6,))[0], np.full((2, 6), 1 / 6)
     model = sa.Autoencoder(sa.Dense(6, 2), sa.Dense(2, outputs), kind())
     for report in (
-        check(planted, backend),
+        kernel_checks.check_kernel(planted, backend),
         check(kind(), (4,), None, 3, backend),
         check(model, x, backend),
         check(model.objective, (6,), 4, backend),
@@ -165,41 +95,6 @@ def test_an_error_in_a_likelihood_is_seen(kind, name, backend, monkeypatch, tole
         assert len(found) == len(report.rows) and min(found.values()) > tolerance("planted"), str(
             report
         )
-
-
-@pytest.mark.parametrize(
-    "name, rows",
-    [
-        ("IM2COL", 2),
-        ("COL2IM", 2),
-        ("MAX_POOL", 1),
-        ("MAX_POOL_GRADIENT", 1),
-        ("UPSAMPLE", 2),
-        ("UPSAMPLE_GRADIENT", 2),
-    ],
-)
-def test_an_error_in_patches_or_windows_is_seen(name, rows, backend, monkeypatch, tolerance):
-    def spoil(out, *_):
-        out[:, 1] *= OFF  # one row of pixels, or of patches
-
-    planted = spoiled(getattr(kernel_checks, name), spoil)
-    monkeypatch.setattr(kernel_checks, name, planted)
-    found = wrong(check(planted, backend))
-    assert len(found) == rows and min(found.values()) > tolerance("planted")
-
-
-@pytest.mark.parametrize("name", ["CONV", "CONV_TRANSPOSE"])
-@pytest.mark.parametrize(
-    "part, output, sees", [("", 0, 6), ("_GRADIENT", 0, 4), ("_GRADIENT", 1, 2)]
-)
-def test_an_error_in_a_convolution_is_seen(
-    name, part, output, sees, backend, monkeypatch, tolerance
-):
-    """In a, in dW (which is also added to) and in dx, with few channels and with many."""
-    planted = spoiled(getattr(kernel_checks, name + part), scaled(output))
-    monkeypatch.setattr(kernel_checks, name + part, planted)
-    found = wrong(check(planted, backend))
-    assert len(found) == sees and min(found.values()) > tolerance("planted")
 
 
 @pytest.mark.parametrize("tensor", ["W", "b", "x"])

@@ -1,16 +1,15 @@
 """The Gaussian whose spread is learned: closed forms, hard values, its optimum, its draws, a known
 noise found."""
 
-import importlib.util
 import math
-from pathlib import Path
 
 import numpy as np
 import pytest
+from gradcheck import kernels as kernel_checks
+from gradcheck.planting import OFF, spoiled, wrong
 
 import scratchae as sa
 from scratchae.gradcheck import check
-from scratchae.gradcheck import kernels as kernel_checks
 from scratchae.initializers import TensorDraws
 from scratchae.kernels.learned_gaussian import LEARNED_GAUSSIAN_NLL
 from scratchae.schedules import Cosine
@@ -18,15 +17,6 @@ from scratchae.schedules import Cosine
 DTYPES = pytest.mark.parametrize("dtype", ["float32", "float64"])
 FLOORS = pytest.mark.parametrize("floor", [0.0, 1e-3, 0.4])
 LN_2PI = math.log(2 * math.pi)
-
-
-def planted():
-    """gradcheck/test_planted.py as a module, loaded by its place."""
-    path = Path(__file__).parents[1] / "gradcheck" / "test_planted.py"
-    spec = importlib.util.spec_from_file_location("planted_for_likelihoods", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def run(likelihood, a, x, backend, dtype="float64"):
@@ -134,30 +124,26 @@ def test_a_constant_feature_pulls_logvar_down_until_a_floor_stops_it(backend):
 
 @pytest.mark.parametrize("term", ["mu", "logvar", "q in logvar", "a place"])
 def test_an_error_in_one_term_is_seen(term, backend, monkeypatch, tolerance):
-    tools = planted()
-
     def spoil(nll, da, a, x, L):
         C, K = x.shape[2], len(a) // len(x)
         if term == "a place":
-            da[:, -1] *= tools.OFF
+            da[:, -1] *= OFF
         if term == "mu":
-            da[..., :C] *= tools.OFF
+            da[..., :C] *= OFF
         if term == "logvar":
-            da[..., C:] *= tools.OFF
+            da[..., C:] *= OFF
         if term == "q in logvar":
             e, var = np.exp(a[..., C:]), np.exp(L) + np.exp(a[..., C:])
-            da[..., C:] -= (
-                (tools.OFF - 1) * e * (a[..., :C] - np.repeat(x, K, axis=0)) ** 2 / var**2 / 2
-            )
+            da[..., C:] -= (OFF - 1) * e * (a[..., :C] - np.repeat(x, K, axis=0)) ** 2 / var**2 / 2
 
-    wrong = tools.spoiled(LEARNED_GAUSSIAN_NLL, spoil)
-    monkeypatch.setattr(kernel_checks, "LEARNED_GAUSSIAN_NLL", wrong)
-    monkeypatch.setattr(sa.LearnedGaussian, "kernel", wrong)
+    planted = spoiled(LEARNED_GAUSSIAN_NLL, spoil)
+    monkeypatch.setattr(kernel_checks, "LEARNED_GAUSSIAN_NLL", planted)
+    monkeypatch.setattr(sa.LearnedGaussian, "kernel", planted)
     for report in (
-        check(wrong, backend),
+        kernel_checks.check_kernel(planted, backend),
         check(sa.LearnedGaussian(0.3), (2, 3), None, 3, backend),
     ):
-        found = tools.wrong(report)
+        found = wrong(report)
         assert len(found) == len(report.rows) and min(found.values()) > tolerance("planted"), str(
             report
         )

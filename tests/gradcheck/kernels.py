@@ -4,73 +4,48 @@ Inputs are drawn by Philox; outputs are handed over full of NaN, so that what is
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import numpy as np
+from gradcheck import likelihoods, penalties
+from gradcheck.noise import gaussian_noise, masks
 
-from ..backend import Backend, get_backend
-from ..kernels.activation import ACTIVATION_GRADIENT, BIAS_ACTIVATION
-from ..kernels.bernoulli import BERNOULLI_NLL
-from ..kernels.categorical import CATEGORICAL_NLL
-from ..kernels.convolution import (
+from scratchae.backend import Backend, get_backend
+from scratchae.gradcheck.measure import Report, Row, judge, probe
+from scratchae.kernels.activation import ACTIVATION_GRADIENT, BIAS_ACTIVATION
+from scratchae.kernels.bernoulli import BERNOULLI_NLL
+from scratchae.kernels.categorical import CATEGORICAL_NLL
+from scratchae.kernels.convolution import (
     CONV,
     CONV_GRADIENT,
     CONV_TRANSPOSE,
     CONV_TRANSPOSE_GRADIENT,
 )
-from ..kernels.convolution import scratch_size as conv_scratch_size
-from ..kernels.errors import ABSOLUTE_ERROR, SQUARED_ERROR
-from ..kernels.gaussian import GAUSSIAN_GRADIENT, GAUSSIAN_SAMPLE
-from ..kernels.kernel import Kernel
-from ..kernels.learned_gaussian import LEARNED_GAUSSIAN_NLL
-from ..kernels.lstm import THROUGH_TIME, THROUGH_TIME_GRADIENT, scratch_size
-from ..kernels.noise import GAUSSIAN_NOISE, GAUSSIAN_NOISE_GRADIENT, MASK, SALT_AND_PEPPER
-from ..kernels.patches import COL2IM, IM2COL
-from ..kernels.penalties import RATE_GRADIENT, SUM_UNITS
-from ..kernels.pooling import MAX_POOL, MAX_POOL_GRADIENT, UPSAMPLE, UPSAMPLE_GRADIENT
-from ..kernels.swap import SWAP
-from . import likelihoods, penalties
-from .measure import Report, Row, judge, probe
-from .noise import gaussian_noise, masks
+from scratchae.kernels.convolution import scratch_size as conv_scratch_size
+from scratchae.kernels.errors import ABSOLUTE_ERROR, SQUARED_ERROR
+from scratchae.kernels.gaussian import GAUSSIAN_GRADIENT, GAUSSIAN_SAMPLE
+from scratchae.kernels.kernel import Kernel
+from scratchae.kernels.learned_gaussian import LEARNED_GAUSSIAN_NLL
+from scratchae.kernels.lstm import THROUGH_TIME, THROUGH_TIME_GRADIENT, scratch_size
+from scratchae.kernels.noise import GAUSSIAN_NOISE, GAUSSIAN_NOISE_GRADIENT, MASK, SALT_AND_PEPPER
+from scratchae.kernels.patches import COL2IM, IM2COL
+from scratchae.kernels.penalties import RATE_GRADIENT, SUM_UNITS
+from scratchae.kernels.pooling import MAX_POOL, MAX_POOL_GRADIENT, UPSAMPLE, UPSAMPLE_GRADIENT
+from scratchae.kernels.swap import SWAP
 
 Shapes = tuple[tuple[int, ...], ...]
 Family = tuple[tuple[Kernel, ...], Callable[[Backend], Report]]
 
 
-def kernel_reports(backend: str = "numpy", only: Kernel | None = None) -> list[Report]:
-    """A report for each differentiable kernel, or for the one that is asked for; [] if there is
-    none.
-
-    Shapes: small. Raises ValueError for an unknown backend. Source: the kernels' docstrings.
-    """
-    bound = get_backend(backend, "float64")
-    return [report(bound) for kernels, report in _families() if only is None or only in kernels]
+def check_kernel(kernel: Kernel, backend: str) -> Report:
+    """Check the one family that the kernel belongs to, in the spelling of that backend."""
+    (report,) = (report for kernels, report in families() if kernel in kernels)
+    return report(get_backend(backend, "float64"))
 
 
-def check_kernels(backend: str = "numpy", only: Kernel | None = None) -> Report:
-    """Check every differentiable kernel, or only one, in the spelling of that backend against its
-    own forward.
-
-    Shapes: small. Raises ValueError for a kernel that is none of ours: check_function takes those.
-    Source: kernels.py.
-    """
-    reports = kernel_reports(backend, only)
-    if not reports:
-        raise ValueError(
-            "that kernel has no gradient here: write f and its gradient, check_function(f, "
-            "gradient, x)"
-        )
-    named = [
-        replace(row, what=f"{report.title}: {row.what}")
-        for report in reports
-        for row in report.rows
-    ]
-    return Report(f"kernels, {backend}", named)
-
-
-def _families() -> Iterator[Family]:
+def families() -> Iterator[Family]:
+    """The kernels that are checked together, and their check: a forward pass and its gradient."""
     for name in BIAS_ACTIVATION:
         yield (BIAS_ACTIVATION[name], ACTIVATION_GRADIENT[name]), partial(_activation, name)
     yield (GAUSSIAN_SAMPLE, GAUSSIAN_GRADIENT), _gaussian

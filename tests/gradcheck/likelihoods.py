@@ -3,9 +3,9 @@ example."""
 
 import numpy as np
 
-from ..backend import Backend
-from ..kernels.kernel import Kernel
-from .measure import Report, Row, judge, probe
+from scratchae.backend import Backend
+from scratchae.gradcheck.measure import Report, Row, judge, probe
+from scratchae.kernels.kernel import Kernel
 
 Constants = tuple[float, ...]
 

@@ -2,16 +2,17 @@
 
 import numpy as np
 
-from ..backend import Array, Backend
-from ..kernels.contraction import (
+from scratchae.backend import Array, Backend
+from scratchae.gradcheck.measure import Report, judge, probe
+from scratchae.kernels.contraction import (
     CONTRACTION,
     CONTRACTION_GRADIENT,
     CONTRACTION_WEIGHTS,
     SQUARED_COLUMNS,
     SQUARED_SLOPES,
 )
-from ..kernels.kernel import Kernel
-from ..kernels.penalties import (
+from scratchae.kernels.kernel import Kernel
+from scratchae.kernels.penalties import (
     L1,
     L1_GRADIENT,
     RATE_GRADIENT,
@@ -19,7 +20,6 @@ from ..kernels.penalties import (
     STUDENT_T_GRADIENT,
     SUM_UNITS,
 )
-from .measure import Report, judge, probe
 
 N, D, W, RHO = 5, 4, 0.7, 0.3
 

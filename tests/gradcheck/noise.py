@@ -3,10 +3,10 @@ and off."""
 
 import numpy as np
 
-from ..backend import Backend
-from ..kernels.kernel import Kernel
-from ..kernels.noise import GAUSSIAN_NOISE, GAUSSIAN_NOISE_GRADIENT, MASK, SALT_AND_PEPPER
-from .measure import Report, Row, judge, probe
+from scratchae.backend import Backend
+from scratchae.gradcheck.measure import Report, Row, judge, probe
+from scratchae.kernels.kernel import Kernel
+from scratchae.kernels.noise import GAUSSIAN_NOISE, GAUSSIAN_NOISE_GRADIENT, MASK, SALT_AND_PEPPER
 
 N = 40  # numbers: enough that some are inside the bounds, some outside, some lost and some not
 

@@ -37,6 +37,7 @@ def by_hand(
     noise. Settings are shared with ``part``: noise.sigma = 0.2 acts here too. Raises TypeError for
     another thing, ValueError for a shape that does not fit. Source: layers/base.py.
     """
+    checks.not_a_class("the part for by_hand", part)
     shape = tuple(shape) if isinstance(shape, (tuple, list)) else (shape,)
     shape = tuple(checks.positive("the shape's size", n) for n in shape)
     bound = get_backend(backend, dtype) if isinstance(backend, str) else backend
@@ -166,12 +167,15 @@ class LayerByHand(ByHand):
         self._keep(filled=True)
         return self.backend.to_host(dx)
 
+    def _require_filled(self, what: str) -> None:
+        if not self.filled:
+            raise RuntimeError(f"{what} is filled by backward, which was not called yet")
+
     def __getattr__(self, name: str) -> np.ndarray:
         if name in self.values:
             return self.backend.to_host(self.values[name])
         if name.startswith("d") and name[1:] in self.grads:
-            if not self.filled:
-                raise RuntimeError(f"{name} is filled by backward, which was not called yet")
+            self._require_filled(name)
             return self.backend.to_host(self.grads[name[1:]])
         names = ", ".join([*self.values, *(f"d{n}" for n in self.grads)]) or "no parameters"
         raise AttributeError(f"this {self.name} has no {name!r}; it has {names}")
@@ -197,7 +201,7 @@ class LayerByHand(ByHand):
     @property
     def gradients(self) -> dict[str, np.ndarray]:
         """Every gradient by name, shapes as the parameters."""
-        self._require_called()
+        self._require_filled("each gradient")
         return {name: self.backend.to_host(view) for name, view in self.grads.items()}
 
 

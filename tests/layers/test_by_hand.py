@@ -1,0 +1,284 @@
+"""by_hand: a layer, a latent or a likelihood by itself, on host arrays of any number of rows."""
+
+import re
+import runpy
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import scratchae as sa
+from scratchae import by_hand, likelihoods
+from scratchae.randomness import EVALUATION, NOISE
+
+CONTRACT = runpy.run_path(str(Path(__file__).with_name("test_contract.py")))
+CASES = CONTRACT["CASES"]
+CASE = pytest.mark.parametrize("case", CASES)
+COUNTS = 2, 5, 7, 3  # of rows: buffers grow twice, then fewer rows than before
+TAU, C = np.log(2 * np.pi), 4
+
+LIKELIHOODS = {
+    "Bernoulli": sa.Bernoulli(),
+    "SquaredError": sa.SquaredError(),
+    "AbsoluteError": sa.AbsoluteError(),
+    "GaussianLikelihood": sa.GaussianLikelihood(0.3),
+    "LearnedGaussian": sa.LearnedGaussian(0.1),
+    "Categorical": sa.Categorical(),
+}
+LIKELIHOOD = pytest.mark.parametrize("name", LIKELIHOODS)
+
+
+def close(found, expected, tol):
+    for a, right in zip(found, expected, strict=True):
+        np.testing.assert_allclose(a, right, rtol=tol, atol=tol)
+
+
+# --- layers ---
+
+
+@CASE
+def test_a_layer_is_what_it_is_in_a_model(case, backend, tolerance):
+    """The passes of test_contract.py, with the same weights and the same noise."""
+    b = CONTRACT["bound"](case, backend)
+    b.layer.place(NOISE)
+    y, dx, grads = CONTRACT["step"](b)
+    layer = by_hand(CASES[case][0], CASES[case][1], backend=backend, seed=7)
+    for name in b.parameters.declared:
+        setattr(layer, name, b.host(b.parameters.view(name)))
+    close([layer(b.host(b.x)), layer.backward(b.host(b.dy))], [y, dx], tolerance("layer"))
+    assert list(layer.weights) == list(layer.gradients) == list(b.parameters.declared)
+    for name, grad in layer.gradients.items():
+        close([grad], [b.parameters.view(name, grads)], tolerance("layer"))
+        head, _, last = name.rpartition(".")
+        inner = getattr(layer, f"d{name}" if not head else f"d{head}.{last}")
+        np.testing.assert_array_equal(inner, grad)
+
+
+@CASE
+def test_any_number_of_rows(case, backend, rng, tolerance):
+    part, shape, output = CASES[case]
+    x, dy = rng.normal(size=(7, *shape)), rng.normal(size=(7, *output))
+    layer = by_hand(part, shape, backend=backend)
+    whole = by_hand(part, shape, backend=backend)(x)
+    for n in COUNTS:
+        fresh = by_hand(part, shape, backend=backend)
+        close([layer(x[:n]), fresh(x[:n])], [whole[:n]] * 2, tolerance("layer"))
+        close([layer.backward(dy[:n])], [fresh.backward(dy[:n])], tolerance("layer"))
+        close(layer.gradients.values(), fresh.gradients.values(), tolerance("layer"))
+
+
+@CASE
+def test_the_layer_handed_in_is_left_alone(case):
+    part, shape, _ = CASES[case]
+    before = dict(vars(part))
+    by_hand(part, shape)(np.zeros((2, *shape)))
+    after = dict(vars(part))
+    assert {name for name in after if after[name] is not before.get(name)} <= {"_settings"}
+
+
+def test_weights_are_read_and_written(backend, rng):
+    dense = by_hand(sa.Dense(3, 2), 3, backend=backend)
+    x, W, b = rng.normal(size=(4, 3)), rng.normal(size=(3, 2)), rng.normal(size=2)
+    dense.W, dense.b = W, b
+    np.testing.assert_allclose(dense(x), x @ W + b, rtol=1e-12)
+    np.testing.assert_array_equal(dense.W, W)
+    dy = rng.normal(size=(4, 2))
+    np.testing.assert_allclose(dense.backward(dy), dy @ W.T, rtol=1e-12)
+    np.testing.assert_allclose(dense.dW, x.T @ dy, rtol=1e-12)
+    np.testing.assert_allclose(dense.db, dy.sum(axis=0), rtol=1e-12)
+    dense(rng.normal(size=(9, 3)))  # new buffers, the same weights
+    np.testing.assert_array_equal(dense.W, W)
+
+
+def test_lists_will_do():
+    dense = by_hand(sa.Dense(2, 1), [2])
+    dense.W, dense.b = [[1], [2]], [3]
+    assert dense([[1, 1], [0, 1]]).tolist() == [[6], [5]]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_dtype_is_that_asked_for(backend, dtype):
+    dense = by_hand(sa.Dense(3, 2), 3, backend=backend, dtype=dtype)
+    results = dense(np.ones((2, 3))), dense.backward(np.ones((2, 2))), dense.W, dense.dW
+    assert [a.dtype for a in results] == [dtype] * 4
+
+
+def test_noise_is_that_of_the_examples_epoch_and_purpose(backend):
+    noise, x = by_hand(sa.GaussianNoise(0.5), 6, backend=backend), np.zeros((5, 6))
+    y = noise(x)
+    np.testing.assert_array_equal(noise(x), y)
+    noise.first = 2
+    np.testing.assert_array_equal(noise(x[2:]), y[2:])
+    noise.first, noise.epoch = 0, 1
+    assert (noise(x) != y).all()
+    noise.purpose = EVALUATION
+    np.testing.assert_array_equal(noise(x), x)
+
+
+def test_settings_are_shared_with_the_layer_handed_in(backend):
+    handed, x = sa.GaussianNoise(0.5), np.zeros((3, 4))
+    noise = by_hand(handed, 4, backend=backend)
+    y = noise(x)
+    handed.sigma = 1.0
+    np.testing.assert_allclose(noise(x), 2 * y, rtol=1e-12)
+    noise.sigma = 0.25
+    assert handed.sigma == 0.25
+    np.testing.assert_allclose(noise(x), y / 2, rtol=1e-12)
+
+
+# --- latents ---
+
+
+def test_a_latent_is_its_equations(backend, rng, tolerance):
+    latent = by_hand(sa.Gaussian(3), 6, backend=backend, seed=2)
+    eps = by_hand(sa.Gaussian(3), 6, backend=backend, seed=2)
+    eps(np.zeros((7, 6)))
+    for n in COUNTS:
+        h, dz = rng.normal(size=(n, 6)), rng.normal(size=(n, 3))
+        mu, logvar = h[:, :3], h[:, 3:]
+        z = latent(h)
+        close([latent.eps], [eps.eps[:n]], 0)
+        close([z], [mu + np.exp(logvar / 2) * latent.eps], tolerance("layer"))
+        kl = (mu**2 + np.exp(logvar) - 1 - logvar) / 2
+        close([latent.kl], [kl], tolerance("layer"))
+        for weight in (1.0, 0.0, np.array([0.5, 0.0, 2.0])):
+            dmu = dz + weight * mu
+            dlogvar = (dz * (z - mu) + weight * (np.exp(logvar) - 1)) / 2
+            dh = np.hstack([dmu, dlogvar])
+            close([latent.backward(dz, weight)], [dh], tolerance("layer"))
+        close([latent.backward(dz)], [latent.backward(dz, 1.0)], 0)
+
+
+# --- likelihoods ---
+
+
+def data(name, rng, n):
+    """a (n, 3, C or 2C) and x (n, 3, C) that the likelihood takes."""
+    a = rng.normal(size=(n, 3, 2 * C if name == "LearnedGaussian" else C))
+    x = np.eye(C)[rng.integers(0, C, (n, 3))] if name == "Categorical" else rng.random((n, 3, C))
+    return a, x
+
+
+def nll_of(name, a, x):
+    """(n,) by the equations of the docstrings."""
+    mu, logvar = a[..., :C], a[..., C:]
+    floored = 0.1**2 + np.exp(logvar) if logvar.size else None
+    each = {
+        "Bernoulli": lambda: np.logaddexp(0, a) - x * a,
+        "SquaredError": lambda: (a - x) ** 2,
+        "AbsoluteError": lambda: np.abs(a - x),
+        "GaussianLikelihood": lambda: ((a - x) / 0.3) ** 2 / 2 + np.log(0.3) + TAU / 2,
+        "LearnedGaussian": lambda: ((mu - x) ** 2 / floored + np.log(floored) + TAU) / 2,
+        "Categorical": lambda: x * (np.log(np.exp(a).sum(axis=-1, keepdims=True)) - a),
+    }
+    return each[name]().sum(axis=(1, 2))
+
+
+def test_every_likelihood_has_a_case():
+    assert {*LIKELIHOODS, "Likelihood"} == set(likelihoods.__all__)
+
+
+@LIKELIHOOD
+def test_a_likelihood_is_its_equation(name, backend, rng, tolerance):
+    likelihood = by_hand(LIKELIHOODS[name], (3, C), backend=backend)
+    for n in COUNTS:
+        a, x = data(name, rng, n)
+        v = rng.normal(size=a.shape)
+        close([likelihood(a, x)], [nll_of(name, a, x)], tolerance("layer"))
+        da = likelihood.backward()
+        sums = [likelihood(a + h * v, x).sum() for h in (1e-6, -1e-6)]
+        error = abs((sums[0] - sums[1]) / 2e-6 - np.vdot(da, v))
+        assert error < tolerance("gradient") * np.linalg.norm(da) / np.sqrt(da.size)
+
+
+def test_a_changed_sigma_acts_at_once(backend, rng, tolerance):
+    handed, (a, x) = sa.GaussianLikelihood(1.0), data("GaussianLikelihood", rng, 4)
+    likelihood = by_hand(handed, (3, C), backend=backend)
+    likelihood(a, x)
+    handed.sigma = 0.3
+    right = nll_of("GaussianLikelihood", a, x)
+    np.testing.assert_allclose(likelihood(a, x), right, rtol=tolerance("layer"))
+
+
+# --- wrong uses ---
+
+
+def called(part=None, shape=3, n=4):
+    """A Dense (or another part) that was called once on n rows, without a backward pass."""
+    bound = by_hand(part or sa.Dense(3, 2), shape)
+    bound(np.zeros((n, shape)))
+    return bound
+
+
+DENSE, X = sa.Dense(3, 2), np.zeros((4, 3))
+WRONG = {
+    "no part": (lambda: by_hand(3, 3), TypeError, "by_hand is given 3, but a layer such as"),
+    "a class": (lambda: by_hand(sa.Dense, 3), TypeError, "the class Dense, but an object"),
+    "a latent's class": (lambda: by_hand(sa.Gaussian, 4), TypeError, "the class Gaussian, but"),
+    "a likelihood's class": (lambda: by_hand(sa.Bernoulli, 4), TypeError, "class Bernoulli, but"),
+    "no size": (lambda: by_hand(DENSE, (0,)), ValueError, "the shape's size is 0, but"),
+    "another shape": (lambda: by_hand(DENSE, 5), ValueError, r"of shape \(5,\), but it takes \(3"),
+    "of a latent": (lambda: by_hand(sa.Gaussian(2), 3), ValueError, r"takes \(4,\): mu and logv"),
+    "a seed": (lambda: by_hand(DENSE, 3, seed=-1), ValueError, "the seed is -1, but"),
+    "a backend": (lambda: by_hand(DENSE, 3, backend="tpu"), ValueError, "'tpu'"),
+    "columns": (lambda: by_hand(DENSE, 3)(X.T), ValueError, r"x of this Dense has shape \(3, 4\)"),
+    "no rows": (lambda: by_hand(DENSE, 3)(X[:0]), ValueError, r"has shape \(0, 3\), but \(N, 3\)"),
+    "pixels": (lambda: by_hand(DENSE, 3)(X.astype("u1")), TypeError, "raw uint8 pixels, but"),
+    "a NaN": (lambda: by_hand(DENSE, 3)(X * np.nan), ValueError, r"x of this Dense is nan at"),
+    "no call": (lambda: by_hand(DENSE, 3).backward(X), RuntimeError, "not called yet: call it on"),
+    "rows of dy": (lambda: called().backward(np.ones((3, 2))), ValueError, "3 rows, but the last"),
+    "shape of dy": (
+        lambda: called().backward(X),
+        ValueError,
+        r"dy of this Dense has shape \(4, 3",
+    ),
+    "dW too early": (lambda: called().dW, RuntimeError, "dW is filled by backward, which was not"),
+    "all too early": (
+        lambda: called().gradients,
+        RuntimeError,
+        "filled by backward, which was no",
+    ),
+    "no name": (lambda: called().V, AttributeError, "has no 'V'; it has W, b, dW, db"),
+    "no names": (lambda: called(sa.Dropout(0.5)).W, AttributeError, "it has no parameters"),
+    "nothing to set": (lambda: setattr(called(), "V", 1), AttributeError, "no 'V' that could be"),
+    "shape of W": (lambda: setattr(called(), "W", X), ValueError, r"\(4, 3\), but it is \(3, 2\)"),
+    "NaN in b": (lambda: setattr(called(), "b", [0, np.nan]), ValueError, "b is nan at index"),
+    "fixed": (lambda: setattr(called(), "outputs", 5), AttributeError, "cannot become 5, since"),
+    "a setting": (
+        lambda: setattr(called(sa.GaussianNoise(0.5)), "sigma", -1),
+        *(ValueError, r"GaussianNoise\(sigma\) is -1, but"),
+    ),
+    "kl too early": (lambda: by_hand(sa.Gaussian(2), 4).kl, RuntimeError, "not called yet"),
+    "no kl": (lambda: called(sa.Gaussian(2), 4).mu, AttributeError, "'mu'; it has kl and eps"),
+    "rows of dz": (
+        lambda: called(sa.Gaussian(2), 4).backward(np.ones((3, 2))),
+        *(ValueError, "dz has 3 rows, but the last call of this Gaussian had 4"),
+    ),
+    "no nll": (lambda: by_hand(sa.Bernoulli(), 3).backward(), RuntimeError, "not called yet"),
+    "rows of x": (
+        lambda: by_hand(sa.Bernoulli(), 3)(X, X[:2]),
+        *(ValueError, "x has 2 rows, but the last call of this Bernoulli had 4"),
+    ),
+    "no data": (lambda: by_hand(sa.Bernoulli(), 3)(X, X - 1), ValueError, "-1"),
+    "shape of a": (
+        lambda: by_hand(sa.LearnedGaussian(), 3)(X, X),
+        *(ValueError, r"a of this LearnedGaussian has shape \(4, 3\), but \(N, 6\)"),
+    ),
+}
+
+
+@pytest.mark.parametrize("which", WRONG)
+def test_a_wrong_use_is_a_sentence(which):
+    use, error, words = WRONG[which]
+    with pytest.raises(error, match=words) as raised:
+        use()
+    assert "\n" not in str(raised.value)
+
+
+def test_a_layer_that_is_not_bound_says_so():
+    for layer, shape, _ in CASES.values():
+        if not isinstance(layer, sa.Sequential):
+            kind = type(layer).__name__
+            words = re.escape(f"this {kind} has no ") + r".*" + re.escape(f"by_hand({kind}(...)")
+            with pytest.raises(AttributeError, match=words):
+                layer.forward(np.zeros((4, *shape)))

@@ -9,9 +9,11 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
-from contestant import Turns, words
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+from benchmarks.speed.contestants import Turns, words
 
 OVER = {"over": True}  # the answer of a part that has ended
 
@@ -54,42 +56,42 @@ def driver() -> str:
 
 def launches(spec: dict[str, Any]) -> Any:
     """See gpu_costs.py."""
-    import gpu_costs
+    from benchmarks.gpu import costs as gpu_costs
 
     return gpu_costs.launches(spec)
 
 
 def products(spec: dict[str, Any]) -> Any:
     """See gpu_costs.py."""
-    import gpu_costs
+    from benchmarks.gpu import costs as gpu_costs
 
     return gpu_costs.products(spec)
 
 
 def graphs(spec: dict[str, Any]) -> Any:
     """See gpu_ours.py."""
-    import gpu_ours
+    from benchmarks.gpu import ours as gpu_ours
 
     return gpu_ours.graphs(spec)
 
 
 def ours(spec: dict[str, Any]) -> Any:
     """See gpu_ours.py."""
-    import gpu_ours
+    from benchmarks.gpu import ours as gpu_ours
 
     return gpu_ours.ours(spec)
 
 
 def theirs(spec: dict[str, Any]) -> Any:
     """See gpu_theirs.py."""
-    import gpu_theirs
+    from benchmarks.gpu import theirs as gpu_theirs
 
     return gpu_theirs.theirs(spec)
 
 
 def job(spec: dict[str, Any]) -> Any:
     """See gpu_job.py."""
-    import gpu_job
+    from benchmarks.gpu import job as gpu_job
 
     return gpu_job.job(spec)
 

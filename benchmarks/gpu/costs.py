@@ -9,8 +9,8 @@ from statistics import median
 from typing import Any
 
 import numpy as np
-from gpu_ours import Contestant, Watch
 
+from benchmarks.gpu.ours import Contestant, Watch
 from scratchae import get_backend
 from scratchae.kernels.batch import TAKE
 

@@ -1,8 +1,8 @@
 """Speed on an NVIDIA GPU: launches, products, graphs, the recipes against PyTorch, the main job, in one run.
 
-    python benchmarks/gpu.py --json gpu.json
-    python benchmarks/gpu.py --sections launches products job
-    python benchmarks/gpu.py --sections recipes --only dense_vae tf_cvae --precision float32
+    python benchmarks/gpu/gpu.py --json gpu.json
+    python benchmarks/gpu/gpu.py --sections launches products job
+    python benchmarks/gpu/gpu.py --sections recipes --only dense_vae tf_cvae --precision float32
 
 A step is: gather the shuffled batch from uint8 on the GPU, scale it, noise, forward, loss, backward, Adam. Ours is
 the runner of fit(), a graph a step; PyTorch is a tight loop with fused Adam, in each mode of gpu_theirs.py and, for
@@ -19,18 +19,19 @@ that all this takes: --modes eager graph leaves it out.
 
 import argparse
 import json
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import gpu_tables
-from command_line import Parser, count
-from gpu_race import MODES, Race
-from gpu_turns import Place, answers, turn
-from machine import INSTALL
-from processes import Failed
-from recipes import RECIPES
-
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+from benchmarks.gpu import tables as gpu_tables
+from benchmarks.gpu.race import MODES, Race
+from benchmarks.gpu.turns import Place, answers, turn
+from benchmarks.shared.command import Parser, count
+from benchmarks.shared.machine import INSTALL
+from benchmarks.shared.processes import Failed
+from benchmarks.shared.recipes import RECIPES
 from scratchae.backend.cuda.backend import PRECISIONS
 from scratchae.backend.cuda.driver import require_cupy
 

@@ -4,9 +4,8 @@ import os
 import time
 from typing import Any
 
-from gpu_ours import Contestant, build
-from recipes import RECIPES
-
+from benchmarks.gpu.ours import Contestant, build
+from benchmarks.shared.recipes import RECIPES
 from scratchae import Adam, History, Images, datasets, fit, get_backend
 
 RECIPE = "dense_vae"

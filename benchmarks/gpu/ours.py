@@ -9,9 +9,9 @@ from statistics import median
 from typing import Any
 
 import numpy as np
-import recipes
-from recipes import RECIPES, SEED, Recipe
 
+from benchmarks.shared import recipes
+from benchmarks.shared.recipes import RECIPES, SEED, Recipe
 from scratchae import Adam, get_backend, randomness
 from scratchae.backend.cuda.driver import require_cupy
 from scratchae.execution.runner import runner_for

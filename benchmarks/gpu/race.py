@@ -9,9 +9,9 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from gpu_turns import Place, turn
-from processes import Failed
-from recipes import RECIPES
+from benchmarks.gpu.turns import Place, turn
+from benchmarks.shared.processes import Failed
+from benchmarks.shared.recipes import RECIPES
 
 MODES = (
     "eager",

@@ -16,12 +16,12 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
-import recipes
 import torch
-import torch_recipes
-from contestant import words
-from recipes import RECIPES, SEED
 from torch import Tensor, nn
+
+from benchmarks.shared import recipes, torch_recipes
+from benchmarks.shared.recipes import RECIPES, SEED
+from benchmarks.speed.contestants import words
 
 MIB = 1 << 20
 WARM_UP = 3  # steps before a capture, as PyTorch's own guide has it

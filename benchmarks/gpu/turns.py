@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import gpu_contestant
-from contestant import words
-from processes import Contestant, Failed, environment
+from benchmarks.gpu import contestant as gpu_contestant
+from benchmarks.shared.processes import Contestant, Failed, environment
+from benchmarks.speed.contestants import words
 
-SCRIPT = Path(__file__).with_name("gpu_contestant.py")
+SCRIPT = Path(__file__).with_name("contestant.py")
 
 
 def child(name: str, spec: dict[str, Any], patience: float = 120) -> Contestant:

@@ -11,12 +11,10 @@ import pkgutil
 from functools import cache
 from typing import Any
 
-import likelihood_cases
 import numpy as np
-import penalty_cases
-import recurrent_cases
-from kernel_case import RNG, Case, Maker, array, size
 
+from benchmarks.kernels import likelihood_cases, penalty_cases, recurrent_cases
+from benchmarks.kernels.case import RNG, Case, Maker, array, size
 from scratchae import kernels
 from scratchae.backend import get_backend
 from scratchae.kernels.kernel import Kernel
@@ -47,7 +45,7 @@ def makers(name: str) -> list[Maker]:
     family = ".".join(name.split(".")[:2])
     if not CASES.get(family):
         raise LookupError(
-            f"the kernel {family} has no case: give it one in CASES of benchmarks/kernel_cases.py"
+            f"the kernel {family} has no case: give it one in CASES of benchmarks/kernels/cases.py"
         )
     return CASES[family]
 
@@ -170,7 +168,7 @@ def convolution(
     def make(key: str) -> Case:
         module = importlib.import_module("scratchae.layers.products")
         axis = Axis(pixels=image, patches=P, kernel=3, stride=stride, before=before)
-        product = module.Convolution(get_backend("numpy"), (axis, axis), C, O, N)
+        product = module.ConvProduct(get_backend("numpy"), (axis, axis), C, O, N)
         images, grids, W = array(N, image, image, C), array(N, P, P, O), array(3, 3, C, O)
         x, a = (grids, images) if transposed else (images, grids)
         dx = array(N if transposed or C > 1 else 0, *x.shape[1:])

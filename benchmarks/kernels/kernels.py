@@ -1,7 +1,7 @@
 """Speed of every kernel, in every spelling, against what this machine can do at most.
 
-    python benchmarks/kernels.py
-    python benchmarks/kernels.py --only philox adam.ADAM activation.BIAS_ACTIVATION.relu --json kernels.json
+    python benchmarks/kernels/kernels.py
+    python benchmarks/kernels/kernels.py --only philox adam.ADAM activation.BIAS_ACTIVATION.relu --json kernels.json
 
 One thread, float32, sizes as the recipes have them (kernel_cases.py). A time is the median of nine repetitions of
 10 ms or more. A kernel with matrix products is held against the best rate of NumPy's BLAS (floor.py). Any other is
@@ -21,12 +21,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import kernel_cases
-from command_line import Parser
-from machine import described, machine
-from processes import Failed, environment
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+from benchmarks.kernels import cases as kernel_cases
+from benchmarks.shared.command import Parser
+from benchmarks.shared.machine import described, machine
+from benchmarks.shared.processes import Failed, environment
 
-CHILD = Path(__file__).with_name("kernel_speed.py")
+CHILD = Path(__file__).with_name("speed.py")
 COLUMNS = "{:41} {:24} {:10} {:>10} {:>11} {:>14} {:>7} {:>6} {:>8}"
 HEADINGS = ("kernel", "size", "spelling", "us", "work", "rate", "limit", "share", "faster")
 

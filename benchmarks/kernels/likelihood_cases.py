@@ -3,7 +3,8 @@
 import math
 
 import numpy as np
-from kernel_case import RNG, Case, Maker, array, size
+
+from benchmarks.kernels.case import RNG, Case, Maker, array, size
 
 
 def learned_gaussian(N: int, P: int, C: int) -> Maker:

@@ -1,6 +1,6 @@
 """The kernels of penalties on a code, at the size of a sparse autoencoder's."""
 
-from kernel_case import Case, Maker, array, size
+from benchmarks.kernels.case import Case, Maker, array, size
 
 
 def of_rows(N: int, D: int) -> Maker:

@@ -1,8 +1,8 @@
 """Cases of the kernels of recurrent layers, for kernel_cases.py: days of 48 steps, heartbeats of 140."""
 
 import numpy as np
-from kernel_case import Case, Maker, array, size
 
+from benchmarks.kernels.case import Case, Maker, array, size
 from scratchae.kernels.lstm import scratch_size
 
 

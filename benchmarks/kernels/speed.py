@@ -13,10 +13,12 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-import floor
-import kernel_cases
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 import numpy as np
 from threadpoolctl import threadpool_limits
+
+from benchmarks.kernels import cases as kernel_cases
+from benchmarks.shared import floor
 
 MIB = 1 << 20
 MIDDLE, LARGE = (

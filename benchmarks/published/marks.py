@@ -6,9 +6,9 @@ import subprocess
 from pathlib import Path
 from typing import IO, Any
 
-from processes import Failed
+from benchmarks.shared.processes import Failed
 
-HERE = Path(__file__).resolve().parents[1]
+HERE = Path(__file__).resolve().parents[2]
 LEFT = ("metrics.jsonl", "weights.safetensors")  # by every run
 
 

@@ -4,13 +4,13 @@ import os
 from statistics import mean
 from typing import Any
 
-from published import Metric
+from benchmarks.published.recipes import Metric
 
 HEAD = """# Published results, and ours
 
 {trial}Test data. Ours is the mean over seeds and, in brackets, the least and the largest; "must be" is what this
 project asks of itself; seconds are those of all seeds together, on a shared machine with {cores} cores. Written by
-`python benchmarks/reproduce.py`, one row by `python benchmarks/reproduce.py --only NAME`. `results.json` has the
+`python benchmarks/published/reproduce.py`, one row by `python benchmarks/published/reproduce.py --only NAME`. `results.json` has the
 same, with each seed's number, and the commit that each row was trained at.
 
 """

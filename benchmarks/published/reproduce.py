@@ -1,8 +1,8 @@
 """Every published recipe, trained here, beside its published number: docs/results.md and docs/results.json.
 
-    python benchmarks/reproduce.py                       # an hour on 2 cores; goes on where it was stopped
-    python benchmarks/reproduce.py --only fashion keras
-    python benchmarks/reproduce.py --quick               # a few seconds each, to see that all of it runs
+    python benchmarks/published/reproduce.py                       # an hour on 2 cores; goes on where it was stopped
+    python benchmarks/published/reproduce.py --only fashion keras
+    python benchmarks/published/reproduce.py --quick               # a few seconds each, to see that all of it runs
 
 published.py has the recipes and what each must reach. A recipe is a script of examples/, run once for each seed as
 a process of its own, with this checkout's library, on the real data only; the number is read from the last line of
@@ -26,11 +26,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-from command_line import Parser
-from marks import HERE, Mark, commit, lock
-from processes import Failed, environment
-from published import RECIPES, Metric, Recipe
-from results_page import RUNS, judged, page
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+from benchmarks.published.marks import HERE, Mark, commit, lock
+from benchmarks.published.page import RUNS, judged, page
+from benchmarks.published.recipes import RECIPES, Metric, Recipe
+from benchmarks.shared.command import Parser
+from benchmarks.shared.processes import Failed, environment
 
 FULL, QUICK = (RUNS, "docs"), ("runs/reproduce_quick", "runs/reproduce_quick")
 KEYS = ("command", "start", "seeds")  # of an object: what decides its number

@@ -1,7 +1,7 @@
 """Two recipes whose numbers here ask for a second opinion, trained by PyTorch on the same data.
 
-    python benchmarks/torch_published.py ecg             # splits 1 to 10 of examples/anomaly_ecg.py
-    python benchmarks/torch_published.py denoiser        # examples/denoise_fashion.py --last-bias zero, on MNIST
+    python benchmarks/published/torch_published.py ecg             # splits 1 to 10 of examples/anomaly_ecg.py
+    python benchmarks/published/torch_published.py denoiser        # examples/denoise_fashion.py --last-bias zero, on MNIST
 
 ecg: does the accuracy depend on the library, or on the splits? denoiser: is it the recipe that collapses to white
 images? Weights are Glorot's, biases 0, Adam's epsilon 1e-7, as in Keras. The data is the real one, or --data-dir's.
@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from command_line import Parser
-from machine import INSTALL
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+from benchmarks.shared.command import Parser
+from benchmarks.shared.machine import INSTALL
 
 if importlib.util.find_spec("torch") is None:
     raise SystemExit(f"torch_published: {INSTALL}")
@@ -24,7 +26,7 @@ from torch import nn
 
 from scratchae import datasets
 
-sys.path.append(str(Path(__file__).resolve().parents[1] / "examples"))
+sys.path.append(str(Path(__file__).resolve().parents[2] / "examples"))
 from anomaly_ecg import parts
 
 SIZES = (140, 32, 16, 8, 16, 32, 140)

@@ -5,7 +5,7 @@ import platform
 from pathlib import Path
 from typing import Any
 
-from processes import REMOVED, Contestant, environment
+from benchmarks.shared.processes import REMOVED, Contestant, environment
 
 INSTALL = "PyTorch is not installed: pip install torch==2.13.0"
 

@@ -12,7 +12,7 @@ from typing import Any, Self
 
 import scratchae
 
-CONTESTANT = Path(__file__).with_name("contestant.py")
+CONTESTANT = Path(__file__).parents[1] / "speed" / "contestants.py"
 LIBRARY = Path(scratchae.__file__).resolve().parents[1]
 # Variables that would choose a library's kernels or threads in its place.
 REMOVED = (

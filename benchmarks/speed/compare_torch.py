@@ -1,8 +1,8 @@
 """Speed of whole training steps here and in PyTorch: the published recipes, side by side in one run.
 
-    python benchmarks/compare_torch.py
-    python benchmarks/compare_torch.py --compile --rounds 9 --json speed.json
-    python benchmarks/compare_torch.py --only tf_cvae --threads 1
+    python benchmarks/speed/compare_torch.py
+    python benchmarks/speed/compare_torch.py --compile --rounds 9 --json speed.json
+    python benchmarks/speed/compare_torch.py --only tf_cvae --threads 1
 
 A step is: gather the shuffled batch from uint8, scale it, noise, forward, loss, backward, Adam. Ours is the
 public fit(); PyTorch is a tight loop with fused Adam, in each layout, with glibc's malloc as it is and told to
@@ -16,14 +16,16 @@ the same rounds on as many threads. Linux and macOS.
 import argparse
 import json
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
-from command_line import Parser, count
-from machine import INSTALL, described, machine
-from processes import Failed
-from race import DISTURBED, Race
-from recipes import RECIPES
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+from benchmarks.shared.command import Parser, count
+from benchmarks.shared.machine import INSTALL, described, machine
+from benchmarks.shared.processes import Failed
+from benchmarks.shared.recipes import RECIPES
+from benchmarks.speed.race import DISTURBED, Race
 
 SMOKE = {"dense_vae": (16,), "tf_cvae": (32,)}
 COLUMNS = "{:14} {:>5} {:>7} {:>9} {:>10} {:>8} {:>13} {:>9} {:>10}  {}"

@@ -56,8 +56,8 @@ class Usage:
 def ours(spec: dict[str, Any], turns: Turns) -> None:
     """The public ``fit``: one call, an epoch a turn."""
     import numpy as np
-    import recipes
 
+    from benchmarks.shared import recipes
     from scratchae import Adam, fit
 
     turns.listen()
@@ -96,9 +96,9 @@ def ours(spec: dict[str, Any], turns: Turns) -> None:
 def theirs(spec: dict[str, Any], turns: Turns) -> None:
     """PyTorch, with our first weights and, for the first step, our noise."""
     import numpy as np
-    import recipes
     import torch
-    import torch_recipes
+
+    from benchmarks.shared import recipes, torch_recipes
 
     turns.listen()
     torch.set_num_threads(spec["threads"])
@@ -132,7 +132,7 @@ def theirs(spec: dict[str, Any], turns: Turns) -> None:
 
 def sgemm(spec: dict[str, Any], turns: Turns) -> None:
     """The matrix products alone: the best rate of single precision on the same threads."""
-    import floor
+    from benchmarks.shared import floor
 
     turns.listen()
     turns.say()

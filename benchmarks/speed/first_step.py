@@ -1,6 +1,6 @@
 """How soon examples/vae_mnist.py has done something: the child of main_job.py that says when.
 
-    python benchmarks/first_step.py step|epoch [options of the example] --out FOLDER
+    python benchmarks/speed/first_step.py step|epoch [options of the example] --out FOLDER
 
 It does what the example does until its first optimiser step is done, and, if asked, until the line of the first
 epoch. FOLDER/moments.json gets the times, in seconds of time.time().
@@ -15,7 +15,7 @@ from typing import Any
 
 from scratchae import Images, fit
 
-EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
 
 def main() -> None:

@@ -1,7 +1,7 @@
 """The main job as a user waits for it: whole processes, here and in PyTorch, and how soon ours starts.
 
-    python benchmarks/main_job.py
-    python benchmarks/main_job.py --rounds 5 --json main_job.json
+    python benchmarks/speed/main_job.py
+    python benchmarks/speed/main_job.py --rounds 5 --json main_job.json
 
 The job is ``python examples/vae_mnist.py``: the dense VAE, 10 epochs in batches of 128, the test loss after each,
 weights, three pictures. PyTorch does the same in torch_main_job.py, on 1 thread and on all, with malloc as it is
@@ -30,15 +30,16 @@ from statistics import median
 from typing import Any
 
 import numpy as np
-from command_line import Parser, count
-from machine import INSTALL, described, machine
-from processes import Failed, environment
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+from benchmarks.shared.command import Parser, count
+from benchmarks.shared.machine import INSTALL, described, machine
+from benchmarks.shared.processes import Failed, environment
 from scratchae import datasets
 
 HERE = Path(__file__).resolve().parent
 EXAMPLE, START, THEIRS = (
-    HERE.parent / "examples/vae_mnist.py",
+    HERE.parents[1] / "examples/vae_mnist.py",
     HERE / "first_step.py",
     HERE / "torch_main_job.py",
 )

@@ -8,8 +8,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from processes import Contestant, Failed, environment
-from recipes import RECIPES
+from benchmarks.shared.processes import Contestant, Failed, environment
+from benchmarks.shared.recipes import RECIPES
 
 ROUND = 0.6  # seconds that the slowest contestant takes for its epoch
 STEPS = 2, 5000  # at least, at most

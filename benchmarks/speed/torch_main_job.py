@@ -1,6 +1,6 @@
 """The main job in PyTorch, as tight as it gets: what examples/vae_mnist.py does, for main_job.py to time.
 
-    python benchmarks/torch_main_job.py DATA --out FOLDER [--epochs E] [--threads T] [--name NAME]
+    python benchmarks/speed/torch_main_job.py DATA --out FOLDER [--epochs E] [--threads T] [--name NAME]
 
 DATA holds train.npy and test.npy (n, 784) uint8, which spares it the reading and checking of MNIST's files. The
 dense VAE in eager mode with fused Adam, batches gathered from memory, the test loss after each epoch in batches of
@@ -20,9 +20,11 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-from torch_recipes import batch_of, dense_vae
 
-PLOTS = Path(__file__).resolve().parents[1] / "scratchae" / "plots" / "__init__.py"
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+from benchmarks.shared.torch_recipes import batch_of, dense_vae
+
+PLOTS = Path(__file__).resolve().parents[2] / "scratchae" / "plots" / "__init__.py"
 BATCH, EVALUATED = 128, 1000  # images at a time: in training, in the test
 D, LR, PAIRS, SAMPLES = 20, 1e-3, 30, 60  # as in examples/vae_mnist.py
 

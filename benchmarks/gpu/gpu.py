@@ -1,187 +1,159 @@
-"""Speed on an NVIDIA GPU: launches, products, graphs, the recipes against PyTorch, the main job, in one run.
+"""Speed on an NVIDIA GPU: launches, products, graphs, the recipes in PyTorch too, the main job.
 
     python benchmarks/gpu/gpu.py --json gpu.json
-    python benchmarks/gpu/gpu.py --sections launches products job
     python benchmarks/gpu/gpu.py --sections recipes --only dense_vae tf_cvae --precision float32
 
-A step is: gather the shuffled batch from uint8 on the GPU, scale it, noise, forward, loss, backward, Adam. Ours is
-the runner of fit(), a graph a step; PyTorch is a tight loop with fused Adam, in each mode of gpu_theirs.py and, for
-images, in both layouts; the fastest of these counts. float32 runs against float32 without TF32, and TF32 against
-TF32. Before that the first step, with our weights and our noise, must give both the same loss and gradients.
-
-Times are those of the GPU's events around blocks of 100 steps, whose order of examples was drawn before; our blocks
-also hold the upload of that order and two readings of the losses. Ours and PyTorch are processes of their own, with
-their data on the GPU; in each round each runs a few blocks while the other waits, every other round backwards, and
-the medians over all blocks count. Memory is what arrays took at most: CuPy's pool, and max_memory_allocated of
-PyTorch from its second step on, data and workspaces included in both. PyTorch's compiler takes most of the time
-that all this takes: --modes eager graph leaves it out.
+A step is: gather the shuffled batch from uint8 on the GPU, scale it, noise, forward, loss,
+backward, Adam. Ours is the runner of fit(), a graph a step; PyTorch is a tight loop with fused
+Adam, in each mode of shared/theirs.py and, for images, in both layouts; the fastest of these
+counts. TF32 runs against TF32, float32 against float32 without it. Times are those of the GPU's
+events around blocks of 100 steps, whose order of examples was drawn before; our blocks also hold
+the upload of that order and two readings of the losses. Memory is what arrays took at most:
+CuPy's pool, and max_memory_allocated of PyTorch from its second step on. PyTorch's compiler takes
+most of the time: --modes eager graph leaves it out. graphs: float32; how many losses have the
+same bits as steps launched one by one. An apostrophe marks the transpose of what lies in memory.
+The main job: the dense VAE by fit, 10 epochs in batches of 128; its training is to take 1 s at
+most on an H200.
 """
 
 import argparse
-import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-from benchmarks.gpu import tables as gpu_tables
-from benchmarks.gpu.race import MODES, Race
-from benchmarks.gpu.turns import Place, answers, turn
-from benchmarks.shared.command import Parser, count
-from benchmarks.shared.machine import INSTALL
-from benchmarks.shared.processes import Failed
+from benchmarks.shared.command import Complaints, Parser, count, headings, show, write
+from benchmarks.shared.measure import alternate, cells, ready, summary
+from benchmarks.shared.processes import Child, Failed
 from benchmarks.shared.recipes import RECIPES
-from scratchae.backend.cuda.backend import PRECISIONS
-from scratchae.backend.cuda.driver import require_cupy
 
-SECTIONS = tuple(gpu_tables.TITLES)
-LAUNCHES, STEPS, BLOCKS, RUNS = (
-    200,
-    100,
-    20,
-    3,
-)  # of a chain; of a block; of a measurement; of the job
-ROUNDS, TURN = 7, 3  # of a race; blocks of a turn
+DEVICE = "cuda"  # what PyTorch calls it
+PRECISIONS = ("float32", "tf32")
+MODES = ("eager", "graph", "compile", "reduce-overhead", "compile+graph")  # the riskiest last
+LAUNCHES, STEPS, BLOCKS, RUNS = 200, 100, 20, 3  # of a chain, a block, a measurement, the job
+ROUNDS, BLOCKS_A_ROUND = 7, 3  # of a race
 EXAMPLES = 60_000  # on the GPU, or as many as a block needs
-SMOKE = ("dense_vae", "tf_denoiser")
-SMOKE_BATCH, SMOKE_STEPS = 4, 3
-PATIENCE = 600  # seconds that a part may take for an answer
+SMOKE, SMOKE_BATCH, SMOKE_STEPS = ("dense_vae", "tf_denoiser"), 4, 3
+PATIENCE = 900  # seconds for an answer: torch.compile is slow
+ALLOWED = {  # of the first step, relative; cuDNN and cuBLAS round to TF32 in their ways
+    "float32": {"loss": 1e-4, "gradients": 1e-3},
+    "tf32": {"loss": 1e-3, "gradients": 2e-2},
+}
+TABLES = {  # a row of each section
+    "launches": "{how:12} {launches:>8} {host_us:>9.2f} {device_us:>9.2f}",
+    "products": "{product:24} {precision:9} {us:>10.2f} {tflops:>9.3g} {off_by:>9.1e}",
+    "graphs": "{recipe:14} {batch:>5} {graph_ms:>9.4f} {eager_ms:>9.4f} {ratio:>5.2f} {same:>4} "
+    "{losses:>6}",
+    "recipes": "{recipe:14} {batch:>5} {precision:9} {ours_ms:>8} {torch_ms:>8} {faster:>7} "
+    "{spread:>11} {ours_mib:>8.0f} {torch_mib:>9}  {torch_best}",
+    "job": "{data:20} {images:>6} {precision:9} {run:>3} {first_epoch_s:>13.3f} "
+    "{training_s:>10.3f} {total_s:>7.3f} {test_loss:>9.2f}",
+}
 
 
-def parser() -> Parser:
-    p = Parser("gpu", __doc__)
-    p.add_argument("--json", type=Path, metavar="FILE", help="also write everything there")
-    p.add_argument(
-        "--only", nargs="+", choices=sorted(RECIPES), metavar="RECIPE", help=", ".join(RECIPES)
-    )
-    p.add_argument(
-        "--sections",
-        nargs="+",
-        choices=SECTIONS,
-        default=SECTIONS,
-        metavar="S",
-        help=", ".join(SECTIONS),
-    )
-    p.add_argument(
-        "--precision",
-        nargs="+",
-        choices=PRECISIONS,
-        default=PRECISIONS,
-        metavar="P",
-        help="default: both",
-    )
-    p.add_argument(
-        "--modes", nargs="+", choices=MODES, metavar="M", help=f"of PyTorch: {', '.join(MODES)}"
-    )
-    p.add_argument("--rounds", type=count, metavar="R", help=f"of a race (default {ROUNDS})")
-    p.add_argument(
-        "--smoke",
-        action="store_true",
-        help="a tiny run: 2 recipes, 2 rounds of 3 steps, eager PyTorch",
-    )
-    return p
-
-
-def recipes(options: argparse.Namespace) -> dict[str, tuple[int, ...]]:
-    """The recipes that are asked for, with their batch sizes."""
-    names = options.only or (SMOKE if options.smoke else RECIPES)
-    return {name: (SMOKE_BATCH,) if options.smoke else RECIPES[name].batches for name in names}
-
-
-def size(batch: int, smoke: bool) -> dict[str, Any]:
-    """The steps of a block, and how many examples there are."""
-    steps = SMOKE_STEPS if smoke else STEPS
-    return {"steps": steps, "examples": steps * batch if smoke else max(EXAMPLES, steps * batch)}
-
-
-def races(options: argparse.Namespace, torch: bool) -> list[Race]:
-    """All that the options ask for."""
-    modes = tuple(options.modes or (MODES[:1] if options.smoke else MODES)) if torch else ()
-    rounds, blocks = (
-        options.rounds or (2 if options.smoke else ROUNDS),
-        1 if options.smoke else TURN,
-    )
-    return [
-        Race(name, batch, precision, rounds, blocks, **size(batch, options.smoke), modes=modes)
-        for name, batches in recipes(options).items()
-        for batch in batches
-        for precision in options.precision
-    ]
-
-
-def parts(section: str, options: argparse.Namespace) -> list[dict[str, Any]]:
-    """What the processes of any other section are to do."""
-    about = {"who": section, "smoke": options.smoke, "blocks": 1 if options.smoke else BLOCKS}
+def specs(section: str, o: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    """What the processes of a section are to do, one for each of its races or parts."""
+    about = {"device": DEVICE, "threads": 1, "smoke": o.smoke, "blocks": 1 if o.smoke else BLOCKS}
+    about |= {"launches": LAUNCHES, "runs": 1 if o.smoke else RUNS}
+    about |= {"rounds": o.rounds or (2 if o.smoke else ROUNDS)}
     if section == "launches":
-        return [about | {"launches": LAUNCHES}]
-    if section == "graphs":
-        firsts = {name: batches[0] for name, batches in recipes(options).items()}
-        return [
-            about | {"recipe": name, "batch": b} | size(b, options.smoke)
-            for name, b in firsts.items()
-        ]
-    runs = 1 if options.smoke else RUNS
-    return [about | {"precision": precision, "runs": runs} for precision in options.precision]
+        yield about
+    if section in ("products", "job"):
+        yield from (about | {"precision": precision} for precision in o.precision)
+    for name in o.only or (SMOKE if o.smoke else RECIPES):
+        for batch in (SMOKE_BATCH,) if o.smoke else RECIPES[name].batches:
+            steps = SMOKE_STEPS if o.smoke else STEPS
+            examples = steps * batch if o.smoke else max(EXAMPLES, steps * batch)
+            spec = {"recipe": name, "batch": batch, "steps": steps, "examples": examples}
+            if section == "recipes":
+                yield from (about | spec | {"precision": p} for p in o.precision)
+            elif section == "graphs" and batch in (SMOKE_BATCH, RECIPES[name].batches[0]):
+                yield about | spec
 
 
-def rows(
-    section: str,
-    options: argparse.Namespace,
-    torch: bool,
-    place: Place,
-    complain: Callable[[str], None],
-) -> Iterator[dict[str, Any]]:
+def race(spec: dict[str, Any], modes: tuple[str, ...], complain: Complaints) -> dict[str, Any]:
+    """The row of a race. Raises Failed where ours fails, or any of them later."""
+    name = f"{spec['recipe']}, batch {spec['batch']}, {spec['precision']}"
+    with ExitStack() as stack:
+
+        def start(part: str) -> Child:
+            return stack.enter_context(Child(name, part, spec, None, PATIENCE))
+
+        ours, settings = start("benchmarks.gpu.ours:ours"), {}
+        mine = ours.ask()
+        if modes:
+            theirs = start("benchmarks.shared.theirs:theirs")
+            orders = RECIPES[spec["recipe"]].orders(modes)
+            settings = {setting: (theirs, order) for setting, order in orders.items()}
+        answers = ready(settings, mine, ALLOWED[spec["precision"]], complain)
+        how = {key: spec[key] for key in ("steps", "examples")}
+        how["blocks"] = 2 if spec["smoke"] else 1 + BLOCKS_A_ROUND  # the first is thrown away
+        calls = {"ours": partial(ours.ask, **how)}
+        calls |= {n: partial(settings[n][0].ask, **how, **settings[n][1]) for n in answers}
+        every = alternate(calls, spec["rounds"])
+    times = {who: [answer["ms"][1:] for answer in found] for who, found in every.items()}
+    row = spec | summary(times.pop("ours"), times) | {"ours_mib": mine["mib"]}
+    mib = {setting: answer["mib"] for setting, answer in answers.items()}
+    row |= {"torch_mib": mib.get(row["torch_best"]), "torch_mib_of": mib}
+    return row | {"flops": mine["flops"], "first_loss": mine["loss"]}
+
+
+def rows(section: str, o: Any, torch: bool, complain: Complaints) -> Iterator[dict[str, Any]]:
     """The rows of a section; what fails is told, and the others go on."""
-    for race in races(options, torch) if section == "recipes" else ():
+    modes = tuple(o.modes or (MODES[:1] if o.smoke else MODES)) if torch else ()
+    for spec in specs(section, o):
+        name = f"{section} {spec.get('recipe', spec.get('precision', ''))}".strip()
         try:
-            yield race.run(place, complain)
+            if section == "recipes":
+                yield race(spec, modes, complain)
+            else:
+                part = f"benchmarks.gpu.ours:{section}"
+                with Child(name, part, spec, None, PATIENCE) as child:
+                    yield from child.answers()
         except Failed as failure:
             complain(str(failure))
-    for spec in parts(section, options) if section != "recipes" else ():
-        name = ", ".join(str(spec[key]) for key in ("who", "recipe", "precision") if key in spec)
-        try:
-            with place.start(name, spec, PATIENCE) as part:
-                yield from answers(part)
-        except Failed as failure:
-            complain(str(failure))
 
 
-def run(options: argparse.Namespace, p: Parser, place: Place) -> int:
-    """Section after section, a line a row; returns the exit status."""
-    with place.start(
-        "the first child", {"who": "about", "device": place.device}, PATIENCE
-    ) as part:
-        about = turn(part)
-    print(gpu_tables.header(about, INSTALL), flush=True)
-    result: dict[str, Any] = {"machine": about}
-    complaints: list[str] = []
-    result["complaints"] = complaints
+def line(section: str, row: dict[str, Any]) -> str:
+    """A row of a section's table."""
+    shown, mib = dict(row), row.get("torch_mib")
+    if section == "recipes":
+        shown |= cells(row, 4) | {"torch_mib": "-" if mib is None else f"{mib:.0f}"}
+    return TABLES[section].format(**shown).rstrip()
 
-    def complain(sentence: str) -> None:
-        complaints.append(sentence)
-        print(f"{p.prog}: {sentence}", flush=True)
 
+def run(options: argparse.Namespace) -> int:
+    """Section after section, a line a row; returns the exit status: 1 where a part failed."""
+    with Child("the first child", "benchmarks.gpu.ours:about", {}, None, PATIENCE) as child:
+        about, complain = child.hear(), Complaints()
+    torch = bool(about["torch"]) and (about["cuda"] or DEVICE == "cpu")
+    show(about | {"torch": torch and about["torch"]})
+    result: dict[str, Any] = {"machine": about, "complaints": complain}
     for section in options.sections:
-        print(gpu_tables.heading(section), flush=True)
+        print(f"\n{section}\n{headings(TABLES[section])}", flush=True)
         result[section] = []
-        for row in rows(section, options, about["torch_sees"], place, complain):
+        for row in rows(section, options, torch, complain):
             result[section].append(row)
-            print(gpu_tables.line(section, row), flush=True)
-            if section == "graphs" and not row["equal"]:
+            print(line(section, row), flush=True)
+            if section == "graphs" and row["same"] < row["losses"]:
                 complain(f"{row['recipe']}: a graph has other bits than its launches")
-            if options.json:
-                options.json.write_text(json.dumps(result, indent=1) + "\n")
-    return 1 if complaints else 0
+            write(options.json, result)
+    return 1 if complain else 0
 
 
-def main(argv: list[str] | None = None, place: Place | None = None) -> int:
-    """Measure and print; returns the exit status: 1 where a part failed. Without a GPU a sentence, and status 2."""
-    p = parser()
-    options = p.parse_args(argv)
-    p.carry_out(require_cupy, ImportError, RuntimeError)
-    errors = (ImportError, RuntimeError, OSError)  # Failed is a RuntimeError
-    return p.carry_out(lambda: run(options, p, place or Place()), *errors, file=options.json)
+def main(argv: list[str] | None = None) -> int:
+    """The exit status of one run with these options."""
+    p = Parser("gpu", __doc__, smoke="2 recipes, 2 rounds of 3 steps, eager PyTorch")
+    choices = {"--only": sorted(RECIPES), "--sections": tuple(TABLES), "--precision": PRECISIONS}
+    for name, among in (choices | {"--modes": MODES}).items():
+        default = None if name in ("--only", "--modes") else among
+        words, letter = f"of {', '.join(among)}", name[2].upper()
+        p.add_argument(name, nargs="+", choices=among, default=default, metavar=letter, help=words)
+    p.add_argument("--rounds", type=count, metavar="R", help=f"of a race (default {ROUNDS})")
+    return p.carry_out(run, argv)
 
 
 if __name__ == "__main__":

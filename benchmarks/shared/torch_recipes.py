@@ -1,13 +1,13 @@
-"""The same recipes in PyTorch, as its users write them, in the formulation that is fastest there.
+"""Our models in PyTorch, as its users write them, in the formulation that is fastest there.
 
 TensorFlow's "same" pads an even image after its last pixel only, PyTorch's padding=1 with
-output_padding=1 before the first only. They are each other's mirror image, so these models see images and
-kernels turned by 180 degrees: exactly the same function, without F.pad or a slice (which costs a third).
+output_padding=1 before the first only. They are each other's mirror image, so these models get
+images and kernels turned by 180 degrees: exactly the same function, without F.pad or a slice
+(which costs a third). Layers are known by the names of their classes, so this file imports nothing
+of the library.
 """
 
-import time
 from collections.abc import Callable
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -15,42 +15,55 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-
-def relu() -> nn.Module:
-    """In place, which saves a pass over memory."""
-    return nn.ReLU(inplace=True)
+ERRORS: dict[str, Any] = {"SquaredError": F.mse_loss, "AbsoluteError": F.l1_loss}
+ERRORS["Bernoulli"] = F.binary_cross_entropy_with_logits
 
 
-class ToRows(nn.Module):
-    """(N, C, H, W) -> (N, C H W), in the order that is a view: that of the memory."""
+class Apply(nn.Module):
+    """A function of x that has no parameters."""
 
-    def __init__(self, channels: int, size: int, last: bool):
+    def __init__(self, f: Callable[[Tensor], Tensor]):
         super().__init__()
-        self.channels, self.size, self.last = channels, size, last
+        self.f = f
 
     def forward(self, x: Tensor) -> Tensor:
-        return (x.permute(0, 2, 3, 1) if self.last else x).flatten(1)
-
-    def order(self) -> np.ndarray:
-        """(C H W,): which element of our row (H, W, C) stands at each place, images turned."""
-        C, H = self.channels, self.size
-        ours = np.arange(H * H * C).reshape(H, H, C)[::-1, ::-1]
-        return (ours if self.last else ours.transpose(2, 0, 1)).ravel()
+        return self.f(x)
 
 
-class ToImages(ToRows):
+def to_rows(last: bool) -> nn.Module:
+    """(N, C, H, W) -> (N, C H W), in the order that is a view: that of the memory."""
+    return Apply(lambda x: (x.permute(0, 2, 3, 1) if last else x).flatten(1))
+
+
+def to_images(H: int, W: int, C: int, last: bool) -> nn.Module:
     """(N, C H W) -> (N, C, H, W), likewise."""
+    return Apply(
+        lambda x: x.view(-1, H, W, C).permute(0, 3, 1, 2) if last else x.view(-1, C, H, W)
+    )
+
+
+def repeat(T: int) -> nn.Module:
+    """(N, U) -> (N, T, U)."""
+    return Apply(lambda x: x.unsqueeze(1).expand(-1, T, -1))
+
+
+class Recurrent(nn.Module):
+    """(N, T, I) -> every state (N, T, U), or the last one (N, U).
+
+    PyTorch gives an LSTM a second bias, which is added to the first: here it stays 0.
+    """
+
+    def __init__(self, sequences: bool, W: np.ndarray, R: np.ndarray, b: np.ndarray):
+        super().__init__()
+        self.lstm, self.sequences = nn.LSTM(len(W), len(R), batch_first=True), sequences
+        tensors: list[Any] = [self.lstm.weight_ih_l0, self.lstm.weight_hh_l0, self.lstm.bias_ih_l0]
+        fill(*zip(tensors, (W.T, R.T, b), strict=True))  # our gates stand in PyTorch's order
+        second: Any = self.lstm.bias_hh_l0
+        nn.init.zeros_(second.requires_grad_(False))
 
     def forward(self, x: Tensor) -> Tensor:
-        C, H = self.channels, self.size
-        return x.view(-1, H, H, C).permute(0, 3, 1, 2) if self.last else x.view(-1, C, H, H)
-
-
-class Crop(nn.Module):
-    """Without the first row and column: what an unpadded kernel of 3 and stride 2 leaves out, turned."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x[:, :, 1:, 1:]
+        y, (h, _) = self.lstm(x)
+        return y if self.sequences else h[0]
 
 
 class VAE(nn.Module):
@@ -60,185 +73,118 @@ class VAE(nn.Module):
         super().__init__()
         self.encoder, self.decoder = encoder, decoder
 
-    def forward(self, x: Tensor, eps: Tensor | None = None) -> Tensor:
+    def terms(self, x: Tensor, eps: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Reconstruction and KL, summed over the batch."""
         mu, logvar = self.encoder(x).chunk(2, dim=1)
         eps = torch.randn_like(mu) if eps is None else eps
         a = self.decoder(mu + torch.exp(0.5 * logvar) * eps)
         nll = F.binary_cross_entropy_with_logits(a, x, reduction="sum")
-        kl = -0.5 * torch.sum(1 + logvar - mu.pow(2) - logvar.exp())
+        return nll, -0.5 * torch.sum(1 + logvar - mu.pow(2) - logvar.exp())
+
+    def forward(self, x: Tensor, eps: Tensor | None = None) -> Tensor:
+        nll, kl = self.terms(x, eps)
         return (nll + kl) / len(x)
 
 
 class Autoencoder(nn.Module):
     """The reconstruction error per example, of x that may have been corrupted."""
 
-    def __init__(
-        self,
-        encoder: nn.Module,
-        decoder: nn.Module,
-        error: Callable[..., Tensor],
-        sigma: float = 0.0,
-    ):
+    def __init__(self, encoder: nn.Module, decoder: nn.Module, error: Any, sigma: float):
         super().__init__()
         self.encoder, self.decoder, self.error, self.sigma = encoder, decoder, error, sigma
 
     def forward(self, x: Tensor, eps: Tensor | None = None) -> Tensor:
         seen = x
         if self.sigma:
-            seen = torch.add(
-                x, torch.randn_like(x) if eps is None else eps, alpha=self.sigma
-            ).clamp_(0, 1)
+            eps = torch.randn_like(x) if eps is None else eps
+            seen = torch.add(x, eps, alpha=self.sigma).clamp_(0, 1)
         return self.error(self.decoder(self.encoder(seen)), x, reduction="sum") / len(x)
 
 
-def down(inputs: int, outputs: int) -> nn.Module:
-    """Half the size."""
-    return nn.Conv2d(inputs, outputs, 3, stride=2, padding=1)
+@torch.no_grad()
+def fill(*pairs: tuple[Any, np.ndarray]) -> None:
+    """Copy arrays into tensors."""
+    for tensor, values in pairs:
+        tensor.copy_(torch.tensor(values.copy()))
 
 
-def up(inputs: int, outputs: int) -> nn.Module:
-    """Twice the size."""
-    return nn.ConvTranspose2d(inputs, outputs, 3, stride=2, padding=1, output_padding=1)
+def row_order(shape: tuple[int, int, int], last: bool) -> np.ndarray:
+    """(C H W,): which element of our row (H, W, C) stands at each place, images turned."""
+    ours = np.arange(np.prod(shape)).reshape(shape)[::-1, ::-1]
+    return (ours if last else ours.transpose(2, 0, 1)).ravel()
 
 
-def dense_vae(last: bool) -> nn.Module:
-    encoder = nn.Sequential(nn.Linear(784, 400), relu(), nn.Linear(400, 40))
-    return VAE(encoder, nn.Sequential(nn.Linear(20, 400), relu(), nn.Linear(400, 784)))
+def linear(before: Any, after: Any, last: bool, W: np.ndarray, b: np.ndarray) -> nn.Module:
+    """Of W (I, O), or (1, I, O) of single steps, between two of our layers."""
+    W = W.reshape(-1, W.shape[-1])
+    if type(before).__name__ == "Flatten":
+        W = W[row_order(before.shape, last)]
+    if type(after).__name__ == "Reshape":
+        order = row_order(after.output, last)
+        W, b = W[:, order], b[order]
+    module = nn.Linear(*W.shape)
+    fill((module.weight, W.T), (module.bias, b))
+    return module
 
 
-def tf_cvae(last: bool) -> nn.Module:
-    encoder = nn.Sequential(
-        *(Crop(), nn.Conv2d(1, 32, 3, stride=2), relu()),
-        *(nn.Conv2d(32, 64, 3, stride=2), relu()),
-        *(ToRows(64, 6, last), nn.Linear(6 * 6 * 64, 4)),
-    )
-    decoder = nn.Sequential(
-        *(nn.Linear(2, 7 * 7 * 32), relu(), ToImages(32, 7, last)),
-        *(up(32, 64), relu()),
-        *(up(64, 32), relu()),
-        nn.ConvTranspose2d(32, 1, 3, padding=1),
-    )
-    return VAE(encoder, decoder)
+def convolution(layer: Any, W: np.ndarray, b: np.ndarray) -> list[nn.Module]:
+    """Of 3 x 3 pixels, padded so that the stride divides the image, or not at all."""
+    transposed, stride = type(layer).__name__ == "ConvTranspose2d", layer.stride[0]
+    same = transposed or layer.output[0] * stride >= layer.shape[0]
+    how: dict[str, Any] = {"stride": stride, "padding": int(same)}
+    module: Any = nn.Conv2d(layer.inputs, layer.outputs, 3, **how)
+    if transposed:
+        how["output_padding"] = stride - 1
+        module = nn.ConvTranspose2d(layer.inputs, layer.outputs, 3, **how)
+    # (O, C, kh, kw); of the transposed one (C, O, kh, kw)
+    fill((module.weight, W[::-1, ::-1].transpose(3, 2, 0, 1)), (module.bias, b))
+    if same or (layer.shape[0] - 3) % stride == 0:
+        return [module]
+    return [Apply(lambda x: x[:, :, 1:, 1:]), module]  # what an unpadded kernel leaves out, turned
 
 
-def keras_vae(last: bool) -> nn.Module:
-    encoder = nn.Sequential(
-        *(down(1, 32), relu()),
-        *(down(32, 64), relu()),
-        *(ToRows(64, 7, last), nn.Linear(7 * 7 * 64, 16), relu(), nn.Linear(16, 4)),
-    )
-    decoder = nn.Sequential(
-        *(nn.Linear(2, 7 * 7 * 64), relu(), ToImages(64, 7, last)),
-        *(up(64, 64), relu()),
-        *(up(64, 32), relu()),
-        nn.ConvTranspose2d(32, 1, 3, padding=1),
-    )
-    return VAE(encoder, decoder)
+def translated(part: Any, name: str, weights: dict[str, np.ndarray], last: bool) -> nn.Module:
+    """One of our Sequentials, whose weights are named name.0.W and so on."""
+    found, layers = list[nn.Module](), part.layers
+    for i, layer in enumerate(layers):
+        kind, activation = type(layer).__name__, getattr(layer, "activation", "identity")
+        keys = [f"{name}.{i}.{tensor}" for tensor in "WRb"]
+        tensors: Any = [weights[key] for key in keys if key in weights]
+        if kind in ("Dense", "Conv1d"):
+            before, after = layers[i - 1 : i] or [None], layers[i + 1 : i + 2] or [None]
+            found.append(linear(before[0], after[0], last, *tensors))
+        elif kind in ("Conv2d", "ConvTranspose2d"):
+            found += convolution(layer, *tensors)
+        elif kind == "LSTM":
+            found.append(Recurrent(layer.sequences, *tensors))
+        elif kind == "Flatten":
+            found.append(to_rows(last))
+        elif kind == "Reshape":
+            H, W, C = layer.output
+            found.append(to_images(H, W, C, last))
+        elif kind == "Repeat":
+            found.append(repeat(layer.output[0]))
+        elif kind == "MaxPool2d":
+            found.append(nn.MaxPool2d(2))
+        if activation != "identity":
+            found.append({"relu": nn.ReLU(inplace=True), "sigmoid": nn.Sigmoid()}[activation])
+    return nn.Sequential(*found)
 
 
-def tf_denoiser(last: bool) -> nn.Module:
-    encoder = nn.Sequential(down(1, 16), relu(), down(16, 8), relu())
-    decoder = nn.Sequential(
-        up(8, 8), relu(), up(8, 16), relu(), nn.Conv2d(16, 1, 3, padding=1), nn.Sigmoid()
-    )
-    return Autoencoder(encoder, decoder, F.mse_loss, sigma=0.2)
-
-
-def keras_conv_ae(last: bool) -> nn.Module:
-    encoder = nn.Sequential(
-        *(nn.Conv2d(1, 32, 3, padding=1), relu(), nn.MaxPool2d(2)),
-        *(nn.Conv2d(32, 32, 3, padding=1), relu(), nn.MaxPool2d(2)),
-    )
-    decoder = nn.Sequential(up(32, 32), relu(), up(32, 32), relu(), nn.Conv2d(32, 1, 3, padding=1))
-    return Autoencoder(encoder, decoder, F.binary_cross_entropy_with_logits)
-
-
-def ecg(last: bool) -> nn.Module:
-    def network(*sizes: int) -> list[nn.Module]:
-        return [m for I, O in pairwise(sizes) for m in (nn.Linear(I, O), relu())]
-
-    encoder, decoder = network(140, 32, 16, 8), network(8, 16, 32, 140)
-    return Autoencoder(
-        nn.Sequential(*encoder), nn.Sequential(*decoder[:-1], nn.Sigmoid()), F.l1_loss
-    )
-
-
-class Day(nn.Module):
-    """(N, T, 1) -> its last state, repeated (N, T, U) -> (N, T, 1).
-
-    PyTorch gives an LSTM a second bias, which is added to the first: here it stays 0.
-    """
-
-    def __init__(self, units: int):
-        super().__init__()
-        self.read = nn.LSTM(1, units, batch_first=True)
-        self.write = nn.LSTM(units, units, batch_first=True)
-        self.value = nn.Linear(units, 1)
-        second: Any
-        for second in (self.read.bias_hh_l0, self.write.bias_hh_l0):
-            nn.init.zeros_(second.requires_grad_(False))
-
-    def forward(self, x: Tensor) -> Tensor:
-        _, (h, _) = self.read(x)
-        y, _ = self.write(h[0].unsqueeze(1).expand(-1, x.shape[1], -1))
-        return self.value(y)
-
-
-def lstm(last: bool) -> nn.Module:
-    return Autoencoder(nn.Identity(), Day(16), F.mse_loss)
-
-
-MODELS = {
-    f.__name__: f for f in (dense_vae, tf_cvae, keras_vae, tf_denoiser, keras_conv_ae, ecg, lstm)
-}
-
-
-def build(recipe: str, weights: dict[str, np.ndarray], last: bool) -> nn.Module:
-    """The recipe's model with our weights, named encoder.0.W and so on; last: channels_last."""
-    model: Any = MODELS[recipe](last)
-    hand_over(model, [v for name, v in weights.items() if name.endswith((".W", ".R", ".b"))])
+def build(ours: Any, last: bool) -> nn.Module:
+    """One of our built models of recipes.py in PyTorch, with its weights; last: channels_last."""
+    weights, objective = dict(ours.weights), ours.objective
+    encoder = translated(objective.encoder, "encoder", weights, last)
+    decoder = translated(objective.decoder, "decoder", weights, last)
+    model: Any = VAE(encoder, decoder)
+    if not hasattr(objective, "latent"):
+        error, first = ERRORS[type(objective.likelihood).__name__], objective.encoder.layers[0]
+        model = Autoencoder(encoder, decoder, error, getattr(first, "sigma", 0.0))
     return model.to(memory_format=torch.channels_last) if last else model
 
 
-def fill(lstm: Any, W: np.ndarray, R: np.ndarray, b: np.ndarray) -> None:
-    """Copy our W (I, 4U), R (U, 4U) and b (4U,), whose gates stand in PyTorch's order."""
-    with torch.no_grad():
-        lstm.weight_ih_l0.copy_(torch.tensor(W.T.copy()))
-        lstm.weight_hh_l0.copy_(torch.tensor(R.T.copy()))
-        lstm.bias_ih_l0.copy_(torch.tensor(b))
-
-
-def hand_over(model: nn.Module, ours: list[np.ndarray]) -> None:
-    """Copy our W, b, W, b, ..., of an LSTM W, R, b, into the layers, in their order."""
-    kinds = (nn.Linear, nn.Conv2d, nn.ConvTranspose2d, nn.LSTM, ToRows)
-    modules: list[Any] = [m for m in model.modules() if isinstance(m, kinds)]
-    left = iter(ours)
-    for i, module in enumerate(modules):
-        if isinstance(module, ToRows):
-            continue
-        if isinstance(module, nn.LSTM):
-            fill(module, *(next(left) for _ in range(3)))
-            continue
-        W, b = next(left), next(left)
-        if isinstance(module, nn.Linear):
-            W = W.reshape(-1, W.shape[-1])  # also (1, I, O), a convolution of single steps
-            if i and type(modules[i - 1]) is ToRows:
-                W = W[modules[i - 1].order()]
-            if i + 1 < len(modules) and type(modules[i + 1]) is ToImages:
-                order = modules[i + 1].order()
-                W, b = W[:, order], b[order]
-            W = W.T
-        else:
-            W = W[::-1, ::-1].transpose(
-                3, 2, 0, 1
-            )  # (O, C, kh, kw); of the transposed one (C, O, kh, kw)
-        with torch.no_grad():
-            module.weight.copy_(torch.tensor(W.copy()))
-            module.bias.copy_(torch.tensor(b))
-
-
 def tensor(data: np.ndarray, last: bool) -> Tensor:
-    """Our rows (n, D), (n, T, I) as they are; images (n, H, W, C) turned, (n, C, H, W) unless channels are last."""
+    """Our rows (n, D), (n, T, I); images (n, H, W, C) turned, (n, C, H, W) unless last."""
     if data.ndim < 4:
         return torch.from_numpy(data.copy())
     turned = data[:, ::-1, ::-1]
@@ -252,33 +198,12 @@ def batch_of(data: Tensor, rows: Tensor, last: bool) -> Tensor:
     return x.permute(0, 3, 1, 2) if last else x
 
 
-def trained(model: nn.Module) -> list[Tensor]:
-    """Its parameters, but for those that stay as they are."""
-    return [p for p in model.parameters() if p.requires_grad]
-
-
-def first_step(
-    model: nn.Module, data: Tensor, eps: np.ndarray | None, last: bool
-) -> dict[str, Any]:
-    """As ours: loss and the norms of the gradients of one batch, with our noise (N, D) or none."""
-    x, noise = batch_of(data, torch.arange(len(data)), last), None
-    if eps is not None and eps.size == x.numel():
-        noise = tensor(eps.reshape(len(x), 28, 28, 1), False)
-    elif eps is not None:
-        noise = torch.tensor(eps)
+def first_step(model: nn.Module, data: Tensor, eps: Any, last: bool) -> dict[str, Any]:
+    """As recipes.first_step, of all rows of data, with our noise eps (N, D) or none."""
+    x, noise = batch_of(data, torch.arange(len(data), device=data.device), last), None
+    if eps is not None:
+        images = eps.size == x.numel()  # the noise of a denoiser is turned as its images are
+        noise = tensor(eps.reshape(len(x), 28, 28, 1) if images else eps, False).to(data.device)
     loss = model(x, noise)
-    gradients = torch.autograd.grad(loss, trained(model))
+    gradients = torch.autograd.grad(loss, [p for p in model.parameters() if p.requires_grad])
     return {"loss": loss.item(), "gradients": [g.norm().item() for g in gradients]}
-
-
-def epoch(
-    loss: Callable[[Tensor], Tensor], optimizer: Any, data: Tensor, batch: int, last: bool
-) -> float:
-    """One epoch of whole steps over data (n, ...) -> seconds."""
-    began = time.perf_counter()
-    for rows in torch.randperm(len(data)).split(batch):
-        x = batch_of(data, rows, last)
-        optimizer.zero_grad(set_to_none=True)
-        loss(x).backward()
-        optimizer.step()
-    return time.perf_counter() - began

@@ -1,185 +1,74 @@
-"""One contestant in a process of its own: it answers its parent, a JSON object a line, one turn at a time.
+"""Our parts of compare_torch.py and main_job.py, child processes.
 
-Started by race.py with a specification, it imports what it needs. At its first turn it builds its model,
-takes the first step and warms up; the next tells it how many steps an epoch has; from there on a turn is an
-epoch, whose seconds it says. Between turns it blocks on stdin.
+A contestant builds its model at the first order, takes the first step and warms up. The next order
+tells how many steps an epoch has; from there on each order is one epoch, and its milliseconds a
+step are the answer.
 """
 
-import json
-import os
-import resource
+import importlib
 import sys
+import time
 from typing import Any
 
-WARM_UP = (
-    4  # steps of the epochs before the first turn; the second of them gives the length of a round
-)
+from benchmarks.shared.processes import ROOT, Line, interruptions
+
+WARM_UP = 4  # steps of an epoch of the warm-up; the second epoch gives the length of a round
 
 
-def words(error: Exception) -> str:
-    """An error as a sentence."""
-    return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
-
-
-class Turns:
-    """The contestant's end of the line. What libraries print goes to stderr instead of into the protocol."""
-
-    def __init__(self) -> None:
-        self.out = os.fdopen(os.dup(1), "w")
-        os.dup2(2, 1)
-
-    def say(self, **what: Any) -> None:
-        print(json.dumps(what), file=self.out, flush=True)
-
-    def listen(self) -> dict[str, Any]:
-        """Block until the parent speaks; leave when it has gone."""
-        line = sys.stdin.readline()
-        if not line:
-            raise SystemExit
-        return json.loads(line)
-
-
-class Usage:
-    """What the system did to this process since: pages faulted in, times it took the processor away."""
-
-    def __init__(self) -> None:
-        self.before = resource.getrusage(resource.RUSAGE_SELF)
-
-    def since(self) -> dict[str, int]:
-        now, before = resource.getrusage(resource.RUSAGE_SELF), self.before
-        return {
-            "faults": now.ru_minflt - before.ru_minflt,
-            "interruptions": now.ru_nivcsw - before.ru_nivcsw,
-        }
-
-
-def ours(spec: dict[str, Any], turns: Turns) -> None:
-    """The public ``fit``: one call, an epoch a turn."""
-    import numpy as np
-
+def ours(spec: dict[str, Any], line: Line) -> None:
+    """The public ``fit``: one call, an epoch an order."""
     from benchmarks.shared import recipes
     from scratchae import Adam, fit
 
-    turns.listen()
+    line.listen()
     recipe, batch = recipes.RECIPES[spec["recipe"]], spec["batch"]
-    first = recipes.first_step(recipe, recipes.examples(recipe, batch), spec["threads"])
-    np.savez(spec["first_step"], **first)
+    model = recipes.build(recipe)
+    first = recipes.first_step(recipe, batch, threads=spec["threads"])
     data = recipes.source(recipes.examples(recipe, WARM_UP * batch))
-    model, sizes = recipes.build(recipe), {"batch_size": batch, "threads": spec["threads"]}
+    sizes = {"batch_size": batch, "threads": spec["threads"]}
     warm = fit(model, data, Adam(recipe.lr), epochs=2, **sizes)
-    answer = {name: first[name] for name in ("loss", "gradients")}
-    turns.say(
-        **answer, step=warm.records[-1]["seconds"] / WARM_UP, flops=recipes.flops(model, batch)
-    )
+    ms = 1e3 * warm.records[-1]["seconds"] / WARM_UP
+    line.say(**first, step_ms=ms, flops=recipes.flops(model, batch))
 
-    order = turns.listen()
+    order = line.listen()
     data = recipes.source(recipes.examples(recipe, order["steps"] * batch))
-    usage = Usage()
+    before = interruptions()
 
-    def turn(model: Any, history: Any) -> None:
-        nonlocal usage
-        turns.say(seconds=history.records[-1]["seconds"], **usage.since())
+    def after_epoch(model: Any, history: Any) -> None:
+        nonlocal before
+        ms = 1e3 * history.records[-1]["seconds"] / order["steps"]
+        line.say(ms=[ms], interruptions=interruptions() - before)
         if len(history) < order["epochs"]:
-            turns.listen()
-        usage = Usage()
+            line.listen()
+        before = interruptions()
 
-    fit(
-        recipes.build(recipe),
-        data,
-        Adam(recipe.lr),
-        epochs=order["epochs"],
-        callbacks=[turn],
-        **sizes,
-    )
+    sizes |= {"epochs": order["epochs"], "callbacks": [after_epoch]}
+    fit(recipes.build(recipe), data, Adam(recipe.lr), **sizes)
 
 
-def theirs(spec: dict[str, Any], turns: Turns) -> None:
-    """PyTorch, with our first weights and, for the first step, our noise."""
-    import numpy as np
-    import torch
-
-    from benchmarks.shared import recipes, torch_recipes
-
-    turns.listen()
-    torch.set_num_threads(spec["threads"])
-    recipe, batch, last = recipes.RECIPES[spec["recipe"]], spec["batch"], spec["channels_last"]
-    with np.load(spec["first_step"]) as file:
-        first = dict(file)
-    model = torch_recipes.build(spec["recipe"], first, last)
-    examples = recipes.examples(recipe, batch)
-    answer = torch_recipes.first_step(
-        model, torch_recipes.tensor(examples, last), first.get("eps"), last
-    )
-    optimizer = torch.optim.Adam(model.parameters(), recipe.lr, fused=True)
-    loss = torch.compile(model) if spec["compile"] else model
-
-    def epoch(data: torch.Tensor) -> float:
-        return torch_recipes.epoch(loss, optimizer, data, batch, last)
-
-    data = torch_recipes.tensor(recipes.examples(recipe, WARM_UP * batch), last)
-    epoch(data)
-    turns.say(**answer, step=epoch(data) / WARM_UP)
-
-    order = turns.listen()
-    data = torch_recipes.tensor(recipes.examples(recipe, order["steps"] * batch), last)
-    for i in range(order["epochs"]):
-        if i:
-            turns.listen()
-        usage = Usage()
-        seconds = epoch(data)
-        turns.say(seconds=seconds, **usage.since())
-
-
-def sgemm(spec: dict[str, Any], turns: Turns) -> None:
+def sgemm(spec: dict[str, Any], line: Line) -> None:
     """The matrix products alone: the best rate of single precision on the same threads."""
-    from benchmarks.shared import floor
+    from benchmarks.shared import measure
 
-    turns.listen()
-    turns.say()
-    order = turns.listen()
-    for i in range(order["epochs"]):
-        if i:
-            turns.listen()
-        turns.say(gflops=floor.best_rate(spec["threads"]))
+    while True:
+        line.listen()
+        line.say(gflops=measure.sgemm(spec["threads"]))
 
 
-def about(spec: dict[str, Any], turns: Turns) -> None:
-    """What the libraries are and which kernels they chose here."""
-    import numba
-    import numpy as np
-    from threadpoolctl import threadpool_info
+def moments(spec: list[str], line: Line) -> None:
+    """What examples/vae_mnist.py does, until its first step is done, and then its first epoch.
 
-    blas = [
-        f"{p['internal_api']} {p['version']} {p.get('architecture', '')}"
-        for p in threadpool_info()
-    ]
-    found = {
-        "numpy": np.__version__,
-        "numba": numba.__version__,
-        "blas": ", ".join(blas),
-        "torch": None,
-    }
-    try:
-        import torch
-    except ImportError:
-        pass
-    else:
-        found |= {"torch": torch.__version__, "torch_cpu": torch.backends.cpu.get_cpu_capability()}
-    turns.say(**found)
+    Says each moment as it comes, in seconds of time.time().
+    """
+    from scratchae import Images, fit
 
-
-CONTESTANTS = {f.__name__: f for f in (ours, theirs, sgemm, about)}
-
-
-def main() -> None:
-    """Play the part that the specification names; an error is told as a sentence."""
-    spec, turns = json.loads(sys.argv[1]), Turns()
-    try:
-        CONTESTANTS[spec["who"]](spec, turns)
-    except Exception as error:
-        turns.say(error=words(error))
-        raise
-
-
-if __name__ == "__main__":
-    main()
+    sys.path.insert(0, str(ROOT / "examples"))
+    vae_mnist: Any = importlib.import_module("vae_mnist")
+    run = vae_mnist.prepare(vae_mnist.parser().parse_args(spec))
+    o = run.options
+    sizes = {"batch_size": o.batch_size, "shards": o.shards, "threads": o.threads, "seed": o.seed}
+    batch = Images(run.train.pixels[: o.batch_size], binarize=o.binarize)
+    fit(run.model, batch, run.optimizer, epochs=1, **sizes)
+    line.say(moment=time.time())
+    fit(run.model, run.train, run.optimizer, epochs=1, validation=run.test, **sizes)
+    line.say(moment=time.time())

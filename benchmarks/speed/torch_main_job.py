@@ -1,11 +1,11 @@
-"""The main job in PyTorch, as tight as it gets: what examples/vae_mnist.py does, for main_job.py to time.
+"""The main job in PyTorch, as tight as it gets: what examples/vae_mnist.py does.
 
-    python benchmarks/speed/torch_main_job.py DATA --out FOLDER [--epochs E] [--threads T] [--name NAME]
+    python benchmarks/speed/torch_main_job.py DATA --out FOLDER [--epochs E] [--threads T]
 
-DATA holds train.npy and test.npy (n, 784) uint8, which spares it the reading and checking of MNIST's files. The
-dense VAE in eager mode with fused Adam, batches gathered from memory, the test loss after each epoch in batches of
-1000, weights and metrics written, then the same three pictures by the same functions. It imports nothing else of
-the library, so it does not wait for Numba.
+DATA holds train.npy and test.npy (n, 784) uint8. The dense VAE in eager mode with fused Adam, the
+test loss after each epoch in batches of 1000, weights and metrics written, then the same three
+pictures by the same functions. It imports nothing else of the library, so it does not wait for
+Numba.
 """
 
 import argparse
@@ -18,13 +18,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
-from torch.nn import functional as F
+from torch import Tensor, nn
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-from benchmarks.shared.torch_recipes import batch_of, dense_vae
+from benchmarks.shared.torch_recipes import VAE, batch_of
 
-PLOTS = Path(__file__).resolve().parents[2] / "scratchae" / "plots" / "__init__.py"
+PLOTS = Path(__file__).resolve().parents[2] / "scratchae/plots/__init__.py"
 BATCH, EVALUATED = 128, 1000  # images at a time: in training, in the test
 D, LR, PAIRS, SAMPLES = 20, 1e-3, 30, 60  # as in examples/vae_mnist.py
 
@@ -38,41 +37,19 @@ def plots() -> Any:
     return module
 
 
-def terms(model: Any, x: Tensor) -> Tensor:
-    """x (N, 784) -> reconstruction and KL (2,), summed over the batch."""
-    mu, logvar = model.encoder(x).chunk(2, dim=1)
-    a = model.decoder(mu + torch.exp(0.5 * logvar) * torch.randn_like(mu))
-    nll = F.binary_cross_entropy_with_logits(a, x, reduction="sum")
-    return torch.stack([nll, -0.5 * torch.sum(1 + logvar - mu.pow(2) - logvar.exp())])
-
-
-def epoch(model: Any, optimizer: Any, data: Tensor) -> Tensor:
-    """Every example of data (n, 784) once -> the terms per example (2,)."""
+def epoch(model: Any, data: Tensor, size: int, optimizer: Any = None) -> list[float]:
+    """All of data (n, 784) once, trained on if there is an optimiser -> terms per example."""
     total = torch.zeros(2)
-    for rows in torch.randperm(len(data)).split(BATCH):
-        parts = terms(model, batch_of(data, rows, False))
-        optimizer.zero_grad(set_to_none=True)
-        (parts.sum() / len(rows)).backward()
-        optimizer.step()
-        total += parts.detach()
-    return total / len(data)
-
-
-@torch.inference_mode()
-def held_out(model: Any, data: Tensor) -> Tensor:
-    """The terms per example of data (n, 784)."""
-    batches = torch.arange(len(data)).split(EVALUATED)
-    return torch.stack([terms(model, batch_of(data, rows, False)) for rows in batches]).sum(
-        0
-    ) / len(data)
-
-
-def record(number: int, train: Tensor, test: Tensor, seconds: float) -> dict[str, Any]:
-    """An epoch as ours writes it."""
-    (nll, kl), (test_nll, test_kl) = train.tolist(), test.tolist()
-    found = {"epoch": number, "train_loss": nll + kl, "train_reconstruction": nll, "train_kl": kl}
-    found |= {"test_loss": test_nll + test_kl, "reconstruction": test_nll, "kl": test_kl}
-    return found | {"seconds": seconds}
+    order = torch.randperm(len(data)) if optimizer else torch.arange(len(data))
+    with torch.inference_mode(not optimizer):
+        for rows in order.split(size):
+            parts = torch.stack(model.terms(batch_of(data, rows, False)))
+            total += parts.detach()
+            if optimizer:
+                optimizer.zero_grad(set_to_none=True)
+                (parts.sum() / len(rows)).backward()
+                optimizer.step()
+    return (total / len(data)).tolist()
 
 
 @torch.inference_mode()
@@ -84,42 +61,41 @@ def draw(model: Any, test: Tensor, records: list[dict[str, Any]], name: str, out
     back, samples = (torch.sigmoid(model.decoder(z)) for z in (mu, torch.randn(SAMPLES, D)))
     images = [t.reshape(-1, 28, 28, 1).numpy() for t in (x, back, samples)]
     pairs = figures.image_pairs(*images[:2], f"{name}: test images, reconstructed", note)
+    grid = figures.image_grid(images[2], f"{name}: samples from the prior", note)
     figures.save(pairs, out / "reconstructions.png")
     figures.save(figures.loss_curves(records, f"{name}: learning curves", note), out / "loss.png")
-    figures.save(
-        figures.image_grid(images[2], f"{name}: samples from the prior", note), out / "samples.png"
-    )
+    figures.save(grid, out / "samples.png")
 
 
 def main() -> None:
     """Train, test, write."""
-    p = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    kind = argparse.RawDescriptionHelpFormatter
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=kind)
     p.add_argument("data", type=Path)
     p.add_argument("--out", type=Path, required=True)
-    p.add_argument("--epochs", type=int, default=10)
-    p.add_argument("--threads", type=int, default=1)
-    p.add_argument("--name", default="MNIST")
-    options = p.parse_args()
-    torch.set_num_threads(options.threads)
+    for option, default in {"--epochs": 10, "--threads": 1, "--name": "MNIST"}.items():
+        p.add_argument(option, type=type(default), default=default)
+    o = p.parse_args()
+    torch.set_num_threads(o.threads)
     torch.manual_seed(0)
-    train, test = (
-        torch.from_numpy(np.load(options.data / f"{name}.npy")) for name in ("train", "test")
-    )
-    model = dense_vae(False)
+    train, test = (torch.from_numpy(np.load(o.data / f"{part}.npy")) for part in ("train", "test"))
+    relu, records = nn.ReLU(inplace=True), list[dict[str, Any]]()
+    encoder = nn.Sequential(nn.Linear(784, 400), relu, nn.Linear(400, 2 * D))
+    model = VAE(encoder, nn.Sequential(nn.Linear(D, 400), relu, nn.Linear(400, 784)))
     optimizer = torch.optim.Adam(model.parameters(), LR, fused=True)
-    options.out.mkdir(parents=True, exist_ok=True)
-    records: list[dict[str, Any]] = []
-    with (options.out / "metrics.jsonl").open("w") as file:
-        for number in range(1, options.epochs + 1):
+    o.out.mkdir(parents=True, exist_ok=True)
+    with (o.out / "metrics.jsonl").open("w") as file:
+        for number in range(1, o.epochs + 1):
             began = time.perf_counter()
-            seen = epoch(model, optimizer, train)
+            nll, kl = epoch(model, train, BATCH, optimizer)
             seconds = time.perf_counter() - began
-            records.append(record(number, seen, held_out(model, test), seconds))
+            test_nll, test_kl = epoch(model, test, EVALUATED)
+            record = {"epoch": number, "train_loss": nll + kl, "train_reconstruction": nll}
+            record |= {"train_kl": kl, "test_loss": test_nll + test_kl, "seconds": seconds}
+            records.append(record | {"test_reconstruction": test_nll, "test_kl": test_kl})
             print(json.dumps(records[-1]), file=file, flush=True)
-    torch.save(model.state_dict(), options.out / "weights.pt")
-    draw(model, test, records, options.name, options.out)
+    torch.save(model.state_dict(), o.out / "weights.pt")
+    draw(model, test, records, o.name, o.out)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,1 @@
+"""Measurements of this library, beside PyTorch and beside what the machine can do."""

@@ -73,7 +73,9 @@ def test_every_python_block_of_the_docs_runs():
 
 def test_the_lines_that_readme_quotes_are_those_of_the_source():
     """The idea in one screen: the equations, and each line of three languages, but for spaces."""
-    source = "".join((ROOT / "kernels" / name).read_text() for name in ("gaussian.py", "gaussian.cu"))
+    source = "".join(
+        (ROOT / "kernels" / name).read_text() for name in ("gaussian.py", "gaussian.cu")
+    )
     source = "".join(source.split())
     screen = README[README.index("## The idea in one screen") : README.index("## Start reading")]
     quoted = ["".join(line.split()) for line in screen.splitlines() if re.search(r"\(\d\)$", line)]

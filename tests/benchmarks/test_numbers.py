@@ -1,4 +1,4 @@
-"""What a benchmark counts, where a wrong number would not be noticed: arithmetic, bytes, medians, marks."""
+"""What a benchmark counts, where a wrong number would not be noticed: flops, bytes, medians."""
 
 import sys
 from pathlib import Path

@@ -6,7 +6,6 @@ import subprocess
 import sys
 import zipfile
 from importlib import metadata
-from importlib.util import find_spec
 from pathlib import Path
 
 import numba
@@ -104,14 +103,13 @@ def built_wheel(folder):
 def why_no_wheel():
     """What is missing to build a wheel without the network, or None."""
     needed = int((ROOT / "pyproject.toml").read_text().split("setuptools>=")[1].split('"')[0])
-    if find_spec("pip") is None or find_spec("setuptools") is None:
+    try:  # not find_spec, which lets setuptools replace a distutils that others have imported
+        metadata.version("pip")
+        found = metadata.version("setuptools")
+    except metadata.PackageNotFoundError:
         return "needs pip and setuptools in this environment"
-    found = metadata.version("setuptools")
-    return (
-        f"needs setuptools >= {needed}, found {found}"
-        if int(found.split(".")[0]) < needed
-        else None
-    )
+    old = int(found.split(".")[0]) < needed
+    return f"needs setuptools >= {needed}, found {found}" if old else None
 
 
 @pytest.mark.slow

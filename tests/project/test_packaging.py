@@ -6,7 +6,6 @@ import subprocess
 import sys
 import zipfile
 from importlib import metadata
-from importlib.util import find_spec
 from pathlib import Path
 
 import numba
@@ -104,7 +103,7 @@ def built_wheel(folder):
 def why_no_wheel():
     """What is missing to build a wheel without the network, or None."""
     needed = int((ROOT / "pyproject.toml").read_text().split("setuptools>=")[1].split('"')[0])
-    if find_spec("pip") is None or find_spec("setuptools") is None:
+    if not {"pip", "setuptools"} <= {found.name for found in metadata.distributions()}:
         return "needs pip and setuptools in this environment"
     found = metadata.version("setuptools")
     return (

@@ -16,7 +16,6 @@ from scratchae.backend.cuda import backend as cupy_module
 from scratchae.backend.cuda import launch as gpu_module
 from scratchae.execution import graphs as graph
 from scratchae.execution import memory as room_module
-from scratchae.parameters import Parameters
 
 spec = importlib.util.spec_from_file_location("graphs", Path(__file__).with_name("test_graphs.py"))
 graphs = importlib.util.module_from_spec(spec)
@@ -266,11 +265,10 @@ def test_a_step_that_cannot_be_recorded_is_a_sentence(gpu):
 
 
 def test_arrays_of_the_host_and_large_ones_are_refused(gpu, monkeypatch):
-    backend, layer = sa.get_backend(gpu), sa.Dense(3, 2)
-    _, declared = layer.declare((3,))
-    parameters = Parameters(backend, declared)
-    layer.attach(parameters.views(), parameters.views(backend.zeros((parameters.size,))))
-    layer.bind(backend, 4, need_dx=True)
+    backend = sa.get_backend(gpu)
+    by_hand = sa.by_hand(sa.Dense(3, 2), 3, backend=backend)
+    by_hand(np.zeros((4, 3)))
+    layer = by_hand.part
     words = (
         r"matmul\(a\) is a numpy.ndarray, but backend 'cupy' computes on CuPy arrays: bring "
         r"it to the GPU"

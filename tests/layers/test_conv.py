@@ -1,15 +1,12 @@
 """Convolution: against loops that anyone can read, against its adjoint, and its sizes against
 published rules."""
 
-import copy
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scratchae import Conv2d, ConvTranspose2d, get_backend
+from scratchae import Conv2d, ConvTranspose2d, by_hand, get_backend
 from scratchae.kernels.patches import COL2IM, IM2COL
 from scratchae.layers.geometry import from_image, from_patches
 from scratchae.layers.products import ConvProduct, RotatedConvProduct
@@ -34,28 +31,16 @@ def geometries(draw):
     return (*(n + draw(SIZE) for n in least), draw(CHANNELS)), kernel, stride, padding
 
 
-def bound(layer, shape, backend="numpy", rows=2, **given):
-    """A copy of the layer with W and b in float64, random or given, bound; it takes and gives host
-    arrays."""
-    layer, backend, rng = copy.deepcopy(layer), in_float64(backend), np.random.default_rng(3)
-    _, declared = layer.declare(shape)
-    host = {name: given.get(name, rng.normal(size=size)) for name, (size, _) in declared.items()}
-    values = {name: backend.asarray(a) for name, a in host.items()}
-    layer.attach(values, {name: backend.zeros(a.shape) for name, a in host.items()})
-    layer.bind(backend, rows, True)
-    forward, backward = (hosted(backend, run) for run in (layer.forward, layer.backward))
-    return SimpleNamespace(
-        layer=layer, output=layer.output, forward=forward, backward=backward, **host
-    )
+def bound(layer, shape, backend="numpy", **given):
+    """The layer by hand in float64, with W and b random or given."""
+    rng, layer = np.random.default_rng(3), by_hand(layer, shape, backend=in_float64(backend))
+    for name, value in layer.weights.items():
+        setattr(layer, name, given.get(name, rng.normal(size=value.shape)))
+    return layer
 
 
 def in_float64(backend):
     return get_backend(backend, "float64") if isinstance(backend, str) else backend
-
-
-def hosted(backend, run):
-    """A pass of a layer as a function of host arrays."""
-    return lambda x: backend.to_host(run(backend.asarray(x)))
 
 
 def inputs(*shape):
@@ -74,14 +59,14 @@ def painted(layer, shape, padding):
 
 def naive_conv(b, x, padding):
     y = np.zeros((len(x), *b.output)) + b.b
-    for p, q, i, j, h, w in painted(b.layer, x.shape[1:], padding):
+    for p, q, i, j, h, w in painted(b.part, x.shape[1:], padding):
         y[:, p, q] += x[:, h, w] @ b.W[i, j]
     return y
 
 
 def naive_transpose(b, x, padding):
     y = np.zeros((len(x), *b.output)) + b.b
-    for p, q, i, j, h, w in painted(b.layer, b.output, padding):
+    for p, q, i, j, h, w in painted(b.part, b.output, padding):
         y[:, h, w] += x[:, p, q] @ b.W[i, j].T
     return y
 
@@ -103,7 +88,7 @@ def test_conv_against_loops(backend, tolerance):
         ]
         assert layer.output == (*sizes, O)
         np.testing.assert_allclose(
-            layer.forward(x), naive_conv(layer, x, padding), atol=tolerance("layer")
+            layer(x), naive_conv(layer, x, padding), atol=tolerance("layer")
         )
 
     check()
@@ -111,8 +96,8 @@ def test_conv_against_loops(backend, tolerance):
 
 def test_the_loops_see_a_flipped_kernel(tolerance):
     b, x = bound(Conv2d(2, 3, (3, 2), (2, 1), (1, 0, 0, 2)), (6, 5, 2)), inputs(2, 6, 5, 2)
-    b.W = b.W[::-1]
-    assert not np.allclose(b.forward(x), naive_conv(b, x, (1, 0, 0, 2)), atol=tolerance("layer"))
+    y, b.W = b(x), b.W[::-1]
+    assert not np.allclose(y, naive_conv(b, x, (1, 0, 0, 2)), atol=tolerance("layer"))
 
 
 def transposed(drawn, O):
@@ -142,7 +127,7 @@ def test_transposed_conv_against_loops(backend, tolerance):
         layer = bound(ConvTranspose2d(C, shape[2], kernel, stride, padding), shapes[0], backend)
         assert layer.output == shapes[1]
         np.testing.assert_allclose(
-            layer.forward(x), naive_transpose(layer, x, padding), atol=tolerance("layer")
+            layer(x), naive_transpose(layer, x, padding), atol=tolerance("layer")
         )
 
     check()
@@ -168,10 +153,10 @@ def test_the_transposed_conv_is_the_adjoint(backend, tolerance):
         )
         assert conv.output == patches and adjoint.output == image
         x, y = inputs(2, *image), inputs(2, *patches)
-        left, right = np.vdot(conv.forward(x), y), np.vdot(x, adjoint.forward(y))
+        left, right = np.vdot(conv(x), y), np.vdot(x, adjoint(y))
         assert left == pytest.approx(right, rel=tolerance("layer"), abs=tolerance("layer"))
-        np.testing.assert_allclose(conv.backward(y), adjoint.forward(y), atol=tolerance("layer"))
-        np.testing.assert_allclose(adjoint.backward(x), conv.forward(x), atol=tolerance("layer"))
+        np.testing.assert_allclose(conv.backward(y), adjoint(y), atol=tolerance("layer"))
+        np.testing.assert_allclose(adjoint.backward(x), conv(x), atol=tolerance("layer"))
 
     check()
 
@@ -194,8 +179,8 @@ def test_the_smaller_patches_are_taken(layer, product, backend, tolerance):
         if isinstance(layer.padding, tuple)
         else {"same": (1,) * 4, 3: (3,) * 4}.get(layer.padding, (0,) * 4)
     )
-    assert type(b.layer.product) is product
-    np.testing.assert_allclose(b.forward(x), naive_conv(b, x, padding), atol=tolerance("layer"))
+    np.testing.assert_allclose(b(x), naive_conv(b, x, padding), atol=tolerance("layer"))
+    assert type(b.part.product) is product
 
 
 @pytest.mark.parametrize(
@@ -209,7 +194,7 @@ def test_a_stride_far_beyond_the_image(layer, backend, tolerance):
         (1, 1, 1, 1) if shape[0] == 4 else (1, 0, 0, 1),
         naive_conv if shape[0] == 4 else naive_transpose,
     )
-    np.testing.assert_allclose(b.forward(x), naive(b, x, padding), atol=tolerance("layer"))
+    np.testing.assert_allclose(b(x), naive(b, x, padding), atol=tolerance("layer"))
     assert np.isfinite(b.backward(inputs(2, *b.output))).all()
 
 
@@ -251,7 +236,7 @@ def test_same_is_tensorflows_rule(H, k, s, P, before, after, tolerance):
     same = bound(Conv2d(1, 1, (k, 1), (s, 1), "same"), (H, 3, 1))
     explicit = bound(Conv2d(1, 1, (k, 1), (s, 1), (before, after, 0, 0)), (H, 3, 1))
     x = inputs(2, H, 3, 1)
-    np.testing.assert_allclose(same.forward(x), explicit.forward(x), atol=tolerance("layer"))
+    np.testing.assert_allclose(same(x), explicit(x), atol=tolerance("layer"))
 
 
 @pytest.mark.parametrize(
@@ -279,15 +264,13 @@ def test_pytorchs_output_padding(P, backend, tolerance):
     for p, q, i, j in np.ndindex(P, P, 3, 3):
         full[:, 2 * p + i, 2 * q + j] += x[:, p, q] @ layer.W[i, j].T
     assert layer.output == (2 * P, 2 * P, 3)
-    np.testing.assert_allclose(
-        layer.forward(x), full[:, 1:, 1:] + layer.b, atol=tolerance("layer")
-    )
+    np.testing.assert_allclose(layer(x), full[:, 1:, 1:] + layer.b, atol=tolerance("layer"))
 
 
 def test_padding_may_be_said_in_four_ways():
     x = inputs(1, 6, 6, 1)
     results = {
-        str(padding): bound(Conv2d(1, 1, 3, 1, padding), (6, 6, 1), rows=1).forward(x)
+        str(padding): bound(Conv2d(1, 1, 3, 1, padding), (6, 6, 1))(x)
         for padding in ("valid", 0, (0, 0, 0, 0), "same", 1, (1, 1, 1, 1), [1, 0, 2, 1])
     }
     for one, other in (

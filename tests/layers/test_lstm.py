@@ -1,7 +1,6 @@
 """The LSTM: against a loop that anyone can read, against PyTorch, over long sequences, with
 errors, trained."""
 
-import copy
 import re
 import types
 from pathlib import Path
@@ -10,12 +9,12 @@ import numpy as np
 import pytest
 
 import scratchae as sa
+from scratchae import by_hand
 from scratchae.backend.cuda import source as cuda
 from scratchae.gradcheck import check_layer
 from scratchae.initializers import Normal
 from scratchae.kernels import lstm as kernels
 from scratchae.layers import lstm
-from scratchae.parameters import Parameters
 
 DRAWN = {"init": Normal(0.7), "init_r": Normal(0.7), "init_b": Normal(0.7)}
 SEQUENCES = pytest.mark.parametrize("sequences", [True, False], ids=["all", "last"])
@@ -24,24 +23,13 @@ SIZES = pytest.mark.parametrize(
 )
 
 
-def bound(layer, T, rows, backend="numpy", dtype="float64", need_dx=True):
-    """A copy of the layer, bound; step(x, dy) -> y, dx and the gradients by name, all on the
-    host."""
-    layer, backend = copy.deepcopy(layer), sa.get_backend(backend, dtype)
-    parameters = Parameters(backend, layer.declare((T, layer.inputs))[1])
-    parameters.initialise(seed=5)
-    grads = backend.zeros((parameters.size,))
-    layer.attach(parameters.views(), parameters.views(grads))
-    layer.bind(backend, rows, need_dx)
+def bound(layer, T, backend="numpy", dtype="float64"):
+    return by_hand(layer, (T, layer.inputs), backend=backend, dtype=dtype, seed=5)
 
-    def step(x, dy):
-        y = backend.to_host(layer.forward(backend.asarray(x)))
-        dx = layer.backward(backend.asarray(dy))
-        named = {name: backend.to_host(view) for name, view in parameters.views(grads).items()}
-        return y, None if dx is None else backend.to_host(dx), named
 
-    values = {name: backend.to_host(view) for name, view in parameters.views().items()}
-    return types.SimpleNamespace(backend=backend, layer=layer, step=step, values=values)
+def step(b, x, dy):
+    """y, dx and the gradients by name."""
+    return b(x), b.backward(dy), b.gradients
 
 
 def inputs(layer, N, T, dtype="float64"):
@@ -73,11 +61,11 @@ def naive(x, W, R, b, sequences):
 @SEQUENCES
 @SIZES
 def test_against_loops(backend, N, T, I, U, sequences, tolerance):
-    b = bound(sa.LSTM(I, U, sequences, **DRAWN), T, N, backend)
-    x, dy = inputs(b.layer, N, T)
-    y = b.step(x, dy)[0]
+    b = bound(sa.LSTM(I, U, sequences, **DRAWN), T, backend)
+    x, dy = inputs(b.part, N, T)
+    y = step(b, x, dy)[0]
     np.testing.assert_allclose(
-        y, naive(x, **b.values, sequences=sequences), atol=tolerance("layer")
+        y, naive(x, **b.weights, sequences=sequences), atol=tolerance("layer")
     )
 
 
@@ -88,14 +76,14 @@ def test_against_pytorch(backend, N, T, I, U, sequences, dtype, tolerance):
     torch = pytest.importorskip(
         "torch", reason="needs PyTorch, the outside view: pip install torch"
     )
-    b = bound(sa.LSTM(I, U, sequences, **DRAWN), T, N, backend, dtype)
-    x, dy = inputs(b.layer, N, T, dtype)
+    b = bound(sa.LSTM(I, U, sequences, **DRAWN), T, backend, dtype)
+    x, dy = inputs(b.part, N, T, dtype)
     theirs = torch.nn.LSTM(I, U, batch_first=True, dtype=getattr(torch, dtype))
     with torch.no_grad():
         for name, value in (
-            ("weight_ih", b.values["W"].T),
-            ("weight_hh", b.values["R"].T),
-            ("bias_ih", b.values["b"]),
+            ("weight_ih", b.weights["W"].T),
+            ("weight_hh", b.weights["R"].T),
+            ("bias_ih", b.weights["b"]),
         ):
             getattr(theirs, f"{name}_l0").copy_(torch.tensor(value.copy()))
         theirs.bias_hh_l0.zero_()
@@ -107,7 +95,7 @@ def test_against_pytorch(backend, N, T, I, U, sequences, dtype, tolerance):
         "R": theirs.weight_hh_l0.grad.T,
         "b": theirs.bias_ih_l0.grad,
     }
-    y, dx, named = b.step(x, dy)
+    y, dx, named = step(b, x, dy)
     tol = tolerance("layer", dtype)
     np.testing.assert_allclose(y, out.detach(), atol=tol)
     np.testing.assert_allclose(dx, leaf.grad, atol=tol)
@@ -122,10 +110,10 @@ def test_large_sizes(size, tolerance):
     N, T, I, U = size
     mild = {"init": Normal(0.3), "init_r": Normal(0.5 / U**0.5), "init_b": Normal(0.3)}
     oracle, ours = (
-        bound(sa.LSTM(I, U, True, **mild), T, N, backend) for backend in ("reference", "numpy")
+        bound(sa.LSTM(I, U, True, **mild), T, backend) for backend in ("reference", "numpy")
     )
-    x, dy = inputs(oracle.layer, N, T)
-    (y, dx, named), found = oracle.step(x, dy), ours.step(x, dy)
+    x, dy = inputs(oracle.part, N, T)
+    (y, dx, named), found = step(oracle, x, dy), step(ours, x, dy)
     for a, right in zip((*found[:2], *found[2].values()), (y, dx, *named.values()), strict=True):
         np.testing.assert_allclose(a, right, rtol=tolerance("layer"), atol=tolerance("layer"))
 
@@ -133,11 +121,11 @@ def test_large_sizes(size, tolerance):
 def test_a_small_candidate_is_not_rounded_away(backend, tolerance):
     """tanh(a) of 1e-6 as exp would have it is off by a hundredth: c is i g, and relative errors
     count."""
-    b = bound(sa.LSTM(1, 3, True, *[sa.initializers.zeros] * 3), 1, 2, backend, "float32")
+    b = bound(sa.LSTM(1, 3, True, *[sa.initializers.zeros] * 3), 1, backend, "float32")
     W = np.zeros((1, 12))
     W[:, 6:9] = 1
-    b.backend.write(b.layer.W, W)
-    y = b.step(np.full((2, 1, 1), 1e-6, np.float32), np.zeros((2, 1, 3), np.float32))[0]
+    b.W = W
+    y = step(b, np.full((2, 1, 1), 1e-6, np.float32), np.zeros((2, 1, 3), np.float32))[0]
     np.testing.assert_allclose(y, 0.5 * 0.5 * 1e-6, rtol=tolerance("kernel", "float32"))
 
 
@@ -161,10 +149,10 @@ def test_finite_differences(backend, T, sequences):
 def test_long_sequences_stay_finite(backend, scale, sequences, T=700):
     """Gates wide open and shut, and inputs of 100; the states stay between -1 and 1."""
     wild = {"init": Normal(scale), "init_r": Normal(scale), "init_b": Normal(scale)}
-    b = bound(sa.LSTM(2, 5, sequences, **wild), T, 3, backend, "float32")
-    x, dy = inputs(b.layer, 3, T, "float32")
+    b = bound(sa.LSTM(2, 5, sequences, **wild), T, backend, "float32")
+    x, dy = inputs(b.part, 3, T, "float32")
     x[:, ::3] *= 100
-    y, dx, named = b.step(x, dy)
+    y, dx, named = step(b, x, dy)
     assert np.abs(y).max() <= 1
     assert all(np.isfinite(a).all() for a in (dx, *named.values()))
 
@@ -172,17 +160,12 @@ def test_long_sequences_stay_finite(backend, scale, sequences, T=700):
 def test_an_open_forget_gate_remembers(backend):
     """With f = 1 and i = 0 after the first step, the first input is there 300 steps later, as is
     its gradient."""
-    b = bound(sa.LSTM(2, 1, False), 300, 2, backend)
-    W, R, bias = (
-        np.array([[0, 0, 1, 0], [80, 0, 0, 0]]),
-        np.zeros((1, 4)),
-        np.array([-40, 40, 0, 40]),
-    )
-    for view, value in ((b.layer.W, W), (b.layer.R, R), (b.layer.b, bias)):
-        b.backend.write(view, value)
+    b = bound(sa.LSTM(2, 1, False), 300, backend)
+    b.W = [[0, 0, 1, 0], [80, 0, 0, 0]]
+    b.R, b.b = np.zeros((1, 4)), [-40, 40, 0, 40]
     x = np.zeros((2, 300, 2))
     x[:, 0] = [[0.5, 1], [-0.25, 1]]
-    y, dx, _ = b.step(x, np.ones((2, 1)))
+    y, dx, _ = step(b, x, np.ones((2, 1)))
     c = np.tanh(x[:, 0, 0])
     np.testing.assert_allclose(y[:, 0], np.tanh(c), rtol=1e-12)
     np.testing.assert_allclose(dx[:, 0, 0], (1 - np.tanh(c) ** 2) * (1 - c**2), rtol=1e-12)
@@ -192,17 +175,17 @@ def test_an_open_forget_gate_remembers(backend):
 def test_smaller_batches_leave_no_trace(backend, sequences, tolerance):
     """The state before the first step stays zero, whatever batches came in between."""
     layer = sa.LSTM(2, 3, sequences, **DRAWN)
-    b = bound(layer, 4, 6, backend)
+    b = bound(layer, 4, backend)
     x, dy = inputs(layer, 6, 4)
-    first = b.step(x, dy)
+    first = step(b, x, dy)
     for n in (1, 4, 5, 2):
-        fresh = bound(layer, 4, n, backend).step(x[:n], dy[:n])
-        found = b.step(x[:n], dy[:n])
+        fresh = step(bound(layer, 4, backend), x[:n], dy[:n])
+        found = step(b, x[:n], dy[:n])
         for a, right in zip(
             (*found[:2], *found[2].values()), (*fresh[:2], *fresh[2].values()), strict=True
         ):
             np.testing.assert_allclose(a, right, atol=tolerance("layer"))
-    again = b.step(x, dy)
+    again = step(b, x, dy)
     for a, right in zip(
         (*again[:2], *again[2].values()), (*first[:2], *first[2].values()), strict=True
     ):
@@ -210,10 +193,10 @@ def test_smaller_batches_leave_no_trace(backend, sequences, tolerance):
 
 
 def test_how_it_starts():
-    b = bound(sa.LSTM(3, 4, True), 2, 1)
-    np.testing.assert_array_equal(b.values["b"], np.repeat([0, 1, 0, 0], 4))
-    np.testing.assert_allclose(b.values["R"] @ b.values["R"].T, np.eye(4), atol=1e-14)
-    assert 0 < np.abs(b.values["W"]).max() <= np.sqrt(6 / (3 + 16))
+    b = bound(sa.LSTM(3, 4, True), 2)
+    np.testing.assert_array_equal(b.weights["b"], np.repeat([0, 1, 0, 0], 4))
+    np.testing.assert_allclose(b.weights["R"] @ b.weights["R"].T, np.eye(4), atol=1e-14)
+    assert 0 < np.abs(b.weights["W"]).max() <= np.sqrt(6 / (3 + 16))
 
 
 @pytest.mark.parametrize(

@@ -285,27 +285,17 @@ def test_step_count_lost_on_resume(monkeypatch, backend, tmp_path):
 def a_layer(backend="numpy"):
     """A Dense layer alone with loss <y, dy>: f, its tensors with the input x among them, their
     gradients."""
-    rng, layer, bound = (
-        np.random.default_rng(0),
-        sa.Dense(4, 3, "tanh"),
-        sa.get_backend(backend, "float64"),
-    )
-    layer.declare((4,))
+    rng, layer = np.random.default_rng(0), sa.by_hand(sa.Dense(4, 3, "tanh"), 4, backend=backend)
     tensors = {"W": rng.normal(size=(4, 3)), "b": rng.normal(size=3), "x": rng.normal(size=(5, 4))}
-    there = {name: bound.asarray(value) for name, value in tensors.items()}
-    grads = {name: bound.zeros(tensors[name].shape) for name in ("W", "b")}
-    layer.attach({name: there[name] for name in ("W", "b")}, grads)
-    layer.bind(bound, 5, need_dx=True)
     dy = rng.normal(size=(5, 3))
 
     def f():
-        for name, value in tensors.items():
-            bound.write(there[name], value)
-        return (bound.to_host(layer.forward(there["x"])) * dy).sum()
+        layer.W, layer.b = tensors["W"], tensors["b"]
+        return (layer(tensors["x"]) * dy).sum()
 
     f()
-    grads["x"] = layer.backward(bound.asarray(dy))
-    return f, tensors, {name: bound.to_host(grad) for name, grad in grads.items()}
+    dx = layer.backward(dy)
+    return f, tensors, layer.gradients | {"x": dx}
 
 
 def parameter_gradients_agree(backend, tolerance):

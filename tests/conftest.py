@@ -77,7 +77,9 @@ def pytest_cmdline_main(config):
     whole = config.args_source is pytest.Config.ArgsSource.TESTPATHS
     alone = hasattr(config, "workerinput") or option.usepdb or option.collectonly
     alone = alone or not config.pluginmanager.hasplugin("xdist") or "cupy" in chosen(config)
-    alone = alone or getattr(option, "cov_source", None)  # pytest-cov has chosen one process by now
+    alone = alone or getattr(
+        option, "cov_source", None
+    )  # pytest-cov has chosen one process by now
     if whole and not alone and option.numprocesses is None:
         option.numprocesses, option.dist = 2, "loadfile"
 

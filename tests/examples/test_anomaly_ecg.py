@@ -23,7 +23,7 @@ pytestmark = pytest.mark.slow
 STAND_IN = "beats (generated)"
 PICTURES = {"beats.png", "scores.png", "roc.png", "loss.png"}
 ALWAYS = {"config.json", "metrics.jsonl", "weights.safetensors"} | PICTURES
-COLUMNS = {"epoch", "train_loss", "train_reconstruction", "test_loss", "reconstruction"}
+COLUMNS = {"epoch", "train_loss", "train_reconstruction", "test_loss", "test_reconstruction"}
 COLUMNS |= {"seconds", "examples_per_second", "dataset", "backend"}
 JUDGED = {
     "accuracy",

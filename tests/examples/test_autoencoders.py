@@ -63,7 +63,9 @@ def test_files_and_metrics(runs, name, tolerance):
     for record in records:
         assert more <= set(record)
         (mean,) = more & {"test_mse", "test_bce"}
-        assert record[mean] == pytest.approx(record["reconstruction"] / 784, rel=tolerance("loss"))
+        assert record[mean] == pytest.approx(
+            record["test_reconstruction"] / 784, rel=tolerance("loss")
+        )
 
 
 @pytest.mark.parametrize("name", RUNS)
@@ -153,7 +155,7 @@ def test_the_denoiser_starts_as_dark_as_the_images_or_grey(start, tmp_path):
 
 def test_the_plain_run_is_beside_the_sparse_one(runs):
     sparse, plain = metrics(runs["l1"].out)[-1], metrics(runs["l1"].out / "plain")[-1]
-    assert "penalty" in sparse and "penalty" not in plain
+    assert "test_penalty" in sparse and "test_penalty" not in plain
     assert sparse["code_activity"] < plain["code_activity"]
     assert {path.name for path in (runs["l1"].out / "plain").iterdir()} == ALWAYS | {"weights.png"}
 

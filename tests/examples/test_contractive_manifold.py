@@ -35,8 +35,8 @@ COLUMNS = {
     "train_reconstruction",
     "train_penalty",
     "test_loss",
-    "reconstruction",
-    "penalty",
+    "test_reconstruction",
+    "test_penalty",
 }
 COLUMNS |= {"seconds", "examples_per_second", "dataset", "backend", "contraction"}
 RUNS = {
@@ -72,9 +72,12 @@ def test_files_titles_and_metrics(runs, name, tolerance):
     name_of_data = STAND_IN if name == "images" else "surface (generated)"
     assert all(title.startswith(f"{name_of_data}: ") for (title,) in run.titles.values())
     for record, beside in zip(metrics(run.out), metrics(run.out / "plain"), strict=True):
-        assert set(record) == COLUMNS and set(beside) == COLUMNS - {"penalty", "train_penalty"}
+        assert set(record) == COLUMNS and set(beside) == COLUMNS - {
+            "test_penalty",
+            "train_penalty",
+        }
         assert record["test_loss"] == pytest.approx(
-            record["reconstruction"] + record["penalty"], rel=tolerance("loss")
+            record["test_reconstruction"] + record["test_penalty"], rel=tolerance("loss")
         )
 
 
@@ -84,7 +87,7 @@ def test_the_contraction_is_the_penalty_without_its_weight(runs, name, tolerance
     assert weight == example.SURFACE["weight"]
     for record in metrics(runs[name].out):
         assert weight * record["contraction"] == pytest.approx(
-            record["penalty"], rel=tolerance("loss", "float32")
+            record["test_penalty"], rel=tolerance("loss", "float32")
         )
 
 

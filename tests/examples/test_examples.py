@@ -29,9 +29,9 @@ pytestmark = pytest.mark.slow
 STAND_IN = "strokes (generated)"
 ALWAYS = {"config.json", "metrics.jsonl", "weights.safetensors", "reconstructions.png", "loss.png"}
 SAMPLES, PLANE = {"samples.png"}, {"latent.png", "manifold.png"}
-TERMS = {"epoch", "train_loss", "train_reconstruction", "test_loss", "reconstruction"}
+TERMS = {"epoch", "train_loss", "train_reconstruction", "test_loss", "test_reconstruction"}
 TERMS |= {"seconds", "examples_per_second", "dataset", "backend"}
-KL = {"train_kl", "kl", "train_penalty", "penalty"}
+KL = {"train_kl", "test_kl", "train_penalty", "test_penalty"}
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -152,7 +152,7 @@ def test_metrics(runs, name, tolerance):
         assert r["dataset"] == "strokes" and r["backend"] == (
             "reference" if name == "reference" else "numpy"
         )
-        for loss, prefix in (("test_loss", ""), ("train_loss", "train_")):
+        for loss, prefix in (("test_loss", "test_"), ("train_loss", "train_")):
             parts = sum(r.get(prefix + part, 0) for part in ("reconstruction", "kl", "penalty"))
             assert r[loss] == pytest.approx(parts, rel=tolerance("loss"))
         if name == "autoencoder":
@@ -249,8 +249,8 @@ def test_a_picture_without_a_name_is_seen(tmp_path, monkeypatch):
 
 def test_the_closing_line_gives_the_numbers(runs):
     last = metrics(runs["dense"].out)[-1]
-    elbo = f"test ELBO {-last['reconstruction'] - last['kl']:.2f} nats per example"
-    parts = f"(reconstruction {last['reconstruction']:.2f}, KL {last['kl']:.2f})"
+    elbo = f"test ELBO {-last['test_reconstruction'] - last['test_kl']:.2f} nats per example"
+    parts = f"(reconstruction {last['test_reconstruction']:.2f}, KL {last['test_kl']:.2f})"
     assert f"{elbo} {parts}" in runs["dense"].printed[-1]
     assert (
         f"test MSE {metrics(runs['autoencoder'].out)[-1]['test_mse']:.5f}"

@@ -29,7 +29,14 @@ FILES = {
     "series.png",
     "windows.png",
 }
-COLUMNS = {"epoch", "train_loss", "train_reconstruction", "test_loss", "reconstruction", "auc"}
+COLUMNS = {
+    "epoch",
+    "train_loss",
+    "train_reconstruction",
+    "test_loss",
+    "test_reconstruction",
+    "auc",
+}
 COLUMNS |= {"seconds", "examples_per_second", "dataset", "backend"}
 RUNS = {"conv": "", "lstm": "--arch lstm", "reference": "--arch lstm --backend reference"}
 

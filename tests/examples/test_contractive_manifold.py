@@ -103,7 +103,8 @@ def test_the_closing_line_agrees(runs, name):
     }
     assert runs[name].last == (
         f"{run.test.name}, after {len(run.history)} epochs: test reconstruction "
-        f"{record['reconstruction']:.4g} (plain {beside['reconstruction']:.4g}); median angle to "
+        f"{record['test_reconstruction']:.4g} "
+        f"(plain {beside['test_reconstruction']:.4g}); median angle to "
         f"the {'shifts of the image' if name == 'images' else 'tangent plane'} "
         f"{degrees['contractive']} degrees (plain {degrees['plain']}, local PCA "
         f"{degrees['local PCA']}); the first {k} directions hold {shares['contractive']} of "

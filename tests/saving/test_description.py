@@ -193,6 +193,16 @@ def test_the_librarys_are_described_by_their_full_names():
     assert describe(sa.L1(0.5)) == {"class": "scratchae.L1", "arguments": {"weight": 0.5}}
 
 
+def test_a_frozen_layer_says_so():
+    """Only it: a file of a layer that learns has no word of this."""
+    layer = sa.Dense(6, 3)
+    plain = describe(layer)
+    layer.trainable = False
+    assert describe(layer) == plain | {"frozen": True}
+    both = construct(plain, {}), construct(describe(layer), {})
+    assert [one.trainable for one in both] == [True, False]
+
+
 def test_two_of_one_name(tmp_path):
     save(trained(Warmup(0.1, 3)), tmp_path / "model")
     with pytest.raises(

@@ -47,6 +47,11 @@ def edited(key, old, new):
     return change
 
 
+def without(key):
+    """A change that takes that key from the metadata."""
+    return lambda metadata, tensors: metadata.pop(key)
+
+
 @pytest.mark.parametrize(
     "change, signed, words",
     [
@@ -66,6 +71,13 @@ def edited(key, old, new):
             edited("counters", '"epoch": 2', '"epoch": false'),
             True,
             ["counts False", "it is damaged"],
+        ),
+        (edited("step", "6", "true"), True, ["counts True", "it is damaged"]),
+        (edited("step", "6", "-1"), True, ["counts -1", "it is damaged"]),
+        (without("step"), True, ["does not describe a model", "'step'"]),
+        *(
+            (edited("format", "scratchae 3", old), True, [f"'{old}'", "'scratchae 3' is expected"])
+            for old in ("scratchae 1", "scratchae 2")
         ),
         (another_value, False, ["is damaged: it has the SHA-256"]),
         (another_class, False, ["is damaged: it has the SHA-256"]),

@@ -69,8 +69,8 @@ def pretrain(
     error in a later one loses none. model.optimizer is then None, since its moments were those of
     other values: fit with a new one. Raises TypeError and ValueError, before anything is changed,
     for what is no Autoencoder, a decoder that does not mirror the encoder, a Tied that does not
-    mirror its layer, a single stage, a used optimizer, a corruption that is no noise, and all that
-    fit refuses. Warns (WideCode) of a stage that can copy.
+    mirror its layer, a single stage, one that is frozen as a whole, a used optimizer, a corruption
+    that is no noise, and all that fit refuses. Warns (WideCode) of a stage that can copy.
     Source: the module, (1) to (3).
     """
     source = _source(model, data)
@@ -140,7 +140,18 @@ def _stages(model: Autoencoder) -> list[Stage]:
     stages = list(zip(_cut(encoder, own[1:]), reversed(_cut(decoder, ends)), strict=True))
     for stage in stages:
         _require_own_ties(*stage)
+        _require_learning(model, *stage)
     return stages
+
+
+def _require_learning(model: Autoencoder, encoder: Leaves, decoder: Leaves) -> None:
+    """Raise ValueError for a stage that has nothing to train."""
+    own = [leaf for leaf in encoder + decoder if _tensors(model, [leaf])]
+    if not any(layer.trainable for _, layer in own):
+        raise ValueError(
+            f"{' and '.join(name for name, _ in own)} are frozen, but every stage is trained: set "
+            "trainable = True in one of them"
+        )
 
 
 def _require_own_ties(encoder: Leaves, decoder: Leaves) -> None:

@@ -344,6 +344,24 @@ def test_what_is_refused_changes_nothing(make, options, kind, words):
         np.testing.assert_array_equal(value, before[name])
 
 
+@pytest.mark.parametrize("i", [0, 1])
+def test_a_frozen_stage_is_refused_before_another_is_trained(i):
+    """A frozen layer beside one that learns is none: it stays as it is."""
+    model = stack()
+    pair = model.encoder.layers[i], model.decoder.layers[1 - i]
+    for layer in pair:
+        layer.trainable = False
+    before = tensors(model)
+    with pytest.raises(ValueError, match=rf"encoder\.{i} and decoder\.{1 - i} are frozen, but"):
+        train(model)
+    for name, value in tensors(model).items():
+        np.testing.assert_array_equal(value, before[name])
+    pair[0].trainable = True
+    train(model)
+    stayed = {name for name, value in tensors(model).items() if (value == before[name]).all()}
+    assert stayed == {f"decoder.{1 - i}.W", f"decoder.{1 - i}.b"}
+
+
 def test_a_used_optimizer_is_refused():
     model, optimizer = stack(), sa.Adam()
     train(model, optimizer=optimizer, call=sa.fit)

@@ -133,8 +133,8 @@ class Child:
     def __exit__(self, *_: Any) -> None:
         self.process.kill()
         self.process.wait()
-        for file in (self.process.stdin, self.process.stdout, self.errors):
-            if file is not None:
+        for file in filter(None, (self.process.stdin, self.process.stdout, self.errors)):
+            with suppress(BrokenPipeError):  # of an order that was not read
                 file.close()
 
 

@@ -60,7 +60,7 @@ setup(
         "cuda13": ["cupy-cuda13x[ctk]>=14"],
         "dev": [
             *("pytest>=8.0", "pytest-xdist>=3.5", "pytest-cov>=5.0", "hypothesis>=6.100"),
-            *("ruff>=0.15", "mypy>=2.0", "setuptools>=77.0.1"),
+            *("ruff>=0.17", "mypy>=2.0", "setuptools>=77.0.1"),
         ],
         "oracle": ["torch==2.13.0"],
     },

@@ -84,7 +84,9 @@ def tangent_planes(
     bar.set_label("angle to the true tangent plane, degrees", fontsize=9, color=INK)
     bar.ax.tick_params(labelsize=8, colors=QUIET)
     bar.outline.set_visible(False)
-    return literal(figure)
+    # Matplotlib below 3.11.2 leaves no space for the ticks of axes in space at the first drawing
+    literal(figure).draw_without_rendering()
+    return figure
 
 
 def spectra(values: dict[str, np.ndarray], leading: int, title: str, note: str = "") -> "Figure":

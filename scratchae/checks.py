@@ -48,10 +48,7 @@ def seed(value: Any) -> int:
     """A whole number 0 <= value < 2^64 as int. Raises ValueError otherwise. Source: Salmon et al.
     2011, the key."""
     if not whole(value, 0) or value >= 1 << 64:
-        raise ValueError(
-            f"the seed is {value!r}, but Philox takes a key of 64 bits: give a whole 0 <= seed < "
-            "2**64"
-        )
+        raise ValueError(f"the seed is {value!r}, but a whole 0 <= seed < 2**64 is expected")
     return int(value)
 
 
@@ -140,9 +137,15 @@ def sizes(what: str, x: Any, expected: str, **known: int) -> dict[str, int]:
     for name, n in zip(names, x.shape, strict=False):
         fit &= n == (int(name) if name.isdecimal() else found.setdefault(name, n))
     if not fit:
-        due = ", ".join(str(known.get(name, name)) for name in names) + "," * (len(names) == 1)
-        raise ValueError(f"the shape of {what} is {x.shape}, but ({due}) is expected")
+        due = in_brackets(str(known.get(name, name)) for name in names)
+        raise ValueError(f"the shape of {what} is {x.shape}, but {due} is expected")
     return found
+
+
+def in_brackets(names: Iterable[str]) -> str:
+    """The names of a shape's sizes as Python writes a shape: "(N, D)", "(N,)"."""
+    words = tuple(names)
+    return f"({words[0]},)" if len(words) == 1 else f"({', '.join(words)})"
 
 
 def host_rows(x: Any, shape: tuple[int, ...], what: str) -> np.ndarray:
@@ -152,14 +155,11 @@ def host_rows(x: Any, shape: tuple[int, ...], what: str) -> np.ndarray:
     Raises TypeError for another library, object arrays and raw uint8; ValueError for the wrong
     rank or shape, no rows, and NaN or inf (naming the first bad index).
     """
-    rows = f"(N, {', '.join(str(n) for n in shape)})"
+    rows = in_brackets(("N", *map(str, shape)))
     unmasked(x, what)
     is_a(what, x, np.ndarray, f"a NumPy array {rows} on the host is expected")
     if x.dtype == np.uint8:
-        raise TypeError(
-            f"{what} holds raw uint8 pixels, but values are expected: divide by 255 or give "
-            "Images(x)"
-        )
+        raise TypeError(f"{what} holds raw uint8 pixels: divide by 255 first, or give Images(x)")
     if x.dtype.kind not in "fiub":
         raise TypeError(f"{what} has dtype {x.dtype}, but numbers are expected: give float32")
     if x.shape[1:] != tuple(shape) or x.size == 0:
@@ -190,8 +190,7 @@ def representable(x: np.ndarray, dtype: np.dtype, what: str) -> None:
     if x.dtype.itemsize > dtype.itemsize and max(abs(x.min()), abs(x.max())) > limit:
         at = first(np.abs(x) > limit)
         raise ValueError(
-            f"{what} is {x[at]} at index {at}, but {dtype} ends at {limit:.1e}: scale it to about "
-            "1"
+            f"{what} is {x[at]} at index {at}, but {dtype} ends at {limit:.1e}: scale to about 1"
         )
 
 
@@ -210,8 +209,6 @@ def real32(name: str, value: Any, low: float, strict: bool = False) -> float:
     """As ``real``, low >= 0, and 0 or a number that float32 can hold."""
     exact = real(name, value, low, strict=strict)
     if exact and not LEAST32 <= exact <= MOST32:
-        raise ValueError(
-            f"{name} is {value!r}, but float32 reaches from {LEAST32:.1e} to {MOST32:.1e}: stay "
-            "there"
-        )
+        span = f"{LEAST32:.1e} to {MOST32:.1e}"
+        raise ValueError(f"{name} is {value!r}, but float32 reaches from {span}: stay there")
     return exact

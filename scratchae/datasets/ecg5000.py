@@ -81,9 +81,7 @@ def read_ucr(path: str | os.PathLike) -> tuple[np.ndarray, np.ndarray]:
     for (where, _), row in zip(filled, rows, strict=True):
         if len(row) != len(rows[0]) or len(row) < 2:
             due = max(2, len(rows[0]))
-            raise ValueError(
-                f"{where} has length {len(row)}, but length {due} was expected: {MEND}"
-            )
+            raise ValueError(f"{where} has length {len(row)}, but {due} was expected: {MEND}")
     table = np.array(rows)  # (N, 1 + T)
     return table[:, 1:].astype(np.float32), table[:, 0].astype(np.int64)
 
@@ -95,8 +93,7 @@ def _series(where: str, line: bytes) -> np.ndarray:
         row = np.array([float(word.replace(b"_", b"__")) for word in words])
     except ValueError as error:
         raise ValueError(
-            f"{where} is no list of numbers with decimal points ({error}): give one with all "
-            "values"
+            f"{where} is no list of numbers with decimal points ({error}): {MEND}"
         ) from None
     checks.finite(row, where)
     checks.representable(row, np.dtype(np.float32), where)

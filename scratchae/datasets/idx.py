@@ -30,16 +30,14 @@ def read_idx(path: str | os.PathLike) -> np.ndarray:
     dimensions = MAGIC.get(raw[:4])
     if dimensions is None:
         raise ValueError(
-            f"{path} begins with {raw[:4]!r}, but an IDX file of unsigned bytes was expected: "
-            f"{MEND}"
+            f"{path} begins with {raw[:4]!r}, but an IDX file of bytes was expected: {MEND}"
         )
     start = 4 + 4 * dimensions
     shape = tuple(int.from_bytes(raw[i : i + 4], "big") for i in range(4, start, 4))
     expected = start + int(np.prod(shape, dtype=object))
     if len(raw) != expected:
         raise ValueError(
-            f"{path} holds {len(raw)} bytes, but {expected} for shape {shape} were expected: "
-            f"{MEND}"
+            f"{path} holds {len(raw)} bytes, but {expected} are due for shape {shape}: {MEND}"
         )
     return np.frombuffer(raw, np.uint8, offset=start).reshape(shape).copy()  # a writable array
 

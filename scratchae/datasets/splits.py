@@ -86,10 +86,8 @@ def scaled(train: Values, *others: Values, per_feature: bool = False) -> tuple[V
     constant = np.flatnonzero(low == high)
     if len(constant):
         which = f"feature {constant[0]}" if per_feature else "every value"
-        raise ValueError(
-            f"{which} of {train.name} is {np.atleast_1d(low)[constant[0]]:g}, but scaling takes "
-            "two different values: leave out what is constant"
-        )
+        value = np.atleast_1d(low)[constant[0]]
+        raise ValueError(f"{which} of {train.name} is {value:g}, which has no range: leave it out")
     return tuple(Values(_stretched(v, low, high), v.labels, v.name) for v in (train, *others))
 
 
@@ -98,10 +96,7 @@ def _stretched(values: Values, low: np.ndarray, high: np.ndarray) -> np.ndarray:
     with np.errstate(over="ignore", invalid="ignore"):
         x = ((values.x - low) / (high - low)).astype(values.x.dtype)  # (2)
     if not np.isfinite(x).all():
-        raise ValueError(
-            f"{values.name}, scaled, or its range is beyond {x.dtype}: divide all parts by a "
-            "number"
-        )
+        raise ValueError(f"{values.name}, scaled, or its range is beyond {x.dtype}: divide first")
     return x
 
 

@@ -88,10 +88,7 @@ class Detector:
     def threshold(self) -> float:
         """What ``fit`` learnt, or what was put there since. Source: thresholds.py."""
         if self._learnt is None:
-            raise RuntimeError(
-                "this Detector has no threshold yet: call detector.fit(normal), or set its "
-                "threshold"
-            )
+            raise RuntimeError("this Detector has no threshold yet: call detector.fit(normal)")
         return self._learnt[0]
 
     @threshold.setter

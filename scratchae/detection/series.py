@@ -90,7 +90,5 @@ def _count(T: int, length: int, step: int) -> tuple[int, int, int]:
     """The number of windows, their length and step, checked."""
     length, step = checks.positive("length", length), checks.positive("step", step)
     if length > T:
-        raise ValueError(
-            f"a window of {length} does not fit into {T} points: give a longer series"
-        )
+        raise ValueError(f"a window of {length} does not fit into {T} points: give more points")
     return (T - length) // step + 1, length, step  # (1)

@@ -89,8 +89,7 @@ class FalseAlarms:
         if k > n:
             least = math.ceil(1 / self.rate - 1 - 1e-9)
             raise ValueError(
-                f"there are {n} normal examples, but a rate of {self.rate:g} takes {least}: give "
-                "more"
+                f"there are {n} examples, but a rate of {self.rate:g} takes {least}: give more"
             )
         return float(np.partition(scores, k - 1)[k - 1])  # (4)
 

@@ -1,6 +1,6 @@
-"""What layers with weights are told: an activation, and how weights are drawn."""
+"""What layers are told: an activation, how weights are drawn, and the shape of a row."""
 
-from ..checks import accepts, nameable, one_of
+from ..checks import accepts, in_brackets, nameable, one_of
 from ..initializers import Initializer
 from ..kernels.activation import BIAS_ACTIVATION
 
@@ -22,14 +22,19 @@ def activation(what: str, name: str) -> str:
 
 def initializer(what: str, init: Initializer) -> Initializer:
     """The function itself. Raises TypeError for another thing, or one that no file could name."""
-    if not callable(init) or isinstance(init, type):
-        raise TypeError(
-            f"{what} is {init!r}, but a function such as initializers.he_normal is expected"
-        )
     nameable(what, init)
-    if not accepts(init, 3, "noise"):
-        raise TypeError(
-            f"{what} is {init!r}, but a function (shape, fan_in, fan_out, noise) is expected, "
-            "such as initializers.he_normal"
-        )
+    if not callable(init) or isinstance(init, type) or not accepts(init, 3, "noise"):
+        signature = "(shape, fan_in, fan_out, noise)"
+        raise TypeError(f"{what} is {init!r}, but a function {signature} such as he_normal is due")
     return init
+
+
+def rows(layer: str, shape: tuple[int, ...], takes: str, before: str = "Reshape()") -> None:
+    """Raise ValueError unless the shape of a row is the one in words, such as "height width 3"."""
+    sizes = takes.split()
+    fit = len(sizes) == len(shape) and 0 not in shape
+    if not fit or any(s.isdecimal() and int(s) != n for s, n in zip(sizes, shape, strict=True)):
+        raise ValueError(
+            f"{layer} is handed rows of shape {shape}, but it takes {in_brackets(sizes)}: mend "
+            f"the numbers, or put {before} before it"
+        )

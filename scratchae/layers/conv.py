@@ -47,12 +47,8 @@ class _Convolution(Layer):
         self.init, self.init_b = init, init_b
 
     def _declare(self, shape: Shape, axis: Any, weights: Shape) -> Declared:
-        if len(shape) != 3 or shape[2] != self.inputs:
-            raise ValueError(
-                f"{type(self).__name__}({self.inputs}, {self.outputs}) is handed rows of shape "
-                f"{shape}, but it takes (height, width, {self.inputs}): mend the channels, or put "
-                "Reshape() before it"
-            )
+        name = f"{type(self).__name__}({self.inputs}, {self.outputs})"
+        arguments.rows(name, shape, f"height width {self.inputs}")
         vertical, horizontal = zip(shape[:2], self.kernel, self.stride, strict=True)
         self.axes = axis(*vertical, self.padding, 0), axis(*horizontal, self.padding, 1)
         self.shape = shape

@@ -3,10 +3,8 @@
 from functools import partial
 from typing import Any
 
-import numpy as np
-
 from ..backend import Array, Backend
-from ..checks import positive
+from ..checks import positive, whole
 from ..initializers import Initializer, glorot_uniform, zeros
 from ..parameters import Declared, Views
 from ..settings import Fixed
@@ -20,13 +18,9 @@ def _padding(what: str, value: Any) -> Any:
     if isinstance(value, str) and value in ("valid", "same"):
         return value
     two = value if isinstance(value, (tuple, list)) else (value, value)
-    whole = all(
-        isinstance(v, (int, np.integer)) and not isinstance(v, bool) and v >= 0 for v in two
-    )
-    if len(two) != 2 or not whole:
+    if len(two) != 2 or not all(whole(v, 0) for v in two):
         raise ValueError(
-            f"{what} is {value!r}, but it must be 'valid', 'same', a whole number >= 0 for both "
-            "ends, or two of them: (before, after)"
+            f"{what} is {value!r}, but it must be 'valid', 'same', one or two whole numbers >= 0"
         )
     return tuple(int(v) for v in two) if isinstance(value, (tuple, list)) else int(value)
 
@@ -82,12 +76,8 @@ class _Convolution1d(Layer):
     def declare(self, shape: Shape) -> tuple[Shape, Declared]:
         """(time, inputs) -> ((time, outputs), {W, b}). Raises ValueError for another shape.
         Source: geometry.py."""
-        if len(shape) != 2 or shape[1] != self.inputs:
-            raise ValueError(
-                f"{type(self).__name__}({self.inputs}, {self.outputs}) is handed rows of shape "
-                f"{shape}, but it takes (time, {self.inputs}): mend the channels, or put "
-                "Reshape() before it"
-            )
+        name = f"{type(self).__name__}({self.inputs}, {self.outputs})"
+        arguments.rows(name, shape, f"time {self.inputs}")
         self.shape = shape
         output, declared = self.plane.declare((1, *shape))
         self.output = output[1:]

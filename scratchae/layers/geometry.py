@@ -14,7 +14,7 @@ Source: Dumoulin and Visin, "A guide to convolution arithmetic for deep learning
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
+from ..checks import whole
 
 Pair = tuple[int, int]
 
@@ -42,28 +42,21 @@ class Axis:
 def pair(what: str, value: int | Pair) -> Pair:
     """One whole number or two, of at least 1, as two. Raises ValueError otherwise."""
     both = value if isinstance(value, (tuple, list)) else (value, value)
-    whole = all(
-        isinstance(v, (int, np.integer)) and not isinstance(v, bool) and v >= 1 for v in both
-    )
-    if len(both) != 2 or not whole:
-        raise ValueError(
-            f"{what} is {value!r}, but it must be a whole number >= 1, or two of them"
-        )
+    if len(both) != 2 or not all(whole(v, 1) for v in both):
+        raise ValueError(f"{what} is {value!r}, but it must be a whole number >= 1, or two")
     return int(both[0]), int(both[1])
 
 
 def padding(what: str, value: Any) -> Any:
     """The padding itself. Raises ValueError for what is none."""
-    four = isinstance(value, (tuple, list)) and len(value) == 4
-    if not isinstance(value, str) or value not in ("valid", "same"):
-        for v in value if four else [value]:
-            if isinstance(v, bool) or not isinstance(v, (int, np.integer)) or v < 0:
-                raise ValueError(
-                    f"{what} is {value!r}, but it must be 'valid', 'same', a whole number >= 0 "
-                    "for all sides, or four of them: (top, bottom, left, right)"
-                )
-    if isinstance(value, str):
+    if isinstance(value, str) and value in ("valid", "same"):
         return value
+    four = isinstance(value, (tuple, list)) and len(value) == 4
+    if not all(whole(v, 0) for v in (value if four else [value])):
+        raise ValueError(
+            f"{what} is {value!r}, but it must be 'valid', 'same', a whole number >= 0, or four "
+            "of them: (top, bottom, left, right)"
+        )
     return tuple(int(v) for v in value) if four else int(value)
 
 
@@ -101,7 +94,7 @@ def from_patches(P: int, k: int, s: int, padding: Any, axis: int) -> Axis:
     H = (P - 1) * s + k - before - after  # (2)
     if H < 1:
         raise ValueError(
-            f"a transposed convolution of {P} inputs, kernel {k}, stride {s} and padding {before} "
-            f"and {after} leaves no pixel: make the kernel larger or the padding smaller"
+            f"{P} inputs, kernel {k}, stride {s} and padding {before}, {after} leave no pixel: "
+            "make the kernel larger or the padding smaller"
         )
     return Axis(H, P, k, s, before)

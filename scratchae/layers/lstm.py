@@ -83,11 +83,7 @@ class LSTM(Layer):
     def declare(self, shape: Shape) -> tuple[Shape, Declared]:
         """(T, I) -> ((T, U) or (U,), {W, R, b}). Raises ValueError for another shape."""
         I, U = self.inputs, self.units
-        if len(shape) != 2 or shape[0] < 1 or shape[1] != I:
-            raise ValueError(
-                f"LSTM({I}, {U}, {self.sequences}) is handed rows of shape {shape}, but it takes "
-                f"(steps, {I}): mend the number, or put Reshape() before it"
-            )
+        arguments.rows(f"LSTM({I}, {U}, {self.sequences})", shape, f"steps {I}")
         self.shape, self.output = shape, (shape[0], U) if self.sequences else (U,)
         return self.output, {
             "W": ((I, 4 * U), partial(self.init, (I, 4 * U), I, 4 * U)),

@@ -9,6 +9,7 @@ from ..backend import Array, Backend
 from ..kernels.pooling import MAX_POOL, MAX_POOL_GRADIENT, UPSAMPLE, UPSAMPLE_GRADIENT
 from ..parameters import Declared
 from ..settings import Fixed
+from . import arguments
 from .base import Layer, Range, Shape
 from .geometry import Pair, from_image, pair
 
@@ -17,11 +18,7 @@ WINNERS = 256  # pixels of a window that one byte can tell apart
 
 def _image(layer: Layer, shape: Shape) -> Shape:
     """The shape itself, or ValueError where it is not that of an image."""
-    if len(shape) != 3:
-        raise ValueError(
-            f"{type(layer).__name__} is handed rows of shape {shape}, but it takes (height, "
-            "width, channels): put Reshape() before it"
-        )
+    arguments.rows(type(layer).__name__, shape, "height width channels")
     return shape
 
 
@@ -62,8 +59,7 @@ class MaxPool2d(Layer):
         pixels = self.size[0] * self.size[1]
         if pixels > WINNERS:
             raise ValueError(
-                f"MaxPool2d(size) is {size!r}, a window of {pixels} pixels, but the index of a "
-                f"winner is one byte: make it at most {WINNERS} pixels, or pool twice"
+                f"MaxPool2d(size) is {size!r}, but {WINNERS} pixels are the most: pool twice"
             )
 
     def declare(self, shape: Shape) -> tuple[Shape, Declared]:

@@ -5,6 +5,7 @@ from ..checks import positive
 from ..kernels.pooling import UPSAMPLE, UPSAMPLE_GRADIENT
 from ..parameters import Declared
 from ..settings import Fixed
+from . import arguments
 from .base import Layer, Range, Shape
 
 
@@ -28,11 +29,7 @@ class Repeat(Layer):
 
     def declare(self, shape: Shape) -> tuple[Shape, Declared]:
         """(D,) -> ((T, D), no parameters). Raises ValueError for another shape."""
-        if len(shape) != 1:
-            raise ValueError(
-                f"Repeat({self.T}) is handed rows of shape {shape}, but it takes (D,): put "
-                "Flatten() before it"
-            )
+        arguments.rows(f"Repeat({self.T})", shape, "D", "Flatten()")
         self.shape, self.output = shape, (self.T, shape[0])
         return self.output, {}
 

@@ -22,11 +22,9 @@ class Reshape(Layer):
 
     def declare(self, shape: Shape) -> tuple[Shape, Declared]:
         """Any shape -> (sizes, no parameters). Raises ValueError where the counts differ."""
-        if math.prod(shape) != math.prod(self.sizes):
-            raise ValueError(
-                f"Reshape{self.sizes} is handed rows of shape {shape}: {math.prod(shape)} "
-                f"elements do not fill {math.prod(self.sizes)}"
-            )
+        n, due = math.prod(shape), math.prod(self.sizes)
+        if n != due:
+            raise ValueError(f"Reshape{self.sizes} takes {due} numbers, but a row {shape} has {n}")
         self.shape, self.output = shape, self.sizes
         return self.output, {}
 

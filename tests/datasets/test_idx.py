@@ -46,8 +46,8 @@ DAMAGED = {
     "a page of HTML": (b"<html>404</html>", "begins with b'<htm'"),
     "floats": (b"\0\0\x0d\3" + PLAIN[4:], r"begins with b'\\x00\\x00\\r\\x03'"),
     "a header cut short": (PLAIN[:9], "holds 9 bytes"),
-    "one byte too few": (PLAIN[:-1], "but 2368 for shape"),
-    "one byte too many": (PLAIN + b"\0", "but 2368 for shape"),
+    "one byte too few": (PLAIN[:-1], "but 2368 are due for shape"),
+    "one byte too many": (PLAIN + b"\0", "but 2368 are due for shape"),
     "an absurd size": (b"\0\0\x08\3" + b"\xff" * 12 + PLAIN[16:], "holds 2368 bytes"),
 }
 

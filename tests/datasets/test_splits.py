@@ -137,9 +137,9 @@ def test_constants_are_named():
     x = np.array([[1.0, 4, 2], [2, 4, 3]])
     (a,) = scaled(Values(x))  # by one scale for all, a constant feature does no harm
     assert np.isfinite(a.x).all()
-    with pytest.raises(ValueError, match="feature 1 of beats is 4, but scaling takes two"):
+    with pytest.raises(ValueError, match="feature 1 of beats is 4, which has no range"):
         scaled(Values(x, name="beats"), per_feature=True)
-    with pytest.raises(ValueError, match="every value of values is 4, but scaling takes two"):
+    with pytest.raises(ValueError, match="every value of values is 4, which has no range"):
         scaled(Values(np.full((3, 2), 4.0)))
 
 

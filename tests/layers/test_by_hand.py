@@ -223,7 +223,7 @@ WRONG = {
     "a backend": (lambda: by_hand(DENSE, 3, backend="tpu"), ValueError, "'tpu'"),
     "columns": (lambda: by_hand(DENSE, 3)(X.T), ValueError, r"x of this Dense has shape \(3, 4\)"),
     "no rows": (lambda: by_hand(DENSE, 3)(X[:0]), ValueError, r"has shape \(0, 3\), but \(N, 3\)"),
-    "pixels": (lambda: by_hand(DENSE, 3)(X.astype("u1")), TypeError, "raw uint8 pixels, but"),
+    "pixels": (lambda: by_hand(DENSE, 3)(X.astype("u1")), TypeError, "raw uint8 pixels: divide"),
     "a NaN": (lambda: by_hand(DENSE, 3)(X * np.nan), ValueError, r"x of this Dense is nan at"),
     "no call": (lambda: by_hand(DENSE, 3).backward(X), RuntimeError, "not called yet: call it on"),
     "rows of dy": (lambda: called().backward(np.ones((3, 2))), ValueError, "3 rows, but the last"),

@@ -20,6 +20,9 @@ from scratchae import get_backend
 sys.path.insert(0, str(Path(__file__).parent))
 import emulator
 
+# modules that the tests share, and that assert
+pytest.register_assert_rewrite("differences", "examples.helpers", "execution", "proofs")
+
 # What "equal" means, by claim and dtype: absolute where values are about 1, relative where they
 # are larger.
 TOLERANCES = {

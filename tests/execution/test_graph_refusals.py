@@ -1,14 +1,12 @@
 """Training on the GPU, misused: batches too large, numbers changed under a graph, steps that
 cannot be recorded."""
 
-import gc
-import importlib.util
 import threading
-from contextlib import suppress
-from pathlib import Path
 
 import numpy as np
 import pytest
+from execution import graph_claims as claims
+from execution.graph_models import dense, pixels, rows, small, values
 
 import scratchae as sa
 from scratchae import optim
@@ -17,10 +15,6 @@ from scratchae.backend.cuda import launch as gpu_module
 from scratchae.execution import graphs as graph
 from scratchae.execution import memory as room_module
 
-spec = importlib.util.spec_from_file_location("graphs", Path(__file__).with_name("test_graphs.py"))
-graphs = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(graphs)
-rows, small, values = graphs.rows, graphs.small, graphs.values
 MIB = 1 << 20
 
 
@@ -55,10 +49,10 @@ def test_the_batch_that_is_named_does_fit(gpu, monkeypatch):
         taken.append(-(-out.nbytes // 512) * 512)
         return out
 
-    model = graphs.dense(gpu)
+    model = dense(gpu)
     monkeypatch.setattr(cupy_module.CupyBackend, "empty", counted)
     monkeypatch.setattr(cupy_module, "RESIDENT", 0.0)
-    sa.fit(model, graphs.pixels(), sa.Adam(), epochs=1, batch_size=16, shards=2)
+    sa.fit(model, pixels(), sa.Adam(), epochs=1, batch_size=16, shards=2)
     assert (
         abs(room_module.bytes_needed(model, 16, 2) - sum(taken))
         < 64 * 1024
@@ -160,58 +154,15 @@ def test_sizes_below_one(gpu):
 
 
 def test_a_data_set_is_copied_once_for_all_shards(gpu, monkeypatch):
-    copies, share = [], cupy_module.CupyBackend.share
-
-    def counted(self, a):
-        copies.append(a.shape)
-        return share(self, a)
-
-    monkeypatch.setattr(cupy_module.CupyBackend, "share", counted)
-    sa.fit(small(gpu), rows(), sa.Adam(), epochs=1, batch_size=32, shards=4, validation=rows(8))
-    assert copies == [(90, 6), (8, 6)]
-
-
-class Cycle:
-    """Garbage that only the collector finds, holding a backend with its cuBLAS handle."""
-
-    def __init__(self, backend):
-        self.backend, self.itself = backend, self
+    claims.a_data_set_is_copied_once_for_all_shards(gpu, monkeypatch)
 
 
 def test_no_garbage_is_collected_while_a_step_is_recorded(gpu):
-    backend, before = sa.get_backend(gpu), gc.get_threshold()
-    gc.collect()
-    gc.set_threshold(1_000_000)
-    Cycle(sa.get_backend(gpu))
-
-    def body():
-        gc.set_threshold(1)
-        return [[] for _ in range(1000)]
-
-    try:
-        backend.capture(body).launch(backend.stream)
-    finally:
-        gc.set_threshold(*before)
-    assert gc.isenabled()
+    claims.no_garbage_is_collected_while_a_step_is_recorded(gpu)
 
 
 def test_a_model_waits_while_a_step_is_recorded(gpu):
-    model, drawn = small(gpu), []
-
-    def sample():
-        with suppress(RuntimeError):
-            drawn.append(model.sample(3))
-
-    thread = threading.Thread(target=sample, daemon=True)
-
-    def body():
-        thread.start()
-        thread.join(0.1)
-        assert thread.is_alive()
-
-    model.backend.capture(body)
-    thread.join()
-    np.testing.assert_array_equal(drawn, [model.sample(3)])
+    claims.a_model_waits_while_a_step_is_recorded(gpu)
 
 
 @pytest.mark.parametrize("recorded", [True, False])

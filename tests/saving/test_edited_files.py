@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from safetensors import safe_open
 from safetensors.numpy import save_file
-from saving.test_checkpoint import built, refused, save, train
+from saving.broken import refused
+from saving.models import built, save, train
 
 import scratchae as sa
 from scratchae.saving import checkpoint

@@ -1,11 +1,11 @@
-"""Bad input: a one-sentence error that names what was given and what was expected, and nothing
+"""What a model is handed: arrays that it takes, and one sentence for all others, with nothing
 changed."""
 
 import os
-import re
 
 import numpy as np
 import pytest
+from sentences import one_sentence, words_of
 
 import scratchae as sa
 
@@ -131,134 +131,6 @@ CALLS = [
     ),
 ]
 
-# What needs no model: constructors, names, shapes that do not meet.
-ALONE = [
-    *((lambda n=n: sa.Gaussian(n), ValueError, rf"Gaussian\(dimensions\) is {n}, but")
-      for n in (0, -2, 1.5)),
-    (lambda: sa.Adam(10**400), ValueError, r"\(lr\) is 1000.*, but it must be a number above 0"),
-    (lambda: sa.Autoencoder(sa.Dense(3, 2), sa.Dense(2, 3)).build(3, dtype=""), ValueError,
-     "the dtype is ''"),
-    (lambda: sa.Autoencoder(sa.Dense(3, 2), sa.Dense(2, 3)).build(3, dtype=0), ValueError,
-     "the dtype is 0"),
-    (lambda: sa.Autoencoder(sa.Dense(3, 2), sa.Dense(2, 3)).build(3, backend=np), ValueError,
-     "no backend <module"),
-    (lambda: sa.VAE(sa.Dense(3, 4), sa.Dense(2, 3), sa.Gaussian(2), beta=1e39), ValueError,
-     r"\(beta\) is 1e"),
-    *((lambda s=s: sa.GaussianLikelihood(s), ValueError, r"\(sigma\) is .* below 1e\+18")
-      for s in (1e-200, 1e200)),
-    (lambda: sa.GaussianNoise(1e300), ValueError,
-     r"GaussianNoise\(sigma\) is 1e\+300, but float32 reaches"),
-    (lambda: sa.initializers.Normal(1e300), ValueError,
-     r"Normal\(sigma\) is 1e\+300, but float32 reaches"),
-    (lambda: sa.Adam(np.longdouble("1e400")), ValueError,
-     r"\(lr\) is .*1e.400.*, but it must be a number above 0"),
-    (lambda: sa.Dense(0, 3), ValueError, r"Dense\(inputs\) is 0"),
-    (lambda: sa.Dense(3, -1), ValueError, r"Dense\(outputs\) is -1"),
-    (lambda: sa.Dense(3, 3, init="he"), TypeError, r"\(init\w*\) is 'he', but a function such as"),
-    (lambda: sa.Conv2d(1, 1, 3, init_b=0.0), TypeError, r"\(init\w*\) is 0\.0"),
-    (lambda: sa.Conv1d(1, 1, 3, init=sa.initializers.Normal), TypeError, r"\(init\w*\) is <class"),
-    (lambda: sa.LSTM(1, 1, False, init_r=None), TypeError, r"\(init\w*\) is None"),
-    (lambda: sa.Adam(np.sqrt), TypeError,
-     r"\(lr\) is <ufunc 'sqrt'>, which a saved model cannot name"),
-    (lambda: sa.Dense(3, 3, init=lambda *a: 0), TypeError,
-     r"\(init\) is .*lambda.* a saved model cannot name"),
-    (lambda: sa.Dense(3, 3).declare((4,)), ValueError,
-     r"mend the number, or put Flatten\(\) before it$"),
-    (lambda: sa.Dense(6, 4).declare((5, 2)), ValueError,
-     r"Flatten\(\) .*Conv1d\(2, 4, 1\), .* of the 5 steps$"),
-    (lambda: sa.Dense(3, 3, "swish"), ValueError,
-     "no activation 'swish': choose one of identity, relu"),
-    (lambda: sa.Conv2d(0, 1, 3), ValueError, r"Conv2d\(inputs\) is 0"),
-    (lambda: sa.Conv2d(1, 1, 0), ValueError, r"Conv2d\(kernel\) is 0"),
-    (lambda: sa.Conv2d(1, 1, (3, 3, 3)), ValueError,
-     r"\(kernel\) is \(3, 3, 3\), but.*or two of them"),
-    (lambda: sa.ConvTranspose2d(1, 1, 3, 0), ValueError, r"ConvTranspose2d\(stride\) is 0"),
-    (lambda: sa.Conv2d(1, 1, 3, 1, "full"), ValueError,
-     r"\(padding\) is 'full', but.*'valid', 'same'"),
-    (lambda: sa.Conv2d(1, 1, 3, 1, -1), ValueError, r"\(padding\) is -1, but"),
-    (lambda: sa.Conv2d(1, 1, 3, 1, (1, 1)), ValueError,
-     r"\(padding\) is \(1, 1\), but.*\(top, bottom, left, right\)"),
-    (lambda: sa.Conv2d(1, 1, 3, activation="gelu"), ValueError, "no activation 'gelu'"),
-    (lambda: sa.Conv2d(1, 1, 5).declare((4, 4, 1)), ValueError,
-     "kernel of 5 does not fit into 4 pixels"),
-    (lambda: sa.Conv2d(1, 1, 3).declare((4, 4)), ValueError,
-     r"shape \(4, 4\), but it takes \(height, width, 1\)"),
-    (lambda: sa.Conv2d(3, 1, 3).declare((4, 4, 1)), ValueError, r"takes \(height, width, 3\)"),
-    (lambda: sa.ConvTranspose2d(1, 1, 2, 1, 3).declare((2, 2, 1)), ValueError, "leaves no pixel"),
-    (lambda: sa.MaxPool2d(0), ValueError, r"MaxPool2d\(size\) is 0, but.*>= 1, or two of them"),
-    (lambda: sa.MaxPool2d((2, 2.0)), ValueError, r"MaxPool2d\(size\) is \(2, 2\.0\), but"),
-    (lambda: sa.MaxPool2d(2, True), ValueError, r"MaxPool2d\(stride\) is True, but"),
-    (lambda: sa.MaxPool2d(2, 0), ValueError, r"MaxPool2d\(stride\) is 0, but"),
-    (lambda: sa.MaxPool2d(2, 2, 1), ValueError,
-     r"MaxPool2d\(padding\) is 1, but.*'valid' or 'same'"),
-    (lambda: sa.MaxPool2d(2, 2, "full"), ValueError, r"MaxPool2d\(padding\) is 'full', but"),
-    (lambda: sa.MaxPool2d((16, 17)), ValueError,
-     r"\(16, 17\), a window of 272 pixels.*at most 256 pixels"),
-    (lambda: sa.MaxPool2d(5).declare((4, 9, 1)), ValueError,
-     "kernel of 5 does not fit into 4 pixels"),
-    (lambda: sa.MaxPool2d(2).declare((4, 4)), ValueError,
-     r"MaxPool2d is handed.*\(4, 4\).*channels\)"),
-    (lambda: sa.Upsample2d(0), ValueError, r"Upsample2d\(factor\) is 0, but"),
-    (lambda: sa.Upsample2d((2, 2, 1)), ValueError,
-     r"Upsample2d\(factor\) is \(2, 2, 1\), but.*or two of them"),
-    (lambda: sa.Upsample2d(2).declare((4,)), ValueError,
-     r"Upsample2d is handed.*\(4,\).*channels\)"),
-    (lambda: sa.Reshape(2, 0), ValueError, "is 0, but"),
-    (lambda: sa.Reshape(2, 2).declare((5,)), ValueError, r"5 elements do not fill 4"),
-    (lambda: sa.Sequential(), ValueError, "is empty"),
-    (lambda: sa.Sequential("relu"), TypeError, "given 'relu', but it takes layers"),
-    *((lambda s=s: sa.GaussianLikelihood(s), ValueError, f"is {s}, but")
-      for s in (0, -1, np.nan, np.inf)),
-    *((lambda b=b: vae(beta=b), ValueError, fr"\(beta\) is {b}, but it must be a number")
-      for b in (-1, np.nan, np.inf)),
-    (lambda: autoencoder(decoder=sa.Dense(2, 4)).build(3), ValueError,
-     r"rows of shape \(4,\).*data has \(3,\): those are 4 numbers, not 3, so change a size, "
-     r"stride or padding of "),
-    (lambda: autoencoder(sa.Sequential(sa.Flatten(), sa.Dense(6, 2)),
-                         sa.Dense(2, 6)).build((3, 2)), ValueError,
-     r"rows of shape \(6,\), but the data has \(3, 2\): end it with Reshape\(3, 2\)$"),
-    (lambda: autoencoder(sa.Dense(3, 5)).build(3), ValueError,
-     r"Dense\(2, 3\) is handed rows of shape \(5,\)"),
-    (lambda: sa.VAE(sa.Dense(3, 5), sa.Dense(2, 3), sa.Gaussian(2)).build(3), ValueError,
-     r"\(5,\).*takes \(4,\)"),
-    (lambda: sa.Images(X), TypeError, "the images are float64, but uint8 in 0..255 is expected"),
-    (lambda: sa.Images([[1, 2]]), TypeError, "the images are .*list.*, but uint8"),
-    (lambda: sa.Images(PIXELS[:0]), ValueError, r"shape \(0, 3\), but \(N, H, W, C\)"),
-    (lambda: sa.Images(PIXELS[0]), ValueError, r"shape \(3,\), but"),
-    (lambda: sa.Images(PIXELS, labels=[1, 2]), ValueError,
-     r"shape of the labels is \(2,\), but \(9,\)"),
-    (lambda: sa.Images(PIXELS, binarize="static"), ValueError,
-     "'static': choose one of none, threshold, dynamic"),
-    (lambda: sa.Values(X[0]), ValueError, r"shape \(3,\), but rows \(N, ...\)"),
-    (lambda: sa.Values(PIXELS), TypeError, "raw uint8"),
-    (lambda: sa.Values([[1.0, 2.0], [3.0]]), TypeError,
-     r"is a list, but a NumPy array \(N, ...\)"),
-    (lambda: sa.Values(put(np.nan, 8, 2)), ValueError, r"nan at index \(8, 2\)"),
-    (lambda: sa.datasets.load("cifar"), ValueError,
-     "no data set 'cifar': choose one of mnist, fashion_mnist"),
-    (lambda: fit(vae()), RuntimeError,
-     r"this VAE has no parameters yet: call model\.build\(input_shape\) first"),
-    (lambda: sa.evaluate(autoencoder(), X), RuntimeError,
-     "this Autoencoder has no parameters yet"),
-    *((lambda f=f: f(vae()), RuntimeError, "this VAE has no parameters yet") for f in (
-        lambda m: m.encode(X), lambda m: m.decode(X[:, :2]), lambda m: m.reconstruct(X),
-        lambda m: m.sample(3),
-        lambda m: sa.save(m, "model"), lambda m: m.replica(3),
-    )),
-]  # fmt: skip
-
-
-def words_of(value):
-    return re.sub(r"\W+", " ", value).strip() if isinstance(value, str) else ""
-
-
-def one_sentence(call, error, words):
-    with pytest.raises(error) as caught:
-        call()
-    sentence = str(caught.value)
-    assert re.search(words, sentence) and "\n" not in sentence, sentence
-    assert type(caught.value) is error
-
 
 @pytest.fixture(autouse=True)
 def empty_folder(tmp_path, monkeypatch):
@@ -280,11 +152,6 @@ def test_a_model_refuses_and_goes_on_as_if_nothing_had_been(call, error, words):
     pairs = zip((model, twin), optimizers, strict=True)
     losses = [fit(m, optimizer=optimizer)["train_loss"] for m, optimizer in pairs]
     assert losses[0] == losses[1]
-
-
-@pytest.mark.parametrize("call, error, words", ALONE, ids=words_of)
-def test_no_model_is_made(call, error, words):
-    one_sentence(call, error, words)
 
 
 def test_a_likelihood_of_real_values_takes_them(backend):
@@ -336,20 +203,37 @@ def test_inf_of_both_signs():
     )
 
 
-def test_a_layer_in_two_places():
-    """It would have one set of buffers and views for both."""
-    layer, words = (
-        sa.Dense(3, 3),
-        "the same Dense stands at encoder.0 and at {}: make one for each",
-    )
-    twice = sa.Sequential(layer, sa.Sequential(layer))
-    one_sentence(
-        lambda: autoencoder(sa.Sequential(layer), layer).build(3),
-        ValueError,
-        words.format("decoder"),
-    )
-    one_sentence(
-        lambda: autoencoder(twice, sa.Dense(3, 3)).build(3),
-        ValueError,
-        words.format("encoder.1.0"),
-    )
+LONG = X.astype(np.longdouble)
+LONG[8, 2] = np.longdouble("1e4000")
+
+
+@pytest.mark.parametrize(
+    "data, kind, words",
+    [
+        (
+            np.ma.masked_array(put(0, 0, 0), mask=X > 0.9),
+            TypeError,
+            "masked array.*fill it",
+        ),
+        (put(1e300, 8, 2), ValueError, r"1e\+300 at index \(8, 2\), but float32 ends at 3.4e\+38"),
+        (put(-1e300, 8, 2), ValueError, r"at index \(8, 2\), but float32 ends"),
+        (
+            LONG,
+            ValueError,
+            r"at index \(8, 2\), but float",
+        ),
+    ],
+    ids=["masked", "too large", "too small", "longdouble"],
+)
+def test_values_that_float32_cannot_hold(data, kind, words):
+    model = autoencoder(likelihood=sa.SquaredError()).build(3)
+    before = model.parameters.values.copy()
+    for call in (fit, lambda m, x: m.encode(x), sa.evaluate):
+        with pytest.raises(kind, match=words):
+            call(model, data)
+    np.testing.assert_array_equal(model.parameters.values, before)
+
+
+def test_encoding_checks_the_range_of_bernoulli():
+    with pytest.raises(ValueError, match=r"takes values in \[0, 1\]"):
+        vae().build(3).reconstruct(255 * X)

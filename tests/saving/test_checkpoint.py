@@ -232,3 +232,17 @@ def test_models_are_not_pickled_or_copied():
             TypeError, match=r"a model is not pickled or copied: use scratchae\.save"
         ):
             call(built())
+
+
+def test_saving_to_what_is_no_file(tmp_path):
+    model = built()
+    with pytest.raises(FileNotFoundError, match=r"there is no folder .*nowhere: make it"):
+        sa.save(model, tmp_path / "nowhere" / "m")
+    with pytest.raises(OSError, match="no plain file"):
+        sa.save(model, tmp_path)
+    target, link = tmp_path / "target", tmp_path / "link"
+    target.write_text("old")
+    link.symlink_to(target)
+    sa.save(model, link)
+    assert link.is_symlink() and target.stat().st_size > 100
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["link", "target"]

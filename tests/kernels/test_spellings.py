@@ -152,7 +152,7 @@ def test_a_planted_error_is_seen(name, backend, dtype, tolerance):
         if isinstance(constant, np.ndarray):
             continue
         off = {bool: lambda c: not c, int: lambda c: c + 1}.get(type(constant), lambda c: 1.01 * c)
-        # room for the error
+        # space for the error
         wrong = [np.resize(c, 4 * c.size + 5000) if np.ndim(c) == 1 else c for c in constants]
         wrong[i] = constant - 1 if (name, i) in BOUNDS else off(constant)
         mutants.append(run(spelling, outs, ins, wrong))

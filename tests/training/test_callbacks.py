@@ -100,7 +100,7 @@ def test_a_column_that_is_not_there():
 
 
 @pytest.mark.parametrize("column", ["val_loss", "", None, 3, ["test_loss"]])
-def test_the_names_of_keras_are_refused_at_the_door(column):
+def test_the_names_of_keras_are_refused_before_a_run(column):
     with pytest.raises(ValueError, match=re.escape(f"is {column!r}, but the name of a column")):
         sa.EarlyStopping(2, column)
 

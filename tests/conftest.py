@@ -21,7 +21,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 import emulator
 
 # modules that the tests share, and that assert
-pytest.register_assert_rewrite("differences", "examples.helpers", "execution", "proofs", "saving")
+pytest.register_assert_rewrite(
+    "differences", "examples.helpers", "execution", "layers", "proofs", "saving", "sentences"
+)
 
 # What "equal" means, by claim and dtype: absolute where values are about 1, relative where they
 # are larger.

@@ -371,7 +371,7 @@ def poor_docstrings(name, source):
     return offences
 
 
-LENGTHS = {"tests": 480, "examples": 320}  # lines of a file; 300 elsewhere
+LENGTHS = {"tests": 410, "examples": 320}  # lines of a file; 300 elsewhere
 
 
 def too_long(name, source):

@@ -33,6 +33,7 @@ def falling(n=20, r=3, seed=0):
     return np.sort(np.random.default_rng(seed).random((n, r)), axis=1)[:, ::-1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", [("contractive",), ("contractive", "plain", "local PCA")])
 def test_titles_and_nothing_clipped(words):
     x, planes = case(words)

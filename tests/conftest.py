@@ -4,8 +4,8 @@ The default lane is what ``python -m pytest`` runs; ``python -m pytest -m slow``
 test. A test is slow by its mark, by its folder (``SLOW_FOLDERS``), or because it runs on the
 emulated GPU. ``--backend emulated`` asks for the emulated GPU, so its tests are not slow then.
 
-A run of a whole lane is shared by two processes where pytest-xdist is installed; ``-n 0`` keeps it
-in one, and so does naming files or folders.
+A run of a whole lane is shared by as many processes as there are cores, at most 4, where
+pytest-xdist is installed; ``-n 0`` keeps it in one, and so does naming files or folders.
 """
 
 import os
@@ -19,6 +19,11 @@ from scratchae import get_backend
 
 sys.path.insert(0, str(Path(__file__).parent))
 import emulator
+
+# modules that the tests share, and that assert
+pytest.register_assert_rewrite(
+    "differences", "examples.helpers", "execution", "layers", "proofs", "saving", "sentences"
+)
 
 # What "equal" means, by claim and dtype: absolute where values are about 1, relative where they
 # are larger.
@@ -71,17 +76,16 @@ def parameters(config, among=BACKENDS):
 
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist starts its processes
 def pytest_cmdline_main(config):
-    """Each file in one of two processes: half of the default lane's time is spent on compiling
+    """Each file in one of several processes: half of the default lane's time is spent on compiling
     loops."""
     option = config.option
     whole = config.args_source is pytest.Config.ArgsSource.TESTPATHS
     alone = hasattr(config, "workerinput") or option.usepdb or option.collectonly
     alone = alone or not config.pluginmanager.hasplugin("xdist") or "cupy" in chosen(config)
-    alone = alone or getattr(
-        option, "cov_source", None
-    )  # pytest-cov has chosen one process by now
+    # pytest-cov has settled for one process by now
+    alone = alone or getattr(option, "cov_source", None)
     if whole and not alone and option.numprocesses is None:
-        option.numprocesses, option.dist = 2, "loadfile"
+        option.numprocesses, option.dist = min(4, os.cpu_count() or 1), "loadfile"
 
 
 def pytest_configure(config):
@@ -99,6 +103,12 @@ def pytest_generate_tests(metafunc):
     if "gpu" in metafunc.fixturenames:
         every = parameters(metafunc.config, among=("emulated", "cupy"))
         metafunc.parametrize("gpu", every, indirect=True, scope="module")
+
+
+def pytest_ignore_collect(collection_path, config):
+    """Spares the default lane the import of what is slow as a whole, and of PyTorch."""
+    slow = collection_path.name in SLOW_FOLDERS or collection_path.match("test_torch_*.py")
+    return True if slow and config.option.markexpr == "not slow" else None
 
 
 @pytest.hookimpl(tryfirst=True)  # before -m selects

@@ -4,6 +4,7 @@ everybody."""
 import numpy as np
 import pytest
 
+import scratchae as sa
 from scratchae import Conv2d, ConvTranspose2d, Dense, initializers
 from scratchae.initializers import Normal, TensorDraws
 
@@ -138,3 +139,27 @@ def test_the_forget_gate_starts_open():
     np.testing.assert_array_equal(
         initializers.lstm_bias((8,), 3, 8, TensorDraws(0, 0)), [0, 0, 1, 1, 0, 0, 0, 0]
     )
+
+
+def named(shape, fan_in, fan_out, *, noise):
+    return noise.normal(shape)
+
+
+def test_an_initialiser_may_take_the_noise_by_name():
+    sa.Autoencoder(sa.Dense(6, 3, init=named), sa.Dense(3, 6)).build(6)
+
+
+def without_noise(shape, fan_in, fan_out):
+    return np.zeros(shape)
+
+
+def test_an_initialiser_of_other_arguments():
+    with pytest.raises(
+        TypeError, match=r"is .*, but a function \(shape, fan_in, fan_out, noise\)"
+    ):
+        sa.Dense(6, 3, init=without_noise)
+
+
+def test_a_spread_that_float32_cannot_hold():
+    with pytest.raises(ValueError, match=r"sigma\) is 1e\+300, but float32"):
+        sa.initializers.Normal(1e300)

@@ -167,7 +167,7 @@ def test_precision_is_that_of_the_products(gpu, options, kept):
 
 
 def test_graph_is_an_option(gpu):
-    """What it does is tested in test_graphs.py."""
+    """What it does is tested in execution/test_graphs.py."""
     assert get_backend(gpu).graph and not get_backend(gpu, graph=False).graph
 
 

@@ -3,23 +3,17 @@ from."""
 
 import json
 import signal
-import sys
-from pathlib import Path
 
+import anomaly_ecg
+import common
 import numpy as np
 import pytest
+from examples.helpers import metrics, played, tiny
 
 import scratchae
 from scratchae.training.progress import Progress
 
-HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE), str(HERE.parents[1] / "examples")]
-
-import anomaly_ecg  # noqa: E402
-import common  # noqa: E402
-from test_examples import metrics, no_data, played, tiny  # noqa: E402, F401 (a fixture)
-
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("no_data")]
 STAND_IN = "beats (generated)"
 PICTURES = {"beats.png", "scores.png", "roc.png", "loss.png"}
 ALWAYS = {"config.json", "metrics.jsonl", "weights.safetensors"} | PICTURES
@@ -46,7 +40,7 @@ def prepared(out, *options):
 
 
 @pytest.fixture(scope="module")
-def runs(no_data, tmp_path_factory):  # noqa: F811
+def runs(no_data, tmp_path_factory):
     """Each run of the table once."""
     return {
         name: played(anomaly_ecg, tmp_path_factory.mktemp(name), *options)

@@ -1,27 +1,19 @@
 """The plain, denoising, sparse and convolutional autoencoders of the examples, tiny."""
 
 import json
-import sys
-from pathlib import Path
 
+import autoencoder_fashion
+import conv_autoencoder_mnist
+import denoise_fashion
 import numpy as np
 import pytest
+import sparse_mnist
+from examples.helpers import STAND_IN, metrics, nameless, played, tiny
 
 import scratchae
 from scratchae import datasets
 
-HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE), str(HERE.parents[1] / "examples")]
-
-import autoencoder_fashion  # noqa: E402
-import conv_autoencoder_mnist  # noqa: E402
-import denoise_fashion  # noqa: E402
-import sparse_mnist  # noqa: E402
-
-# a fixture
-from test_examples import STAND_IN, metrics, nameless, no_data, played, tiny  # noqa: E402, F401
-
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("no_data")]
 ALWAYS = {"config.json", "metrics.jsonl", "weights.safetensors", "loss.png"}
 PAIRS, ROWS = {"reconstructions.png"}, {"denoised.png"}
 SPARSE = PAIRS | {"codes.png", "weights.png", "plain"}
@@ -41,7 +33,7 @@ RUNS = {
 
 
 @pytest.fixture(scope="module")
-def runs(no_data, tmp_path_factory):  # noqa: F811
+def runs(no_data, tmp_path_factory):
     """Each run of the table once; the denoiser starts where the run before it ended."""
     done = {}
     for name, (example, options, _, _) in RUNS.items():

@@ -2,16 +2,12 @@
 claim to be."""
 
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
+from code_pictures import code_activity
 
 from scratchae.plots import frame
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "examples"))
-
-from code_pictures import code_activity
 
 WORDS = "codes of the test images of $x^{$"  # matplotlib cannot parse it
 

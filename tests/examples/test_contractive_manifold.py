@@ -2,24 +2,16 @@
 equations give."""
 
 import json
-import sys
-from pathlib import Path
 
+import contractive_manifold as example
 import numpy as np
 import pytest
+from examples.helpers import STAND_IN, metrics, played, tiny
 
 import scratchae
 from scratchae import datasets, plots
 
-HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE), str(HERE.parents[1] / "examples")]
-
-import contractive_manifold as example  # noqa: E402
-
-# a fixture
-from test_examples import STAND_IN, metrics, nameless, no_data, played, tiny  # noqa: E402, F401
-
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("no_data")]
 FILES = {
     "config.json",
     "metrics.jsonl",
@@ -48,7 +40,7 @@ RUNS = {
 
 
 @pytest.fixture(scope="module")
-def runs(no_data, tmp_path_factory):  # noqa: F811
+def runs(no_data, tmp_path_factory):
     """Each run once, with few test images."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(example, "SEEN", 30)

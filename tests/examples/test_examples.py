@@ -1,66 +1,30 @@
 """The examples as a reader runs them, tiny: what they write, what they say, how they end."""
 
-import contextlib
-import io
 import json
 import os
 import signal
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
+import autoencoder_fashion
+import common
 import numpy as np
 import pytest
+import vae_mnist
+from examples.helpers import STAND_IN, metrics, nameless, played, tiny, watch
 
 import scratchae
-from scratchae import datasets, plots
-from scratchae.datasets import files
+from scratchae import datasets
 from scratchae.training.progress import Progress
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
-sys.path.insert(0, str(EXAMPLES))
-
-import autoencoder_fashion  # noqa: E402
-import common  # noqa: E402
-import vae_mnist  # noqa: E402
-
-pytestmark = pytest.mark.slow
-STAND_IN = "strokes (generated)"
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("no_data")]
 ALWAYS = {"config.json", "metrics.jsonl", "weights.safetensors", "reconstructions.png", "loss.png"}
 SAMPLES, PLANE = {"samples.png"}, {"latent.png", "manifold.png"}
 TERMS = {"epoch", "train_loss", "train_reconstruction", "test_loss", "test_reconstruction"}
 TERMS |= {"seconds", "examples_per_second", "dataset", "backend"}
 KL = {"train_kl", "test_kl", "train_penalty", "test_penalty"}
-
-
-@pytest.fixture(autouse=True, scope="module")
-def no_data(tmp_path_factory):
-    """No file, no network; strokes are drawn once, as many as a tiny run reads; pictures are
-    small."""
-    few = datasets.strokes.load(*common.SMOKE_IMAGES)
-    beats = datasets.take(datasets.beats.everything(), slice(common.SMOKE_BEATS))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("SCRATCHAE_DATA", raising=False)
-        patch.setattr(files, "_cache", lambda: tmp_path_factory.getbasetemp() / "no such cache")
-        patch.setattr(files, "_download", unreachable)
-        patch.setattr(plots.frame, "DPI", plots.frame.DPI // 4)
-        patch.setattr(plots.images, "WIDTH", plots.images.WIDTH // 4)
-        patch.setattr(datasets.beats, "everything", lambda: beats)
-        patch.setitem(datasets.LOADERS, "strokes", lambda data_dir=None: few)
-        yield
-
-
-def unreachable(url, *_):
-    raise ConnectionError(f"{url} is not there")
-
-
-def tiny(example, out, *options):
-    return example.main(["--smoke", "--out", str(out), *options])
-
-
-def metrics(out):
-    return [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
 
 
 RUNS = {
@@ -81,48 +45,6 @@ def runs(no_data, tmp_path_factory):
         name: played(example, tmp_path_factory.mktemp(name), *options)
         for name, (example, options) in RUNS.items()
     }
-
-
-def played(example, out, *options):
-    """A tiny run: its folder, status, printed lines, its pictures' titles, and what its ``draw``
-    was handed."""
-    titles, drawn, printed = {}, [], io.StringIO()
-    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(printed):
-        watch(patch, titles)
-        if hasattr(example, "draw"):
-            patch.setattr(example, "draw", keeping(example.draw, drawn))
-        status = tiny(example, out, *options)
-    lines = printed.getvalue().splitlines()
-    return SimpleNamespace(
-        out=out, status=status, printed=lines, last=lines[-1], titles=titles, drawn=drawn
-    )
-
-
-def keeping(function, kept):
-    """The function, which also keeps what it is called with."""
-
-    def call(*arguments):
-        kept.extend(arguments)
-        return function(*arguments)
-
-    return call
-
-
-def watch(patch, titles):
-    """Keep the title of each figure under the name of its file."""
-    save, write_gif = plots.save, plots.write_gif
-
-    def saving(figure, path):
-        titles[path.name] = [figure.texts[0].get_text()]
-        save(figure, path)
-
-    def filming(figures, path):
-        figures = list(figures)
-        titles[path.name] = [figure.texts[0].get_text() for figure in figures]
-        write_gif(figures, path)
-
-    patch.setattr(plots, "save", saving)
-    patch.setattr(plots, "write_gif", filming)
 
 
 @pytest.mark.parametrize(
@@ -218,11 +140,6 @@ def test_the_seed_drives_weights_order_and_noise(tmp_path, monkeypatch):
         tiny(vae_mnist, tmp_path, "--seed", seed)
     assert [seed for seed, _ in seen] == [0, 1]
     assert not np.array_equal(seen[0][1], seen[1][1])
-
-
-def nameless(titles):
-    """The titles that do not say which data set they show."""
-    return [title for group in titles.values() for title in group if STAND_IN not in title]
 
 
 def test_the_stand_in_is_named_everywhere(runs):

@@ -2,17 +2,11 @@
 "original"."""
 
 import importlib
-import sys
-from pathlib import Path
 
 import pytest
+from examples.helpers import tiny
 
 from scratchae import plots
-
-HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE), str(HERE.parents[1] / "examples")]
-
-from test_examples import tiny  # noqa: E402
 
 pytestmark = pytest.mark.slow
 

@@ -1,18 +1,11 @@
 """The example of the linear autoencoder beside PCA: it converges, and its two numbers can tell."""
 
-import sys
-from pathlib import Path
-
+import linear_pca
 import numpy as np
 import pytest
+from examples.helpers import metrics, tiny
 
 from scratchae import load
-
-HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE), str(HERE.parents[1] / "examples")]
-
-import linear_pca  # noqa: E402
-from test_examples import metrics, tiny  # noqa: E402
 
 pytestmark = pytest.mark.slow
 FILES = {"config.json", "metrics.jsonl", "weights.safetensors", "loss.png", "components.png"}

@@ -9,17 +9,15 @@ import sys
 from functools import partial
 from pathlib import Path
 
+import common
 import numpy as np
 import pytest
+from options import Parser, fill
 
 import scratchae
 from scratchae import Adam, Autoencoder, Dense, SquaredError, Values
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
-sys.path.insert(0, str(EXAMPLES))
-
-import common  # noqa: E402
-from options import Parser, fill  # noqa: E402
 
 OURS = {"config.json", "metrics.jsonl"}
 RECIPE = {"dataset": "mnist", "epochs": 3, "batch_size": 8, "lr": 1e-3}
@@ -61,8 +59,9 @@ def test_a_folder_is_one_runs_at_a_time_until_its_process_ends(tmp_path):
         "run.model, run.optimizer, ''); print(1, flush=True); sys.stdin.read(1)"
     )
     command = [sys.executable, "-c", code, str(tmp_path)]
-    how = {"cwd": Path(__file__).parent, "env": os.environ | {"PYTHONPATH": str(EXAMPLES.parent)}}
-    child = subprocess.Popen(command, **how, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    paths = os.pathsep.join(map(str, (EXAMPLES.parent, EXAMPLES, Path(__file__).parent)))
+    env = os.environ | {"PYTHONPATH": paths}
+    child = subprocess.Popen(command, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     with child:
         child.stdout.read(1)
         before = contents(tmp_path)

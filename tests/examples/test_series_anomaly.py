@@ -2,23 +2,17 @@
 counts."""
 
 import json
-import sys
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import series_anomaly
+from examples.helpers import metrics, played
 
 import scratchae
 from scratchae import plots
 from scratchae.datasets.generated import daily
 from scratchae.detection import report
-
-HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE), str(HERE.parents[1] / "examples")]
-
-import series_anomaly  # noqa: E402
-from test_examples import metrics, played  # noqa: E402
 
 pytestmark = pytest.mark.slow
 FILES = {

@@ -2,16 +2,12 @@
 given."""
 
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
+import tangent_pictures as pictures
 
 from scratchae.plots import frame
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "examples"))
-
-import tangent_pictures as pictures
 
 TITLE = "surface (generated): points, and the plane in which the code moves"
 NOTE = "contractive autoencoder 3-100-3, tied weights, weight 0.3, interrupted after 200 epochs"
@@ -37,6 +33,7 @@ def falling(n=20, r=3, seed=0):
     return np.sort(np.random.default_rng(seed).random((n, r)), axis=1)[:, ::-1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", [("contractive",), ("contractive", "plain", "local PCA")])
 def test_titles_and_nothing_clipped(words):
     x, planes = case(words)

@@ -6,31 +6,22 @@ Each error that is planted in a line of the page is seen by that comparison.
 
 import ast
 import re
-import sys
 import types
-from pathlib import Path
 
 import numpy as np
 import pytest
+import vae_by_hand
+from examples.page import LINES, SOURCE, TREE, cited
 from matplotlib.image import imread
 
 from scratchae import VAE, Adam, Dense, Gaussian, Sequential, datasets
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "examples"))
-
-import vae_by_hand  # noqa: E402
-
-SOURCE = (ROOT / "examples" / "vae_by_hand.py").read_text(encoding="utf-8")
-LINES = SOURCE.splitlines()
 NAMES = [
     f"{half}.{layer}.{tensor}"
     for half in ("encoder", "decoder")
     for layer in (0, 1)
     for tensor in "Wb"
 ]
-TREE = ast.parse(SOURCE)
-CITED = re.compile(r"(?:(?:^|,? )[a-z]+(?: \(\d+\))+)+$")
 TERMS = ("loss", "reconstruction", "kl")
 SMALL = (7, 12, 9, 3)  # images in a batch, pixels, hidden units, latent dimensions
 STEPS, RATE, OFF = 5, 2e-3, 1.001
@@ -182,14 +173,6 @@ def test_a_mistake_is_seen(mistake, tolerance):
     page = module(SOURCE.replace(right, wrong))
     with pytest.raises(AssertionError, match="allowed"), np.errstate(all="ignore"):
         compare(page, "reference", SMALL, tolerance("loss"))
-
-
-def cited(line):
-    """The equations that a line ends in: gaussian (4) of a docstring or of a comment ->
-    ("gaussian", 4)."""
-    found = CITED.search(line)
-    groups = re.findall(r"(\w+)((?: \(\d+\))+)", found.group() if found else "")
-    return [(family, int(n)) for family, numbers in groups for n in re.findall(r"\d+", numbers)]
 
 
 def values():

@@ -2,15 +2,11 @@
 
 import ast
 import re
-import sys
 from collections import Counter
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).resolve().parent))
-
-from test_vae_by_hand import LINES, ROOT, SOURCE, cited
+from examples.page import LINES, ROOT, SOURCE, cited
 
 FILES = {name: f"kernels/{name}.py" for name in ("gaussian", "bernoulli", "activation", "adam")}
 FILES |= {"dense": "scratchae/layers/dense.py", "elbo": "scratchae/objectives/elbo.py"}

@@ -154,7 +154,7 @@ def test_a_bug_in_the_command_keeps_its_traceback(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "group, room",
+    "group, package",
     [
         ("layers", layers),
         ("latents", latents),
@@ -162,11 +162,11 @@ def test_a_bug_in_the_command_keeps_its_traceback(monkeypatch):
         ("objectives", objectives),
     ],
 )
-def test_nothing_of_the_library_is_left_out(group, room):
+def test_nothing_of_the_library_is_left_out(group, package):
     checked = {
         word for report in library.LIBRARY[group]("reference") for word in report.title.split()
     }
-    assert set(room.__all__) - {"Layer", "Likelihood", "Objective", "Penalty"} <= checked
+    assert set(package.__all__) - {"Layer", "Likelihood", "Objective", "Penalty"} <= checked
 
 
 # --- the reader's own layer ---

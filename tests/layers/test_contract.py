@@ -1,205 +1,24 @@
 """The protocol of a layer, held against every layer: one case for each kind, activation and
 geometry."""
 
-import copy
-import tracemalloc
-from contextlib import contextmanager
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
-
-from scratchae import get_backend, layers
-from scratchae.initializers import Normal
-from scratchae.kernels.activation import DEFINITIONS
-from scratchae.layers import (
-    LSTM,
-    Conv1d,
-    Conv2d,
-    ConvTranspose1d,
-    ConvTranspose2d,
-    Dense,
-    Dropout,
-    Flatten,
-    GaussianNoise,
-    Masking,
-    MaxPool2d,
-    Repeat,
-    Reshape,
-    SaltAndPepper,
-    Sequential,
-    Tied,
-    Upsample2d,
+from differences import assert_gradients
+from layers.contract import (
+    CASE,
+    CASES,
+    DRAWN,
+    ROWS,
+    address,
+    arrays,
+    bound,
+    close,
+    every_layer,
+    step,
 )
-from scratchae.layers.sequential import leaves
-from scratchae.layers.tied import resolve_ties
-from scratchae.parameters import Parameters
-from scratchae.randomness import clock
 
-ROWS, DRAWN = 6, {"init": Normal(0.7), "init_b": Normal(0.7)}
-RECURRENT = DRAWN | {"init_r": Normal(0.7)}
-
-CODE = Dense(5, 4, "tanh", **DRAWN)
-
-# What it is: (layer, shape of one input row, shape of one output row)
-CASES = {f"Dense {name}": (Dense(5, 7, name, **DRAWN), (5,), (7,)) for name in DEFINITIONS} | {
-    **{
-        f"Tied {name}": (Sequential(CODE, Tied(CODE, name, Normal(0.7))), (5,), (5,))
-        for name in DEFINITIONS
-    },
-    "Dense 1": (Dense(1, 1, **DRAWN), (1,), (1,)),
-    "Conv2d": (Conv2d(2, 3, 3, activation="tanh", **DRAWN), (5, 6, 2), (3, 4, 3)),
-    "Conv2d identity": (Conv2d(2, 3, (2, 3), **DRAWN), (5, 6, 2), (4, 4, 3)),
-    "Conv2d same": (Conv2d(1, 2, 3, 2, "same", "softplus", **DRAWN), (6, 7, 1), (3, 4, 2)),
-    "Conv2d uneven": (
-        Conv2d(3, 1, (4, 2), (2, 3), (1, 0, 0, 2), "relu", **DRAWN),
-        (6, 4, 3),
-        (2, 2, 1),
-    ),
-    "Conv2d strides beyond": (Conv2d(2, 2, 2, 3, 1, "sigmoid", **DRAWN), (6, 5, 2), (3, 2, 2)),
-    "Conv2d to few": (
-        Conv2d(6, 1, (3, 2), 1, (1, 0, 0, 2), "relu", **DRAWN),
-        (5, 4, 6),
-        (4, 5, 1),
-    ),
-    "Conv2d of many": (Conv2d(6, 5, 3, 2, "same", "tanh", **DRAWN), (5, 4, 6), (3, 2, 5)),
-    "ConvTranspose2d to many": (
-        ConvTranspose2d(2, 6, 3, 2, "same", "tanh", **DRAWN),
-        (2, 3, 2),
-        (4, 6, 6),
-    ),
-    "ConvTranspose2d": (
-        ConvTranspose2d(3, 2, 3, activation="tanh", **DRAWN),
-        (3, 4, 3),
-        (5, 6, 2),
-    ),
-    "ConvTranspose2d identity": (ConvTranspose2d(3, 2, (2, 3), **DRAWN), (3, 4, 3), (4, 6, 2)),
-    "ConvTranspose2d same": (
-        ConvTranspose2d(2, 1, 3, 2, "same", "softplus", **DRAWN),
-        (3, 4, 2),
-        (6, 8, 1),
-    ),
-    "ConvTranspose2d torch": (
-        ConvTranspose2d(2, 3, 3, 2, (1, 0, 1, 0), "relu", **DRAWN),
-        (2, 3, 2),
-        (4, 6, 3),
-    ),
-    "ConvTranspose2d beyond": (
-        ConvTranspose2d(2, 2, 2, 3, "same", "sigmoid", **DRAWN),
-        (2, 2, 2),
-        (6, 6, 2),
-    ),
-    "MaxPool2d": (MaxPool2d(2), (5, 6, 2), (2, 3, 2)),
-    "MaxPool2d same": (MaxPool2d(2, padding="same"), (5, 7, 3), (3, 4, 3)),
-    "MaxPool2d overlapping": (MaxPool2d((3, 2), (2, 1), "same"), (6, 4, 1), (3, 4, 1)),
-    "MaxPool2d strides beyond": (MaxPool2d(2, (3, 4)), (6, 6, 2), (2, 2, 2)),
-    "Upsample2d": (Upsample2d(2), (3, 2, 2), (6, 4, 2)),
-    "Upsample2d uneven": (Upsample2d((1, 3)), (2, 3, 1), (2, 9, 1)),
-    "LSTM": (LSTM(3, 4, True, **RECURRENT), (5, 3), (5, 4)),
-    "LSTM last": (LSTM(2, 5, False, **RECURRENT), (4, 2), (5,)),
-    "LSTM of ones": (LSTM(1, 1, True, **RECURRENT), (2, 1), (2, 1)),
-    "LSTM of ones last": (LSTM(1, 1, False, **RECURRENT), (3, 1), (1,)),
-    "Conv1d": (Conv1d(2, 3, 3, activation="tanh", **DRAWN), (5, 2), (3, 3)),
-    "Conv1d same": (Conv1d(1, 2, 4, 3, "same", "softplus", **DRAWN), (7, 1), (3, 2)),
-    "Conv1d uneven": (Conv1d(3, 2, 3, 2, (0, 2), "relu", **DRAWN), (5, 3), (3, 2)),
-    "Conv1d to few": (Conv1d(6, 1, 3, 1, 1, **DRAWN), (5, 6), (5, 1)),
-    "ConvTranspose1d": (ConvTranspose1d(3, 2, 3, 2, (1, 0), "tanh", **DRAWN), (4, 3), (8, 2)),
-    "ConvTranspose1d same": (ConvTranspose1d(2, 6, 3, 2, "same", **DRAWN), (3, 2), (6, 6)),
-    "Repeat": (Repeat(4), (3,), (4, 3)),
-    "Repeat once": (Repeat(1), (1,), (1, 1)),
-    "GaussianNoise": (GaussianNoise(0.5), (7,), (7,)),
-    "GaussianNoise clipped": (GaussianNoise(0.5, (-0.4, 0.6)), (3, 2, 3), (3, 2, 3)),
-    "Masking": (Masking(0.4), (3, 4, 1), (3, 4, 1)),
-    "SaltAndPepper": (SaltAndPepper(0.6), (9,), (9,)),
-    "Dropout": (Dropout(0.4), (9,), (9,)),
-    "Tied twice": (
-        Sequential(
-            CODE,
-            Tied(CODE, "sigmoid", Normal(0.7)),
-            Dense(5, 4, **DRAWN),
-            Tied(CODE, init_b=Normal(0.7)),
-        ),
-        *((5,), (5,)),
-    ),
-    "Flatten": (Flatten(), (2, 3, 2), (12,)),
-    "Reshape": (Reshape(2, 3, 2), (12,), (2, 3, 2)),
-    "Sequential": (
-        Sequential(
-            Conv2d(1, 2, 2, activation="relu", **DRAWN), Flatten(), Dense(12, 3, "tanh", **DRAWN)
-        ),
-        (3, 4, 1),
-        (3,),
-    ),
-    "Sequential noisy": (Sequential(Masking(0.4), Dense(6, 4, **DRAWN), Dropout(0.3)), (6,), (4,)),
-    "Sequential flat": (
-        Sequential(Sequential(Flatten()), Dense(6, 3, "relu", **DRAWN)),
-        (2, 3),
-        (3,),
-    ),
-}
-CASE = pytest.mark.parametrize("case", CASES)
-
-
-def bound(case, backend="numpy", dtype="float64", rows=ROWS, need_dx=True):
-    """The layer of a case, declared, attached and bound, with its parameters, gradients, x and
-    dy."""
-    layer, shape, output = copy.deepcopy(CASES[case])
-    backend = get_backend(backend, dtype) if isinstance(backend, str) else backend
-    rng = np.random.default_rng(1)
-    got, declared = layer.declare(shape)
-    resolve_ties(inner for _, inner in leaves("", layer))
-    assert got == layer.output == output and layer.shape == shape
-    parameters = Parameters(backend, declared)
-    parameters.initialise(seed=3)
-    grads = backend.zeros((parameters.size,))
-    layer.attach(parameters.views(), parameters.views(grads))
-    layer.bind(backend, rows, need_dx)
-    x, dy = (backend.asarray(rng.normal(size=(rows, *s))) for s in (shape, output))
-    arrays = {"parameters": parameters, "grads": grads, "x": x, "dy": dy}
-    arrays |= {
-        "rows": backend.asarray(np.arange(rows), np.uint32),
-        "clock": backend.asarray(clock(7), np.uint32),
-    }
-    return SimpleNamespace(backend=backend, host=backend.to_host, layer=layer, **arrays)
-
-
-def step(b, rows=slice(None)):
-    """One step on some rows, noise and all -> y, dx and the gradients, on the host."""
-    b.layer.draw(b.rows[rows], b.clock)
-    y = b.host(b.layer.forward(b.x[rows]))
-    dx = b.host(b.layer.backward(b.dy[rows]))
-    return y, dx, b.host(b.grads)
-
-
-def close(found, expected, tol):
-    for a, right in zip(found, expected, strict=True):
-        np.testing.assert_allclose(a, right, rtol=tol, atol=tol)
-
-
-def every_layer(layer):
-    inner = getattr(layer, "layers", ())
-    return [layer, *(leaf for part in inner for leaf in every_layer(part))]
-
-
-def holders(layer):
-    """Whatever holds arrays: the layers inside, the plane of a Conv1d, the product of a
-    convolution."""
-    inner = [vars(leaf).get(name) for leaf in every_layer(layer) for name in ("plane", "product")]
-    return [*every_layer(layer), *(holder for part in inner if part for holder in holders(part))]
-
-
-def arrays(b):
-    """Every array that a layer holds: views, buffers, what it keeps of the forward pass."""
-    return {
-        f"{i}.{name}": value
-        for i, holder in enumerate(holders(b.layer))
-        for name, value in vars(holder).items()
-        if isinstance(value, (np.ndarray, type(b.x)))
-    }
-
-
-def address(a):
-    return a.ctypes.data if isinstance(a, np.ndarray) else a.data.ptr
+from scratchae import layers
+from scratchae.layers import Dense
 
 
 def test_every_layer_has_a_case():
@@ -236,24 +55,19 @@ def test_backends_agree(case, backend, dtype, tolerance):
 
 @CASE
 def test_gradients_are_the_derivatives(case, backend, tolerance):
-    """Central differences of <dy, y> along a random direction of x and of each tensor."""
+    """Those of <dy, y> by x and by each tensor."""
     b = bound(case, backend)
     _, dx, grads = step(b)
-    named = {"x": (b.x, dx)} | {
-        name: (b.parameters.view(name), b.parameters.view(name, grads))
-        for name in b.parameters.declared
-    }
-    for name, (value, grad) in named.items():
-        v = np.random.default_rng(2).normal(size=value.shape)
-        before, loss = b.host(value), []
-        for h in (1e-6, -1e-6):
-            b.backend.write(value, before + h * v)
-            loss.append(np.vdot(b.host(b.dy), b.host(b.layer.forward(b.x))))
-        b.backend.write(value, before)
-        error = abs((loss[0] - loss[1]) / 2e-6 - np.vdot(grad, v)) / (
-            np.linalg.norm(grad) / np.sqrt(grad.size)
-        )
-        assert error < tolerance("gradient"), f"{name}: {error:.1e}"
+    places = {"x": b.x} | b.parameters.views()
+    found = {"x": dx} | b.parameters.views(grads)
+    tensors = {name: b.host(place) for name, place in places.items()}
+
+    def f():
+        for name, place in places.items():
+            b.backend.write(place, tensors[name])
+        return np.vdot(b.host(b.dy), b.host(b.layer.forward(b.x)))
+
+    assert_gradients(f, tensors, found, tolerance("gradient"))
 
 
 @CASE
@@ -316,82 +130,6 @@ def test_addresses_stay(case, backend):
     step(b)
     moved = [name for name, a in arrays(b).items() if address(a) != address(before[name])]
     assert moved == []
-
-
-LARGE = {
-    "Dense": (Dense(256, 256, "relu"), (256,)),
-    "Conv2d": (Conv2d(16, 128, 3, activation="relu"), (8, 8, 16)),
-    "ConvTranspose2d": (ConvTranspose2d(16, 128, 3, activation="relu"), (6, 6, 16)),
-    "MaxPool2d": (MaxPool2d(3, 2, "same"), (12, 12, 16)),
-    "Upsample2d": (Upsample2d(2), (6, 6, 16)),
-    "Conv1d": (Conv1d(16, 64, 3, activation="relu"), (32, 16)),
-    "Repeat": (Repeat(8), (256,)),
-    "GaussianNoise": (GaussianNoise(0.5, (0, 1)), (256,)),
-    "SaltAndPepper": (SaltAndPepper(0.5), (256,)),
-    "LSTM": (LSTM(16, 64, True), (6, 16)),
-    "LSTM last": (LSTM(16, 64, False), (6, 16)),
-    "Sequential": (Sequential(Flatten(), Dense(256, 256, "tanh"), Reshape(16, 16, 1)), (16, 16)),
-}
-SMALL = 32 * 1024  # bytes; every batch, weight and block of patches of LARGE is larger
-
-
-def peak(case, dtype, monkeypatch):
-    """How many bytes a step allocates at once, after the first."""
-    monkeypatch.setitem(
-        CASES, "large", (*LARGE[case], copy.deepcopy(LARGE[case][0]).declare(LARGE[case][1])[0])
-    )
-    b = bound("large", dtype=dtype, rows=128)
-    b.layer.draw(b.rows, b.clock), b.layer.forward(b.x), b.layer.backward(b.dy)
-    tracemalloc.start()
-    try:
-        b.layer.draw(b.rows, b.clock), b.layer.forward(b.x), b.layer.backward(b.dy)
-        return tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
-
-
-@pytest.mark.parametrize("case", LARGE)
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_a_step_allocates_nothing(case, dtype, monkeypatch):
-    assert peak(case, dtype, monkeypatch) < SMALL
-
-
-def test_an_allocation_is_seen(monkeypatch):
-    forward = Dense.forward
-    monkeypatch.setattr(Dense, "forward", lambda self, x: forward(self, x.copy()))
-    assert peak("Dense", "float32", monkeypatch) > SMALL
-
-
-@contextmanager
-def no_new_memory(b):
-    """Within it, the GPU gives out no array."""
-
-    def refuse(*_):
-        raise AssertionError("a step allocates memory on the GPU")
-
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(b.backend.cupy, "empty", refuse)
-        patched.setattr(b.backend, "empty", refuse)
-        yield
-
-
-@CASE
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_a_step_allocates_nothing_on_the_gpu(case, dtype, gpu):
-    b = bound(case, gpu, dtype)
-    step(b)
-    with no_new_memory(b):
-        step(b), step(b, slice(4))
-
-
-def test_an_allocation_on_the_gpu_is_seen(gpu, monkeypatch):
-    b, forward = bound("Dense relu", gpu), Dense.forward
-    monkeypatch.setattr(
-        Dense, "forward", lambda self, x: forward(self, b.backend.asarray(b.host(x)))
-    )
-    step(b)
-    with no_new_memory(b), pytest.raises(AssertionError, match="allocates memory on the GPU"):
-        step(b)
 
 
 class Accumulates(Dense):

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import scratchae as sa
 from scratchae import Conv2d, MaxPool2d, Upsample2d, by_hand, get_backend
 
 QUICK = settings(derandomize=True, max_examples=25, deadline=None, database=None)
@@ -178,3 +179,14 @@ def test_winners_are_kept_in_a_byte(backend):
     layer = by_hand(MaxPool2d(2), (4, 4, 3), backend=backend)
     layer(inputs(2, 4, 4, 3))
     assert layer.part.winner.dtype == np.uint8
+
+
+def test_a_stride_far_beyond_the_image(backend, tolerance):
+    """2^31 - 1 and more: the loops run over the strides that are inside."""
+    for stride in (2**31 - 1, 10**30):
+        encoder = sa.Sequential(sa.MaxPool2d(2, stride), sa.Flatten(), sa.Dense(1, 2))
+        model = sa.Autoencoder(encoder, sa.Sequential(sa.Dense(2, 16), sa.Reshape(4, 4, 1)))
+        model.build((4, 4, 1), backend=backend, dtype="float64", seed=0)
+        data = np.random.default_rng(0).random((8, 4, 4, 1))
+        history = sa.fit(model, data, sa.SGD(1e-2), epochs=2, batch_size=4)
+        assert np.isfinite(history["train_loss"]).all()

@@ -292,3 +292,23 @@ def test_what_hinders_copying(encoder, decoder, penalty, warns):
         warnings.simplefilter("always")
         model.build(4)
     assert [w.category for w in caught] == [sa.WideCode] * warns
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: sa.VAE(None, sa.Dense(2, 6), sa.Gaussian(2)),
+        lambda: sa.VAE(sa.Dense(6, 4), sa.Dense(2, 6), 2),
+        lambda: sa.Autoencoder(sa.Dense(6, 3), sa.Dense(3, 6), sa.Bernoulli),
+        lambda: sa.evaluate("a model", np.zeros((2, 6))),
+    ],
+)
+def test_parts_of_the_wrong_kind(make):
+    with pytest.raises(TypeError, match=r"^the \w+ is .*expected$"):
+        make()
+
+
+@pytest.mark.parametrize("seed", [1.5, None, "a", True, -1, 2**64])
+def test_seeds(seed):
+    with pytest.raises(ValueError, match="the seed is"):
+        sa.Autoencoder(sa.Dense(6, 3), sa.Dense(3, 6)).build(6, seed=seed)

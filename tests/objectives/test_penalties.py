@@ -147,3 +147,20 @@ def test_what_is_no_penalty_is_refused():
         TypeError, match=r"the penalty is 0.1, but a penalty, such as L1\(1e-3\), is expected"
     ):
         sa.Autoencoder(sa.Dense(3, 2), sa.Dense(2, 3), penalty=0.1)
+
+
+def priced(penalty):
+    return sa.Autoencoder(sa.Dense(6, 3), sa.Dense(3, 6), penalty=penalty).build(6)
+
+
+class Price(sa.objectives.Penalty):
+    """A penalty that says nothing."""
+
+
+def test_what_a_penalty_leaves_out():
+    with pytest.raises(NotImplementedError, match=r"Price does not say forward\(sums, nll, h\)"):
+        sa.evaluate(priced(Price(0.1)), X)
+    with pytest.raises(NotImplementedError, match=r"Price does not say backward\(dh, h, total\)"):
+        price = Price(0.1)
+        price.forward = lambda sums, nll, h: sums.__setitem__(slice(None), [len(h), nll.sum(), 0])
+        sa.fit(priced(price), X, sa.Adam(), epochs=1)

@@ -99,6 +99,7 @@ def clipped(figure):
     return box.x0 < 0 or box.y0 < 0 or box.x1 > width or box.y1 > height
 
 
+@pytest.mark.slow
 def test_titles_and_nothing_clipped():
     for name, figure in every_figure().items():
         assert [text.get_text() for text in figure.texts] == [TITLE, NOTE], name

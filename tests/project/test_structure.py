@@ -1,5 +1,5 @@
-"""The house itself, read as text: who imports whom, whose equations are implemented, what each
-docstring owes.
+"""The structure of the library, read as text: who imports whom, whose equations are implemented,
+what each docstring owes.
 
 Each checker takes a source and returns its offences as sentences; a planted offender shows that it
 sees them.
@@ -81,13 +81,13 @@ OFFENDERS = {
         "def f():\n    from scratchae import backend",
     ),
     "sideways": (wrong_directions, "scratchae/latents/x.py", "from ..layers.base import Layer"),
-    "to the roof": (wrong_directions, "scratchae/plots/curves.py", "from .. import VAE"),
+    "to the whole": (wrong_directions, "scratchae/plots/curves.py", "from .. import VAE"),
     "no protocol": (
         wrong_directions,
         "scratchae/execution/threads.py",
         "import scratchae.models.vae",
     ),
-    "no floor": (wrong_directions, "scratchae/cellar.py", ""),
+    "no level": (wrong_directions, "scratchae/nowhere.py", ""),
     "torch": (foreign_imports, "scratchae/x.py", "def f():\n    import torch.nn"),
     "torch by name": (foreign_imports, "scratchae/x.py", "torch = import_module('torch')"),
     "eager": (foreign_imports, "scratchae/x.py", "import matplotlib.pyplot as plt"),

@@ -3,16 +3,17 @@ name.
 
 An exhibit runs its proof on the code as it is, plants the bug, and runs the same proof again,
 which must fail. Where a bug is known to slip past some check, the exhibit shows that too. Proofs
-that begin with "test_" are those of test_proofs.py.
+that are not here are those of claims.py.
 """
 
-import importlib.util
 import inspect
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import pytest
+from differences import assert_gradients
+from proofs import claims
+from proofs.linear_gaussian import draw
 
 import scratchae as sa
 from scratchae import randomness
@@ -22,21 +23,8 @@ from scratchae.kernels.kernel import Kernel
 from scratchae.saving import checkpoint
 
 
-def proofs_of(name):
-    """A test file as a module: test files are no package, so they are loaded by their place."""
-    spec = importlib.util.spec_from_file_location(
-        f"museum_{name}", Path(__file__).with_name(f"{name}.py")
-    )
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-proofs = proofs_of("test_proofs")
-
-
 def called(proof, backend, tolerance):
-    """A proof of test_proofs.py, ready to run, with what pytest would hand it."""
+    """A proof of claims.py, ready to run, with what pytest would hand it."""
     given = {"backend": backend, "tolerance": tolerance, "likelihood": sa.Bernoulli}
     return lambda: proof(**{name: given[name] for name in inspect.signature(proof).parameters})
 
@@ -47,25 +35,6 @@ def exhibit(proof, plant):
     plant()
     with pytest.raises(AssertionError):
         proof()
-
-
-def assert_gradients(f, tensors, gradients, allowed):
-    """Central differences of f() along a random direction of each named tensor, against its
-    gradient.
-
-    DESIGN's measure: the error over what a random direction sees of the gradient, its norm /
-    sqrt(n)."""
-    rng, h = np.random.default_rng(0), 1e-5
-    for name, tensor in tensors.items():
-        v, kept = rng.normal(size=tensor.shape), tensor.copy()
-        v /= np.linalg.norm(v)
-        tensor[...] = kept + h * v
-        above = f()
-        tensor[...] = kept - h * v
-        difference = (above - f()) / (2 * h)
-        tensor[...] = kept
-        error = abs(difference - (gradients[name] * v).sum())
-        assert error <= allowed * np.linalg.norm(gradients[name]) / np.sqrt(v.size), name
 
 
 def the_loss_and_its_gradient_agree(backend, tolerance):
@@ -85,7 +54,7 @@ def the_loss_and_its_gradient_agree(backend, tolerance):
     tensors = {name: bound.to_host(view) for name, view in views.items()}
 
     def total():
-        proofs.draw(replica, 3, bound)
+        draw(replica, 3, bound)
         return replica.forward(x)
 
     def loss():
@@ -118,10 +87,10 @@ def replace_cuda(monkeypatch, file, changes):
 
 
 SEE_SIGMA = (
-    proofs.test_moments_of_z,
-    proofs.test_kl_is_the_mean_of_log_q_minus_log_p,
-    proofs.test_the_gap_is_the_kl_to_the_true_posterior,
-    proofs.test_the_exact_posterior_leaves_no_gap_in_any_draw,
+    claims.moments_of_z,
+    claims.kl_is_the_mean_of_log_q_minus_log_p,
+    claims.the_gap_is_the_kl_to_the_true_posterior,
+    claims.the_exact_posterior_leaves_no_gap_in_any_draw,
 )
 
 
@@ -153,8 +122,8 @@ def test_sampling_with_the_variance_as_sigma(monkeypatch, backend, tolerance, pr
 
 KL = "REAL(0.5) * (mu * mu + expm1(logvar) - logvar)"  # as gaussian.cu says it
 SEE_UNITS = (
-    proofs.test_terms_are_sums_over_dimensions,
-    proofs.test_kl_is_the_mean_of_log_q_minus_log_p,
+    claims.terms_are_sums_over_dimensions,
+    claims.kl_is_the_mean_of_log_q_minus_log_p,
 )
 
 
@@ -192,13 +161,13 @@ def test_kl_clamped_to_zero(monkeypatch, backend, tolerance):
 
     texts = {KL: f"fmin(REAL(0), {KL})", "w[d]": "0 * w[d]"}
     plant = partial(replace, monkeypatch, backend, sample, gradient, texts)
-    exhibit(called(proofs.test_elbo_is_a_bound, backend, tolerance), plant)
+    exhibit(called(claims.elbo_is_a_bound, backend, tolerance), plant)
     the_loss_and_its_gradient_agree(backend, tolerance)
 
 
 SEE_PIXELS = (
-    proofs.test_terms_are_sums_over_dimensions,
-    proofs.test_an_untrained_model_knows_nothing_on_strokes,
+    claims.terms_are_sums_over_dimensions,
+    claims.an_untrained_model_knows_nothing_on_strokes,
 )
 
 
@@ -231,8 +200,7 @@ def test_reconstruction_averaged_over_pixels(monkeypatch, backend, tolerance, pr
 
 
 def test_noise_redrawn_in_the_backward_pass(monkeypatch, backend, tolerance):
-    """backward draws its own eps, so its gradient belongs to no z. Source: DESIGN.md, "Famous
-    bugs"."""
+    """backward draws an eps of its own, so its gradient belongs to no z."""
     draw, backward = sa.Gaussian.draw, sa.Gaussian.backward
 
     def noted(self, rows, clock):

@@ -1,18 +1,18 @@
 """Famous ways to get a GPU wrong, planted here one by one, each caught by a test with a name.
 
 As in the bug museum, a test runs on the code as it is, the bug is planted, and the same test must
-fail. The tests are those of test_graphs.py, or stand here.
+fail. The tests are those of execution/graph_claims.py, or stand here.
 """
 
-import importlib.util
 import inspect
 from contextlib import nullcontext
 from functools import partial
-from pathlib import Path
 
 import emulator
 import numpy as np
 import pytest
+from execution import graph_claims as claims
+from execution.graph_models import conv, rows, small, values
 
 import scratchae as sa
 from scratchae.backend.cuda import backend as cupy_backend
@@ -26,18 +26,6 @@ from scratchae.kernels.bernoulli import BERNOULLI_NLL
 from scratchae.kernels.patches import COL2IM
 from scratchae.kernels.philox import NORMAL, UNIFORM
 
-
-def module_of(name):
-    """A test file as a module, loaded by its place."""
-    spec = importlib.util.spec_from_file_location(
-        f"mutants_{name}", Path(__file__).parents[1] / "execution" / f"{name}.py"
-    )
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-graphs, doors = module_of("test_graphs"), module_of("test_graph_refusals")
 SEEN = (
     AssertionError,
     RuntimeError,
@@ -133,9 +121,9 @@ def products_of_all_kinds():
 def a_step_like_that_of_the_cpu(shards=1):
     found = []
     for backend in ("cupy", "numpy"):
-        model = graphs.small(backend, "float64")
-        sa.fit(model, graphs.rows(), sa.Adam(1e-2), epochs=4, batch_size=32, shards=shards)
-        found.append(graphs.values(model))
+        model = small(backend, "float64")
+        sa.fit(model, rows(), sa.Adam(1e-2), epochs=4, batch_size=32, shards=shards)
+        found.append(values(model))
     np.testing.assert_allclose(*found, rtol=1e-9, atol=1e-9)
 
 
@@ -290,9 +278,9 @@ MUTANTS = {
     "a grid that is not walked": (
         text("device.cu", "i += gridDim.x * THREADS", "i += 1u << 30"),
         partial(
-            graphs.test_a_hundred_losses_are_those_of_the_cpu,
+            claims.a_hundred_losses_are_those_of_the_cpu,
             "cupy",
-            make=graphs.conv,
+            make=conv,
             batch=8,
             n=200,
         ),
@@ -316,7 +304,7 @@ MUTANTS = {
     "a halt that is forgotten": (
         text("step.cu", " || before;", " || before > 1;"),
         partial(
-            graphs.test_a_loss_that_is_not_finite_names_its_step_and_leaves_the_step_before,
+            claims.a_loss_that_is_not_finite_names_its_step_and_leaves_the_step_before,
             "cupy",
             recorded=True,
         ),
@@ -332,33 +320,33 @@ MUTANTS = {
     "a Python number as an argument": (python_numbers_as_they_are, a_step_like_that_of_the_cpu),
     "a learning rate frozen in the graph": (
         learning_rate_of_the_first_epoch,
-        graphs.test_the_schedule_is_not_frozen,
+        claims.the_schedule_is_not_frozen,
     ),
     "noise frozen in the graph": (
         clock_of_the_first_epoch,
-        graphs.test_noise_is_drawn_anew_each_epoch,
+        claims.noise_is_drawn_anew_each_epoch,
     ),
     "the host reads inside the step": (host_read_inside_the_step, a_step_like_that_of_the_cpu),
     "memory is taken inside the step": (memory_taken_inside_the_step, a_step_like_that_of_the_cpu),
     "garbage is collected while recording": (
         garbage_collected_while_recording,
-        doors.test_no_garbage_is_collected_while_a_step_is_recorded,
+        claims.no_garbage_is_collected_while_a_step_is_recorded,
     ),
     "a model is used while its step is recorded": (
         encode_while_recording,
-        doors.test_a_model_waits_while_a_step_is_recorded,
+        claims.a_model_waits_while_a_step_is_recorded,
     ),
     "a data set copied for each shard": (
         a_table_for_each_shard,
-        doors.test_a_data_set_is_copied_once_for_all_shards,
+        claims.a_data_set_is_copied_once_for_all_shards,
     ),
     "a pinned buffer refilled too early": (
         buffer_refilled_too_early,
-        graphs.test_data_that_stays_on_the_host_gives_the_same_bits,
+        claims.data_that_stays_on_the_host_gives_the_same_bits,
     ),
     "a ring that is too small": (
         ring_read_too_rarely,
-        graphs.test_a_stop_within_an_epoch_counts_what_was_done,
+        claims.a_stop_within_an_epoch_counts_what_was_done,
     ),
 }
 

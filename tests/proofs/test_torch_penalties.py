@@ -4,15 +4,12 @@ gradients."""
 from functools import partial
 
 import pytest
+from proofs.torch_models import NLL, PHI, assert_one_step_agrees, torch
 
 import scratchae as sa
 from scratchae.initializers import Normal
 
-torch = pytest.importorskip("torch", reason="needs PyTorch, the outside view: pip install torch")
-
-from proofs.test_torch_parity import NLL, PHI, assert_one_step_agrees, one_thread  # noqa: E402, F401 (a fixture)
-
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 DRAWN = {"init": Normal(0.5), "init_b": Normal(0.5)}
 DTYPES = pytest.mark.parametrize("dtype", ["float64", "float32"])
 

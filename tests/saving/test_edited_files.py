@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from safetensors import safe_open
 from safetensors.numpy import save_file
-from saving.test_checkpoint import built, refused, save, train
+from saving.broken import refused
+from saving.models import built, save, train
 
 import scratchae as sa
 from scratchae.saving import checkpoint
@@ -117,3 +118,32 @@ def test_a_reference_that_leads_nowhere(tmp_path, reference, words):
     sa.save(built("tied"), path)
     raw = rewritten(path, edited("model", '{"same": 2}', json.dumps(reference)), signed=True)
     assert re.search(words, refused(path, raw))
+
+
+@pytest.mark.parametrize(
+    "key, value",
+    [
+        ("model", "null"),
+        ("model", '{"class": "scratchae.Dense", "arguments": {"inputs": 6, "outputs": 3}}'),
+        ("model", '{"class": "scratchae.zeros", "arguments": {"shape": [9]}}'),
+        ("model", "{"),
+        ("model", '{"class": "scratchae.Dense", "arguments": {"nonsense": 6}}'),
+        ("input_shape", "null"),
+        ("dtype", "float64"),
+        ("counters", '{"t": -5, "epoch": 1}'),
+        ("counters", '{"who": "evil"}'),
+        ("optimizer", '{"class": "scratchae.SGD", "arguments": {"lr": 0.1, "momentum": 0.0}}'),
+    ],
+)
+def test_a_part_that_was_put_in_anew(tmp_path, key, value):
+    model, path = built(), tmp_path / "model"
+    train(model, sa.Adam(0.01))
+    save(model, path)
+
+    def change(metadata, tensors):
+        assert json.loads(metadata["counters"])["epoch"] == 2
+        metadata[key] = value
+
+    rewritten(path, change, signed=True)
+    with pytest.raises(ValueError, match=r"does not describe a model|it is damaged"):
+        sa.load(path)

@@ -1,5 +1,6 @@
 """Early stopping: when it ends a run, and which weights are left."""
 
+import functools
 import re
 import signal
 
@@ -99,7 +100,7 @@ def test_a_column_that_is_not_there():
 
 
 @pytest.mark.parametrize("column", ["val_loss", "", None, 3, ["test_loss"]])
-def test_the_names_of_keras_are_refused_at_the_door(column):
+def test_the_names_of_keras_are_refused_before_a_run(column):
     with pytest.raises(ValueError, match=re.escape(f"is {column!r}, but the name of a column")):
         sa.EarlyStopping(2, column)
 
@@ -325,3 +326,45 @@ def test_none_and_what_is_no_callback():
             sa.fit(model, X, sa.Adam(), epochs=1, callbacks=wrong)
     np.testing.assert_array_equal(values(model), kept)
     assert len(sa.fit(model, X, sa.Adam(), epochs=2, callbacks=None)) == 2
+
+
+def test_callbacks_are_looked_at_first_and_end_a_run_by_true_alone():
+    with pytest.raises(TypeError, match="a callback is 3, but a function"):
+        sa.fit(made(), X, sa.Adam(), epochs=2, callbacks=[3])
+    assert (
+        len(sa.fit(made(), X, sa.Adam(), epochs=2, callbacks=lambda model, history: "a string"))
+        == 2
+    )
+    assert (
+        len(sa.fit(made(), X, sa.Adam(), epochs=2, callbacks=[lambda model, history: True])) == 1
+    )
+
+
+def test_a_model_built_again_in_a_callback():
+    with pytest.raises(RuntimeError, match="built the model again"):
+        sa.fit(
+            made(),
+            X,
+            sa.Adam(),
+            epochs=2,
+            callbacks=[lambda model, history: model.build(6, seed=5) and None],
+        )
+
+
+def logged(f):
+    """A decorator that hands on one argument more than it takes."""
+
+    @functools.wraps(f)
+    def inner(model, history):
+        return f(model, history, [])
+
+    return inner
+
+
+@logged
+def callback(model, history, log):
+    log.append(history)
+
+
+def test_a_decorated_function_is_taken():
+    assert len(sa.fit(made(), X, sa.Adam(), epochs=1, callbacks=callback)) == 1

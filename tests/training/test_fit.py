@@ -1,60 +1,13 @@
 """fit: batches, epochs, history, and every way in which a run may end."""
 
-import signal
 import threading
 
 import numpy as np
 import pytest
+from training.runs import N, Watched, fit, rows, vae, values
 
 import scratchae as sa
 from scratchae.randomness import permutation
-
-N, BATCH = 20, 8
-
-
-def vae(backend="numpy", dtype="float64", beta=1.0, likelihood=None):
-    encoder = sa.Sequential(sa.Dense(6, 8, "relu"), sa.Dense(8, 4))
-    decoder = sa.Sequential(sa.Dense(2, 8, "tanh"), sa.Dense(8, 6))
-    return sa.VAE(encoder, decoder, sa.Gaussian(2), likelihood, beta).build(
-        6, backend=backend, dtype=dtype, seed=1
-    )
-
-
-def rows(n=N, seed=0):
-    return np.random.default_rng(seed).random((n, 6))
-
-
-def fit(model, data=None, optimizer=None, **options):
-    options = {"epochs": 2, "batch_size": BATCH} | options
-    return sa.fit(model, rows() if data is None else data, optimizer or sa.Adam(0.01), **options)
-
-
-def values(model):
-    return model.backend.to_host(model.parameters.values)
-
-
-class Watched(sa.Values):
-    """Data that remembers which rows each batch asked for, and may do something then."""
-
-    def __init__(self, x, when=lambda batches: None):
-        super().__init__(x)
-        self.batches, self.when = [], when
-
-    def feed(self, backend, rows):
-        feed = super().feed(backend, rows)
-        fill = feed.fill
-
-        def watched(index, clock):
-            self.batches.append(index.tolist())
-            self.when(self.batches)
-            return fill(index, clock)
-
-        feed.fill = watched
-        return feed
-
-
-def interrupt(*_):
-    signal.raise_signal(signal.SIGINT)
 
 
 def test_every_example_once_an_epoch():
@@ -220,60 +173,6 @@ def test_all_callbacks_are_called_though_the_first_ends_the_run():
     assert called == [1]
 
 
-@pytest.fixture
-def handler():
-    """What Ctrl-C does before, and must do again."""
-    # a job in the background ignores Ctrl-C
-    outer = signal.signal(signal.SIGINT, signal.default_int_handler)
-    before = signal.getsignal(signal.SIGINT)
-    yield before
-    assert signal.getsignal(signal.SIGINT) is before
-    signal.signal(signal.SIGINT, outer)
-
-
-def test_ctrl_c_between_epochs(handler):
-    model, other = vae(), vae()
-    history = fit(model, epochs=9, callbacks=[interrupt])
-    assert history.interrupted and history["epoch"] == [1]
-    fit(other, epochs=1)
-    np.testing.assert_array_equal(values(model), values(other))
-    assert fit(model, optimizer=history.optimizer)["epoch"] == [2, 3]
-
-
-def test_ctrl_c_ends_after_the_step_under_way(handler):
-    def when(batches):
-        if len(batches) == 5:  # the second batch of the second epoch
-            interrupt()
-
-    model = vae()
-    history = fit(model, Watched(rows(), when), epochs=9, shards=1)
-    assert history.interrupted and history["epoch"] == [1]  # half an epoch is no record
-    assert history.optimizer.t == 5 and history.optimizer.epoch == 1
-    assert np.isfinite(values(model)).all()
-
-
-def test_a_second_ctrl_c_does_not_wait(handler):
-    with pytest.raises(KeyboardInterrupt):
-        fit(vae(), callbacks=[interrupt, interrupt])
-
-
-def test_an_error_of_a_callback_comes_out(handler):
-    with pytest.raises(ZeroDivisionError):
-        fit(vae(), callbacks=[lambda *_: 1 / 0])
-
-
-def test_a_handler_of_the_callers_own_is_given_back():
-    def own(*_):
-        raise AssertionError("fit is to catch this one")
-
-    before = signal.signal(signal.SIGINT, own)
-    try:
-        assert fit(vae(), callbacks=[interrupt]).interrupted
-        assert signal.getsignal(signal.SIGINT) is own
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
 def test_fit_works_outside_the_main_thread(backend):
     model, other, done = vae(backend), vae(backend), []
     thread = threading.Thread(target=lambda: done.append(fit(model, shards=2, threads=2)))
@@ -284,98 +183,10 @@ def test_fit_works_outside_the_main_thread(backend):
     np.testing.assert_array_equal(values(model), values(other))
 
 
-# What is planted after the first epoch: (tensor, value) -> the terms that the sentence names, and
-# those it may not.
-BLOWN = [
-    ("decoder.1.b", np.nan, ["reconstruction is nan"], "kl is"),
-    ("decoder.1.b", np.inf, ["reconstruction is"], "kl is"),
-    ("encoder.1.b", np.nan, ["reconstruction is nan", "kl is nan"], "penalty is inf"),
-    ("encoder.1.b", 1e4, ["reconstruction is", "kl is inf"], "kl is nan"),
-]
-
-
-@pytest.mark.parametrize("tensor, value, words, never", BLOWN)
-def test_a_loss_that_is_not_finite(backend, tensor, value, words, never):
-    model, kept = vae(backend), []
-
-    def plant(model, history):
-        model.backend.write(model.parameters.view(tensor), value)
-        kept.append(values(model))
-
-    optimizer = sa.Adam(0.01)
-    with pytest.raises(sa.NonFiniteLoss) as caught:
-        fit(model, optimizer=optimizer, callbacks=[plant])
-    sentence = str(caught.value)
-    for word in [
-        *words,
-        "at step 4 (epoch 2)",
-        "learning rate below 0.01",
-        "scaled",
-        "initial weights",
-    ]:
-        assert word in sentence
-    assert never not in sentence and "\n" not in sentence
-    np.testing.assert_array_equal(values(model), kept[0])
-    assert optimizer.t == 3 and optimizer.epoch == 1
-
-
-def test_a_penalty_may_be_at_fault():
-    model = sa.Autoencoder(sa.Dense(6, 3, "relu"), sa.Dense(3, 6), penalty=sa.L1(1e38)).build(6)
-    with pytest.raises(sa.NonFiniteLoss, match="a lighter penalty"):
-        sa.fit(
-            model, np.random.default_rng(0).random((8, 6), dtype=np.float32), sa.SGD(1.0), epochs=3
-        )
-
-
-@pytest.mark.parametrize("penalty", [None, sa.L1(0)])
-def test_no_penalty_is_at_fault_where_there_is_none(penalty):
-    model = sa.Autoencoder(sa.Dense(6, 3, "relu"), sa.Dense(3, 6), penalty=penalty).build(6)
-    with pytest.raises(sa.NonFiniteLoss, match="learning rate below") as caught:
-        sa.fit(model, 1e30 * np.ones((8, 6), np.float32), sa.SGD(1e30), epochs=3)
-    assert "penalty" not in str(caught.value).partition("try")[2]
-
-
 def test_a_column_that_there_is_not():
     history = fit(vae())
     with pytest.raises(KeyError, match="no 'val_loss' in epoch 1, which has epoch, train_loss, "):
         history["val_loss"]
-
-
-def test_a_vector_with_both_infinities_is_spoilt_without_a_warning():
-    model = sa.Autoencoder(sa.Dense(6, 3), sa.Dense(3, 6)).build(6)
-    x = np.random.default_rng(0).normal(size=(8, 6)).astype(np.float32) * 90
-    with pytest.raises(
-        sa.NonFiniteLoss, match="the vector of parameters is no longer finite after epoch 1"
-    ):
-        sa.fit(model, x, sa.SGD(3e38), epochs=1, batch_size=8, shards=1)
-    assert {np.inf, -np.inf} <= set(model.parameters.values.tolist())
-
-
-def once(t):
-    """A rate of the first step, and of no other."""
-    return [1e25][t - 1]
-
-
-def test_a_divergence_in_the_last_step_names_its_own_rate(backend):
-    """Seen on the validation data only, or in the parameters: there is no next step to be asked
-    for."""
-    for kind, words in ((sa.SGD, "on the validation data, after epoch 1"), (sa.Adam, "")):
-        model = vae(backend, "float32", likelihood=sa.SquaredError())
-        with pytest.raises(sa.NonFiniteLoss, match=rf"{words}.*learning rate below 1e\+25"):
-            sa.fit(model, rows(), kind(once), epochs=1, batch_size=N, validation=rows())
-
-
-def test_a_learning_rate_that_is_too_large(backend):
-    """The first step goes far, the second loss is not finite: the parameters are those between
-    them."""
-    model, one = (vae(backend, "float32", likelihood=sa.SquaredError()) for _ in range(2))
-    with pytest.raises(
-        sa.NonFiniteLoss, match=r"at step 2 \(epoch 1\).*learning rate below 1e\+25"
-    ):
-        fit(model, optimizer=sa.SGD(1e25))
-    fit(one, rows()[permutation(N, 0, 1)[:BATCH]], sa.SGD(1e25), epochs=1)
-    assert np.isfinite(values(model)).all()
-    assert np.abs(values(model)).max() == pytest.approx(np.abs(values(one)).max(), rel=0.5)
 
 
 def test_more_shards_than_rows_in_the_last_batch(backend, tolerance):
@@ -400,3 +211,26 @@ def test_the_data_is_left_alone():
     before = x.copy()
     fit(vae(), x, validation=x)
     np.testing.assert_array_equal(x, before)
+
+
+@pytest.mark.parametrize("wrong", ["adam", sa.Adam, None])
+def test_what_is_no_optimizer(wrong):
+    with pytest.raises(TypeError, match="an optimiser such as Adam"):
+        sa.fit(vae(), rows(), wrong, epochs=1)
+
+
+def test_a_class_is_no_model():
+    with pytest.raises(
+        TypeError, match=r"the model is the class Autoencoder, but.*Autoencoder\(\.\.\.\)"
+    ):
+        fit(sa.Autoencoder)
+
+
+@pytest.mark.filterwarnings("ignore::scratchae.WideCode")
+def test_a_model_without_parameters(backend):
+    model = sa.Autoencoder(sa.Flatten(), sa.Reshape(6)).build(6, backend=backend)
+    with pytest.raises(
+        ValueError,
+        match="this Autoencoder has no parameters to train: it has none: give it a layer",
+    ):
+        fit(model)

@@ -1,8 +1,4 @@
-"""Cases of the kernels of penalties, for test_spellings.py.
-
-A case: (rng, dtype, N, D, K, key) -> outs, ins, constants. What a kernel must overwrite is 77 on
-entry.
-"""
+"""Cases of the kernels of penalties."""
 
 import numpy as np
 

@@ -1,14 +1,11 @@
 """Classes of a reader's own: what they leave out is said in a sentence, by name, and before
 anything is trained."""
 
-import functools
-
 import numpy as np
 import pytest
 
 import scratchae as sa
 from scratchae.gradcheck import check_layer
-from scratchae.objectives import Penalty
 
 X = np.linspace(0, 1, 40 * 6, dtype=np.float32).reshape(40, 6)
 
@@ -94,13 +91,9 @@ class NoOutput(Half):
         return shape, {}
 
 
-class Price(Penalty):
-    """A penalty that says nothing."""
-
-
-def model(layer, penalty=None):
+def model(layer):
     encoder = sa.Sequential(sa.Dense(6, 3), layer)
-    return sa.Autoencoder(encoder, sa.Dense(3, 6), penalty=penalty).build(6)
+    return sa.Autoencoder(encoder, sa.Dense(3, 6)).build(6)
 
 
 def test_a_short_layer_is_enough():
@@ -140,19 +133,6 @@ def test_what_a_layer_leaves_out(layer, kind, words):
         sa.fit(model(layer), X, sa.Adam(), epochs=1)
 
 
-def test_what_a_penalty_leaves_out():
-    with pytest.raises(NotImplementedError, match=r"Price does not say forward\(sums, nll, h\)"):
-        sa.evaluate(model(Half(), Price(0.1)), X)
-    with pytest.raises(NotImplementedError, match=r"Price does not say backward\(dh, h, total\)"):
-        price = Price(0.1)
-        price.forward = lambda sums, nll, h: sums.__setitem__(slice(None), [len(h), nll.sum(), 0])
-        sa.fit(model(Half(), price), X, sa.Adam(), epochs=1)
-
-
-def without_noise(shape, fan_in, fan_out):
-    return np.zeros(shape)
-
-
 def test_what_a_layer_has_of_its_own_is_left_alone(tmp_path):
     m = sa.Autoencoder(sa.Sequential(sa.Dense(6, 3), Crop((2,))), sa.Dense(2, 6)).build(6).build(6)
     sa.fit(m, X, sa.Adam(), epochs=1)
@@ -175,34 +155,3 @@ def test_the_check_of_a_gradient_takes_what_a_model_takes():
 def test_a_decoder_is_asked_in_the_same_way(decoder):
     with pytest.raises(TypeError, match=r"\.declare gives .*, but the shape of an output row and"):
         sa.Autoencoder(sa.Dense(6, 6), decoder).build(6)
-
-
-def named(shape, fan_in, fan_out, *, noise):
-    return noise.normal(shape)
-
-
-def logged(f):
-    """A decorator that hands on one argument more than it takes."""
-
-    @functools.wraps(f)
-    def inner(model, history):
-        return f(model, history, [])
-
-    return inner
-
-
-@logged
-def callback(model, history, log):
-    log.append(history)
-
-
-def test_what_may_be_called_is_taken():
-    m = sa.Autoencoder(sa.Dense(6, 3, init=named), sa.Dense(3, 6)).build(6)
-    sa.fit(m, X, sa.Adam(), epochs=1, callbacks=callback)
-
-
-def test_an_initialiser_of_other_arguments():
-    with pytest.raises(
-        TypeError, match=r"is .*, but a function \(shape, fan_in, fan_out, noise\)"
-    ):
-        sa.Dense(6, 3, init=without_noise)

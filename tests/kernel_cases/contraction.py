@@ -1,5 +1,4 @@
-"""Cases of the kernels of the contractive penalty, for test_spellings.py, as in
-penalty_cases.py."""
+"""Cases of the kernels of the contractive penalty."""
 
 import numpy as np
 

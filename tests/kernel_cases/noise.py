@@ -1,13 +1,10 @@
-"""Arguments for the kernels of noise.py, in the form that test_spellings.py asks for: its CASES
-takes these in."""
+"""Cases of the kernels of noise."""
 
 import numpy as np
 
+from kernel_cases.draws import garbage
+
 P = 0.5
-
-
-def garbage(dtype, n):
-    return np.full(n, 77, dtype)
 
 
 def gate(rng, dtype, N, D, K, key):

@@ -1,23 +1,17 @@
-"""Cases of the likelihoods whose last axis means something, for test_spellings.py.
+"""Cases of the likelihoods whose last axis means something.
 
-A case: (rng, dtype, N, D, K, key) -> outs, ins, constants. D is the length of the last axis, and
-an example has 1 + D % 3 places. What a kernel must overwrite is 77 on entry.
+D is the length of the last axis, and an example has 1 + D % 3 places.
 """
 
 import math
 
 import numpy as np
 
-HARD = (0.0, 50.0, -50.0, 100.0, -100.0)
-
-
-def hard(rng, dtype, shape, most=100.0):
-    x, values = rng.normal(size=shape), [v for v in HARD if abs(v) <= most]
-    return np.where(rng.random(shape) < 0.3, rng.choice(values, shape), x).astype(dtype)
+from kernel_cases.draws import garbage, hard
 
 
 def outputs(dtype, a):
-    return [np.full(a.shape[:1], 77, dtype), np.full(a.shape, 77, dtype)]
+    return [garbage(dtype, *a.shape[:1]), garbage(dtype, *a.shape)]
 
 
 def learned_gaussian(rng, dtype, N, D, K, key):

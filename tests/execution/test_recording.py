@@ -1,0 +1,138 @@
+"""Steps that are recorded on the GPU: numbers that change under a graph, garbage, other threads,
+and steps that cannot be recorded."""
+
+import threading
+
+import numpy as np
+import pytest
+from execution import graph_claims as claims
+from execution.graph_models import rows, small, values
+
+import scratchae as sa
+from scratchae import optim
+from scratchae.execution import graphs as graph
+
+
+@pytest.mark.parametrize(
+    "optimizer, name",
+    [(sa.SGD, "momentum"), (sa.Adam, "beta1"), (sa.AdamW, "weight_decay"), (sa.RMSProp, "rho")],
+)
+def test_a_number_that_a_callback_changes_is_recorded_anew(gpu, optimizer, name):
+    def change(model, history):
+        setattr(history.optimizer, name, 0.5)
+
+    found = []
+    for backend in (gpu, "numpy"):
+        model = small(backend, "float64")
+        sa.fit(
+            model, rows(), optimizer(1e-2), epochs=5, batch_size=16, shards=1, callbacks=[change]
+        )
+        found.append(values(model))
+    np.testing.assert_allclose(*found, rtol=1e-9, atol=1e-9)
+
+
+def test_an_optimiser_with_a_tick_of_its_own_is_refused(gpu):
+    class Warm(sa.Adam):
+        def tick(self, total): ...
+
+    with pytest.raises(
+        TypeError, match="Warm has a tick of its own, which a GPU's recorded steps do not call"
+    ):
+        sa.fit(small(gpu), rows(), Warm(), epochs=1)
+    with pytest.raises(NotImplementedError, match=r"Optimizer does not say per_step\(t, count\)"):
+        optim.Optimizer().per_step(1, 1.0)
+
+
+def test_steps_count_whose_losses_nobody_has_read(gpu):
+    """An exception in the middle of a ring: t is the number of steps that the parameters have
+    seen."""
+    model = small(gpu)
+    with graph.GraphRunner(model, 1) as runner:
+        optimizer = sa.Adam()
+        optimizer.start(model.parameters)
+        steps = runner.steps(
+            runner.feeds(sa.Values(rows(100))), np.arange(100, dtype=np.uint32), 1, optimizer, bool
+        )
+        for _ in range(10):
+            next(steps)
+        steps.close()
+    assert optimizer.t == graph.RING
+
+
+def test_a_loss_that_overflows_from_finite_sums_does_not_claim_too_much(gpu):
+    model = small(gpu, "float64", beta=1e38)
+    b = model.parameters.view("encoder.1.b")
+    # mu, so that kl is some 1e280, and logvar
+    model.backend.write(b, np.repeat([1e140, 0], b.shape[0] // 2))
+    with pytest.raises(
+        sa.NonFiniteLoss, match=r"at step \d \(epoch 1\).*include the steps taken after it"
+    ):
+        sa.fit(model, rows(), sa.SGD(1e-30), epochs=1, batch_size=1)
+
+
+def test_sizes_below_one(gpu):
+    for name in ("shards", "threads"):
+        with pytest.raises(ValueError, match=f"{name} is 0"):
+            sa.fit(small(gpu), rows(), sa.Adam(), epochs=1, **{name: 0})
+
+
+def test_a_data_set_is_copied_once_for_all_shards(gpu, monkeypatch):
+    claims.a_data_set_is_copied_once_for_all_shards(gpu, monkeypatch)
+
+
+def test_no_garbage_is_collected_while_a_step_is_recorded(gpu):
+    claims.no_garbage_is_collected_while_a_step_is_recorded(gpu)
+
+
+def test_a_model_waits_while_a_step_is_recorded(gpu):
+    claims.a_model_waits_while_a_step_is_recorded(gpu)
+
+
+@pytest.mark.parametrize("recorded", [True, False])
+def test_a_model_is_used_while_it_is_trained(gpu, recorded):
+    """Another thread samples; neither sees the other."""
+    model, alone = (small(sa.get_backend(gpu, graph=recorded)) for _ in range(2))
+    errors, ended = [], threading.Event()
+
+    def sample():
+        try:
+            while not ended.is_set():
+                assert model.sample(3).shape == (3, 6)
+        except Exception as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=sample)
+    thread.start()
+    for m in (model, alone):
+        sa.fit(m, rows(), sa.Adam(1e-2), epochs=4, batch_size=16)
+    ended.set()
+    thread.join()
+    assert errors == []
+    np.testing.assert_array_equal(values(model), values(alone))
+
+
+class Scale(sa.Dense):
+    """A user's layer that reads its weights as it is bound, and asks for memory in a step."""
+
+    careless = False
+
+    def bind(self, backend, rows, need_dx):
+        super().bind(backend, rows, need_dx)
+        self.backend, self.size = backend, self.W.shape
+
+    def forward(self, x):
+        if self.careless:
+            self.spare = self.backend.empty(self.size)
+        return super().forward(x)
+
+
+def test_a_step_that_cannot_be_recorded_is_a_sentence(gpu):
+    layer = Scale(6, 4)
+    model = sa.VAE(layer, sa.Dense(2, 6), sa.Gaussian(2)).build(6, backend=gpu)
+    sa.fit(model, rows(), sa.Adam(), epochs=2, batch_size=32)
+    model.objective.encoder.careless = True
+    with pytest.raises(
+        RuntimeError, match=r"a step cannot be recorded .*: forward and backward must not allocate"
+    ):
+        sa.fit(model, rows(), sa.Adam(), epochs=2, batch_size=32)
+    sa.fit(model, rows(), sa.Adam(), epochs=1, batch_size=128)  # one step, which is not recorded

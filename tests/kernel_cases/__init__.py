@@ -1,0 +1,11 @@
+"""Arguments for every kernel, by its name: test_spellings.py runs each spelling on them.
+
+A case: (rng, dtype, N, D, K, key) -> outs, ins, constants. Outs hold what a kernel reads on entry,
+if it does; what it must overwrite is 77. key is the name within a family: an activation.
+"""
+
+from . import contraction, images, likelihoods, lstm, noise, penalties, steps
+
+CASES = {}
+for part in (contraction, images, likelihoods, lstm, noise, penalties, steps):
+    CASES |= part.CASES

@@ -94,10 +94,8 @@ def correlate(a, x, W, s_h, s_w, top, left, flat):
         O * np.arange(P * Q),
     )
     for i in range(kh):
-        taps[i, 0], taps[i, 1] = (
-            i * line,
-            i * kw * C,
-        )  # a row of the kernel is one run, of x as of W
+        # a row of the kernel is one run, of x as of W
+        taps[i, 0], taps[i, 1] = i * line, i * kw * C
     for n in range(N):
         _fill(border, x[n], top, left)
         product(a[n].reshape(P * Q * O), a_at, flat, x_at, w, taps, kw * C, O, False)  # (1)

@@ -32,9 +32,8 @@ ROUND = 600  # milliseconds that the slowest contestant takes for its epoch
 WARM_UP, STEPS = 4, (2, 5000)  # steps of an epoch: first, and then at least and at most
 COMPILING = 900  # seconds for an answer with torch.compile
 ALLOWED = {"loss": 1e-5, "gradients": 1e-4}  # relative, float32
-DISTURBED = (
-    25  # times a second that the processor is taken away, above which others use the machine
-)
+# times a second that the processor is taken away, above which others use the machine
+DISTURBED = 25
 COLUMNS = (
     "{recipe:14} {batch:>5} {threads:>7} {ours_ms:>9} {torch_ms:>9} {faster:>7} {spread:>10} "
     "{floor_ms:>9.3f} {of_floor:>8}  {torch_best}"

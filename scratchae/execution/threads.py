@@ -24,9 +24,8 @@ from .pool import ThreadPool
 from .shards import cut, parts_of, shards_of, threads_of
 from .step import Step, judged
 
-BLOCK_BYTES = (
-    6_000_000  # of activations and their gradients, for the rows that go through a model at once
-)
+# of activations and their gradients, for the rows that go through a model at once
+BLOCK_BYTES = 6_000_000
 
 
 class ThreadRunner:

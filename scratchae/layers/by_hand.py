@@ -16,7 +16,7 @@ import numpy as np
 from .. import checks, randomness
 from ..backend import Array, Backend, get_backend
 from ..parameters import Parameters, Views
-from ..settings import fix, shared_copy
+from ..settings import Fixed, Number, fix, shared_copy
 from .base import Layer, Shape, declared_by
 from .sequential import leaves
 from .tied import resolve_ties
@@ -86,10 +86,23 @@ class ByHand:
     def __setattr__(self, name: str, value: Any) -> None:
         if name in ("epoch", "purpose", "first"):
             self._keep(**{name: value})
-        elif hasattr(type(self.part), name):  # a setting, which the part checks
+        elif self._is_setting(name):  # the part checks the value
             setattr(self.part, name, value)
         else:
             raise AttributeError(f"this {self.name} has no {name!r} that could be set")
+
+    def _is_setting(self, name: str) -> bool:
+        return isinstance(getattr(type(self.part), name, None), (Number, Fixed))
+
+    def __getattr__(self, name: str) -> Any:
+        """A setting of the part, or what ``_read`` finds."""
+        return getattr(self.part, name) if self._is_setting(name) else self._read(name)
+
+    def _read(self, name: str) -> Any:
+        raise AttributeError(f"this {self.name} has no {name!r}; it has its settings")
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        raise TypeError(f"this {self.name} holds memory of its backend: call by_hand again")
 
     def _array(self, a: Any, shape: Shape, what: str) -> Array:
         """A host array (N, *shape) on the backend, checked."""
@@ -171,7 +184,7 @@ class LayerByHand(ByHand):
         if not self.filled:
             raise RuntimeError(f"{what} is filled by backward, which was not called yet")
 
-    def __getattr__(self, name: str) -> np.ndarray:
+    def _read(self, name: str) -> Any:
         if name in self.values:
             return self.backend.to_host(self.values[name])
         if name.startswith("d") and name[1:] in self.grads:
@@ -234,7 +247,7 @@ class LatentByHand(ByHand):
         self.backend.write(weight, kl_weight)
         return self.backend.to_host(self.part.backward(dz, weight))
 
-    def __getattr__(self, name: str) -> np.ndarray:
+    def _read(self, name: str) -> Any:
         if name not in ("kl", "eps"):
             raise AttributeError(f"this {self.name} has no {name!r}; it has kl and eps")
         self._require_called()

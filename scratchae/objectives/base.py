@@ -33,9 +33,8 @@ class Objective(Configured):
     sums: Array  # (k,) float64
     row: Array  # (j,), what changes between steps: ``per_step``, written before each
     t: int = 0  # the step that ``loss`` is about: the last that was trained
-    additive: bool = (
-        False  # a sum over examples, whose backward reads no total: rows may go through in blocks
-    )
+    # a sum over examples, whose backward reads no total: rows may go through in blocks
+    additive: bool = False
 
     def code_shape(self, shape: Shape) -> Shape:
         """The decoder's input shape for that output shape of the encoder. Source: the objective's

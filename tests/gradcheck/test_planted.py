@@ -136,9 +136,8 @@ def test_an_error_in_a_rotated_kernel_is_seen(backend, monkeypatch, tolerance):
     assert check_layer(layer, shape, backend=backend).ok
 
     def spoil(out, *_):
-        out[0, 0] *= (
-            OFF  # one tap: all of them would be a gradient that is right for another layer
-        )
+        # one tap: all of them would be a gradient that is right for another layer
+        out[0, 0] *= OFF
 
     monkeypatch.setattr(products, "ROTATE_KERNEL", spoiled(products.ROTATE_KERNEL, spoil))
     found = wrong(check_layer(layer, shape, backend=backend))

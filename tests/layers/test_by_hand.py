@@ -1,5 +1,7 @@
 """by_hand: a layer, a latent or a likelihood by itself, on host arrays of any number of rows."""
 
+import copy
+import pickle
 import re
 
 import numpy as np
@@ -281,3 +283,26 @@ def test_a_layer_that_is_not_bound_says_so():
             words = re.escape(f"this {kind} has no ") + r".*" + re.escape(f"by_hand({kind}(...)")
             with pytest.raises(AttributeError, match=words):
                 layer.forward(np.zeros((4, *shape)))
+
+
+def test_settings_are_read_and_written():
+    """Of every kind: the number that acts is the number that is read."""
+    noise = by_hand(sa.GaussianNoise(0.1), (3,))
+    assert noise.sigma == 0.1
+    noise.sigma = 0.3
+    assert noise.sigma == noise.part.sigma == 0.3
+    assert by_hand(sa.Dense(3, 2), (3,)).outputs == 2
+    assert by_hand(sa.Gaussian(2), (4,)).dimensions == 2
+    likelihood = by_hand(sa.GaussianLikelihood(0.5), (3,))
+    assert likelihood.sigma == 0.5
+    with pytest.raises(AttributeError, match="this GaussianLikelihood has no 'V'; it has its"):
+        _ = likelihood.V
+    with pytest.raises(AttributeError, match="this Dense has no 'forward' that could be set"):
+        by_hand(sa.Dense(3, 2), (3,)).forward = None
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, pickle.dumps])
+def test_no_copy_has_another_memory(copied):
+    """A copy's W would not be the one that its layer reads."""
+    with pytest.raises(TypeError, match="this Dense holds memory of its backend: call by_hand"):
+        copied(by_hand(sa.Dense(3, 2), (3,)))

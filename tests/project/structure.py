@@ -38,9 +38,8 @@ BY_PROTOCOL = {
     "training",
 }  # they know no model by name
 UNKNOWN_TO_THEM = set().union(*LEVELS[3:8], {"saving"})  # initial weights up to models, files
-CUTS_MODELS = (
-    "scratchae/training/pretraining.py"  # into stages, so it knows what a model is made of
-)
+# into stages, so it knows what a model is made of
+CUTS_MODELS = "scratchae/training/pretraining.py"
 LOOPS_ALONE = {
     "kernels/machine/product.py",
     "kernels/taps.py",

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from scratchae import Images, plots
+from scratchae.datasets import fashion_mnist
 from scratchae.plots import curves, frame, latent
 from scratchae.training.fit import History
 
@@ -18,18 +19,7 @@ NOTE = (
     "convolutional VAE, 20 latent dimensions, binarised pixels, beta = 0.25, interrupted "
     "after 10 epochs"
 )
-NAMES = (
-    "T-shirt/top",
-    "Trouser",
-    "Pullover",
-    "Dress",
-    "Coat",
-    "Sandal",
-    "Shirt",
-    "Sneaker",
-    "Bag",
-    "Ankle boot",
-)
+NAMES = fashion_mnist.CLASSES
 
 
 @pytest.fixture(autouse=True)

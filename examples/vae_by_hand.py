@@ -40,7 +40,7 @@ def sigmoid(a):
 
 
 def mlp(x, W, b, W_out, b_out):
-    """x (N, I) -> y (N, H), a (N, O): a hidden layer and a linear one, the encoder or the decoder.
+    """x (N, I) -> y (N, H) of a hidden layer, a (N, O) of a linear one: encoder or decoder.
 
     a = x W,  y = phi(a + b)                                                         dense (1) (2)
     relu: phi(a) = max(a, 0),  phi' = 1 if y > 0 else 0                             activation (5)
@@ -75,7 +75,7 @@ def backward(x, eps, params, kept):
 
     da = sigmoid(a) - x         softplus' = exp(a) / (1 + exp(a)) = sigmoid(a)       bernoulli (4)
     da = dy phi'                phi' of the relu above                                   dense (3)
-    db = sum_n da_n, dW = x^T da, dx = da W^T  as a_no = sum_i x_ni W_io + b_o   dense (4) (5) (6)
+    db = sum_n da_n, dW = x^T da, dx = da W^T            as y = phi(x W + b)     dense (4) (5) (6)
     dmu = dz + mu               once through z, once through kl                       gaussian (4)
     dlogvar = dz eps sigma / 2 + (exp(logvar) - 1) / 2      as sigma' = sigma / 2     gaussian (5)
     """

@@ -11,10 +11,10 @@
     sigmoid     phi(a) = 1 / (1 + exp(-a))          phi' = y (1 - y)                    (8)
     softplus    phi(a) = log(1 + exp(a))            phi' = 1 - exp(-y)                  (9)
 
-Since y has the sign of a in (5) and (6), and is one-to-one with a in (7) to (9), the
-pre-activation need not be kept. At the kink of (5) and (6) the derivative is taken from the left.
-No exponential overflows: (8) and (9) use e = exp(-|a|), for instance log(1 + exp(a)) = max(a, 0) +
-log1p(e).
+Since y > 0 where a > 0, and only there, in (5) and (6), and y is one-to-one with a in (7) to (9),
+the pre-activation need not be kept. At the kink of (5) and (6) the derivative is taken from the
+left. No exponential overflows: (8) and (9) use e = exp(-|a|), for instance log(1 + exp(a)) =
+max(a, 0) + log1p(e).
 
 y holds a on entry. For the identity da is dy itself and is not written. With add, db is added to,
 not assigned; the sums run in float64, by fours.

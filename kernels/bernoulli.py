@@ -27,9 +27,8 @@ def bernoulli_nll(nll, da, a, x):
     """nll (N K,), da (N K, D) <- a (N K, D) logits, x (N, D) in [0, 1]."""
     x = np.repeat(x, a.shape[0] // max(x.shape[0], 1), axis=0)
     e = np.exp(-np.abs(a))
-    nll[...] = (np.maximum(a, 0.0) - x * a + np.log1p(e)).sum(
-        axis=1, dtype=np.float64
-    )  # (1) (2) (3)
+    pixels = np.maximum(a, 0.0) - x * a + np.log1p(e)  # (1) (2)
+    nll[...] = pixels.sum(axis=1, dtype=np.float64)  # (3)
     da[...] = np.where(a >= 0, 1.0, e) / (1.0 + e) - x  # (4)
 
 

@@ -3,7 +3,7 @@
 With the patches of patches.py as a matrix, cols (N P Q, kh kw C), and the weights W (kh kw C, O):
 
     cols = im2col(x),   a = cols W                 convolution, x (N, H, W, C), a (N, P, Q, O)  (1)
-    dW = cols^T da                                 since da_i / dW_jo = cols_ij                 (2)
+    dW = cols^T da                                 since a_io = sum_j cols_ij W_jo              (2)
     dcols = da W^T,     dx = col2im(dcols)         the adjoint of (1)                           (3)
 
     cols = x W^T,       a = col2im(cols)           transposed, x (N, P, Q, O), a (N, H, W, C)   (4)
@@ -12,10 +12,11 @@ With the patches of patches.py as a matrix, cols (N P Q, kh kw C), and the weigh
 
     out[i, j, b, a] = W[kh - 1 - i, kw - 1 - j, a, b]   a kernel rotated by half a turn         (7)
 
-(4) is (3) as a forward pass, and (6) is (1): each is the other's gradient. The definitions say
-just that, with all patches at once, and so do the GPU's launches. The loops are made of the three
-sums of taps.py, which make no patches. (7) makes a convolution of stride 1 a transposed one, and
-back.
+C is always the image's channels, O the grid's; da is the derivative of the loss by a. Since (1) is
+linear, col2im of da W^T is its adjoint. (4) is (3) as a forward pass, and (6) is (1): each is the
+other's gradient. The definitions say just that, with all patches at once, and so do the GPU's
+launches. The loops are made of the three sums of taps.py, which make no patches. (7) makes a
+convolution of stride 1 a transposed one, and back.
 
 A gradient dx or dW of no rows is not computed. With add, dW or out is added to. Scratch comes
 last: flat, as long as scratch_size says, for one image or, on a GPU, for all patches, and Wt for

@@ -41,11 +41,9 @@ def gaussian_gradient(dh, dz, h, eps, w):
     N, D = h.shape[0], h.shape[1] // 2
     mu, logvar = h[:, :D], h[:, D:]
     sigma = np.exp(logvar / 2)  # (1)
-    dz = dz.reshape(N, -1, D)
+    dz, eps = dz.reshape(N, -1, D), eps.reshape(N, -1, D)
     dh[:, :D] = dz.sum(axis=1) + w * mu  # (4)
-    dh[:, D:] = (dz * eps.reshape(N, -1, D)).sum(axis=1) * sigma / 2 + w * np.expm1(
-        logvar
-    ) / 2  # (5)
+    dh[:, D:] = (dz * eps).sum(axis=1) * sigma / 2 + w * np.expm1(logvar) / 2  # (5)
 
 
 @jit

@@ -60,12 +60,8 @@ def through_time(gates, c, h, a, R, b, flat):
     for t in range(len(a)):
         total = a[t] + h[t] @ R + b  # (1)
         a_i, a_f, a_g, a_o = np.split(total, 4, axis=1)
-        i, f, o, g = (
-            _sigmoid_numpy(a_i),
-            _sigmoid_numpy(a_f),
-            _sigmoid_numpy(a_o),
-            np.tanh(a_g),
-        )  # (2)
+        i, f, o = _sigmoid_numpy(a_i), _sigmoid_numpy(a_f), _sigmoid_numpy(a_o)  # (2)
+        g = np.tanh(a_g)  # (2)
         gates[t] = i, f, g, o
         c[t + 1] = f * c[t] + i * g  # (3)
         h[t + 1] = o * np.tanh(c[t + 1])  # (4)

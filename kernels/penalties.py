@@ -117,9 +117,8 @@ def _rate_gradient(out, dh, total, w, rho, first):
     for d in range(out.shape[1]):
         rate = total[first + d] / N  # (3)
         held = rate <= LEAST or rate >= MOST
-        slope = out.dtype.type(
-            0.0 if held else w * ((1.0 - rho) / (1.0 - rate) - rho / rate)
-        )  # (4)
+        pull = 0.0 if held else w * ((1.0 - rho) / (1.0 - rate) - rho / rate)  # (4)
+        slope = out.dtype.type(pull)
         for n in range(out.shape[0]):
             out[n, d] = dh[n, d] + slope  # (4)
 

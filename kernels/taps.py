@@ -8,10 +8,10 @@ For an image x (H, W, C), a grid a (P, Q, O) and weights W (kh, kw, C, O):
     paint       x[h, w] = sum over i, j, o of a[p, q, o] W[i, j, :, o],
                 p s_h + i - top = h, likewise w                                                 (3)
 
-each a vector over the last axis, a tile of them at a time (product.py, tile.py). An image is put
-within a border of zeros, so that every tap finds a number; then a patch is known by the place
-where it begins, a tap by its distance from there, and a row of taps is one run of kw C numbers, of
-the image as of W.
+where in (2) a is da of a convolution, x of a transposed one; each a vector over the last axis, a
+tile of them at a time (product.py, tile.py). An image is put within a border of zeros, so that
+every tap finds a number; then a patch is known by the place where it begins, a tap by its distance
+from there, and a row of taps is one run of kw C numbers, of the image as of W.
 
 In paint the taps that reach h are i = r, r + s_h, r + 2 s_h, ..., where r = (h + top) mod s_h.
 Pixels of one r, and of one for w, share their taps, and are a correlation of stride 1 with the

@@ -154,7 +154,7 @@ class ThreadRunner:
             sums.append(replica.forward(x).copy())
             if backward:
                 replica.accumulate(k > 0)
-                replica.backward(sums[-1])  # (2)
+                replica.backward(sums[-1])  # (2), in blocks: it reads no total
         return np.sum(sums, axis=0)
 
     def _block(self) -> int:

@@ -258,10 +258,8 @@ def settled_slope(F: Callable[[float], float], F0: float, scale: float) -> float
         ahead, behind, near_ahead, near_behind = F(h), F(-h), F(h / 2), F(-h / 2)
         D, D_half = (ahead - behind) / (2 * h), (near_ahead - near_behind) / h  # (2)
         R = (4 * D_half - D) / 3  # (3)
-        B, B_half = (
-            (ahead - 2 * F0 + behind) / h,
-            (near_ahead - 2 * F0 + near_behind) / (h / 2),
-        )  # (4)
+        B = (ahead - 2 * F0 + behind) / h  # (4)
+        B_half = (near_ahead - 2 * F0 + near_behind) / (h / 2)  # (4)
         E = abs(D - D_half) + abs(B - 2 * B_half)  # (5)
         if max(scale, abs(R)) * SETTLED >= E:
             return R

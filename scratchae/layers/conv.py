@@ -91,11 +91,11 @@ class Conv2d(_Convolution):
         dx[n, h, w, c] = sum over i, j, o of W[i, j, c, o] da[n, p, q, o]                   (5)
 
     with h = p s_h + i - top and w = q s_w + j - left in each of (1), (4) and (5), and x = 0
-    outside the image. kernels/convolution.py has (1), (4) and (5) as matrix products, its (1) to
-    (3). It is a correlation, W not flipped, as everywhere in the field. padding: "valid", "same"
-    (TensorFlow's rule), a whole number, or (top, bottom, left, right). Raises ValueError for sizes
-    that do not fit. Source: LeCun et al., "Backpropagation applied to handwritten zip code
-    recognition", 1989.
+    outside the image: in (5), for given h, those i count for which p is a whole number below P.
+    kernels/convolution.py has (1), (4) and (5) as matrix products, its (1) to (3). It is a
+    correlation, W not flipped, as everywhere in the field. padding: "valid", "same" (TensorFlow's
+    rule), a whole number, or (top, bottom, left, right). Raises ValueError for sizes that do not
+    fit. Source: LeCun et al., "Backpropagation applied to handwritten zip code recognition", 1989.
     """
 
     def declare(self, shape: Shape) -> tuple[Shape, Declared]:
@@ -143,13 +143,12 @@ class ConvTranspose2d(_Convolution):
         dx[n, p, q, c] = sum over i, j, o of W[i, j, o, c] da[n, h, w, o]                   (5)
 
     with h = p s_h + i - top and w = q s_w + j - left in each of (1), (4) and (5), and da = 0
-    outside the image. kernels/convolution.py has (1), (4) and (5) as matrix products, its (4) to
-    (6). Without bias and activation <conv(u), x> = <u, y> for every u, with the same W read as
-    (kh, kw, C', O'). padding is that of the convolution: "same" gives H = P s; (1, 0, 1, 0) with k
-    = 3 and s = 2 is PyTorch's padding=1, output_padding=1. Raises ValueError for sizes that do not
-    fit.
-    Source: Dumoulin and Visin, "A guide to convolution arithmetic for deep learning", 2016,
-    chapter 4.
+    outside the image: in (1), for given h, those i count for which p is a whole number below P.
+    kernels/convolution.py has (1), (4) and (5) as matrix products, its (4) to (6). Without bias
+    and activation <conv(u), x> = <u, y> for every u, with the same W read as (kh, kw, C', O').
+    padding is that of the convolution: "same" gives H = P s; (1, 0, 1, 0) with k = 3 and s = 2 is
+    PyTorch's padding=1, output_padding=1. Raises ValueError for sizes that do not fit. Source:
+    Dumoulin and Visin, "A guide to convolution arithmetic for deep learning", 2016, chapter 4.
     """
 
     def declare(self, shape: Shape) -> tuple[Shape, Declared]:

@@ -20,11 +20,12 @@ class Dense(Layer):
         a = x W                                                                         (1)
         y = phi(a + b)                            bias and activation, one pass         (2)
         da = dy phi'                              phi' as a function of y               (3)
-        db_o = sum_n da_no                        since da_no / db_o = 1                (4)
+        db_o = sum_n da_no                        since b_o is added in every row       (4)
         dW_io = sum_n x_ni da_no,   dW = x^T da                                         (5)
         dx_ni = sum_o da_no W_io,   dx = da W^T                                         (6)
 
-    If a Tied layer shares W, its backward pass runs first and has already written its part of dW;
+    dv is the derivative of the summed loss by v, in the shape of v; da is that by a + b. If a Tied
+    layer shares W, its backward pass runs first and has already written its part of dW;
     (5) then adds to it. activation: identity, relu, leaky_relu, tanh, sigmoid, softplus. init,
     init_b: how W and b are drawn. Raises ValueError for sizes below 1, an unknown activation, an
     input that is not (N, I).

@@ -97,5 +97,5 @@ class ELBO(Objective):
         da = self.likelihood.backward()  # (4)
         dz = self.decoder.backward(da)  # (3)
         if self.encoder_learns:
-            dh = self.latent.backward(dz, self.row)  # (2) (5) (6)
+            dh = self.latent.backward(dz, self.row)  # (2), and beta times (5), as in (6)
             self.encoder.backward(dh)  # (1)

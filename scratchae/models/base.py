@@ -15,8 +15,8 @@ from ..objectives import Objective
 from ..parameters import Parameters
 from ..randomness import OUTPUTS, Draws
 from ..settings import fix, shared_copy
+from ..weights import Weights
 from .summary import table
-from .weights import Weights
 
 CHUNK = 256  # rows that encode, decode and reconstruct take at once
 

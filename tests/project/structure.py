@@ -19,6 +19,7 @@ LEVELS = (
     {"backend", "randomness", "settings"},
     {"initializers"},
     {"parameters"},
+    {"weights"},
     {"layers", "latents", "likelihoods"},
     {"objectives"},
     {"models"},
@@ -37,7 +38,7 @@ BY_PROTOCOL = {
     "evaluation",
     "training",
 }  # they know no model by name
-UNKNOWN_TO_THEM = set().union(*LEVELS[3:8], {"saving"})  # initial weights up to models, files
+UNKNOWN_TO_THEM = set().union(*LEVELS[3:9], {"saving"})  # initial weights up to models, files
 # into stages, so it knows what a model is made of
 CUTS_MODELS = "scratchae/training/pretraining.py"
 LOOPS_ALONE = {

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from ..checks import finite, representable
-from ..parameters import Parameters
+from .checks import finite, representable
+from .parameters import Parameters
 
 
 class Weights(MutableMapping[str, np.ndarray]):

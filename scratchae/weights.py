@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from .checks import finite, representable
+from .checks import as_array, finite, representable
 from .parameters import Parameters
 
 
@@ -32,7 +32,7 @@ class Weights(MutableMapping[str, np.ndarray]):
         return values
 
     def __setitem__(self, name: str, values: Any) -> None:
-        view, values = self._view(name), np.asarray(values)
+        view, values = self._view(name), as_array(values, f"the values of {name}")
         if values.shape != tuple(view.shape) or values.dtype.kind not in "fiub":
             raise ValueError(
                 f"{name} is to become {values.dtype} of shape {values.shape}, but it holds "

@@ -14,11 +14,13 @@ from typing import Any
 import numpy as np
 
 from .. import checks, randomness
-from ..backend import Array, Backend, get_backend
+from ..backend import Backend, get_backend
 from ..parameters import Parameters, Views
-from ..settings import Fixed, Number, fix, shared_copy
+from ..settings import fix
+from ..weights import Weights
 from .base import Layer, Shape, declared_by
-from .sequential import leaves
+from .hosted import ByHand
+from .sequential import distinct, leaves
 from .tied import resolve_ties
 
 
@@ -41,104 +43,21 @@ def by_hand(
     shape = tuple(shape) if isinstance(shape, (tuple, list)) else (shape,)
     shape = tuple(checks.positive("the shape's size", n) for n in shape)
     bound = get_backend(backend, dtype) if isinstance(backend, str) else backend
+    kind: Any
     if isinstance(part, Layer):
-        return LayerByHand(part, shape, bound, seed)
-    if hasattr(part, "check") and hasattr(part, "draw") and hasattr(part, "bind"):
-        return LatentByHand(part, shape, bound, seed)
-    if hasattr(part, "parameters") and hasattr(part, "bind"):
-        return LikelihoodByHand(part, shape, bound, seed)
-    raise TypeError(
-        f"by_hand is given {part!r}, but a layer such as Dense(3, 2), a latent such as "
-        "Gaussian(2), or a likelihood such as Bernoulli() is expected"
-    )
-
-
-class ByHand:
-    """What all three kinds share: a copy of the part, bound for as many rows as were asked for so
-    far.
-
-    Noise is that of the examples first, first + 1, ... in that epoch, in training (purpose;
-    randomness.EVALUATION for that of ``evaluate``); it is the same in every call until one of
-    these is set. Source: the module.
-    """
-
-    part: Any
-    name: str
-    shape: Shape
-    backend: Backend
-    seed: int
-    epoch: int
-    purpose: int
-    first: int
-    bound: int  # rows that there are buffers for
-    called: int  # rows of the last call
-
-    def __init__(self, part: Any, shape: Shape, backend: Backend, seed: int):
-        self._keep(part=shared_copy(part), name=type(part).__name__, shape=shape, backend=backend)
-        self._keep(seed=checks.seed(seed), epoch=0, purpose=randomness.TRAINING, first=0)
-        self._keep(bound=0, called=0)
-        fix(self.part)
-
-    def _keep(self, **attributes: Any) -> None:
-        """Set attributes of this object itself; what a reader sets goes through __setattr__."""
-        self.__dict__.update(attributes)
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if name in ("epoch", "purpose", "first"):
-            self._keep(**{name: value})
-        elif self._is_setting(name):  # the part checks the value
-            setattr(self.part, name, value)
-        else:
-            raise AttributeError(f"this {self.name} has no {name!r} that could be set")
-
-    def _is_setting(self, name: str) -> bool:
-        return isinstance(getattr(type(self.part), name, None), (Number, Fixed))
-
-    def __getattr__(self, name: str) -> Any:
-        """A setting of the part, or what ``_read`` finds."""
-        return getattr(self.part, name) if self._is_setting(name) else self._read(name)
-
-    def _read(self, name: str) -> Any:
-        raise AttributeError(f"this {self.name} has no {name!r}; it has its settings")
-
-    def __reduce_ex__(self, protocol: Any) -> Any:
-        raise TypeError(f"this {self.name} holds memory of its backend: call by_hand again")
-
-    def _array(self, a: Any, shape: Shape, what: str) -> Array:
-        """A host array (N, *shape) on the backend, checked."""
-        a = np.asarray(a) if isinstance(a, (list, tuple)) else a
-        checks.host_rows(a, shape, f"{what} of this {self.name}")
-        return self.backend.asarray(a)
-
-    def _prepare(self, rows: int) -> None:
-        """Bind for at least that many rows, and draw the noise of the first ones."""
-        if rows > self.bound:
-            self._bind(rows)
-        self._keep(bound=max(rows, self.bound), called=rows)
-        if hasattr(self.part, "draw"):
-            index = np.arange(self.first, self.first + rows, dtype=np.uint32)
-            clock = randomness.clock(self.seed, self.epoch, self.purpose)
-            self.part.draw(
-                self.backend.asarray(index, np.uint32), self.backend.asarray(clock, np.uint32)
-            )
-
-    def _bind(self, rows: int) -> None:
-        raise NotImplementedError
-
-    def _require_called(self) -> None:
-        if not self.called:
-            raise RuntimeError(
-                f"backward reads what the last call of this {self.name} has kept, but it was not "
-                "called yet: call it on x first"
-            )
-
-    def _same_rows(self, a: Array, what: str) -> Array:
-        if len(a) != self.called:
-            raise ValueError(
-                f"{what} has {len(a)} rows, but the last call of this {self.name} had "
-                f"{self.called}: give as many"
-            )
-        return a
+        kind = LayerByHand
+    elif hasattr(part, "check") and hasattr(part, "draw") and hasattr(part, "bind"):
+        kind = LatentByHand
+    elif hasattr(part, "parameters") and hasattr(part, "bind"):
+        kind = LikelihoodByHand
+    else:
+        raise TypeError(
+            f"by_hand is given {part!r}, but a layer such as Dense(3, 2), a latent such as "
+            "Gaussian(2), or a likelihood such as Bernoulli() is expected"
+        )
+    made = kind(part, shape, bound, seed)
+    fix(made.part)
+    return made
 
 
 class LayerByHand(ByHand):
@@ -146,21 +65,22 @@ class LayerByHand(ByHand):
     module."""
 
     output: Shape
-    values: Views
+    weights: Weights  # every parameter by name, "0.W" in a Sequential; assigned, it is written
     grads: Views
     filled: bool  # whether backward has written the gradients
 
     def __init__(self, part: Layer, shape: Shape, backend: Backend, seed: int):
         super().__init__(part, shape, backend, seed)
+        distinct(leaves("layer", self.part))
         output, declared = declared_by(self.part, shape)
         resolve_ties(layer for _, layer in leaves("", self.part))
         self.part.place(randomness.NOISE)
         parameters = Parameters(backend, declared)
         parameters.initialise(seed)
         grads = backend.zeros((parameters.size,))
-        self._keep(output=output, values=parameters.views(), grads=parameters.views(grads))
+        self._keep(output=output, weights=Weights(parameters), grads=parameters.views(grads))
         self._keep(filled=False)
-        self.part.attach(self.values, self.grads)
+        self.part.attach(parameters.views(), self.grads)
 
     def _bind(self, rows: int) -> None:
         self.part.bind(self.backend, rows, need_dx=True)
@@ -185,37 +105,37 @@ class LayerByHand(ByHand):
             raise RuntimeError(f"{what} is filled by backward, which was not called yet")
 
     def _read(self, name: str) -> Any:
-        if name in self.values:
-            return self.backend.to_host(self.values[name])
+        if name in self.weights:
+            return self.weights[name]
         if name.startswith("d") and name[1:] in self.grads:
-            self._require_filled(name)
-            return self.backend.to_host(self.grads[name[1:]])
-        names = ", ".join([*self.values, *(f"d{n}" for n in self.grads)]) or "no parameters"
+            return self._gradient(name[1:])
+        names = ", ".join([*self.weights, *(f"d{n}" for n in self.grads)]) or "no parameters"
         raise AttributeError(f"this {self.name} has no {name!r}; it has {names}")
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if name not in self.values:
+        if name in self.weights:
+            self.weights[name] = value
+        else:
             super().__setattr__(name, value)
-            return
-        view, value = self.values[name], np.asarray(value)
-        if value.shape != tuple(view.shape):
-            raise ValueError(
-                f"{name} is to become an array of shape {value.shape}, but it is "
-                f"{tuple(view.shape)}"
-            )
-        checks.finite(value, name)
-        self.backend.write(view, value)
 
-    @property
-    def weights(self) -> dict[str, np.ndarray]:
-        """Every parameter by name, "0.W" in a Sequential, as declared. Source: parameters.py."""
-        return {name: self.backend.to_host(view) for name, view in self.values.items()}
+    def _frozen(self, name: str) -> bool:
+        """Whether the layer with that parameter does not learn."""
+        layers = {f"layer.{name}".rpartition(".")[0]}
+        return any(not layer.trainable for at, layer in leaves("layer", self.part) if at in layers)
+
+    def _gradient(self, name: str) -> np.ndarray:
+        self._require_filled(f"d{name}")
+        if self._frozen(name):
+            raise RuntimeError(f"d{name} is not computed: its layer is frozen (trainable = False)")
+        gradient = self.backend.to_host(self.grads[name])
+        gradient.flags.writeable = False
+        return gradient
 
     @property
     def gradients(self) -> dict[str, np.ndarray]:
-        """Every gradient by name, shapes as the parameters."""
+        """Every gradient by name, shapes as the parameters; those of frozen layers left out."""
         self._require_filled("each gradient")
-        return {name: self.backend.to_host(view) for name, view in self.grads.items()}
+        return {name: self._gradient(name) for name in self.grads if not self._frozen(name)}
 
 
 class LatentByHand(ByHand):
@@ -243,8 +163,13 @@ class LatentByHand(ByHand):
         self._require_called()
         D = self.part.z.shape[1:]
         dz = self._same_rows(self._array(dz, tuple(D), "dz"), "dz")
-        weight = self.backend.zeros(tuple(D))
-        self.backend.write(weight, kl_weight)
+        weight = checks.as_array(kl_weight, "kl_weight")
+        if weight.dtype.kind not in "fiub" or weight.shape not in ((), tuple(D)):
+            raise ValueError(
+                f"kl_weight is {kl_weight!r}, but a number, or {tuple(D)}, is expected"
+            )
+        checks.finite(weight, "kl_weight")
+        weight = self.backend.asarray(np.broadcast_to(weight, D))
         return self.backend.to_host(self.part.backward(dz, weight))
 
     def _read(self, name: str) -> Any:
@@ -267,8 +192,9 @@ class LikelihoodByHand(ByHand):
         a = self._array(a, self.part.parameters(self.shape), "a")
         x = self._array(x, self.shape, "x")
         self.part.check(self.backend.to_host(x))
+        if len(a) != len(x):
+            raise ValueError(f"a has {len(a)} rows, but x has {len(x)}: give as many")
         self._prepare(len(a))
-        self._same_rows(x, "x")
         return self.backend.to_host(self.part.forward(a, x))
 
     def backward(self) -> np.ndarray:

@@ -1,0 +1,111 @@
+"""A copy of a layer, latent or likelihood, bound for host arrays of any number of rows."""
+
+from typing import Any
+
+import numpy as np
+
+from .. import checks, randomness
+from ..backend import Array, Backend
+from ..settings import Fixed, Number, shared_copy
+from .base import Shape
+
+
+def _address(name: str, value: Any) -> int:
+    """A part of the address of noise. Raises ValueError for what is no whole number of at least
+    0."""
+    known = name != "purpose" or value in (randomness.TRAINING, randomness.EVALUATION)
+    if not checks.whole(value, 0) or not known:
+        due = "TRAINING or EVALUATION" if name == "purpose" else "a whole number >= 0"
+        raise ValueError(f"{name} is {value!r}, but {due} is expected")
+    return int(value)
+
+
+class ByHand:
+    """What all three kinds share: a copy of the part, bound for as many rows as were asked for so
+    far.
+
+    Noise is that of the examples first, first + 1, ... in that epoch, in training (purpose;
+    randomness.EVALUATION for that of ``evaluate``); it is the same in every call until one of
+    these is set. Source: the module.
+    """
+
+    part: Any
+    name: str
+    shape: Shape
+    backend: Backend
+    seed: int
+    epoch: int
+    purpose: int
+    first: int
+    bound: int  # rows that there are buffers for
+    called: int  # rows of the last call
+
+    def __init__(self, part: Any, shape: Shape, backend: Backend, seed: int):
+        self._keep(part=shared_copy(part), name=type(part).__name__, shape=shape, backend=backend)
+        self._keep(seed=checks.seed(seed), epoch=0, purpose=randomness.TRAINING, first=0)
+        self._keep(bound=0, called=0)
+
+    def _keep(self, **attributes: Any) -> None:
+        """Set attributes of this object itself; what a reader sets goes through __setattr__."""
+        self.__dict__.update(attributes)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in ("epoch", "purpose", "first"):
+            self._keep(**{name: _address(name, value)})
+        elif self._is_setting(name):  # the part checks the value
+            setattr(self.part, name, value)
+        else:
+            raise AttributeError(f"this {self.name} has no {name!r} that could be set")
+
+    def _is_setting(self, name: str) -> bool:
+        held = getattr(type(self.part), name, None)
+        return isinstance(held, (Number, Fixed)) or (name == "trainable" and held is not None)
+
+    def __getattr__(self, name: str) -> Any:
+        """A setting of the part, or what ``_read`` finds."""
+        return getattr(self.part, name) if self._is_setting(name) else self._read(name)
+
+    def _read(self, name: str) -> Any:
+        raise AttributeError(f"this {self.name} has no {name!r}; it has its settings")
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        raise TypeError(f"this {self.name} holds memory of its backend: call by_hand again")
+
+    def _array(self, a: Any, shape: Shape, what: str) -> Array:
+        """A host array (N, *shape) on the backend, checked."""
+        a, what = (
+            np.asarray(a) if isinstance(a, (list, tuple)) else a,
+            f"{what} of this {self.name}",
+        )
+        checks.representable(checks.host_rows(a, shape, what), self.backend.dtype, what)
+        return self.backend.asarray(a)
+
+    def _prepare(self, rows: int) -> None:
+        """Bind for at least that many rows, and draw the noise of the first ones."""
+        if rows > self.bound:
+            self._bind(rows)
+        self._keep(bound=max(rows, self.bound), called=rows)
+        if hasattr(self.part, "draw"):
+            index = np.arange(self.first, self.first + rows, dtype=np.uint32)
+            clock = randomness.clock(self.seed, self.epoch, self.purpose)
+            self.part.draw(
+                self.backend.asarray(index, np.uint32), self.backend.asarray(clock, np.uint32)
+            )
+
+    def _bind(self, rows: int) -> None:
+        raise NotImplementedError
+
+    def _require_called(self) -> None:
+        if not self.called:
+            raise RuntimeError(
+                f"backward reads what the last call of this {self.name} has kept, but it was not "
+                "called yet: call it on x first"
+            )
+
+    def _same_rows(self, a: Array, what: str) -> Array:
+        if len(a) != self.called:
+            raise ValueError(
+                f"{what} has {len(a)} rows, but the last call of this {self.name} had "
+                f"{self.called}: give as many"
+            )
+        return a

@@ -162,6 +162,14 @@ class Fixed:
 class Configured:
     """What keeps the arguments of its constructor as attributes: each is a Number or Fixed."""
 
+    def __copy__(self) -> Any:
+        """Another one with settings of its own, as a deep copy has."""
+        other = object.__new__(type(self))
+        other.__dict__.update(self.__dict__)
+        if "_settings" in self.__dict__:
+            other.__dict__["_settings"] = Store(store(self))
+        return other
+
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         if "__init__" not in cls.__dict__:

@@ -12,10 +12,12 @@ import numpy as np
 
 from .. import randomness
 from ..backend import Backend, get_backend
+from ..layers import Layer
 from ..layers.base import declared_by
 from ..layers.sequential import leaves
 from ..layers.tied import resolve_ties
 from ..parameters import Declared, Parameters
+from ..settings import parts
 from .measure import TOLERANCE, Report, Row, judge, probe
 
 SPREAD = 0.1  # added to what the initialisers draw, since a bias of zero would hide
@@ -96,6 +98,16 @@ class Tensors:
         return np.concatenate(parts) if parts else np.zeros(0)
 
 
+def thawed(thing: Any) -> Any:
+    """A copy with settings of its own, in which every layer learns: the gradient of a frozen one
+    is as right or wrong as it would be."""
+    mine = copy.deepcopy(thing)
+    for part in parts(mine):
+        if isinstance(part, Layer):
+            part.trainable = True
+    return mine
+
+
 class BoundLayer:
     """A copy of a layer, bound for (rows, *shape) in float64, with an input x and a dy.
 
@@ -103,7 +115,7 @@ class BoundLayer:
     """
 
     def __init__(self, layer: Any, shape: tuple[int, ...], rows: int, backend: Backend):
-        self.layer, self.backend = copy.deepcopy(layer), backend
+        self.layer, self.backend = thawed(layer), backend
         self.output, declared = declared_by(self.layer, shape)
         resolve_ties(inner for _, inner in leaves("", self.layer))
         self.tensors = Tensors(backend, declared)

@@ -10,7 +10,7 @@ from ..backend import Backend, get_backend
 from ..likelihoods import Likelihood
 from ..models import Model
 from ..objectives import Objective
-from .layers import Tensors, draw, grey, title
+from .layers import Tensors, draw, grey, thawed, title
 from .measure import Report, Row, judge, probe
 
 Shape = tuple[int, ...]
@@ -142,7 +142,7 @@ def check_model(model: Model, x: np.ndarray | int = 4, backend: str | None = Non
 
 
 def _objective_rows(objective: Objective, backend: Backend, x: np.ndarray, own: Any) -> list[Row]:
-    mine, data = copy.deepcopy(objective), backend.asarray(x)
+    mine, data = thawed(objective), backend.asarray(x)
     tensors = Tensors(backend, mine.declare(x.shape[1:]), own)
     mine.attach(tensors.values, tensors.grads)
     mine.bind(backend, len(x))

@@ -41,6 +41,7 @@ class _Convolution1d(Layer):
     """
 
     kind: type[Conv2d] | type[ConvTranspose2d]
+    plane: Conv2d | ConvTranspose2d  # known after declare
     W: Array
     b: Array
     inputs, outputs, kernel, stride = (Fixed(positive) for _ in range(4))
@@ -60,18 +61,6 @@ class _Convolution1d(Layer):
     ):
         self.inputs, self.outputs, self.kernel, self.stride = inputs, outputs, kernel, stride
         self.padding, self.activation, self.init, self.init_b = padding, activation, init, init_b
-        steps = (1, self.kernel), (1, self.stride), _in_the_plane(self.padding)
-        self.plane = self.kind(self.inputs, self.outputs, *steps, activation, init, init_b)
-
-    @property
-    def add(self) -> bool:
-        """Whether gradients add to what is there. Source: layers/base.py."""
-        return self.plane.add
-
-    @add.setter
-    def add(self, add: bool) -> None:
-        """Set it in the plane. Source: layers/base.py."""
-        self.plane.add = add
 
     def declare(self, shape: Shape) -> tuple[Shape, Declared]:
         """(time, inputs) -> ((time, outputs), {W, b}). Raises ValueError for another shape.
@@ -79,6 +68,10 @@ class _Convolution1d(Layer):
         name = f"{type(self).__name__}({self.inputs}, {self.outputs})"
         arguments.rows(name, shape, f"time {self.inputs}")
         self.shape = shape
+        steps = (1, self.kernel), (1, self.stride), _in_the_plane(self.padding)
+        self.plane = self.kind(
+            self.inputs, self.outputs, *steps, self.activation, self.init, self.init_b
+        )
         output, declared = self.plane.declare((1, *shape))
         self.output = output[1:]
         weights, fans = (
@@ -107,7 +100,7 @@ class _Convolution1d(Layer):
 
     def backward(self, dy: Array) -> Array | None:
         """dy (N, *output) -> dx (N, *shape)."""
-        self.plane.trainable = self.trainable
+        self.plane.trainable, self.plane.add = self.trainable, self.add
         dx = self.plane.backward(dy.reshape(dy.shape[0], 1, *self.output))  # (2)
         return None if dx is None else dx.reshape(dx.shape[0], *self.shape)
 

@@ -22,6 +22,14 @@ def _image(layer: Layer, shape: Shape) -> Shape:
     return shape
 
 
+def _window(what: str, value: Any) -> Pair:
+    """Two whole numbers of at least 1. Raises ValueError for more pixels than a byte counts."""
+    size = pair(what, value)
+    if size[0] * size[1] > WINNERS:
+        raise ValueError(f"{what} is {value!r}, but {WINNERS} pixels are the most: pool twice")
+    return size
+
+
 def _stride(what: str, value: Any) -> Pair | None:
     """None, or a whole number or two of at least 1, as two."""
     return None if value is None else pair(what, value)
@@ -52,15 +60,10 @@ class MaxPool2d(Layer):
     Source: Ranzato et al. 2007; kernels/pooling.py.
     """
 
-    size, stride, padding = Fixed(pair), Fixed(_stride), Fixed(_padding)
+    size, stride, padding = Fixed(_window), Fixed(_stride), Fixed(_padding)
 
     def __init__(self, size: int | Pair, stride: int | Pair | None = None, padding: str = "valid"):
         self.size, self.stride, self.padding = size, stride, padding
-        pixels = self.size[0] * self.size[1]
-        if pixels > WINNERS:
-            raise ValueError(
-                f"MaxPool2d(size) is {size!r}, but {WINNERS} pixels are the most: pool twice"
-            )
 
     def declare(self, shape: Shape) -> tuple[Shape, Declared]:
         """(H, W, C) -> ((P, Q, C), no parameters). Raises ValueError for another shape. Source:

@@ -120,11 +120,11 @@ def leaves(name: str, layer: Layer) -> list[tuple[str, Layer]]:
     return [leaf for i, inner in enumerate(layer.layers) for leaf in leaves(f"{name}.{i}", inner)]
 
 
-def distinct(encoder: Layer, decoder: Layer) -> None:
+def distinct(layers: list[tuple[str, Layer]]) -> None:
     """Raise ValueError where one layer object stands in two places, which would share its
     buffers."""
     seen: dict[int, str] = {}
-    for name, layer in leaves("encoder", encoder) + leaves("decoder", decoder):
+    for name, layer in layers:
         if id(layer) in seen:
             raise ValueError(
                 f"the same {type(layer).__name__} stands at {seen[id(layer)]} and at {name}: make "

@@ -12,7 +12,7 @@ from ..layers import Layer
 from ..layers.sequential import leaves
 from ..likelihoods import Likelihood, SquaredError
 from ..objectives import Penalty, Reconstruction
-from .base import Model, Part, require
+from .base import Model, Part
 
 
 class WideCode(UserWarning):
@@ -31,7 +31,7 @@ class Autoencoder(Model):
     """
 
     objective: Reconstruction
-    penalty = Part()
+    penalty = Part(Penalty, "a penalty, such as L1(1e-3)", optional=True)
 
     def __init__(
         self,
@@ -40,8 +40,6 @@ class Autoencoder(Model):
         likelihood: Likelihood | None = None,
         penalty: Penalty | None = None,
     ):
-        if penalty is not None:
-            require("penalty", penalty, Penalty, "a penalty, such as L1(1e-3)")
         super().__init__(Reconstruction(encoder, decoder, likelihood or SquaredError(), penalty))
 
     def build(

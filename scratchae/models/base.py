@@ -14,21 +14,20 @@ from ..likelihoods import Likelihood
 from ..objectives import Objective
 from ..parameters import Parameters
 from ..randomness import OUTPUTS, Draws
-from ..settings import fix, shared_copy
+from ..settings import fix, shared_copy, store
 from ..weights import Weights
 from .summary import table
 
 CHUNK = 256  # rows that encode, decode and reconstruct take at once
 
 
-def require(name: str, value: Any, kind: type, words: str) -> None:
-    """Raise TypeError unless value is of that kind."""
-    if not isinstance(value, kind):
-        raise TypeError(f"the {name} is {value!r}, but {words}, is expected")
-
-
 class Part:
-    """An argument of a model that its objective keeps: read and set there."""
+    """An argument of a model that its objective keeps: read and set there.
+
+    kind: what it must be, in words; None will do if it is optional."""
+
+    def __init__(self, kind: type = object, words: str = "", optional: bool = False):
+        self.kind, self.words, self.optional = kind, words, optional
 
     def __set_name__(self, owner: type, name: str) -> None:
         self.name = name
@@ -37,7 +36,14 @@ class Part:
         return self if model is None else getattr(model.objective, self.name)
 
     def __set__(self, model: Any, value: Any) -> None:
+        if not store(model.objective).fixed:
+            self.check(value)
         setattr(model.objective, self.name, value)
+
+    def check(self, value: Any) -> None:
+        """Raise TypeError unless the value is of that kind."""
+        if not isinstance(value, self.kind) and not (self.optional and value is None):
+            raise TypeError(f"the {self.name} is {value!r}, but {self.words}, is expected")
 
 
 class Model:
@@ -51,7 +57,9 @@ class Model:
     Source: scikit-learn's contract (the constructor stores), with an explicit ``build``.
     """
 
-    encoder, decoder, likelihood = Part(), Part(), Part()
+    encoder = Part(Layer, "a layer, such as Sequential(...)")
+    decoder = Part(Layer, "a layer, such as Sequential(...)")
+    likelihood = Part(Likelihood, "a likelihood, such as Bernoulli()")
 
     objective: Objective
     _one_at_a_time: threading.Lock  # encode and decode share one replica's buffers
@@ -63,11 +71,10 @@ class Model:
     _most: int = CHUNK
 
     def __init__(self, objective: Objective):
-        for name in ("encoder", "decoder"):
-            require(name, getattr(objective, name), Layer, "a layer, such as Sequential(...)")
-        require(
-            "likelihood", objective.likelihood, Likelihood, "a likelihood, such as Bernoulli()"
-        )
+        for name in dir(type(self)):
+            part = getattr(type(self), name)
+            if isinstance(part, Part):
+                part.check(getattr(objective, name))
         self.objective = objective
         self._one_at_a_time = threading.Lock()
 
@@ -97,10 +104,11 @@ class Model:
             )
         else:
             bound = backend
-        distinct(self.objective.encoder, self.objective.decoder)
+        distinct(self.objective.leaves())
         objective = shared_copy(self.objective)  # the layers handed in may serve another model too
         parameters = Parameters(bound, objective.declare(shape))
         parameters.initialise(seed)
+        objective.t = 0  # no step was taken with these parameters
         fix(objective)
         self.input_shape, self.backend, self.parameters = shape, bound, parameters
         self.objective, self.optimizer, self._inference = objective, None, None

@@ -9,7 +9,7 @@ from ..layers import Layer
 from ..likelihoods import Bernoulli, Likelihood
 from ..objectives import ELBO
 from ..settings import Scheduled
-from .base import Model, Part, require
+from .base import Model, Part
 
 
 class VAE(Model):
@@ -23,7 +23,7 @@ class VAE(Model):
     """
 
     objective: ELBO
-    latent, beta = Part(), Part()
+    latent, beta = Part(Gaussian, "a latent, such as Gaussian(20)"), Part()
 
     def __init__(
         self,
@@ -33,7 +33,6 @@ class VAE(Model):
         likelihood: Likelihood | None = None,
         beta: Scheduled = 1.0,
     ):
-        require("latent", latent, Gaussian, "a latent, such as Gaussian(20)")
         super().__init__(ELBO(encoder, decoder, latent, likelihood or Bernoulli(), beta))
 
     def encode(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

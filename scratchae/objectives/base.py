@@ -33,8 +33,12 @@ class Objective(Configured):
     sums: Array  # (k,) float64
     row: Array  # (j,), what changes between steps: ``per_step``, written before each
     t: int = 0  # the step that ``loss`` is about: the last that was trained
-    # a sum over examples, whose backward reads no total: rows may go through in blocks
-    additive: bool = False
+
+    @property
+    def additive(self) -> bool:
+        """Whether it is a sum over examples, whose backward reads no total: rows may then go
+        through in blocks. Source: execution/threads.py."""
+        return False
 
     def code_shape(self, shape: Shape) -> Shape:
         """The decoder's input shape for that output shape of the encoder. Source: the objective's

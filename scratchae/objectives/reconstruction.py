@@ -40,7 +40,11 @@ class Reconstruction(Objective):
         self.decoder = decoder
         self.likelihood = likelihood
         self.penalty = penalty
-        self.additive = penalty is None or penalty.additive
+
+    @property
+    def additive(self) -> bool:
+        """Whether the loss is a sum over examples: that of the penalty. Source: (4)."""
+        return self.penalty is None or self.penalty.additive
 
     def declare(self, shape: Shape) -> Declared:
         """As Objective.declare, shapes too; the penalty looks at the encoder. Source:

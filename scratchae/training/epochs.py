@@ -20,6 +20,15 @@ class NonFiniteLoss(ArithmeticError):
     try."""
 
 
+def require_parameters(model: Any) -> None:
+    """Raise ValueError for a model that has nothing to train."""
+    if not model.parameters.slices(model.objective.frozen()):
+        why = "every layer with parameters is frozen: set trainable = True in one"
+        if model.parameters.size == 0:
+            why = "it has none: give it a layer such as Dense"
+        raise ValueError(f"this {type(model).__name__} has no parameters to train: {why}")
+
+
 class Epochs:
     """The epochs of one run: what stays the same from one to the next. Use it as a context
     manager."""
@@ -58,6 +67,7 @@ class Epochs:
         """Another runner, where a callback has frozen layers or set them free: its buffers are
         others."""
         if self.runner.frozen != self.model.objective.frozen():
+            require_parameters(self.model)
             self.runner.__exit__(None, None, None)
             self.runner = self._new_runner()
             self._start()

@@ -7,7 +7,7 @@ from .. import checks
 from ..datasets.fitting import fitting_source
 from ..optim import Optimizer
 from .callbacks import Callback, callables, ends_run
-from .epochs import Epochs
+from .epochs import Epochs, require_parameters
 from .history import History
 from .interrupts import interrupts
 from .progress import Progress
@@ -87,10 +87,6 @@ def _require_trainable(model: Any, optimizer: Any) -> None:
         raise TypeError(
             f"the optimizer is {optimizer!r}, but an optimiser such as Adam(1e-3) is expected"
         )
-    if not model.parameters.slices(model.objective.frozen()):
-        why = "every layer with parameters is frozen: set trainable = True in one"
-        if model.parameters.size == 0:
-            why = "it has none: give it a layer such as Dense"
-        raise ValueError(f"this {type(model).__name__} has no parameters to train: {why}")
+    require_parameters(model)
     optimizer.check()
     model.objective.per_step(optimizer.t + 1)

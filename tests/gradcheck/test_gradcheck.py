@@ -323,3 +323,12 @@ def test_a_layer_that_is_in_use_is_left_alone():
     W = bound.W
     assert check_layer(bound, (3,)).ok and check_layer(layer, (3,)).ok
     assert bound.W is W and not hasattr(layer, "W")
+
+
+def test_what_is_frozen_is_checked_all_the_same():
+    layer = sa.Dense(3, 2)
+    model = sa.Autoencoder(sa.Sequential(sa.Dense(4, 3), layer), sa.Dense(2, 4)).build(4)
+    model.encoder.layers[0].trainable = layer.trainable = False
+    for report in (check_layer(layer, (3,)), check_model(model, 4)):
+        assert wrong(report) == {}, report
+    assert not layer.trainable and not model.encoder.layers[0].trainable

@@ -234,3 +234,15 @@ def test_a_model_without_parameters(backend):
         match="this Autoencoder has no parameters to train: it has none: give it a layer",
     ):
         fit(model)
+
+
+def test_frozen_as_a_whole_in_a_callback():
+    """There is nothing left to train, and fit says so as it does before the first step."""
+    model = sa.Autoencoder(sa.Dense(4, 2), sa.Dense(2, 4)).build(4)
+
+    def freeze(model, history):
+        model.encoder.trainable = model.decoder.trainable = False
+
+    x = np.random.default_rng(0).random((50, 4))
+    with pytest.raises(ValueError, match="has no parameters to train: every layer"):
+        sa.fit(model, x, sa.Adam(), epochs=3, callbacks=freeze, progress=False)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from .backend import Array, Backend
-from .checks import finite
+from .checks import accepts, finite
 from .initializers import TensorDraws
 
 Init = Callable[..., np.ndarray]  # called as init(noise=...)
@@ -85,6 +85,8 @@ class Parameters:
         Source: initializers.py.
         """
         for number, (name, (shape, init)) in enumerate(self.declared.items()):
+            if not accepts(init, 0, "noise"):
+                raise TypeError(f"{name} is drawn by {init!r}, but init(noise=...) is expected")
             drawn: Any = np.asarray(init(noise=TensorDraws(seed, number)), np.float64)
             finite(drawn, f"the initial {name}")
             if drawn.shape != shape:

@@ -68,10 +68,10 @@ def scaled(train: Values, *others: Values, per_feature: bool = False) -> tuple[V
     """The training part (n, ..., C) brought to [0, 1], and others by the same numbers; dtypes
     stay.
 
-    per_feature: by a minimum and maximum of each of the C features. Raises ValueError where all
-    training values, or those of a feature, are equal, so that there is nothing to stretch, where
-    others have not C features to scale by those, and where their dtype cannot hold the range or
-    what is scaled. Source: the module, (2).
+    per_feature: by a minimum and maximum of each of the C features; keep those of train to go back
+    to its units. Raises ValueError where all training values, or those of a feature, are equal, so
+    that there is nothing to stretch, where others have not C features to scale by those, and where
+    their dtype cannot hold the range or what is scaled. Source: the module, (2).
     """
     checks.flag("per_feature", per_feature)
     for values in (train, *others):

@@ -25,6 +25,7 @@ import numpy as np
 from .. import checks
 from ..datasets import Images, Values
 from ..datasets.fitting import fitting_source
+from ..settings import constants
 from .reports import Report, report
 from .thresholds import MeanStd, Rule, as_scores, as_threshold, learn, require_rule, warn
 
@@ -127,7 +128,7 @@ class Detector:
 
     def report(self, data: Any, is_anomaly: Any) -> Report:
         """How well it does on data (N, ...) of which the truth (N,) is known. Source:
-        report.py."""
+        reports.py."""
         threshold = self._current()
         return report(self.scores(data), is_anomaly, threshold)
 
@@ -138,14 +139,15 @@ class Detector:
         _, *learnt = self._learnt or ()
         if not all(map(_same, learnt, self._state())):
             warn(
-                "the model's parameters have changed, or the score or the rule was replaced, "
-                f"since this Detector got its threshold {threshold:.4g}: call "
+                "the model's parameters or numbers have changed, or the score or the rule was "
+                f"replaced, since this Detector got its threshold {threshold:.4g}: call "
                 "detector.fit(normal) again, or set detector.threshold"
             )
         return threshold
 
     def _state(self) -> tuple[Any, ...]:
-        return self._checksum(), self.score, self.rule
+        numbers = constants(getattr(self.model, "objective", None))  # sigma too
+        return self._checksum(), numbers, self.score, self.rule
 
     def _checksum(self) -> int:
         """Of the parameters as they are; 0 of a model that has none of this library's."""

@@ -17,7 +17,8 @@ def evaluate(
     seed: int = 0,
 ) -> dict[str, float]:
     """The terms of the objective over data (N, ...), in nats per example: loss, reconstruction,
-    kl, ...
+    kl, and penalty: that of the code, or (beta - 1) kl of a VAE, whose beta, where it is a
+    schedule, is that of the last step trained.
 
     The noise is drawn from the evaluation's own streams, the same at every call with the same
     seed. Raises what ``fit`` raises for data that does not fit the model. Source: Kingma and

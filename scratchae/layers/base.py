@@ -11,16 +11,18 @@ Range = tuple[float, float] | None  # (low, high) of values; None: not known
 class Layer(Configured):
     """One step of a network: y = forward(x), dx = backward(dy).
 
-    The constructor only stores. Then, once: ``declare`` checks the input shape and names the
-    parameters; the layer is copied for each shard; ``attach`` hands it its views (W as self.W, its
-    gradient as self.dW); ``bind`` makes buffers for the largest batch and picks the kernels. From
-    there on a step allocates nothing of the size of a batch or of a parameter: results are the
-    layer's own buffers, valid until its next call, and x and dy are read-only. Shapes: rows first,
-    (N, ...), and rows are independent. ``forward`` keeps only what ``backward`` reads. Gradients
-    are of sums over rows; the first writer assigns, and where ``add`` is set they are added.
-    trainable = False freezes the layer: its parameters stay as they are, and gradients that nobody
-    needs are not computed. Arguments of the constructor are settings (settings.py).
-    Source: the split is llm.c's forward/backward pairs over one block of memory.
+    The constructor only stores. Then, once: ``declare`` checks the input shape, sets self.shape
+    and self.output, and names the parameters, {name: (shape, init)}, each drawn by
+    init(noise=...), where noise.normal(shape) and noise.uniform(shape) draw; the layer is copied
+    for each shard; ``attach`` hands it its views (W as self.W, its gradient as self.dW); ``bind``
+    makes buffers for the largest batch and picks the kernels. From there on a step allocates
+    nothing of the size of a batch or of a parameter: results are the layer's own buffers, valid
+    until its next call, and x and dy are read-only. Shapes: rows first, (N, ...), and rows are
+    independent. ``forward`` keeps only what ``backward`` reads. Gradients are of sums over rows;
+    the first writer assigns, and where ``add`` is set they are added. trainable = False freezes
+    the layer: its parameters stay as they are, and gradients that nobody needs are not computed.
+    Arguments of the constructor are settings (settings.py). Source: the split is llm.c's
+    forward/backward pairs over one block of memory.
     """
 
     trainable = Flag(True)

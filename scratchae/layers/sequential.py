@@ -81,8 +81,10 @@ class Sequential(Layer):
 
     def bind(self, backend: Backend, rows: int, need_dx: bool) -> None:
         """Bind each layer for (rows, ...); dx is needed above the first layer that learns."""
+        self.need_dx = []
         for layer, has_parameters in zip(self.layers, self.with_parameters, strict=True):
             layer.bind(backend, rows, need_dx)
+            self.need_dx.append(need_dx)
             need_dx = need_dx or learns(layer, has_parameters)
 
     def draw(self, rows: Array, clock: Array) -> None:
@@ -97,9 +99,13 @@ class Sequential(Layer):
         return x
 
     def backward(self, dy: Array) -> Array | None:
-        """dy (N, ...) -> dx (N, ...), or None from the first layer that computes none."""
-        for layer in reversed(self.layers):
+        """dy (N, ...) -> dx (N, ...), or None from the first layer that computes none. Raises
+        TypeError where a layer below it needs one."""
+        for layer, needed in zip(reversed(self.layers), reversed(self.need_dx), strict=True):
             dx = layer.backward(dy)  # (2)
+            if dx is None and needed:
+                name = type(layer).__name__
+                raise TypeError(f"{name}.backward gives None, but dx is needed: return it")
             if dx is None:
                 return None
             dy = dx

@@ -15,7 +15,9 @@ class Likelihood(Configured):
 
     Shapes: a (N K, ...) for K samples an example, x (N, ...), nll (N K,) in nats, da like a; rows
     of a have the shape ``parameters``, that of x as a rule. ``forward`` fills both; ``backward``
-    hands da out.
+    hands da out. One of your own names a kernel, or defines ``bind`` (buffers nll, da) and
+    ``forward``; ``mean`` where a is not shaped like x; ``sample`` if x can be drawn; ``check`` and
+    ``parameters`` as they apply.
     Source: Kingma and Welling 2014, appendix C.
     """
 
@@ -38,6 +40,9 @@ class Likelihood(Configured):
 
     def bind(self, backend: Backend, rows: int, shape: tuple[int, ...], samples: int = 1) -> None:
         """Buffers nll (rows K,) and da (rows K, *parameters(shape))."""
+        if not hasattr(type(self), "kernel"):
+            name = type(self).__name__
+            raise TypeError(f"{name} names no kernel: set kernel, or define bind and forward")
         self.nll_kernel = backend.op(self.kernel)
         self.nll = backend.empty((rows * samples,))
         self.da = backend.empty((rows * samples, *self.parameters(shape)))
@@ -71,6 +76,6 @@ class Likelihood(Configured):
 
         Raises TypeError for an error that is no distribution. Source: the distribution's own."""
         raise TypeError(
-            f"{type(self).__name__} is an error and no distribution, so nothing can be drawn from "
-            "it: choose GaussianLikelihood or LearnedGaussian"
+            f"{type(self).__name__} says nothing of drawing x: choose GaussianLikelihood or "
+            "LearnedGaussian, or, where it is your own distribution, define sample(a, noise)"
         )

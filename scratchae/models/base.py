@@ -164,7 +164,14 @@ class Model:
 
         Source: objectives/reconstruction.py (2), objectives/elbo.py (3).
         """
-        return self.objective.likelihood.mean(self.decoder_output(h))
+        a, likelihood = self.decoder_output(h), self.objective.likelihood
+        mean, due = likelihood.mean(a), (len(a), *self.input_shape)
+        if np.shape(mean) != due:
+            raise ValueError(
+                f"{type(likelihood).__name__}.mean(a) gives an array of shape {np.shape(mean)}, "
+                f"but {due}, the shape of x, is expected: define mean(a)"
+            )
+        return mean
 
     def sample_x(self, h: np.ndarray, seed: int = 0) -> np.ndarray:
         """A code h, or z, (N, *code) -> x ~ p(x | h), (N, *input_shape), and not its mean.

@@ -28,7 +28,7 @@ def score_histogram(
     ones (N,).
 
     is_anomaly (N,) bool: the truth. Shares are of each group; the axis is logarithmic where all
-    scores are above 0 and three of its ticks lie among them. Raises as evaluate's ``report``, and
+    scores are above 0 and three of its ticks lie among them. Raises as detection's ``report``, and
     ValueError for scores that are not finite. Source: Chandola, Banerjee, Kumar, "Anomaly
     detection: a survey", 2009, section 1.4 (scores and thresholds).
     """
@@ -82,8 +82,8 @@ def roc_curve(
     """Anomalies found against false alarms, over all thresholds, the chosen one marked: (N,)
     twice -> Figure.
 
-    is_anomaly (N,) bool: the truth. The area under the curve is evaluate's ``roc_auc``. Raises as
-    evaluate's ``report``, and ValueError where one of the classes is missing. Source: Hanley and
+    is_anomaly (N,) bool: the truth. The area under the curve is detection's ``roc_auc``. Raises as
+    detection's ``report``, and ValueError where one of the classes is missing. Source: Hanley and
     McNeil 1982, figure 1.
     """
     from ..detection.reports import pair

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..checks import finite, is_a
 from . import frame
 from .frame import HEADER, MARGIN, QUIET, framed, literal, name_axes
 from .latent import quantiles
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 COLUMNS = 10  # images on a row
 WIDTH = 1250  # screen pixels that a grid of images comes near to
+LETTER = 0.075  # inches, as wide as a letter of a row's word becomes
 TOGETHER, APART = 2, 8  # pixels of white below a row, below a group of rows
 
 
@@ -48,6 +50,7 @@ def image_rows(rows: dict[str, np.ndarray], title: str, note: str = "") -> "Figu
     if len(set(shapes.values())) != 1:
         raise ValueError(f"the rows have shapes {shapes}, but one shape for all is expected")
     N, last = next(iter(shapes.values()))[0], list(rows)[-1]
+    left = max(1.0, MARGIN + LETTER * max(map(len, rows)))
     bands: list[np.ndarray] = []
     ticks, words = [], []
     for start in range(0, N or 1, COLUMNS):
@@ -56,7 +59,7 @@ def image_rows(rows: dict[str, np.ndarray], title: str, note: str = "") -> "Figu
             ticks.append(sum(map(len, bands)) + len(row) / 2)
             words.append(word)
             bands.append(np.pad(row, ((0, APART if word == last else TOGETHER), (0, 0))))
-    figure, axes = _image_figure(np.concatenate(bands)[:-APART], title, note, left=1.0)
+    figure, axes = _image_figure(np.concatenate(bands)[:-APART], title, note, left=left)
     axes.set_yticks(ticks, words, fontsize=8, color=QUIET)
     return literal(figure)
 
@@ -68,14 +71,15 @@ def manifold(images: np.ndarray, title: str, note: str = "") -> "Figure":
     Raises ValueError for another shape, TypeError for uint8. Source: Kingma and Welling 2014,
     figure 4.
     """
-    n, side = math.isqrt(len(images)), images.shape[1]
+    n = math.isqrt(len(images))
     if n * n != len(images):
         raise ValueError(f"there are {len(images)} images, but a square number is expected")
-    figure, axes = _image_figure(_mosaic(images, n, gap=0), title, note, left=0.55, bottom=0.5)
+    mosaic = _mosaic(images, n, gap=0)
+    figure, axes = _image_figure(mosaic, title, note, left=0.55, bottom=0.5)
     at = np.unique(np.linspace(0, n - 1, 5).round().astype(int))
     words = [f"{z:.1f}".replace("-", "\N{MINUS SIGN}") for z in quantiles(n)[at]]
-    axes.set_xticks((at + 0.5) * side, words)
-    axes.set_yticks((n - at - 0.5) * side, words)
+    axes.set_xticks((at + 0.5) * images.shape[2], words)
+    axes.set_yticks((n - at - 0.5) * images.shape[1], words)
     name_axes(axes, "$z_1$", "$z_2$")
     return figure
 
@@ -83,10 +87,12 @@ def manifold(images: np.ndarray, title: str, note: str = "") -> "Figure":
 def _mosaic(images: np.ndarray, columns: int, gap: int) -> np.ndarray:
     """(N, H, W, 1) -> one image (rows (H + gap) - gap, columns (W + gap) - gap), white where none
     is left."""
+    is_a("the images", images, np.ndarray, "an array (N, H, W, 1) is expected")
     if images.ndim != 4 or images.shape[3] != 1 or len(images) == 0:
         raise ValueError(f"the images have shape {images.shape}, but (N, H, W, 1) is expected")
     if images.dtype == np.uint8:
-        raise TypeError("the images are raw uint8 pixels: divide them by 255, or use values(...)")
+        raise TypeError("the images are raw uint8: divide by 255, or take Images(x).values()")
+    finite(images, "the image")
     N, H, W = images.shape[:3]
     rows = -(-N // columns)
     tiles = np.zeros((rows * columns, H + gap, W + gap), images.dtype)

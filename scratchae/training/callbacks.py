@@ -59,10 +59,12 @@ class EarlyStopping:
     epoch, and the optimiser its state of then: the next run goes on behind that epoch. One for
     each model: it remembers the best over all runs of that model, and each run has the whole
     patience. If the best epoch was trained by another optimiser, only the parameters are restored,
-    since its moments do not fit this one. Raises ValueError for a column that the history does not
-    have (for Keras' val_loss at once) or that holds no number, patience below 1 or least below 0,
-    RuntimeError for another model than its first. Source: Prechelt, "Early stopping - but when?",
-    1998; Goodfellow, Bengio, Courville, "Deep Learning", 2016, Algorithm 7.1.
+    since its moments do not fit this one. Numbers that a callback has set (sigma, beta) are not
+    restored. While a schedule of beta moves, epochs are measured by different losses: let it end
+    before patience can. Raises ValueError for a column that the history does not have (for Keras'
+    val_loss at once) or that holds no number, patience below 1 or least below 0, RuntimeError for
+    another model than its first. Source: Prechelt, "Early stopping - but when?", 1998; Goodfellow,
+    Bengio, Courville, "Deep Learning", 2016, Algorithm 7.1.
     """
 
     def __init__(self, patience: int = 5, column: str = "test_loss", least: float = 0.0):

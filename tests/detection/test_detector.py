@@ -146,7 +146,7 @@ def test_a_model_that_has_changed_since_fit_is_noticed(backend):
         for use in (lambda: detector.flags(X), lambda: detector.report(X, X[:, 0] > 0.5)):
             with pytest.warns(
                 DetectionWarning,
-                match=r"parameters have changed.* since .* threshold .*: call detector\.fit",
+                match=r"parameters or numbers have changed.* since .*: call detector\.fit",
             ) as got:
                 use()
             assert got[0].filename == __file__
@@ -196,7 +196,7 @@ def test_a_threshold_of_ones_own():
             detector.threshold = value
     assert detector.threshold == 0.25
     detector.model.build(6, seed=3)
-    with pytest.warns(DetectionWarning, match="parameters have changed"):
+    with pytest.warns(DetectionWarning, match="parameters or numbers have changed"):
         detector.report(X, X[:, 0] > 0.25)
     detector.threshold = 0.25
     detector.report(X, X[:, 0] > 0.25)  # it is of the model as it is now
@@ -358,3 +358,12 @@ def test_bad_input_is_a_sentence(call, kind, words):
     with pytest.raises(kind, match=words) as caught:
         call()
     assert "\n" not in str(caught.value)
+
+
+def test_a_number_that_was_set_since_fit_is_noticed():
+    model = sa.Autoencoder(sa.Dense(6, 3), sa.Dense(3, 6), sa.GaussianLikelihood(1.0)).build(6)
+    detector = Detector(model, negative_log_likelihood, Quantile(0.9)).fit(X)
+    detector.flags(X)  # a warning would be an error
+    model.likelihood.sigma = 0.3
+    with pytest.warns(DetectionWarning, match="parameters or numbers have changed"):
+        detector.flags(X)

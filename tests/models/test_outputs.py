@@ -81,7 +81,7 @@ def test_the_noise_is_a_stream_of_its_own():
 def test_wrong_calls_are_sentences():
     error, _ = models(sa.SquaredError())
     with pytest.raises(
-        TypeError, match=r"SquaredError is an error and no distribution.*GaussianLikelihood"
+        TypeError, match=r"SquaredError says nothing of drawing x: choose GaussianLikelihood"
     ):
         error.sample_x(np.zeros((1, 2), np.float32))
     learned, vae = models(sa.LearnedGaussian())

@@ -311,7 +311,7 @@ def test_curves_are_those_of_their_columns(epochs, marker):
 )
 def test_raw_pixels_are_refused_and_their_values_drawn(draw):
     source = Images(np.full((4, 5, 5, 1), 255, np.uint8))
-    with pytest.raises(TypeError, match=r"raw uint8 pixels.*divide them by 255.*values\(\.\.\.\)"):
+    with pytest.raises(TypeError, match=r"raw uint8: divide by 255.*Images\(x\)\.values\(\)"):
         draw(source.pixels, TITLE)
     draw(source.values(), TITLE)
 
@@ -355,3 +355,28 @@ def test_codes_and_labels_may_be_lists():
     )
     assert np.array_equal(first.get_offsets(), second.get_offsets())
     assert np.array_equal(first.get_facecolor(), second.get_facecolor())
+
+
+@pytest.mark.parametrize("shape", [(81, 17, 23, 1), (81, 23, 17, 1)], ids=["wide", "tall"])
+def test_the_ticks_of_a_manifold_stand_at_the_middles_of_its_images(shape):
+    axes = plots.manifold(np.zeros(shape), TITLE).axes[0]
+    H, W = shape[1:3]
+    np.testing.assert_allclose(axes.get_xticks(), W * (np.array([0, 2, 4, 6, 8]) + 0.5))
+    np.testing.assert_allclose(axes.get_yticks(), H * (9 - np.array([0, 2, 4, 6, 8]) - 0.5))
+    assert axes.get_xlim() == (0, 9 * W)
+
+
+def test_a_long_word_beside_a_row_is_not_cut_off():
+    word = "MMMM: reconstruction of the WWWW of channel 1"
+    figure = plots.image_rows({word: np.ones((2, 17, 23, 1))}, TITLE)
+    figure.canvas.draw()
+    assert figure.axes[0].get_yticklabels()[0].get_window_extent().x0 >= 0
+
+
+def test_what_is_no_image():
+    x = np.zeros((4, 5, 5, 1))
+    with pytest.raises(TypeError, match="the images is a list, but an array"):
+        plots.image_grid(x.tolist(), TITLE)
+    x[2, 1, 1] = np.nan
+    with pytest.raises(ValueError, match="the image is nan at index"):
+        plots.image_grid(x, TITLE)

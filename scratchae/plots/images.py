@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..checks import finite, is_a
 from . import frame
 from .frame import HEADER, MARGIN, QUIET, framed, literal, name_axes
 from .latent import quantiles
@@ -87,12 +86,15 @@ def manifold(images: np.ndarray, title: str, note: str = "") -> "Figure":
 def _mosaic(images: np.ndarray, columns: int, gap: int) -> np.ndarray:
     """(N, H, W, 1) -> one image (rows (H + gap) - gap, columns (W + gap) - gap), white where none
     is left."""
-    is_a("the images", images, np.ndarray, "an array (N, H, W, 1) is expected")
+    # without scratchae.checks: PyTorch's half of a benchmark draws by these and loads no Numba
+    if not isinstance(images, np.ndarray):
+        raise TypeError(f"the images are a {type(images).__name__}, but an array is expected")
     if images.ndim != 4 or images.shape[3] != 1 or len(images) == 0:
         raise ValueError(f"the images have shape {images.shape}, but (N, H, W, 1) is expected")
     if images.dtype == np.uint8:
         raise TypeError("the images are raw uint8: divide by 255, or take Images(x).values()")
-    finite(images, "the image")
+    if not np.isfinite(images).all():
+        raise ValueError("the images hold NaN or inf: look at what made them")
     N, H, W = images.shape[:3]
     rows = -(-N // columns)
     tiles = np.zeros((rows * columns, H + gap, W + gap), images.dtype)

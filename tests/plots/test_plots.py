@@ -375,8 +375,8 @@ def test_a_long_word_beside_a_row_is_not_cut_off():
 
 def test_what_is_no_image():
     x = np.zeros((4, 5, 5, 1))
-    with pytest.raises(TypeError, match="the images is a list, but an array"):
+    with pytest.raises(TypeError, match="the images are a list, but an array"):
         plots.image_grid(x.tolist(), TITLE)
     x[2, 1, 1] = np.nan
-    with pytest.raises(ValueError, match="the image is nan at index"):
+    with pytest.raises(ValueError, match="the images hold NaN or inf"):
         plots.image_grid(x, TITLE)

@@ -40,7 +40,10 @@ class Store(dict[str, Any]):
 
 def store(thing: Any) -> Store:
     """The settings of a thing, made at first use."""
-    return thing.__dict__.setdefault("_settings", Store())
+    held: Store | None = thing.__dict__.get("_settings")
+    if held is None:
+        held = thing.__dict__["_settings"] = Store()
+    return held
 
 
 def shared_copy(thing: Thing) -> Thing:
@@ -77,9 +80,10 @@ class Number:
     def __get__(self, thing: Any, owner: type | None = None) -> Any:
         if thing is None:
             return self
-        if self.name not in store(thing):
-            raise AttributeError(f"{type(thing).__name__} has no {self.name!r} yet")
-        return store(thing)[self.name]
+        try:  # each step asks several times
+            return thing.__dict__["_settings"][self.name]
+        except KeyError:
+            raise AttributeError(f"{type(thing).__name__} has no {self.name!r} yet") from None
 
     def __set__(self, thing: Any, value: Any) -> None:
         what = f"{type(thing).__name__}({self.name})"
@@ -107,9 +111,10 @@ class Number:
     def at(self, thing: Any, t: int) -> float:
         """The number at step t, from 1 on. Raises ValueError where a schedule gives none."""
         value = self.__get__(thing)
-        number = value(t) if callable(value) else value
+        if not callable(value):  # it was looked at when it was set
+            return value
         what = f"{type(thing).__name__}({self.name}) at step {t}"
-        return real(what, number, self.low, min(self.high, MOST32))
+        return real(what, value(t), self.low, min(self.high, MOST32))
 
 
 class Flag(Number):
@@ -142,11 +147,12 @@ class Fixed:
     def __get__(self, thing: Any, owner: type | None = None) -> Any:
         if thing is None:
             return self
-        if self.name in thing.__dict__:
+        try:  # each step asks several times
             return thing.__dict__[self.name]
-        if self.default:
-            return self.default[0]
-        raise AttributeError(f"{type(thing).__name__} has no {self.name!r}")
+        except KeyError:
+            if self.default:
+                return self.default[0]
+            raise AttributeError(f"{type(thing).__name__} has no {self.name!r}") from None
 
     def __set__(self, thing: Any, value: Any) -> None:
         kind = type(thing).__name__

@@ -35,6 +35,17 @@ def optimizer(vectors, changing, constants):
     return case
 
 
+def squares(rng, dtype, N, D, K, key):
+    part = [1, N * D - 1] if N * D > 2 else [0, N * D]
+    return [garbage("float64", D)], [easy(rng, dtype, (K, N * D))], part
+
+
+def clip(rng, dtype, N, D, K, key):
+    """A bound that acts, or, with two of K, does not."""
+    row = rng.uniform(0.1, 0.9, N).astype(dtype)
+    return [row], [rng.uniform(0.1, 0.9, D)], [1e6 if K == 2 else 0.02]
+
+
 def gather(dtypes, noise=False):
     def case(rng, dtype, N, D, K, key):
         kind = dtypes[K % len(dtypes)]
@@ -115,6 +126,8 @@ CASES = {
     "adamw.ADAMW": optimizer(3, 4, 4),
     "rmsprop.RMSPROP": optimizer(2, 2, 2),
     "sgd.SGD": optimizer(2, 2, 1),
+    "clip.SQUARES": squares,
+    "clip.CLIP": clip,
     "batch.GATHER_GREY": gather(["uint8"]),
     "batch.GATHER_THRESHOLD": gather(["uint8"]),
     "batch.GATHER_DYNAMIC": gather(["uint8"], noise=True),

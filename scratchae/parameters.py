@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 
 from .backend import Array, Backend
+from .backend.blas import one_blas_thread
 from .checks import accepts, finite
 from .initializers import TensorDraws
+from .locks import Lock
 
 Init = Callable[..., np.ndarray]  # called as init(noise=...)
 Declared = dict[str, tuple[tuple[int, ...], Init]]  # name: (shape, how it is drawn)
@@ -36,7 +38,8 @@ class Parameters:
     gradient.
 
     declared: name -> (shape, initialiser). Each tensor starts on a multiple of 128 bytes; the
-    padding between them stays zero. Source: llm.c's one block of parameters.
+    padding between them stays zero. training: held by whoever trains them. Source: llm.c's one
+    block of parameters.
     """
 
     def __init__(self, backend: Backend, declared: Declared):
@@ -49,6 +52,7 @@ class Parameters:
             self.offsets[name] = self.size
             self.size += -(-math.prod(shape) // grain) * grain
         self.values = backend.zeros((self.size,))
+        self.training = Lock()
 
     def view(self, name: str, flat: Array | None = None) -> Array:
         """The tensor of that name, in its shape, inside ``values`` or another flat vector like it.
@@ -87,7 +91,8 @@ class Parameters:
         for number, (name, (shape, init)) in enumerate(self.declared.items()):
             if not accepts(init, 0, "noise"):
                 raise TypeError(f"{name} is drawn by {init!r}, but init(noise=...) is expected")
-            drawn: Any = np.asarray(init(noise=TensorDraws(seed, number)), np.float64)
+            with one_blas_thread():  # orthogonal matrices are made by products
+                drawn: Any = np.asarray(init(noise=TensorDraws(seed, number)), np.float64)
             finite(drawn, f"the initial {name}")
             if drawn.shape != shape:
                 raise ValueError(f"the initialiser of {name} gave {drawn.shape}, not {shape}")

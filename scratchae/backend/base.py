@@ -77,7 +77,8 @@ class Backend(Protocol):
         """The spelling of a kernel that this backend runs, chosen once."""
 
     def undisturbed(self) -> AbstractContextManager[Any]:
-        """Within it, operations may be called beside a training on another thread."""
+        """Within it, operations may be called beside a training on another thread, and give the
+        same bits."""
 
     def matmul(self, a: Array, b: Array, out: Array, add: bool = False) -> None:
         """out (I, J) = or += a (I, K) b (K, J)."""

@@ -30,6 +30,7 @@ import numpy as np
 
 from ..kernels.batch import TAKE
 from ..kernels.step import ADVANCE
+from .clipping import Clipping
 from .memory import require_memory
 from .recording import RING, DeviceEpoch
 from .shards import batches, shards_of, threads_of
@@ -46,7 +47,12 @@ class GraphRunner:
     """
 
     def __init__(
-        self, model: Any, batch_size: int, shards: int | None = None, threads: int | None = None
+        self,
+        model: Any,
+        batch_size: int,
+        shards: int | None = None,
+        threads: int | None = None,
+        clip: float | None = None,
     ):
         self.backend, self.objective = model.backend, model.objective
         self.shards = shards_of(self.backend, batch_size, shards)
@@ -59,6 +65,7 @@ class GraphRunner:
         self.clock = self.backend.zeros((4,), np.uint32)
         self.frozen = self.objective.frozen()
         self.parts = model.parameters.slices(self.frozen)
+        self.clipping = None if clip is None else Clipping(self.backend, self.parts, clip)
         self.active = self.shards
         self._place_sums()
 
@@ -221,5 +228,10 @@ class GraphRunner:
             replica.backward(self.total)  # (4)
 
     def _update(self, optimizer: Any) -> None:
+        grads = self.grads[: self.active]
+        if self.clipping is not None:
+            for i in range(len(self.parts)):
+                self.clipping.measure(i, grads)
+            self.clipping.scale(optimizer.row)
         for part in self.parts:
-            optimizer.update(self.values, self.grads[: self.active], part)  # (5)
+            optimizer.update(self.values, grads, part)  # (5)

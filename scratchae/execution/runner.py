@@ -62,12 +62,16 @@ class Runner(Protocol):
 
 
 def runner_for(
-    model: Trainable, batch_size: int, shards: int | None = None, threads: int | None = None
+    model: Trainable,
+    batch_size: int,
+    shards: int | None = None,
+    threads: int | None = None,
+    clip: float | None = None,
 ) -> Runner:
-    """The runner for a model's backend, batches up to (N,). Raises as ThreadRunner and
-    GraphRunner."""
+    """The runner for a model's backend, batches up to (N,); clip: the largest norm of a step's
+    gradient. Raises as ThreadRunner and GraphRunner."""
     kind = GraphRunner if model.backend.spelling == "cuda" else ThreadRunner
-    return kind(model, batch_size, shards, threads)
+    return kind(model, batch_size, shards, threads, clip)
 
 
 def held_out(runner: Runner, feeds: Any, n: int, batch_size: int, seed: int) -> dict[str, float]:

@@ -20,6 +20,8 @@ from typing import Any, Self
 
 import numpy as np
 
+from ..backend.blas import one_blas_thread
+from .clipping import Clipping
 from .pool import ThreadPool
 from .shards import cut, parts_of, shards_of, threads_of
 from .step import Step, judged
@@ -31,13 +33,19 @@ BLOCK_BYTES = 6_000_000
 class ThreadRunner:
     """Replicas of a model, one for each shard, and the threads that run them.
 
-    batch_size: the largest batch (N,). Gradients are (S, n). Use it as a context manager: leaving
+    batch_size: the largest batch (N,). clip: the largest norm of a step's gradient, or None.
+    Gradients are (S, n). Use it as a context manager: leaving
     it ends the threads. Inside it BLAS is held to one thread, since parallelism is over the batch.
     Source: the module; runner.py, the protocol.
     """
 
     def __init__(
-        self, model: Any, batch_size: int, shards: int | None = None, threads: int | None = None
+        self,
+        model: Any,
+        batch_size: int,
+        shards: int | None = None,
+        threads: int | None = None,
+        clip: float | None = None,
     ):
         self.backend, self.objective = model.backend, model.objective
         self.shards = shards_of(self.backend, batch_size, shards)
@@ -50,14 +58,13 @@ class ThreadRunner:
         self.clock = self.backend.zeros((4,), np.uint32)
         self.frozen = self.objective.frozen()
         self.parts = parts_of(model.parameters.slices(self.frozen), self.shards)
+        self.clipping = None if clip is None else Clipping(self.backend, self.parts, clip)
         self.active = self.shards  # shards of the batch at hand: a small one has fewer
         self._row: tuple[float, ...] = ()
 
     def __enter__(self) -> Self:
-        from threadpoolctl import threadpool_limits
-
         with ExitStack() as stack:
-            stack.enter_context(threadpool_limits(1, "blas"))
+            stack.enter_context(one_blas_thread())
             self._each = stack.enter_context(ThreadPool(self.threads)).each
             self._stack = stack.pop_all()
         return self
@@ -129,7 +136,10 @@ class ThreadRunner:
     def update(self, optimizer: Any, total: np.ndarray) -> None:
         """One step of the optimiser on the values (n,). Source: the module, (3)."""
         optimizer.tick(total)
-        grads = self.grads[: self.active]
+        grads, clipping = self.grads[: self.active], self.clipping
+        if clipping is not None:
+            self._each("clip", lambda i: clipping.measure(i, grads), len(self.parts))
+            clipping.scale(optimizer.row)
 
         def update(i: int) -> None:
             optimizer.update(self.values, grads, self.parts[i])  # (3)

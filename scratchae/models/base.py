@@ -1,6 +1,5 @@
 """What every model shares: building, its replicas, and host arrays in and out."""
 
-import threading
 from collections.abc import Callable
 from typing import Any, Self
 
@@ -11,6 +10,7 @@ from ..backend import Array, Backend, floating, get_backend
 from ..layers import Layer
 from ..layers.sequential import distinct
 from ..likelihoods import Likelihood
+from ..locks import Lock
 from ..objectives import Objective
 from ..parameters import Parameters
 from ..randomness import OUTPUTS, Draws
@@ -62,7 +62,7 @@ class Model:
     likelihood = Part(Likelihood, "a likelihood, such as Bernoulli()")
 
     objective: Objective
-    _one_at_a_time: threading.Lock  # encode and decode share one replica's buffers
+    _one_at_a_time: Lock  # encode and decode share one replica's buffers
     parameters: Parameters
     backend: Backend
     input_shape: tuple[int, ...]
@@ -76,7 +76,7 @@ class Model:
             if isinstance(part, Part):
                 part.check(getattr(objective, name))
         self.objective = objective
-        self._one_at_a_time = threading.Lock()
+        self._one_at_a_time = Lock()
 
     def build(
         self,
@@ -108,7 +108,7 @@ class Model:
         objective = shared_copy(self.objective)  # the layers handed in may serve another model too
         parameters = Parameters(bound, objective.declare(shape))
         parameters.initialise(seed)
-        objective.t = 0  # no step was taken with these parameters
+        objective.t = objective.epoch = 0  # no step was taken with these parameters
         fix(objective)
         self.input_shape, self.backend, self.parameters = shape, bound, parameters
         self.objective, self.optimizer, self._inference = objective, None, None

@@ -33,6 +33,7 @@ class Objective(Configured):
     sums: Array  # (k,) float64
     row: Array  # (j,), what changes between steps: ``per_step``, written before each
     t: int = 0  # the step that ``loss`` is about: the last that was trained
+    epoch: int = 0  # whole epochs trained, by whichever optimiser: the noise is that of the next
 
     @property
     def additive(self) -> bool:

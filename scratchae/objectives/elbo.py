@@ -89,7 +89,8 @@ class ELBO(Objective):
         reconstruction, kl = nll / count, kl / count
         beta = self._beta(max(self.t, 1))
         penalty = (beta - 1.0) * kl if beta != 1.0 else 0.0  # (7), and no 0 * inf
-        loss = reconstruction + kl + penalty  # (6) (7)
+        # by (6): the sum of (7) would cancel where beta is small
+        loss = reconstruction + (beta * kl if beta else 0.0)  # (6)
         return {"loss": loss, "reconstruction": reconstruction, "kl": kl, "penalty": penalty}
 
     def backward(self, total: np.ndarray) -> None:

@@ -21,7 +21,6 @@ class Optimizer(Configured):
 
     lr = Number(0, strict=True, schedule=True)
     t: int = 0  # steps done
-    epoch: int = 0  # whole epochs done, by all calls of fit
     backend: Backend
     vectors: dict[str, Array]  # name: (n,), saved with the model
     row: Array  # (j,), what changes between steps

@@ -22,7 +22,7 @@ from ..backend import Backend, get_backend
 from ..settings import shared_copy
 from .description import construct, describe
 
-FORMAT = "scratchae 3"
+FORMAT = "scratchae 4"
 
 
 def save(model: Any, path: str | os.PathLike[str], *, optimizer: Any = None) -> None:
@@ -53,13 +53,14 @@ def save(model: Any, path: str | os.PathLike[str], *, optimizer: Any = None) -> 
         "input_shape": json.dumps(model.input_shape),
         "dtype": model.backend.dtype.name,
         "step": json.dumps(model.objective.t),
+        "epoch": json.dumps(model.objective.epoch),
     }
     if optimizer is not None:
         tensors |= {
             f"optimizer.{name}": to_host(vector) for name, vector in optimizer.vectors.items()
         }
         metadata["optimizer"] = json.dumps(describe(optimizer))
-        metadata["counters"] = json.dumps({"t": optimizer.t, "epoch": optimizer.epoch})
+        metadata["counters"] = json.dumps({"t": optimizer.t})
     tensors = {name: np.asarray(a, order="C") for name, a in tensors.items()}
     metadata["sha256"] = _digest(tensors, metadata)
     _write(Path(path), to_bytes(tensors, metadata))
@@ -134,6 +135,7 @@ def _restore(metadata: Any, tensors: Any, custom: dict[str, Any], backend: str |
     for name, view in model.parameters.views().items():
         model.backend.write(view, tensors[name])
     model.objective.t = _count(json.loads(metadata["step"]))
+    model.objective.epoch = _count(json.loads(metadata["epoch"]))
     if "optimizer" in metadata:
         model.optimizer = _restore_optimizer(metadata, tensors, custom, model)
     return model
@@ -153,14 +155,14 @@ def _restore_optimizer(metadata: Any, tensors: Any, custom: dict[str, Any], mode
         if name.startswith("optimizer.")
     }
     counters = json.loads(metadata["counters"])
-    if expected != found or set(counters) != {"t", "epoch"}:
+    if expected != found or set(counters) != {"t"}:
         raise ValueError(
             f"it holds optimiser vectors {found} and counters {counters}, but "
-            f"{type(optimizer).__name__} has {expected}, t and epoch: it is damaged"
+            f"{type(optimizer).__name__} has {expected} and t: it is damaged"
         )
     for name, vector in optimizer.vectors.items():
         model.backend.write(vector, tensors[f"optimizer.{name}"])
-    optimizer.t, optimizer.epoch = _count(counters["t"]), _count(counters["epoch"])
+    optimizer.t = _count(counters["t"])
     return optimizer
 
 

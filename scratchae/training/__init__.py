@@ -1,1 +1,6 @@
-"""Training: fit, what may be done between epochs, progress, and pretraining layer by layer."""
+"""Training: fit, a loop of one's own, what may be done between epochs, progress, and pretraining
+layer by layer."""
+
+from .loop import training
+
+__all__ = ["training"]

@@ -14,7 +14,7 @@ Callback = Callable[[Any, Any], Any]  # f(model, history)
 
 def callables(callbacks: Iterable[Callback] | Callback | None) -> tuple[Callback, ...]:
     """One callback, several or None as a tuple of them. Raises TypeError for what is no function
-    of that kind, or has a begin or finish that is none, ValueError for two EarlyStopping."""
+    of that kind, or has a begin, step or finish that is none, ValueError for two EarlyStopping."""
     if callbacks is None or callable(callbacks):
         callbacks = () if callbacks is None else (callbacks,)
     if not isinstance(callbacks, Iterable):
@@ -29,7 +29,7 @@ def callables(callbacks: Iterable[Callback] | Callback | None) -> tuple[Callback
             raise TypeError(
                 f"a callback is {callback!r}, but a function f(model, history) is expected"
             )
-        for name, second in {"begin": "validated", "finish": "history"}.items():
+        for name, second in {"begin": "validated", "step": "step", "finish": "history"}.items():
             part = getattr(callback, name, None)
             if hasattr(callback, name) and not (callable(part) and accepts(part, 2)):
                 raise TypeError(
@@ -80,7 +80,7 @@ class EarlyStopping:
         self.waited = 0  # epochs of this run since its best, or its beginning
         # the best epoch's, values first, each with its place
         self.kept: list[tuple[Any, np.ndarray]] = []
-        self.counters: tuple[Any, int, int] = (None, 0, 0)  # its optimiser, t and epoch
+        self.counters: tuple[Any, int] = (None, 0)  # its optimiser and t
         self.owner: Any = None
 
     def begin(self, model: Any, validated: bool) -> None:
@@ -118,15 +118,16 @@ class EarlyStopping:
             optimizer = history.optimizer
             vectors = [model.parameters.values, *optimizer.vectors.values()]
             self.kept = [(vector, model.backend.to_host(vector)) for vector in vectors]
-            self.counters = optimizer, optimizer.t, optimizer.epoch
+            self.counters = optimizer, optimizer.t
         return self.waited >= self.patience
 
     def finish(self, model: Any, history: Any) -> None:
         """Give model and optimiser their best epoch's state back."""
-        optimizer, t, epoch = self.counters
+        optimizer, t = self.counters
         same = history.optimizer is optimizer
         for vector, kept in self.kept if same else self.kept[:1]:
             model.backend.write(vector, kept)
+        if self.kept:
+            model.objective.epoch = self.epoch
         if self.kept and same:
-            optimizer.t, optimizer.epoch = t, epoch
-            model.objective.t = t
+            optimizer.t = model.objective.t = t

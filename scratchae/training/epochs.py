@@ -3,7 +3,7 @@ into words."""
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from contextlib import closing
 from typing import Any, Self
 
@@ -31,7 +31,10 @@ def require_parameters(model: Any) -> None:
 
 class Epochs:
     """The epochs of one run: what stays the same from one to the next. Use it as a context
-    manager."""
+    manager.
+
+    watched: whether somebody looks on after each step, and may change numbers or layers then: the
+    steps are then handed to the runner one by one."""
 
     def __init__(
         self,
@@ -39,19 +42,24 @@ class Epochs:
         optimizer: Any,
         source: Any,
         held: Any,
+        *,
         batch_size: int,
         shards: int | None,
         threads: int | None,
         seed: int,
+        clip: float | None,
+        watched: bool,
     ):
         self.model, self.optimizer, self.source, self.held = model, optimizer, source, held
         self.batch_size, self.shards, self.threads, self.seed = batch_size, shards, threads, seed
+        self.clip, self.watched, self.looked = clip, watched, True  # who made it looked at data
         self.runner = self._new_runner()
 
     def _new_runner(self) -> Runner:
-        return runner_for(self.model, self.batch_size, self.shards, self.threads)
+        return runner_for(self.model, self.batch_size, self.shards, self.threads, self.clip)
 
     def __enter__(self) -> Self:
+        self.optimizer.start(self.model.parameters)
         self._start()
         return self
 
@@ -64,40 +72,77 @@ class Epochs:
         self.held_feeds = None if self.held is None else self.runner.feeds(self.held)
 
     def _follow_frozen_layers(self) -> None:
-        """Another runner, where a callback has frozen layers or set them free: its buffers are
-        others."""
+        """Another runner, where layers were frozen or set free: its buffers are others."""
         if self.runner.frozen != self.model.objective.frozen():
             require_parameters(self.model)
             self.runner.__exit__(None, None, None)
             self.runner = self._new_runner()
             self._start()
 
-    def epoch(
-        self, epoch: int, stop: Callable[[], bool], tell: Callable[[float], None]
-    ) -> dict[str, Any] | None:
-        """Every example once -> the epoch's record, or None where stop() ended it. tell(loss)
-        after each step.
+    def _look_again(self) -> None:
+        """Raise ValueError where the data is no more what the likelihood takes."""
+        if not self.looked:
+            try:
+                self.source.check(self.model.objective.likelihood)
+            except ValueError as error:
+                raise ValueError(f"the data was changed during the training: {error}") from None
+        self.looked = False
+
+    @property
+    def batches(self) -> int:
+        """How many steps an epoch has."""
+        return -(-len(self.source) // self.batch_size)
+
+    @property
+    def next(self) -> int:
+        """The number of the next epoch: that of the model's run, whoever trained it before."""
+        return self.model.objective.epoch + 1
+
+    def steps(self, stop: Callable[[], bool]) -> Generator[Step, None, None]:
+        """The steps of the next epoch, every example once, or until stop(). Then ``record``.
 
         Raises NonFiniteLoss. Source: Kingma and Welling 2014, Algorithm 1."""
-        self._follow_frozen_layers()
-        began, n = time.perf_counter(), len(self.source)
-        mean = Mean(self.runner.objective)
-        order = randomness.permutation(n, self.seed, epoch)
-        self.runner.set_clock(randomness.clock(self.seed, epoch))
-        steps = self.runner.steps(self.feeds, order, self.batch_size, self.optimizer, stop)
-        with closing(steps):
-            for step in steps:
-                if not step.finite:
-                    raise self._not_finite(step, f"at step {step.t} (epoch {epoch})")
-                mean.add(step)
-                tell(step.terms["loss"])
+        self._look_again()
+        epoch, self.began = self.next, time.perf_counter()
+        self.mean = Mean(self.model.objective, self.watched)
+        order = randomness.permutation(len(self.source), self.seed, epoch)
+        length = self.batch_size if self.watched else len(order)
+        for i in range(0, len(order), length):
+            self._follow_frozen_layers()
+            self.runner.set_clock(randomness.clock(self.seed, epoch))
+            part = order[i : i + length]
+            with closing(
+                self.runner.steps(self.feeds, part, self.batch_size, self.optimizer, stop)
+            ) as steps:
+                for step in steps:
+                    if not step.finite:
+                        raise self._not_finite(step, f"at step {step.t} (epoch {epoch})")
+                    self.mean.add(step)
+                    yield step
+                    self.require_this_build()
+            if stop():
+                break
+
+    def record(self) -> dict[str, Any] | None:
+        """The record of the epoch whose steps were taken, which counts from here on; None where
+        it was not finished."""
+        epoch, n = self.next, len(self.source)
         self._require_finite_state(epoch)
-        if mean.count < n:
+        if self.mean.count < n:
             return None
-        seconds = time.perf_counter() - began
-        record = {"epoch": epoch} | {f"train_{name}": v for name, v in mean.terms().items()}
+        seconds = time.perf_counter() - self.began
+        record = {"epoch": epoch} | {f"train_{k}": v for k, v in self.mean.terms().items()}
         record |= {"seconds": seconds, "examples_per_second": n / seconds}
-        return record | self._held_out(epoch)
+        record |= self._held_out(epoch)
+        self.model.objective.epoch = epoch
+        return record
+
+    def require_this_build(self) -> None:
+        """Raise RuntimeError where the model that is trained was built again."""
+        if self.model.parameters is not self.optimizer.owner:
+            raise RuntimeError(
+                "the model was built again while it was trained: build it before the training"
+            )
 
     def _held_out(self, epoch: int) -> dict[str, float]:
         if self.held is None:
@@ -117,22 +162,25 @@ class Epochs:
         state = "are those before that step" if step.kept else "include the steps taken after it"
         if len(step.total) == 0:
             state = "are those after that epoch"
+        taken = step.t > 1 or len(step.total) == 0
         return NonFiniteLoss(
             f"the loss became {step.terms['loss']} {where}: {what}; the parameters {state}: "
-            f"{self._advice(bad)}"
+            f"{self._advice(bad, taken)}"
         )
 
-    def _advice(self, bad: list[str]) -> str:
-        """What to try where those terms blew up."""
+    def _advice(self, bad: list[str], taken: bool = True) -> str:
+        """What to try where those terms blew up; taken: whether any step was."""
         penalty = getattr(self.runner.objective, "penalty", None)
         if penalty is not None and penalty.advice and bad == ["penalty"]:
             return penalty.advice
         # a schedule need not give a later one
-        rate = self.optimizer.rate(max(self.optimizer.t, 1))
-        lighter = "a lighter penalty, " if penalty is not None and penalty.weight > 0 else ""
+        rate = f"{self.optimizer.rate(max(self.optimizer.t, 1)):g}"
+        ways = [f"a learning rate below {rate}"] if taken else []
+        ways += ["a lighter penalty"] if penalty is not None and penalty.weight > 0 else []
+        tried = f"try {', '.join(ways)}, " if ways else ""
         return (
-            f"try a learning rate below {rate:g}, {lighter}check that the data is scaled to about "
-            "1, or start from smaller initial weights"
+            f"{tried}check that the data is scaled to about 1, or start from smaller initial "
+            "weights"
         )
 
     def _require_finite_state(self, epoch: int) -> None:
@@ -152,10 +200,12 @@ class Mean:
     """The terms of an epoch, averaged over its examples.
 
     Where loss is a function of sums over examples, and the same at each step, it is that of the
-    sums over the whole epoch; else each step's terms count as often as the step has examples."""
+    sums over the whole epoch; else each step's terms count as often as the step has examples.
+    watched: whether numbers of the objective may change between its steps."""
 
-    def __init__(self, objective: Any):
-        self.objective, self.count = objective, 0
+    def __init__(self, objective: Any, watched: bool = False):
+        self.objective, self.watched, self.count = objective, watched, 0
+        self.numbers = self._numbers() if watched else ()
         self.of_sums = objective.additive and not scheduled(objective)
         self.total, self.sums = np.zeros(0), dict[str, float]()
 
@@ -163,10 +213,13 @@ class Mean:
         """One more step. Shapes: its total (k,)."""
         n = float(step.total[0])
         self.count += int(n)
-        if self.of_sums:
-            self.total = self.total + step.total if len(self.total) else step.total
-        else:
-            self.sums = {k: self.sums.get(k, 0.0) + n * v for k, v in step.terms.items()}
+        if self.watched:
+            self.of_sums &= self._numbers() == self.numbers
+        self.total = self.total + step.total if len(self.total) else step.total
+        self.sums = {k: self.sums.get(k, 0.0) + n * v for k, v in step.terms.items()}
+
+    def _numbers(self) -> tuple[Any, ...]:
+        return self.objective.constants(), self.objective.per_step(1)
 
     def terms(self) -> dict[str, float]:
         """In nats per example."""

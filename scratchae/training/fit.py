@@ -4,12 +4,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from .. import checks
-from ..datasets.fitting import fitting_source
-from ..optim import Optimizer
 from .callbacks import Callback, callables, ends_run
-from .epochs import Epochs, require_parameters
 from .history import History
 from .interrupts import interrupts
+from .preparing import prepared
 from .progress import Progress
 
 
@@ -25,6 +23,7 @@ def fit(
     seed: int = 0,
     validation: Any = None,
     callbacks: Iterable[Callback] | Callback | None = None,
+    clip: float | None = None,
     progress: bool = True,
 ) -> History:
     """Train a built model on data (N, *input_shape), and tell how it went.
@@ -34,59 +33,51 @@ def fit(
     validation is evaluated after each epoch: test_loss, test_reconstruction, ... in the history.
     shards cut a batch and decide the bits, threads execute them and do not. callbacks, one or
     several functions, are called as f(model, history) after each epoch; one that returns True ends
-    the run. A begin(model, validated) of theirs is called first, a finish(model, history) when the
-    run is over. What a callback sets (beta, a weight, a learning rate, layer.trainable) takes
-    effect at the next step. progress: whether to tell how it goes. Ctrl-C ends the run after the
-    step under way. Called again, with the same optimiser, it goes on with the next epoch (one that
-    was interrupted is begun again).
+    the run. A begin(model, validated) of theirs is called first, a step(model, step) after each
+    step (step.t, step.terms), a finish(model, history) when the run is over. What a callback sets
+    (beta, a weight, a learning rate, layer.trainable) takes effect at the next step. clip: the
+    largest norm of a step's gradient, which is scaled down to it. progress: whether to tell how it
+    goes. Ctrl-C, SIGTERM and SIGHUP end the run after the step under way. Epochs are counted with
+    the model: called again, it goes on with the next one (one that was interrupted is begun
+    again), and draws other noise, whichever the optimiser.
 
     Raises NonFiniteLoss naming step, term and what to try; ValueError and TypeError, before
     anything is changed, for data that does not fit, sizes below 1, a learning rate that is none, a
-    model without parameters to train. Source: Kingma and Welling 2014, Algorithm 1.
+    model without parameters to train; RuntimeError while another call trains the model. Source:
+    Kingma and Welling 2014, Algorithm 1.
     """
-    source = fitting_source(model, data, "data")
-    held = None if validation is None else fitting_source(model, validation, "validation")
-    epochs = checks.positive("epochs", epochs)
-    batch_size = min(checks.positive("batch_size", batch_size), len(source))
+    epochs, show = checks.positive("epochs", epochs), checks.flag("progress", progress)
     callbacks = callables(callbacks)
-    show = Progress(epochs, -(-len(source) // batch_size), checks.flag("progress", progress))
-    _require_trainable(model, optimizer)
-    run = Epochs(model, optimizer, source, held, batch_size, shards, threads, checks.seed(seed))
-    for callback in callbacks:
-        if hasattr(callback, "begin"):
-            callback.begin(model, held is not None)
-    optimizer.start(model.parameters)
-    history, first = History(optimizer), optimizer.epoch + 1
-    with interrupts() as stop, run, show:
-        for epoch in range(first, first + epochs):
-            record = run.epoch(epoch, stop.is_set, show.step)
-            if record is None:  # interrupted
-                break
-            optimizer.epoch = epoch
-            history.records.append(record)
-            show.line(record, first + epochs - 1)
-            ended = [ends_run(callback, model, history) for callback in callbacks]
-            if model.parameters is not optimizer.owner:
-                raise RuntimeError(
-                    "a callback built the model again while it was trained: build it before fit"
-                )
-            if stop.is_set() or any(ended):
-                break
-        history.interrupted = stop.is_set()
+    hooks = [callback.step for callback in callbacks if hasattr(callback, "step")]
+    how: Any = {"shards": shards, "threads": threads, "seed": seed, "clip": clip}
+    with (
+        interrupts() as stop,
+        prepared(
+            model, data, optimizer, validation, batch_size, watched=bool(hooks), **how
+        ) as run,
+    ):
         for callback in callbacks:
-            if hasattr(callback, "finish"):
-                callback.finish(model, history)
-        history.interrupted = stop.is_set()  # a Ctrl-C may come during finish too
+            if hasattr(callback, "begin"):
+                callback.begin(model, validation is not None)
+        history, last = History(optimizer), run.next + epochs - 1
+        with run, Progress(epochs, run.batches, show) as told:
+            while run.next <= last:
+                for step in run.steps(stop.is_set):
+                    told.step(step.terms["loss"])
+                    for hook in hooks:
+                        hook(model, step)
+                record = run.record()
+                if record is None:  # interrupted
+                    break
+                history.records.append(record)
+                told.line(record, last)
+                ended = [ends_run(callback, model, history) for callback in callbacks]
+                run.require_this_build()
+                if stop.is_set() or any(ended):
+                    break
+            history.signal = stop.signal
+            for callback in callbacks:
+                if hasattr(callback, "finish"):
+                    callback.finish(model, history)
+            history.signal = stop.signal  # a Ctrl-C may come during finish too
     return history
-
-
-def _require_trainable(model: Any, optimizer: Any) -> None:
-    """Raise TypeError or ValueError for what is no optimiser, and for a model that it cannot
-    train."""
-    if not isinstance(optimizer, Optimizer):
-        raise TypeError(
-            f"the optimizer is {optimizer!r}, but an optimiser such as Adam(1e-3) is expected"
-        )
-    require_parameters(model)
-    optimizer.check()
-    model.objective.per_step(optimizer.t + 1)

@@ -1,4 +1,5 @@
-"""Ctrl-C during a run: the first ends it after the step under way, the second raises."""
+"""Signals that ask a run to end: the first ends it after the step under way, the second acts as
+it did before."""
 
 import signal
 import threading
@@ -6,34 +7,47 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+# Ctrl-C, what a scheduler sends before it kills, and what a closed terminal sends
+ENDING = ("SIGINT", "SIGTERM", "SIGHUP")
+
 
 class Stop:
-    """Whether a Ctrl-C has asked for the end; not an Event, whose lock a second Ctrl-C would wait
-    for."""
+    """Whether a signal has asked for the end, and its number; not an Event, whose lock a second
+    signal would wait for."""
 
-    asked = False
+    signal: int | None = None
 
     def is_set(self) -> bool:
         """Whether the run is to end after the step under way."""
-        return self.asked
+        return self.signal is not None
 
 
 @contextmanager
-def interrupts() -> Iterator[Stop]:
-    """What the first Ctrl-C sets, so that a step is never cut in half; in another thread nothing
-    does."""
-    stop = Stop()
-    if threading.current_thread() is not threading.main_thread():
-        yield stop
-        return
-    before = signal.getsignal(signal.SIGINT)
+def interrupts(names: tuple[str, ...] = ENDING) -> Iterator[Stop]:
+    """What the first of these signals sets, so that a step is never cut in half.
+
+    Nothing sets it in another thread than the main one. A signal stays as it is where the host
+    program handles it by itself (None: not by Python), or where it is ignored, as Ctrl-C is by a
+    job in the background; so does a SIGTERM or SIGHUP that has a handler. Source: signal.signal.
+    """
+    stop, before = Stop(), dict[int, Any]()
 
     def ask(number: int, frame: Any) -> None:
-        stop.asked = True
-        signal.signal(signal.SIGINT, before)
+        stop.signal = number
+        give_back()
 
-    signal.signal(signal.SIGINT, ask)
+    def give_back() -> None:
+        while before:
+            signal.signal(*before.popitem())
+
+    if threading.current_thread() is threading.main_thread():
+        for number in (getattr(signal, name) for name in names if hasattr(signal, name)):
+            handler = signal.getsignal(number)
+            own = number == signal.SIGINT and callable(handler)
+            if own or handler is signal.SIG_DFL:
+                before[number] = handler
+                signal.signal(number, ask)
     try:
         yield stop
     finally:
-        signal.signal(signal.SIGINT, before)
+        give_back()

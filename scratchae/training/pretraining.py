@@ -32,7 +32,9 @@ from ..layers.sequential import leaves
 from ..likelihoods import SquaredError
 from ..models import Autoencoder
 from ..optim import Optimizer
-from .fit import History, fit
+from .fit import fit
+from .history import History
+from .preparing import claimed
 
 Leaves = list[tuple[str, Layer]]  # the layers of a stage, with their names in the model
 Stage = tuple[Leaves, Leaves]  # f_i, g_i
@@ -85,14 +87,15 @@ def pretrain(
         fit, epochs=epochs, batch_size=batch_size, shards=shards, threads=threads, seed=seed
     )
     histories: list[History] = []
-    for i, (stage, shallow) in enumerate(zip(stages, stacks, strict=True)):
-        if i > 0:
-            source = Values(stacks[i - 1].encode(_rows(source)))  # (2)
-        histories.append(train(shallow, source, copy.deepcopy(optimizer)))  # (1)
-        _give(model.backend, _views(model, stage), shallow.parameters.views().values())  # (3)
-        model.optimizer = None
-        if histories[-1].interrupted:
-            break
+    with claimed(model):
+        for i, (stage, shallow) in enumerate(zip(stages, stacks, strict=True)):
+            if i > 0:
+                source = Values(stacks[i - 1].encode(_rows(source)))  # (2)
+            histories.append(train(shallow, source, copy.deepcopy(optimizer)))  # (1)
+            _give(model.backend, _views(model, stage), shallow.parameters.views().values())  # (3)
+            model.optimizer = None
+            if histories[-1].interrupted:
+                break
     return histories
 
 

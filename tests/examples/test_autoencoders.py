@@ -165,7 +165,7 @@ def test_the_activity_is_that_of_the_codes(runs):
 def test_an_interrupted_plain_run_is_the_last(tmp_path, capsys, monkeypatch):
     def interrupted(*_, **__):
         history = scratchae.History()
-        history.interrupted = True
+        history.signal = 2
         return history
 
     monkeypatch.setattr(scratchae, "fit", interrupted)

@@ -264,7 +264,7 @@ def test_points_are_spread_out():
 def test_an_interrupted_plain_run_is_the_last(tmp_path, capsys, monkeypatch):
     def interrupted(*_, **__):
         history = scratchae.History()
-        history.interrupted = True
+        history.signal = 2
         return history
 
     monkeypatch.setattr(scratchae, "fit", interrupted)

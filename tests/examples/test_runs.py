@@ -151,7 +151,7 @@ def test_a_second_interrupt_costs_no_weights(second, ctrl_c, tmp_path, monkeypat
     assert set(contents(tmp_path)) == OURS | {"weights.safetensors"}  # and no part of them
     saved = scratchae.load(tmp_path / "weights.safetensors")
     np.testing.assert_array_equal(saved.parameters.values, run.model.parameters.values)
-    assert saved.optimizer.epoch == 1
+    assert saved.objective.epoch == 1
 
 
 @pytest.mark.parametrize("epoch", [1, 2])

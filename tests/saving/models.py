@@ -138,7 +138,7 @@ def same(a, b):
     assert (a.optimizer is None) == (b.optimizer is None)
     if a.optimizer is not None:
         assert type(a.optimizer) is type(b.optimizer)
-        assert (a.optimizer.t, a.optimizer.epoch) == (b.optimizer.t, b.optimizer.epoch)
+        assert (a.optimizer.t, a.objective.epoch) == (b.optimizer.t, b.objective.epoch)
         assert a.optimizer.vectors.keys() == b.optimizer.vectors.keys()
         for name, vector in a.optimizer.vectors.items():
             np.testing.assert_array_equal(

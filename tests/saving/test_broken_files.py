@@ -47,7 +47,7 @@ def test_files_of_others(saved):
     path, _ = saved
     assert "no whole safetensors file" in refused(path, b"\x80\x04K\x01.")  # a pickle
     save_file({"W": np.zeros((2, 3), np.float32)}, path)
-    assert "'no format', but 'scratchae 3' is expected" in refused(path, path.read_bytes())
+    assert "'no format', but 'scratchae 4' is expected" in refused(path, path.read_bytes())
     save_file({"W": np.zeros((2, 3), np.float32)}, path, {"format": "pt"})
     assert "says 'pt'" in refused(path, path.read_bytes())
 

@@ -8,6 +8,7 @@ from training.runs import N, Watched, fit, rows, vae, values
 
 import scratchae as sa
 from scratchae.randomness import permutation
+from scratchae.training import training
 
 
 def test_every_example_once_an_epoch():
@@ -131,13 +132,33 @@ def test_going_on_is_one_longer_run(backend, make):
     np.testing.assert_array_equal(values(parts), values(whole))
 
 
-def test_a_new_optimiser_begins_anew():
+def test_a_new_optimiser_has_new_moments_and_the_next_epoch():
     model, other = vae(), vae()
     fit(model)
     optimizer = fit(other).optimizer
-    assert fit(model)["epoch"] == [1, 2]
-    assert fit(other, optimizer=optimizer)["epoch"] == [3, 4]
+    assert fit(model)["epoch"] == fit(other, optimizer=optimizer)["epoch"] == [3, 4]
     assert (values(model) != values(other)).any()
+    assert fit(model.build(6, dtype="float64"))["epoch"] == [1, 2]
+
+
+def test_the_noise_of_an_epoch_never_comes_back():
+    """Whoever fits epoch by epoch with a new optimiser has other noise and another order each
+    time: plain SGD keeps nothing, so the weights are those of a single call."""
+    alone, whole = vae(), vae()
+    for _ in range(4):
+        fit(alone, optimizer=sa.SGD(0.01), epochs=1)
+    fit(whole, optimizer=sa.SGD(0.01), epochs=4)
+    np.testing.assert_array_equal(values(alone), values(whole))
+
+
+def test_learning_one_noise_by_heart():
+    """Noise that came back would be learnt: the loss on it would part from that on other noise."""
+    x = np.random.default_rng(0).uniform(size=(256, 20)).astype("float32")
+    encoder = sa.Sequential(sa.Masking(0.5, in_evaluation=True), sa.Dense(20, 19, "tanh"))
+    model = sa.Autoencoder(encoder, sa.Sequential(sa.Dense(19, 20))).build(20, seed=0)
+    for _ in range(60):
+        history = fit(model, x, sa.Adam(1e-2), epochs=1, batch_size=32, progress=False)
+    assert sa.evaluate(model, x, seed=5)["loss"] < history["train_loss"][-1] * 1.02
 
 
 def test_an_optimiser_of_another_model_is_refused():
@@ -164,7 +185,7 @@ def test_callbacks_see_each_epoch_and_may_end_the_run():
         callbacks=[first, lambda model, history: len(history) == 3],
     )
     assert seen == [(model, 1, True), (model, 2, True), (model, 3, True)]
-    assert len(history) == 3 and not history.interrupted and history.optimizer.epoch == 3
+    assert len(history) == 3 and not history.interrupted and model.objective.epoch == 3
 
 
 def test_all_callbacks_are_called_though_the_first_ends_the_run():
@@ -246,3 +267,71 @@ def test_frozen_as_a_whole_in_a_callback():
     x = np.random.default_rng(0).random((50, 4))
     with pytest.raises(ValueError, match="has no parameters to train: every layer"):
         sa.fit(model, x, sa.Adam(), epochs=3, callbacks=freeze, progress=False)
+
+
+def test_a_model_is_trained_by_one_call_at_a_time():
+    model, other = vae(), vae()
+    before = []
+
+    def again(trained, history):
+        before.append(values(model))
+        for call in (fit, sa.pretrain):
+            with pytest.raises((RuntimeError, TypeError)) as caught:
+                call(model, rows(), sa.Adam(0.01), epochs=1)
+            before.append(str(caught.value))
+        loop = training(model, rows(), sa.Adam())
+        with pytest.raises(RuntimeError, match="this VAE is being trained already"), loop:
+            raise AssertionError
+        np.testing.assert_array_equal(values(model), before[0])
+        assert np.isfinite(sa.evaluate(model, rows())["loss"])  # to measure it is no training
+        fit(other, epochs=1)
+
+    fit(model, epochs=1, callbacks=again)
+    assert "this VAE is being trained already, by another call" in before[1]
+    assert fit(model)["epoch"] == [2, 3]
+
+
+def test_a_model_is_free_after_an_error():
+    model = vae()
+    with pytest.raises(ZeroDivisionError):
+        fit(model, callbacks=lambda *_: 1 / 0)
+    with pytest.raises(ValueError, match="shards"):
+        fit(model, shards=0)
+    assert len(fit(model)) == 2
+
+
+def test_pretraining_claims_the_model_too():
+    deep = sa.Sequential(sa.Dense(6, 4, "tanh"), sa.Dense(4, 2))
+    model = sa.Autoencoder(deep, sa.Sequential(sa.Dense(2, 4, "tanh"), sa.Dense(4, 6))).build(6)
+
+    def again(trained, history):
+        with pytest.raises(RuntimeError, match="this Autoencoder is being trained already"):
+            sa.pretrain(model, rows().astype(np.float32), sa.Adam(), epochs=1)
+
+    sa.fit(model, rows().astype(np.float32), sa.Adam(), epochs=1, callbacks=again)
+
+
+@pytest.mark.parametrize("likelihood", [sa.Bernoulli(), sa.Categorical()])
+def test_data_that_is_changed_during_the_training(likelihood):
+    """It was looked at before the first step, and is looked at before each epoch."""
+    x = np.eye(6)[np.random.default_rng(0).integers(6, size=N)]
+    model, seen = vae(likelihood=likelihood), []
+
+    def spoil(model, history):
+        seen.append(values(model))
+        x[3, 2] = 7
+
+    with pytest.raises(ValueError, match="the data was changed during the training: the data"):
+        fit(model, x, callbacks=spoil, epochs=5)
+    np.testing.assert_array_equal(values(model), seen[0])
+    assert len(seen) == 1
+
+
+@pytest.mark.parametrize("beta", [0.0, 1e-6, 1.0, 4.0])
+def test_the_loss_does_not_cancel(beta):
+    """A KL of 1e34 beside a reconstruction of 400 is lost in their sum."""
+    objective = vae(beta=beta).objective
+    for nll, kl in ((437.71, 6.7e34), (90.32, 2.9e17), (100.0, 5.0)):
+        terms = objective.loss(np.array([1.0, nll, kl]))
+        assert terms["loss"] == nll + beta * kl
+        assert (terms["reconstruction"], terms["kl"]) == (nll, kl)

@@ -207,7 +207,7 @@ def test_the_optimizers():
     model.optimizer = train(model, call=sa.fit).optimizer  # as load leaves it
     train(model, optimizer=optimizer)
     assert model.optimizer is None and optimizer.owner is None and optimizer.t == 0
-    assert train(model, optimizer=optimizer, call=sa.fit)["epoch"] == [1, 2]
+    assert train(model, optimizer=optimizer, call=sa.fit)["epoch"] == [3, 4]
 
 
 class Interrupted(sa.Values):

@@ -1,0 +1,80 @@
+"""training: a loop of one's own, a step at a time, to the same bits as ``fit``.
+
+with training(model, data, Adam(1e-3)) as run:
+    for _ in range(10):
+        for batch in run:  # an epoch: each example once, a step taken each time
+            print(batch.t, batch.terms["loss"])
+"""
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from ..execution.step import Step
+from .epochs import Epochs
+from .history import History
+from .interrupts import interrupts
+from .preparing import prepared
+
+
+class Training:
+    """What ``training`` gives: iterate over it once for each epoch.
+
+    Each iteration takes one step and gives it: batch.t, batch.terms in nats per example. history:
+    a record for each epoch that was finished; a loop that is left by break is no epoch, and is
+    begun again. What is set in between (beta, a learning rate, layer.trainable) takes effect at
+    the next step. Raises NonFiniteLoss; Ctrl-C comes out after the step under way. Source: the
+    module.
+    """
+
+    def __init__(self, epochs: Epochs):
+        self.epochs, self.history = epochs, History(epochs.optimizer)
+
+    def __iter__(self) -> Iterator[Step]:
+        steps = self.epochs.steps(lambda: False)
+        try:
+            while (step := _whole(steps)) is not None:
+                yield step
+        finally:
+            steps.close()
+        record = self.epochs.record()
+        if record is not None:
+            self.history.records.append(record)
+
+    def __len__(self) -> int:
+        """The steps of an epoch."""
+        return self.epochs.batches
+
+
+def _whole(steps: Iterator[Step]) -> Step | None:
+    """The next step, or None; a Ctrl-C that came during it acts after it."""
+    with interrupts(("SIGINT",)) as stop:
+        step = next(steps, None)
+    if stop.signal is not None:
+        signal.raise_signal(stop.signal)
+    return step
+
+
+@contextmanager
+def training(
+    model: Any,
+    data: Any,
+    optimizer: Any,
+    *,
+    batch_size: int = 128,
+    shards: int | None = None,
+    threads: int | None = None,
+    seed: int = 0,
+    validation: Any = None,
+    clip: float | None = None,
+) -> Iterator[Training]:
+    """A training of a built model on data (N, *input_shape), whose loop is the reader's.
+
+    The arguments are those of ``fit``, which takes the same steps. Raises what ``fit`` raises.
+    Source: the module; Kingma and Welling 2014, Algorithm 1.
+    """
+    how: Any = {"shards": shards, "threads": threads, "seed": seed, "clip": clip}
+    ready = prepared(model, data, optimizer, validation, batch_size, watched=True, **how)
+    with ready as epochs, epochs:
+        yield Training(epochs)

@@ -1,0 +1,72 @@
+"""What stands before a training, whose loop is ``fit``'s or the reader's own: everything is
+checked, and the model is claimed."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from .. import checks
+from ..datasets.fitting import fitting_source
+from ..optim import Optimizer
+from .epochs import Epochs, require_parameters
+
+
+@contextmanager
+def prepared(
+    model: Any,
+    data: Any,
+    optimizer: Any,
+    validation: Any,
+    batch_size: int,
+    *,
+    shards: int | None,
+    threads: int | None,
+    seed: int,
+    clip: float | None,
+    watched: bool,
+) -> Iterator[Epochs]:
+    """The epochs of a training, to be entered; nothing is changed yet. Raises as ``fit``."""
+    source = fitting_source(model, data, "data")
+    held = None if validation is None else fitting_source(model, validation, "validation")
+    batch_size = min(checks.positive("batch_size", batch_size), len(source))
+    _require_trainable(model, optimizer)
+    with claimed(model):
+        yield Epochs(
+            model,
+            optimizer,
+            source,
+            held,
+            batch_size=batch_size,
+            shards=shards,
+            threads=threads,
+            seed=checks.seed(seed),
+            clip=clip,
+            watched=watched,
+        )
+
+
+@contextmanager
+def claimed(model: Any) -> Iterator[None]:
+    """The model, for one training at a time. Raises RuntimeError while another one has it."""
+    lock = model.parameters.training
+    if not lock.acquire(blocking=False):
+        raise RuntimeError(
+            f"this {type(model).__name__} is being trained already, by another call: wait for its "
+            "end, or build another model"
+        )
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _require_trainable(model: Any, optimizer: Any) -> None:
+    """Raise TypeError or ValueError for what is no optimiser, and for a model that it cannot
+    train."""
+    if not isinstance(optimizer, Optimizer):
+        raise TypeError(
+            f"the optimizer is {optimizer!r}, but an optimiser such as Adam(1e-3) is expected"
+        )
+    require_parameters(model)
+    optimizer.check()
+    model.objective.per_step(optimizer.t + 1)

@@ -12,7 +12,7 @@ For y = x W with I inputs and O outputs, independent weights of mean 0 and input
 
 An initialiser is a function (shape, fan_in, fan_out, noise) -> float64 host array of that shape,
 where noise.uniform(shape) and noise.normal(shape) are Philox draws that belong to this tensor
-alone.
+and this call alone.
 
 Source: Glorot and Bengio, "Understanding the difficulty of training deep feedforward neural
 networks", 2010, eq. 12 and 16 (1); He, Zhang, Ren, Sun, "Delving deep into rectifiers", 2015, eq.
@@ -21,6 +21,7 @@ to the nonlinear dynamics of learning in deep linear neural networks", 2014 (5).
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -42,25 +43,32 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True)
+@dataclass
 class TensorDraws:
     """Draws on the host for one tensor: uniform(shape) in [0, 1) and normal(shape).
 
-    seed: the run's; tensor: its number, in place of the epoch. Source: kernels/philox.py.
+    seed: the run's; tensor: its number, in place of the epoch. calls: how many there were, of both
+    kinds. The k-th takes row k of the counter, so that no two calls share a word, and an
+    initialiser may draw as often as it likes: a mask and what it covers are independent. Source:
+    kernels/philox.py.
     """
 
     seed: int
     tensor: int
+    calls: int = 0
 
     def uniform(self, shape: tuple[int, ...]) -> np.ndarray:
         """Draws in [0, 1), float64, of that shape. Source: kernels/philox.py (4)."""
-        flat = (1, math.prod(shape))
-        return randomness.uniform(flat, self.seed, randomness.WEIGHTS, self.tensor).reshape(shape)
+        return self._call(randomness.uniform, shape)
 
     def normal(self, shape: tuple[int, ...]) -> np.ndarray:
         """Standard normal draws, float64, of that shape. Source: kernels/philox.py (6)."""
-        flat = (1, math.prod(shape))
-        return randomness.normal(flat, self.seed, randomness.WEIGHTS, self.tensor).reshape(shape)
+        return self._call(randomness.normal, shape)
+
+    def _call(self, draw: Callable[..., np.ndarray], shape: tuple[int, ...]) -> np.ndarray:
+        flat, row = (1, math.prod(shape)), self.calls
+        self.calls += 1
+        return draw(flat, self.seed, randomness.WEIGHTS, self.tensor, row).reshape(shape)
 
 
 class Initializer(Protocol):

@@ -34,40 +34,52 @@ def clock(seed: int, epoch: int = 0, purpose: int = TRAINING) -> np.ndarray:
     return np.array([seed & 0xFFFFFFFF, seed >> 32, epoch, purpose], dtype=np.uint32)
 
 
-def uniform(shape: tuple[int, ...], seed: int, stream: int, epoch: int = 0) -> np.ndarray:
-    """Draws in [0, 1) on the host: shape (N, ...) -> float64, row n of the counter for example n.
+def uniform(
+    shape: tuple[int, ...], seed: int, stream: int, epoch: int = 0, first: int = 0
+) -> np.ndarray:
+    """Draws in [0, 1) on the host: shape (N, ...) -> float64, row first + n of the counter for
+    example n.
 
     Source: kernels/philox.py (4).
     """
-    return _draw(philox.UNIFORM, shape, seed, stream, epoch)
+    return _draw(philox.UNIFORM, shape, seed, stream, epoch, first)
 
 
-def normal(shape: tuple[int, ...], seed: int, stream: int, epoch: int = 0) -> np.ndarray:
-    """Standard normal draws on the host: shape (N, ...) -> float64, row n for example n.
+def normal(
+    shape: tuple[int, ...], seed: int, stream: int, epoch: int = 0, first: int = 0
+) -> np.ndarray:
+    """Standard normal draws on the host: shape (N, ...) -> float64, row first + n for example n.
 
     Source: kernels/philox.py (6).
     """
-    return _draw(philox.NORMAL, shape, seed, stream, epoch)
+    return _draw(philox.NORMAL, shape, seed, stream, epoch, first)
 
 
-@dataclass(frozen=True)
+@dataclass
 class Draws:
     """uniform(shape) and normal(shape) of one seed and stream, row n for example n: (N, ...) ->
     float64.
 
-    Source: kernels/philox.py (4) (6).
+    calls: how many there were, of both kinds. The k-th takes epoch k, so that no two calls share a
+    word: what one draws tells nothing of another. Source: kernels/philox.py (4) (6).
     """
 
     seed: int
     stream: int
+    calls: int = 0
 
     def uniform(self, shape: tuple[int, ...]) -> np.ndarray:
         """Draws in [0, 1), of that shape."""
-        return uniform(shape, self.seed, self.stream)
+        return uniform(shape, self.seed, self.stream, self._call())
 
     def normal(self, shape: tuple[int, ...]) -> np.ndarray:
         """Standard normal draws, of that shape."""
-        return normal(shape, self.seed, self.stream)
+        return normal(shape, self.seed, self.stream, self._call())
+
+    def _call(self) -> int:
+        """The number of this call, from 0 on."""
+        self.calls += 1
+        return self.calls - 1
 
 
 def permutation(n: int, seed: int, epoch: int) -> np.ndarray:
@@ -81,7 +93,10 @@ def permutation(n: int, seed: int, epoch: int) -> np.ndarray:
     return np.argsort(keys[:, 0], kind="stable").astype(np.uint32)
 
 
-def _draw(kernel: Any, shape: tuple[int, ...], seed: int, stream: int, epoch: int) -> np.ndarray:
+def _draw(
+    kernel: Any, shape: tuple[int, ...], seed: int, stream: int, epoch: int, first: int
+) -> np.ndarray:
     out = np.empty((shape[0], int(np.prod(shape[1:]))))
-    kernel.definition(out, np.arange(shape[0], dtype=np.uint32), clock(seed, epoch), stream)
+    rows = np.arange(first, first + shape[0], dtype=np.uint32)
+    kernel.definition(out, rows, clock(seed, epoch), stream)
     return out.reshape(shape)

@@ -72,7 +72,7 @@ class Likelihood(Configured):
 
     def sample(self, a: np.ndarray, noise: Any) -> np.ndarray:
         """x ~ p(x | a), shaped like x, on the host; noise.uniform(shape) and noise.normal(shape)
-        draw.
+        draw, at each call anew.
 
         Raises TypeError for an error that is no distribution. Source: the distribution's own."""
         raise TypeError(

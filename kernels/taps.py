@@ -13,6 +13,11 @@ tile of them at a time (product.py, tile.py). An image is put within a border of
 every tap finds a number; then a patch is known by the place where it begins, a tap by its distance
 from there, and a row of taps is one run of kw C numbers, of the image as of W.
 
+In (2) a number of dW is a sum over all patches of all images, a hundred thousand terms and more,
+and the rounding of a running sum grows with their number. So up to PART patches of an image are
+summed at a time, and each such sum is added to dW: of n terms in parts of m, each is rounded at
+most m + n / m times, and not n times.
+
 In paint the taps that reach h are i = r, r + s_h, r + 2 s_h, ..., where r = (h + top) mod s_h.
 Pixels of one r, and of one for w, share their taps, and are a correlation of stride 1 with the
 rest of the taps left out. An image of few channels would leave its vectors empty; it is painted
@@ -26,8 +31,10 @@ import numpy as np
 
 from .machine.compile import jit
 from .machine.product import lanes, product, transpose
-from .machine.tile import R, load, multiply_add, pick, store, zeros
+from .machine.tile import R, multiply_add, pick, plus, store, zeros
 from .patches import FEW, col2im_loop
+
+PART = 512  # patches of an image whose sum stays in registers, before it is added to dW
 
 
 @jit
@@ -108,35 +115,34 @@ def weight_gradient(dW, x, a, s_h, s_w, top, left, add, flat):
     kh, kw, C, _ = dW.shape
     border = _bordered(flat, x, a, kh, kw, s_h, s_w, top, left)
     line, dw, K = border.shape[1] * C, dW.reshape(dW.size), kh * kw * C
-    x_at, away, rows = (
-        _places(P, Q, s_h * line, s_w * C),
-        _places(kh, kw * C, line, 1),
-        np.arange(K),
-    )
+    x_at, rows = _places(P, Q, s_h * line, s_w * C), np.arange(K)
+    away = _places(kh, kw * C, line, 1)
     for n in range(N):
         _fill(border, x[n], top, left)
         grid = a[n].reshape(P * Q * O)
-        for o in range(0, O, 2 * lanes(x)):
-            for k in range(0, K, R):
-                taps, row = pick(away, k, K - 1), pick(rows, k, K - 1)
-                if O - o > lanes(x):
-                    wide = zeros(x, 2)
-                    if add or n > 0:
-                        wide = load(wide, dw, o, row, O, O - o)
-                    for m in range(P * Q):
-                        wide = multiply_add(
-                            wide, flat, x_at[m], taps, grid, m * O + o, O - o
-                        )  # (2)
-                    store(wide, dw, o, row, O, O - o)
-                else:
-                    narrow = zeros(x, 1)
-                    if add or n > 0:
-                        narrow = load(narrow, dw, o, row, O, O - o)
-                    for m in range(P * Q):
-                        narrow = multiply_add(
-                            narrow, flat, x_at[m], taps, grid, m * O + o, O - o
-                        )  # (2)
-                    store(narrow, dw, o, row, O, O - o)
+        for first in range(0, P * Q, PART):
+            patches, more = range(first, min(first + PART, P * Q)), add or n + first > 0
+            for o in range(0, O, 2 * lanes(x)):
+                for k in range(0, K, R):
+                    taps, row = pick(away, k, K - 1), pick(rows, k, K - 1)
+                    if O - o > lanes(x):
+                        wide = zeros(x, 2)
+                        for m in patches:
+                            wide = multiply_add(
+                                wide, flat, x_at[m], taps, grid, m * O + o, O - o
+                            )  # (2)
+                        if more:
+                            wide = plus(wide, dw, o, row, O, O - o)  # (2)
+                        store(wide, dw, o, row, O, O - o)
+                    else:
+                        narrow = zeros(x, 1)
+                        for m in patches:
+                            narrow = multiply_add(
+                                narrow, flat, x_at[m], taps, grid, m * O + o, O - o
+                            )  # (2)
+                        if more:
+                            narrow = plus(narrow, dw, o, row, O, O - o)  # (2)
+                        store(narrow, dw, o, row, O, O - o)
 
 
 @jit

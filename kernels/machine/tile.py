@@ -12,7 +12,7 @@ loaded and stored up to there only, and what was not loaded counts as 0. Every s
 order of the steps, one fused multiply-add each: its bits do not depend on the width of the
 machine's registers.
 
-The five functions are written for the compiler (LLVM) and work inside loops compiled by Numba
+The six functions are written for the compiler (LLVM) and work inside loops compiled by Numba
 only.
 
 Source: Goto and van de Geijn, "Anatomy of high-performance matrix multiplication", 2008, section
@@ -164,6 +164,26 @@ def load(typing, t, y, base, at, scale, count):
             for v, (first, mask) in enumerate(_vectors(builder, tile, count)):
                 pointer = builder.gep(y, [builder.add(row, INT(first))])
                 t = builder.insert_value(t, _load(builder, vector, pointer, mask), r * tile.V + v)
+        return t
+
+    return t(t, y, types.int64, at, types.int64, types.int64), generate
+
+
+@intrinsic
+def plus(typing, t, y, base, at, scale, count):
+    """t[r, :] += y[base + scale at[r] :], count numbers of it; at (R,), t (R, V LANES)."""
+
+    def generate(context, builder, signature, arguments):
+        t, y, base, at, scale, count = arguments
+        tile, vector = signature.args[0], signature.args[0].vector(context)
+        y = _data(context, builder, signature.args[1], y)
+        for r in range(R):
+            row = builder.add(base, builder.mul(scale, builder.extract_value(at, r)))
+            for v, (first, mask) in enumerate(_vectors(builder, tile, count)):
+                pointer = builder.gep(y, [builder.add(row, INT(first))])
+                before = _load(builder, vector, pointer, mask)
+                after = builder.fadd(builder.extract_value(t, r * tile.V + v), before)
+                t = builder.insert_value(t, after, r * tile.V + v)
         return t
 
     return t(t, y, types.int64, at, types.int64, types.int64), generate

@@ -101,3 +101,23 @@ def test_parameters_that_the_last_step_spoiled():
         x = np.linspace(0, 1, 40 * 6, dtype=np.float32).reshape(40, 6)
         model = sa.Autoencoder(sa.Dense(6, 3, "tanh"), sa.Dense(3, 6)).build(6)
         sa.fit(model, x, sa.SGD(1e38), epochs=1, batch_size=40)
+
+
+@pytest.mark.parametrize("kind", [sa.SGD, sa.Adam, sa.AdamW, sa.Adagrad, sa.Adadelta, sa.RMSProp])
+@pytest.mark.parametrize("name", ["numpy", "reference"])
+def test_sums_that_are_finite_and_a_loss_that_is_not(name, kind):
+    """The sum of the KL is 1e304, beta times it beyond float64: the loss is infinite, and no sum
+    of the batch is. The parameters are what the sentence says they are, those before that step."""
+    model, optimizer, kept = vae(name), kind(1e-3), []
+
+    def plant(model, history):
+        b = model.parameters.view("encoder.1.b")
+        model.backend.write(b, [0.0, 0.0, 700.0, 0.0])  # logvar: exp(700) is 1e304
+        model.beta = 1e10
+        kept.append(values(model))
+
+    with pytest.raises(sa.NonFiniteLoss, match=r"became inf at step 4.*those before that step"):
+        fit(model, optimizer=optimizer, callbacks=[plant], progress=False)
+    np.testing.assert_array_equal(values(model), kept[0])
+    assert optimizer.t == 3
+    assert all(np.isfinite(vector).all() for vector in optimizer.vectors.values())

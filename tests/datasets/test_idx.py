@@ -72,6 +72,37 @@ def test_images_without_their_labels_are_refused(tmp_path, monkeypatch):
         load_splits("set", dict.fromkeys(names, ""), ())
 
 
+def test_a_set_is_its_four_files(tmp_path, monkeypatch):
+    """Training first; each image with its own label; white is 255 and stays it."""
+    test_images = (
+        np.arange(5, 5 + 2 * 28 * 28, dtype=np.uint32).astype(np.uint8).reshape(2, 28, 28)
+    )
+    arrays = IMAGES, LABELS, test_images, np.array([4, 250], np.uint8)
+    names = ("train-images", "train-labels", "t10k-images", "t10k-labels")
+    for name, array in zip(names, arrays, strict=True):
+        (tmp_path / name).write_bytes(gzip.compress(idx(array)))
+    monkeypatch.setattr("scratchae.datasets.files.find", lambda dataset, name, *_: tmp_path / name)
+    found = [array for part in load_splits("set", dict.fromkeys(names, ""), ()) for array in part]
+    for array, written in zip(found, arrays, strict=True):
+        assert array.dtype == np.uint8
+        np.testing.assert_array_equal(array.reshape(written.shape), written)
+    assert found[0].shape == (3, 28, 28, 1) and found[2].shape == (2, 28, 28, 1)
+
+
+NAMES = [  # of the published files, in the order of load_splits
+    "train-images-idx3-ubyte.gz",
+    "train-labels-idx1-ubyte.gz",
+    "t10k-images-idx3-ubyte.gz",
+    "t10k-labels-idx1-ubyte.gz",
+]
+
+
+@pytest.mark.parametrize("dataset", [mnist, fashion_mnist], ids=lambda d: d.__name__)
+def test_the_four_names(dataset):
+    assert list(dataset.SHA256) == NAMES
+    assert len(set(dataset.SHA256.values())) == 4
+
+
 @pytest.mark.parametrize(
     "dataset, means, first",
     [

@@ -2,6 +2,7 @@
 scale."""
 
 import numpy as np
+import philox_by_hand as by_hand
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -34,6 +35,16 @@ def test_a_split_is_a_function_of_the_seed():
     assert first == again and first != other
     assert len(set(first) & set(other)) < 80  # 40 of 200 in the mean: other seeds, other rows
     assert abs(np.mean(first) - 499.5) < 60
+
+
+@pytest.mark.parametrize("seed", [0, 7, 8, 5 * 2**32 + 7])
+def test_a_split_by_hand(seed):
+    """The first 80 % of an order of its own: that of the epoch 2^32 - 1, which no run reaches. Of
+    the orders that runs have it is none, or the first batches of a run were the training part."""
+    order = by_hand.order(50, seed, 2**32 - 1)
+    train, test = split(rows(50), seed)
+    assert train.labels.tolist() == order[:40] and test.labels.tolist() == order[40:]
+    assert all(order != by_hand.order(50, seed, epoch) for epoch in range(20))
 
 
 def test_take_and_joined():

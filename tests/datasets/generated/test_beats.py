@@ -1,9 +1,11 @@
 """The generated stand-in for ECG5000: its form, its classes, a sum of five waves, and the same
 every time."""
 
+import math
 import time
 
 import numpy as np
+import philox_by_hand as by_hand
 import pytest
 
 from scratchae.datasets import scaled, split, take
@@ -88,6 +90,53 @@ def test_all_of_them_in_about_a_second():
     start = time.perf_counter()
     beats.everything(seed=1)
     assert time.perf_counter() - start < 5  # 0.1 s on a quiet machine
+
+
+def test_the_table_of_waves():
+    """Its sums over the five waves: centres, widths and heights of each class. No number of it may
+    move, or everybody's beats do."""
+    sums = beats.WAVES.sum(axis=1)
+    np.testing.assert_allclose(sums[0], [292, 25.2, 1.28])
+    np.testing.assert_allclose(sums[1], [287, 32.5, 0.53])
+    np.testing.assert_allclose(sums[2], [288, 40.0, 0.42])
+    np.testing.assert_allclose(sums[3], [291, 23.2, 0.86])
+    np.testing.assert_allclose(sums[4], [291, 36.2, 0.64])
+
+
+def beat_by_hand(label, s, e, noise):
+    """Point by point: waves part of the way from the normal ones to those of the class, shaken by
+    half a sample, shifted and stretched together, with wander and noise; mean 0, deviation 1."""
+    e = [2.5 * v for v in e] if label == 5 else list(e)
+    x = [0.04 * e[17] * math.sin(math.pi * t / 140) + 0.02 * noise[t] for t in range(140)]
+    middle = 54  # of the R wave
+    for i, (one, other) in enumerate(zip(beats.WAVES[0], beats.WAVES[label - 1], strict=True)):
+        C, W, H = (a + s * (b - a) for a, b in zip(one, other, strict=True))
+        c = middle + math.exp(0.03 * e[16]) * (C - middle) + 0.5 * e[i] + 0.5 * e[15]
+        w, h = W * math.exp(0.08 * e[5 + i]), H * (1 + 0.1 * e[10 + i])
+        for t in range(140):
+            x[t] += h * math.exp(-((t - c) ** 2) / (2 * w * w))
+    mean = sum(x) / 140
+    deviation = math.sqrt(sum((v - mean) ** 2 for v in x) / 139)
+    return [(v - mean) / deviation for v in x]
+
+
+def test_every_number_by_hand():
+    """From draws by hand, those of training and of the test part: beats of every class."""
+    seed, shapes, seen = 2**32 + 4, by_hand.SHAPES, set()
+    for part, epoch in zip(beats.load(400, 60, seed), (0, 3), strict=True):
+        first = [int(np.flatnonzero(part.labels == c)[0]) for c in set(part.labels)]
+        for n in first:
+            u, e, noise = (
+                draw((1, size), seed, shapes, epoch + k, first=n)[0]
+                for k, (draw, size) in enumerate(
+                    ((by_hand.uniform, 2), (by_hand.normal, 18), (by_hand.normal, 140))
+                )
+            )
+            label = part.labels[n]
+            s = 0 if label == 1 else 0.3 + 0.7 * u[1]
+            np.testing.assert_allclose(part.x[n], beat_by_hand(label, s, e, noise), atol=1e-5)
+            seen.add(int(label))
+    assert seen == {1, 2, 3, 4, 5}
 
 
 @pytest.mark.parametrize(

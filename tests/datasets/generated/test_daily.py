@@ -1,7 +1,10 @@
 """The generated daily series: the same every time, its parts by their equations, its anomalies
 where it says."""
 
+import math
+
 import numpy as np
+import philox_by_hand as by_hand
 import pytest
 
 from scratchae.datasets.generated import daily
@@ -155,3 +158,78 @@ def test_days_are_counted(days, words):
 def test_a_seed_that_is_none_is_refused():
     with pytest.raises(ValueError, match="seed"):
         daily.load(seed=-1)
+
+
+def logistic(z):
+    return 1 / (1 + math.exp(-z))
+
+
+def day_by_hand(e, noise, d, low, high):
+    """The 288 points of day d, and how far it rises at each, its level going from low to high.
+
+    Up at 8:00 and down at 19:00, give or take 20 minutes, each within half an hour; 60 high, 5 %
+    more or less, three quarters of it on weekends; about 20, with noise of 2."""
+    rise, fall = 12 * 8 + 4 * e[0], 12 * 19 + 4 * e[1]
+    height = 60 * (1 + 0.05 * e[2]) * (0.75 if d % 7 in (5, 6) else 1)
+    lifts = [height * (logistic((t - rise) / 6) - logistic((t - fall) / 6)) for t in range(288)]
+    levels = [20 + low + (high - low) * t / 288 for t in range(288)]
+    return [a + b + 2 * v for a, b, v in zip(levels, lifts, noise, strict=True)], lifts
+
+
+def days_by_hand(n, seed, epoch):
+    e = by_hand.normal((n, 4), seed, by_hand.SHAPES, epoch)
+    noise, level, days = by_hand.normal((n, 288), seed, by_hand.SHAPES, epoch + 1), 0.0, []
+    for d in range(n):
+        after = 0.7 * level + 2 * e[d, 3]
+        days.append(day_by_hand(e[d], noise[d], d, level, after))
+        level = after
+    return days, 96 + 4 * e[:, 0], 228 + 4 * e[:, 1]
+
+
+def spoilt_by_hand(points, lifts, kind, where, r, f, u, v, loud):
+    """A day with what goes wrong on it: from when on, and its sign, u says."""
+    long = {"dip": 24, "shift": 72, "spikes": 24, "noise": 48}.get(
+        kind
+    )  # two, six, two, four hours
+    if kind == "flat":
+        start, stop = round(r - 18), round(f + 18)
+    else:
+        first, last = (round(r + 18), round(f - 18)) if kind == "dip" else (0, 288)
+        start = first + int(u[0] * (last - first - long))
+        stop = start + long
+    for t in range(start, stop):
+        if kind in ("flat", "dip"):
+            points[t] -= lifts[t]
+        elif kind == "shift":
+            points[t] += -21 if u[1] < 0.5 else 21
+        elif kind == "spikes":
+            points[t] += -30 if v[t] < 0.25 else 30 if v[t] < 0.5 else 0
+        else:
+            points[t] += 14 * loud[t]
+    where.append((kind, start, stop))
+
+
+def test_every_number_by_hand():
+    """Two weeks to train on, twelve days with each kind of anomaly, point by point, from draws by
+    hand: what everybody's series is made of."""
+    seed, shapes = 2**32 + 6, by_hand.SHAPES
+    train, test = daily.load(14, 12, seed)
+    days, _, _ = days_by_hand(14, seed, 0)
+    np.testing.assert_allclose(train.x, np.ravel([x for x, _ in days]), rtol=1e-5, atol=1e-5)
+    days, r, f = days_by_hand(12, seed, 2)
+    u, (order,) = (
+        by_hand.uniform((12, 2), seed, shapes, 4),
+        by_hand.uniform((1, 5), seed, shapes, 5),
+    )
+    v, loud = (
+        by_hand.uniform((12, 288), seed, shapes, 6),
+        by_hand.normal((12, 288), seed, shapes, 7),
+    )
+    kinds, where = [("flat", "dip", "shift", "spikes", "noise")[k] for k in np.argsort(order)], []
+    for i, d in enumerate(range(1, 12, 2)):
+        spoilt_by_hand(*days[d], kinds[i % 5], where, r[d], f[d], u[d], v[d], loud[d])
+    np.testing.assert_allclose(test.x, np.ravel([x for x, _ in days]), rtol=1e-5, atol=1e-5)
+    for i, (event, (kind, start, stop)) in enumerate(zip(test.events, where, strict=True)):
+        start_of_day = 288 * (1 + 2 * i)
+        assert event.kind == kind
+        assert (event.start, event.stop) == (start_of_day + start, start_of_day + stop)

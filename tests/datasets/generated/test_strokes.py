@@ -1,6 +1,8 @@
 """The generated stand-in: the form of MNIST, about its ink, digits that differ, and the same every
 time."""
 
+import math
+
 import numpy as np
 import pytest
 
@@ -78,3 +80,70 @@ SIZES = [
 def test_sizes_are_checked(sizes, words):
     with pytest.raises(ValueError, match=words):
         strokes.load(*sizes)
+
+
+def drawn(monkeypatch, **draws):
+    """The curve on the grid and in pixels, and the pen's radius, of a digit of the skeleton
+    "0,0 6,4 | 6,4 6,9", all draws 0 but those."""
+    e = np.zeros((1, 32), np.float32)
+    for which, value in draws.items():
+        e[0, int(which[1:])] = value
+    found, shape = {}, strokes._shape
+
+    def shaped(curves, e):
+        found["knots"], found["pixels"] = curves[0], shape(curves, e)[0]
+        return shape(curves, e)
+
+    monkeypatch.setattr(strokes, "_shape", shaped)
+    monkeypatch.setattr(strokes, "_ink", lambda images, c, starts, r: found.update(radius=r[0]))
+    strokes._render("0,0 6,4 | 6,4 6,9", e)
+    return found["knots"], found["pixels"], float(found["radius"])
+
+
+ASPECT = math.exp(0.2)
+
+
+def shaped_by_hand(c, aspect=ASPECT, shear=-0.15, angle=0.0, size=17.0, middle=(13.5, 13.5)):
+    """Stretched, sheared to the right, turned, one after the other; then sized and placed."""
+    for A in (
+        [[aspect, 0], [0, 1]],
+        [[1, shear], [0, 1]],
+        [[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]],
+    ):
+        c = c @ np.array(A).T
+    low, high = c.min(axis=0), c.max(axis=0)
+    return np.array(middle) + size * (c - (low + high) / 2) / (high - low).max()
+
+
+SHAPED = [  # a draw of 1, and what it changes
+    ({}, {}),
+    ({"e1": 1}, {"aspect": math.exp(0.4)}),
+    ({"e2": 1}, {"shear": 0.1}),
+    ({"e3": 1}, {"angle": 0.08}),
+    ({"e4": 1}, {"size": 17.7}),
+    ({"e5": 1}, {"middle": (14.0, 13.5)}),
+    ({"e6": 1}, {"middle": (13.5, 14.0)}),
+]
+
+
+@pytest.mark.parametrize("draws, changed", SHAPED, ids=str)
+def test_what_each_draw_changes_by_hand(draws, changed, monkeypatch):
+    knots, pixels, radius = drawn(monkeypatch, **draws)
+    np.testing.assert_allclose(pixels, shaped_by_hand(knots, **changed), rtol=1e-5)
+    assert radius == pytest.approx(math.exp(0.1))
+
+
+def test_the_pen_and_the_knots_by_hand(monkeypatch):
+    """A draw of 1 makes the pen's radius e^0.2 times as large; the knot at which two strokes meet
+    moves in both of them."""
+    assert drawn(monkeypatch, e0=1)[2] == pytest.approx(math.exp(0.3))
+    monkeypatch.undo()
+    still, _, _ = drawn(monkeypatch)
+    monkeypatch.undo()
+    assert still[[0, 4, 5, 9]].tolist() == [[0, 0], [6, 4], [6, 4], [6, 9]]
+    moved, _, _ = drawn(monkeypatch, e10=1, e11=-1)  # of the second place, (6, 4)
+    np.testing.assert_allclose(
+        moved[[0, 4, 5, 9]] - still[[0, 4, 5, 9]],
+        [[0, 0], [0.6, -0.6], [0.6, -0.6], [0, 0]],
+        rtol=1e-5,
+    )

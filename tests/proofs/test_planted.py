@@ -1,0 +1,78 @@
+"""Errors planted one by one in a copy of the library, in what has no equation beside it:
+constants, streams, seeds, schedules, readers of files. The test that is named for each must fail,
+and passes where nothing was planted."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from proofs.planted import constants, draws, steps
+
+pytestmark = pytest.mark.slow
+ROOT = Path(__file__).resolve().parents[2]
+PLANTED = (
+    constants.CONSTANTS
+    | constants.GENERATED_DATA
+    | draws.STREAMS
+    | draws.SEEDS
+    | steps.SCHEDULE
+    | steps.RATE
+    | steps.READERS
+)
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory):
+    """The library and its tests, with the loops that Numba has kept: it looks at a file's age and
+    size, and a copy has the same."""
+    copy = tmp_path_factory.mktemp("tree")
+    for name in ("scratchae", "kernels", "tests"):
+        shutil.copytree(ROOT / name, copy / name, symlinks=True)
+    shutil.copy2(ROOT / "pyproject.toml", copy)
+    return copy
+
+
+def status(tree, backend, *tests):
+    """pytest's, of those tests in the tree: 0 where all pass, 1 where one fails."""
+    # no bytecode: two errors of one length, planted within a second, would share it
+    own = {"PYTHONPATH": str(tree), "SCRATCHAE_DATA": "", "PYTHONDONTWRITEBYTECODE": "1"}
+    pytest_ = [sys.executable, "-m", "pytest", "-x", "-p", "no:cacheprovider", "--backend"]
+    command = [*pytest_, backend, *tests]
+    done = subprocess.run(command, cwd=tree, env=os.environ | own, capture_output=True, text=True)
+    return done.returncode, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("name", ["numpy", "reference"])
+def test_without_an_error_they_pass(tree, name):
+    """What a kernel's file says is planted for the definitions: its loops would be compiled
+    anew."""
+    of_kernels = name == "reference"
+    planted = [p for p in PLANTED.values() if p.file.startswith("kernels/") == of_kernels]
+    found, output = status(tree, name, *sorted({p.test for p in planted}))
+    assert found == 0, output
+
+
+@pytest.mark.parametrize("name", PLANTED)
+def test_an_error_is_seen(tree, name):
+    planted = PLANTED[name]
+    file = tree / planted.file
+    text, before = file.read_text(encoding="utf-8"), file.stat()
+    assert text.count(planted.before) == 1, (
+        f"{planted.file} no longer says {planted.before!r} once"
+    )
+    file.write_text(text.replace(planted.before, planted.after), encoding="utf-8")
+    backend = "reference" if planted.file.startswith("kernels/") else "numpy"
+    try:
+        found, output = status(tree, backend, planted.test)
+    finally:
+        file.write_text(text, encoding="utf-8")
+        os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert found == 1, output
+
+
+def test_there_are_enough_of_them():
+    assert len(PLANTED) >= 90
+    assert len({(p.file, p.before, p.after) for p in PLANTED.values()}) == len(PLANTED)

@@ -123,7 +123,9 @@ def test_a_detector_by_likelihood(make, kind, backend, tolerance):
     )
     shuffled = np.random.default_rng(2).permutation(12)
     strange = data(likelihood, 10, seed=1).reshape(10, 12, 2)[:, shuffled].reshape(10, *SHAPE)
-    assert detector.flags(strange).mean() > 0.5 and not detector.flags(x).any()
+    # beside one of x, since all of several flagged is a warning
+    flags = detector.flags(np.concatenate([x[:1], strange]))
+    assert flags[1:].mean() > 0.5 and not detector.flags(x).any()
 
 
 def test_a_knob_does_something(backend):

@@ -5,8 +5,10 @@ Source: Baldi and Hornik, "Neural networks and principal component analysis", 19
 """
 
 import numpy as np
+import pytest
 
 import scratchae as sa
+from scratchae.initializers import Normal
 from scratchae.schedules import Cosine
 
 N, I, D, STEPS = 256, 10, 3, 3000
@@ -26,14 +28,18 @@ def angles(a, b):
     return np.arccos(np.clip(np.linalg.svd(a.T @ b)[1], -1, 1))
 
 
-def trained(likelihood=None):
-    model = sa.Autoencoder(sa.Dense(I, D), sa.Dense(D, I), likelihood).build(I, dtype="float64")
+def trained(likelihood=None, seed=0):
+    """From small weights: what the encoder starts with along directions in which the data hardly
+    varies, training hardly takes away, and with Glorot's that may be an angle of 0.26."""
+    layers = (sa.Dense(*sizes, init=Normal(1e-3)) for sizes in ((I, D), (D, I)))
+    model = sa.Autoencoder(*layers, likelihood).build(I, dtype="float64", seed=seed)
     sa.fit(model, data(), sa.Adam(Cosine(0.02, STEPS)), epochs=STEPS, batch_size=N, shards=1)
     return model
 
 
-def test_the_principal_subspace_is_found():
-    x, model = data(), trained()
+@pytest.mark.parametrize("seed", [0, 1])
+def test_the_principal_subspace_is_found(seed):
+    x, model = data(), trained(seed=seed)
     components = np.linalg.svd(x)[2][:D].T  # (I, D)
     decoder = model.parameters.view("decoder.W").T
     encoder = model.parameters.view("encoder.W")

@@ -48,7 +48,8 @@ def test_terms_are_sums_over_dimensions(backend, likelihood, tolerance):
 
 def test_training_reaches_the_optimum():
     """For fixed sigma the best W is known (Tipping and Bishop 1999, eq. 7), and there the ELBO is
-    log p(x)."""
+    log p(x). With any of eight seeds of the initial weights the end is short of it by 0.0012 nats
+    at most; W turns into place slowly, and a shorter second stretch leaves 0.03 with one seed."""
     rng, sigma, N, I = np.random.default_rng(5), 0.5, 512, 5
     x = rng.normal(size=(N, 2)) @ rng.normal(size=(2, I)) + sigma * rng.normal(size=(N, I)) + 1
     eigenvalues = np.linalg.eigvalsh(np.cov(x.T, bias=True))[::-1]
@@ -59,7 +60,7 @@ def test_training_reaches_the_optimum():
     )
     model = linear_vae(sigma=sigma)
     short = [best - (exact(model, x)[0] - gap(model, x)).mean()]
-    for lr, epochs in ((3e-2, 140), (1e-2, 100), (1e-3, 60)):
+    for lr, epochs in ((3e-2, 140), (1e-2, 400), (1e-3, 100)):
         sa.fit(model, x, sa.Adam(lr), epochs=epochs, batch_size=64, threads=1)
         short.append(best - (exact(model, x)[0] - gap(model, x)).mean())
     # nats: never past the optimum

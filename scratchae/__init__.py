@@ -5,9 +5,9 @@ from typing import Any
 
 from . import datasets, initializers, kernels, schedules
 from .backend import get_backend
-from .datasets import Images, Values
+from .datasets import Images, Source, Values
 from .evaluation import evaluate
-from .latents import Gaussian
+from .latents import Gaussian, Latent
 from .layers import (
     LSTM,
     Conv1d,
@@ -35,11 +35,12 @@ from .likelihoods import (
     Categorical,
     GaussianLikelihood,
     LearnedGaussian,
+    Likelihood,
     SquaredError,
 )
-from .models import VAE, Autoencoder, WideCode
-from .objectives import L1, Contractive, KLRate, StudentT
-from .optim import SGD, Adadelta, Adagrad, Adam, AdamW, RMSProp
+from .models import VAE, Autoencoder, Model, WideCode
+from .objectives import ELBO, L1, Contractive, KLRate, Objective, Penalty, Reconstruction, StudentT
+from .optim import SGD, Adadelta, Adagrad, Adam, AdamW, Optimizer, RMSProp
 from .saving.checkpoint import load, save
 from .training.callbacks import EarlyStopping
 from .training.epochs import NonFiniteLoss
@@ -48,6 +49,7 @@ from .training.history import History
 from .training.pretraining import pretrain
 
 __all__ = [
+    "ELBO",
     "L1",
     "LSTM",
     "SGD",
@@ -75,16 +77,24 @@ __all__ = [
     "History",
     "Images",
     "KLRate",
+    "Latent",
     "Layer",
     "LearnedGaussian",
+    "Likelihood",
     "Masking",
     "MaxPool2d",
+    "Model",
     "NonFiniteLoss",
+    "Objective",
+    "Optimizer",
+    "Penalty",
     "RMSProp",
+    "Reconstruction",
     "Repeat",
     "Reshape",
     "SaltAndPepper",
     "Sequential",
+    "Source",
     "SquaredError",
     "StudentT",
     "Tied",

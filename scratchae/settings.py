@@ -198,6 +198,16 @@ class Configured:
         )
 
 
+def complete(thing: Any, base: type, *calls: str) -> None:
+    """Raise NotImplementedError where a thing does not define what its base class asks for, such
+    as "forward(x)"."""
+    for call in calls:
+        name = call.partition("(")[0]
+        method = getattr(thing, name, None)
+        if method is None or getattr(method, "__func__", None) is getattr(base, name):
+            raise NotImplementedError(f"{type(thing).__name__} does not say {call}")
+
+
 def parts(thing: Any) -> Iterator[Any]:
     """A thing and all that it is made of and that has settings, each once, in the order of its
     attributes."""

@@ -8,12 +8,13 @@ from . import ecg5000, fashion_mnist, mnist
 from .files import DataUnavailable
 from .generated import beats, daily, strokes, surface
 from .idx import Split
-from .sources import Images, Values, as_source
+from .sources import Images, Source, Values, as_source
 from .splits import scaled, split, take
 
 __all__ = [
     "DataUnavailable",
     "Images",
+    "Source",
     "Values",
     "as_source",
     "beats",

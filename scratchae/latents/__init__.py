@@ -1,5 +1,6 @@
 """The stochastic node between encoder and decoder."""
 
+from .base import Latent
 from .gaussian import Gaussian
 
-__all__ = ["Gaussian"]
+__all__ = ["Gaussian", "Latent"]

@@ -1,14 +1,17 @@
 """The Gaussian latent, reparameterised."""
 
+import numpy as np
+
 from ..backend import Array, Backend
 from ..checks import positive
 from ..kernels.gaussian import GAUSSIAN_GRADIENT, GAUSSIAN_SAMPLE
 from ..kernels.philox import NORMAL
 from ..randomness import LATENT
-from ..settings import Configured, Fixed
+from ..settings import Fixed
+from .base import Latent
 
 
-class Gaussian(Configured):
+class Gaussian(Latent):
     """q(z|x) = N(mu, diag sigma^2) against the prior N(0, I), by the reparameterisation trick.
 
     Shapes: h (N, 2D) = [mu | logvar], z, eps (N K, D), kl (N, D) in nats. logvar is log sigma^2.
@@ -40,7 +43,8 @@ class Gaussian(Configured):
         D = self.dimensions
         self.samples = samples
         self.normal = backend.op(NORMAL)
-        self.sample, self.gradient = backend.op(GAUSSIAN_SAMPLE), backend.op(GAUSSIAN_GRADIENT)
+        self.reparameterise = backend.op(GAUSSIAN_SAMPLE)
+        self.gradient = backend.op(GAUSSIAN_GRADIENT)
         self.z = backend.empty((rows * samples, D))
         self.eps = backend.zeros((rows * samples, D))
         self.kl = backend.empty((rows, D))
@@ -56,7 +60,7 @@ class Gaussian(Configured):
         """h (N, 2D) -> z (N K, D); kl (N, D) is kept."""
         N = h.shape[0]
         self.h, M = h, N * self.samples
-        self.sample(self.z[:M], self.kl[:N], h, self.eps[:M])  # (1) (2)
+        self.reparameterise(self.z[:M], self.kl[:N], h, self.eps[:M])  # (1) (2)
         return self.z[:M]
 
     def backward(self, dz: Array, kl_weight: Array) -> Array:
@@ -64,3 +68,11 @@ class Gaussian(Configured):
         N = self.h.shape[0]
         self.gradient(self.dh[:N], dz, self.h, self.eps[: dz.shape[0]], kl_weight)  # (3)
         return self.dh[:N]
+
+    def posterior(self, h: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """h (N, 2D) -> mu (N, D), logvar (N, D)."""
+        return h[:, : self.dimensions], h[:, self.dimensions :]
+
+    def mean(self, h: np.ndarray) -> np.ndarray:
+        """h (N, 2D) -> mu (N, D)."""
+        return h[:, : self.dimensions]

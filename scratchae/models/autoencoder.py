@@ -4,8 +4,6 @@ import math
 import warnings
 from typing import Any, Self
 
-import numpy as np
-
 from ..backend import Backend
 from ..checks import stacklevel
 from ..layers import Layer
@@ -72,18 +70,3 @@ class Autoencoder(Model):
         amount 0 do not."""
         noisy = any(layer.noise > 0 for _, layer in leaves("encoder", self.encoder))
         return noisy or (self.penalty is not None and self.penalty.weight > 0)
-
-    def encode(self, x: np.ndarray) -> np.ndarray:
-        """x (N, *input_shape) -> code (N, *code). Raises as checks.host_rows. Source: the
-        objective, (1)."""
-        self.require_built()
-        x = self._data(x)
-        return self._map(lambda f, rows: f.encoder.forward(rows), x)
-
-    def _code(self) -> tuple[tuple[int, ...], str]:
-        return self.objective.code, "the code"
-
-    def reconstruct(self, x: np.ndarray) -> np.ndarray:
-        """x (N, *input_shape) -> decode(encode(x)), same shape. Source: the objective, (1) and
-        (2)."""
-        return self.decode(self.encode(x))

@@ -71,10 +71,12 @@ class Model:
     _most: int = CHUNK
 
     def __init__(self, objective: Objective):
+        words = "an objective, such as ELBO(...), is expected: scratchae.objectives has them"
+        checks.is_a("the objective", objective, Objective, words)
         for name in dir(type(self)):
             part = getattr(type(self), name)
             if isinstance(part, Part):
-                part.check(getattr(objective, name))
+                part.check(getattr(objective, name, None))
         self.objective = objective
         self._one_at_a_time = Lock()
 
@@ -147,6 +149,12 @@ class Model:
         self.require_built()
         return shared_copy(self.objective)
 
+    def encode(self, x: np.ndarray) -> Any:
+        """x (N, *input_shape) -> what the encoder gives, the code (N, *code). Raises as
+        checks.host_rows. Source: objectives/reconstruction.py (1)."""
+        self.require_built()
+        return self._map(lambda f, rows: f.encoder.forward(rows), self._data(x))
+
     def decoder_output(self, h: np.ndarray) -> np.ndarray:
         """A code h, or z, (N, *code) -> what the decoder gives, (N, ...): the parameters a of p(x
         | h).
@@ -183,12 +191,12 @@ class Model:
 
     def _code(self) -> tuple[tuple[int, ...], str]:
         """The shape of a row of the code, and its name."""
-        raise NotImplementedError
+        return self.objective.code, "the code"
 
     def reconstruct(self, x: np.ndarray) -> np.ndarray:
-        """x (N, *input_shape) -> the mean of p(x | code of x), same shape. Source: the model's
-        docstring."""
-        raise NotImplementedError
+        """x (N, *input_shape) -> decode(encode(x)), the mean of p(x | code of x), same shape.
+        Source: the model's docstring."""
+        return self.decode(self.encode(x))
 
     def _rows(self, x: Any, shape: tuple[int, ...], what: str) -> np.ndarray:
         x = checks.host_rows(x, shape, what)

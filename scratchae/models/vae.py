@@ -1,10 +1,12 @@
 """The variational autoencoder."""
 
+from typing import Any
+
 import numpy as np
 
 from .. import randomness
 from ..checks import flag, positive
-from ..latents import Gaussian
+from ..latents import Latent
 from ..layers import Layer
 from ..likelihoods import Bernoulli, Likelihood
 from ..objectives import ELBO
@@ -23,41 +25,38 @@ class VAE(Model):
     """
 
     objective: ELBO
-    latent, beta = Part(Gaussian, "a latent, such as Gaussian(20)"), Part()
+    latent, beta = Part(Latent, "a latent, such as Gaussian(20)"), Part()
 
     def __init__(
         self,
         encoder: Layer,
         decoder: Layer,
-        latent: Gaussian,
+        latent: Latent,
         likelihood: Likelihood | None = None,
         beta: Scheduled = 1.0,
     ):
         super().__init__(ELBO(encoder, decoder, latent, likelihood or Bernoulli(), beta))
 
-    def encode(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """x (N, *input_shape) -> mu (N, D), logvar (N, D) of q(z|x). Source: objectives/elbo.py
-        (1)."""
-        self.require_built()
-        x = self._data(x)
-        h = self._map(lambda f, rows: f.encoder.forward(rows), x)
-        D = self.latent.dimensions
-        return h[:, :D], h[:, D:]
+    def encode(self, x: np.ndarray) -> Any:
+        """x (N, *input_shape) -> the parameters of q(z|x), of a Gaussian mu (N, D), logvar (N, D).
+        Source: objectives/elbo.py (1)."""
+        return self.latent.posterior(super().encode(x))
 
     def _code(self) -> tuple[tuple[int, ...], str]:
-        return (self.latent.dimensions,), "z"
+        return self.objective.code, "z"
 
     def reconstruct(self, x: np.ndarray) -> np.ndarray:
-        """x (N, *input_shape) -> the mean of p(x | z = mu(x)), same shape. Source:
+        """x (N, *input_shape) -> the mean of p(x | z), z the mean of q(z|x), same shape. Source:
         objectives/elbo.py (1) (3)."""
-        mu, _ = self.encode(x)
-        return self.decode(mu)
+        return self.decode(self.latent.mean(super().encode(x)))
 
     def sample(self, n: int, seed: int = 0, noise: bool = False) -> np.ndarray:
-        """n draws z ~ N(0, I) -> the means of p(x|z), (n, *input_shape), which is what one shows.
+        """n draws z ~ p(z), of a Gaussian N(0, I) -> the means of p(x|z), (n, *input_shape): what
+        one shows.
 
         noise: draw x ~ p(x|z) too. The same seed, the same draws. Raises ValueError for n < 1.
         Source: Kingma and Welling 2014, section 2.1, p(z) p(x|z).
         """
-        z = randomness.normal((positive("n", n), self.latent.dimensions), seed, randomness.PRIOR)
+        draws = randomness.Draws(seed, randomness.PRIOR)
+        z = self.latent.sample(positive("n", n), draws)
         return self.sample_x(z, seed) if flag("noise", noise) else self.decode(z)

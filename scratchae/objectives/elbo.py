@@ -4,10 +4,10 @@ import numpy as np
 
 from ..backend import Array, Backend
 from ..kernels.sums import SUMS
-from ..latents import Gaussian
+from ..latents import Latent
 from ..layers import Layer
 from ..likelihoods import Likelihood
-from ..settings import Number, Scheduled
+from ..settings import Number, Scheduled, complete
 from .base import Objective, Shape
 
 
@@ -38,7 +38,7 @@ class ELBO(Objective):
         self,
         encoder: Layer,
         decoder: Layer,
-        latent: Gaussian,
+        latent: Latent,
         likelihood: Likelihood,
         beta: Scheduled = 1.0,
     ):
@@ -49,7 +49,9 @@ class ELBO(Objective):
         self.beta = beta
 
     def code_shape(self, shape: Shape) -> Shape:
-        """(2D,) -> (D,). Raises ValueError for another shape. Source: latents/gaussian.py."""
+        """That of a row of h -> (D,). Raises ValueError for another shape. Source: the latent."""
+        calls = ("check(shape)", "bind(backend, rows, samples)", "forward(h)")
+        complete(self.latent, Latent, *calls, "backward(dz, kl_weight)")
         self.latent.check(shape)
         return (self.latent.dimensions,)
 

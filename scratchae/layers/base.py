@@ -1,8 +1,10 @@
 """The protocol of a layer."""
 
+from typing import Any
+
 from ..backend import Array, Backend
 from ..parameters import Declared, Views
-from ..settings import Configured, Flag
+from ..settings import Configured, Flag, complete
 
 Shape = tuple[int, ...]
 Range = tuple[float, float] | None  # (low, high) of values; None: not known
@@ -19,7 +21,8 @@ class Layer(Configured):
     nothing of the size of a batch or of a parameter: results are the layer's own buffers, valid
     until its next call, and x and dy are read-only. Shapes: rows first, (N, ...), and rows are
     independent. ``forward`` keeps only what ``backward`` reads. Gradients are of sums over rows;
-    the first writer assigns, and where ``add`` is set they are added. trainable = False freezes
+    they are written into self.dW: the first writer assigns, self.dW[...] = ..., and where ``add``
+    is set, for a further block of rows, they are added. trainable = False freezes
     the layer: its parameters stay as they are, and gradients that nobody needs are not computed.
     Arguments of the constructor are settings (settings.py). Source: the split is llm.c's
     forward/backward pairs over one block of memory.
@@ -27,13 +30,14 @@ class Layer(Configured):
 
     trainable = Flag(True)
     add: bool = False
+    handed: Views | None = None  # what attach has handed over: W, dW, ... by name
     shape: Shape  # of one input row, known after declare
     output: Shape  # of one output row, known after declare
 
     def declare(self, shape: Shape) -> tuple[Shape, Declared]:
         """Input shape of one row -> (output shape, parameters). Raises ValueError for a shape that
         does not fit. Source: flax's shape inference, said out loud."""
-        raise NotImplementedError(f"{type(self).__name__} does not say declare(shape)")
+        raise NotImplementedError
 
     def place(self, stream: int) -> int:
         """Draw noise from the streams from this one on, one for each layer that draws -> the next
@@ -48,16 +52,13 @@ class Layer(Configured):
     def attach(self, values: Views, grads: Views) -> None:
         """Keep the views: the tensor W (any shape) as self.W, its gradient as self.dW. Source:
         llm.c."""
-        for name, value in values.items():
-            setattr(self, name, value)
-        for name, grad in grads.items():
-            setattr(self, "d" + name, grad)
+        self.handed = values | {f"d{name}": grad for name, grad in grads.items()}
+        for name, view in self.handed.items():
+            setattr(self, name, view)
 
     def bind(self, backend: Backend, rows: int, need_dx: bool) -> None:
         """Make the buffers, (rows, ...), and choose the kernels; dx is computed only if needed."""
-        raise NotImplementedError(
-            f"{type(self).__name__} does not say bind(backend, rows, need_dx)"
-        )
+        raise NotImplementedError
 
     @property
     def noise(self) -> float:
@@ -75,16 +76,18 @@ class Layer(Configured):
 
     def forward(self, x: Array) -> Array:
         """x (N, *shape) -> y (N, *output). Source: the layer's own docstring."""
-        raise NotImplementedError(f"{type(self).__name__} does not say forward(x)")
+        raise NotImplementedError
 
     def backward(self, dy: Array) -> Array | None:
         """dy (N, *output) -> dx (N, *shape), or None where nobody needs it."""
-        raise NotImplementedError(f"{type(self).__name__} does not say backward(dy)")
+        raise NotImplementedError
 
 
 def declared_by(layer: Layer, shape: Shape) -> tuple[Shape, Declared]:
     """What ``layer.declare`` says for rows of that shape. Raises TypeError where it leaves
-    something out."""
+    something out, NotImplementedError for a method that the layer does."""
+    calls = ("declare(shape)", "bind(backend, rows, need_dx)", "forward(x)", "backward(dy)")
+    complete(layer, Layer, *calls)
     answer = layer.declare(shape)
     output, declared = answer if isinstance(answer, tuple) and len(answer) == 2 else (None, None)
     if not isinstance(output, (tuple, list)) or not isinstance(declared, dict):
@@ -98,3 +101,32 @@ def declared_by(layer: Layer, shape: Shape) -> tuple[Shape, Declared]:
             "output row"
         )
     return tuple(output), declared
+
+
+def require_fit(layer: Layer, method: str, given: Any, shape: Shape, dtype: Any) -> None:
+    """Raise TypeError where a layer's forward or backward gives nothing, rows (N, ...) of another
+    shape or dtype than it is to, or where it keeps a gradient from the model."""
+    name = f"{type(layer).__name__}.{method}"
+    if given is None:
+        raise TypeError(f"{name} gives None, but {'y' if method == 'forward' else 'dx'} is needed")
+    if given.shape[1:] != shape:
+        raise TypeError(
+            f"{name} gives an array of shape {given.shape}, but rows of shape {shape} are "
+            "expected, as declare says"
+        )
+    if given.dtype != dtype:
+        raise TypeError(
+            f"{name} gives {given.dtype}, but the model computes in {dtype}: np.sqrt(2) is a "
+            "float64, float(np.sqrt(2)) is not"
+        )
+
+
+def require_views(layer: Layer) -> None:
+    """Raise TypeError where another array stands in the place of what ``attach`` has handed
+    over."""
+    for name, view in (getattr(layer, "handed", None) or {}).items():
+        if getattr(layer, name, view) is not view:
+            raise TypeError(
+                f"{type(layer).__name__}.{name} is another array than the one that the model "
+                f"reads: write into that, self.{name}[...] = ..."
+            )

@@ -18,7 +18,7 @@ from ..backend import Backend, get_backend
 from ..parameters import Parameters, Views
 from ..settings import fix
 from ..weights import Weights
-from .base import Layer, Shape, declared_by
+from .base import Layer, Shape, declared_by, require_fit, require_views
 from .hosted import ByHand
 from .sequential import distinct, leaves
 from .tied import resolve_ties
@@ -91,7 +91,9 @@ class LayerByHand(ByHand):
         x = self._array(x, self.shape, "x")
         self._prepare(len(x))
         with self.backend.undisturbed():
-            return self.backend.to_host(self.part.forward(x))
+            y = self.part.forward(x)
+        require_fit(self.part, "forward", y, self.output, self.backend.dtype)
+        return self.backend.to_host(y)
 
     def backward(self, dy: Any) -> np.ndarray:
         """dy (N, *output) -> dx (N, *shape), of the last call; the gradients are filled."""
@@ -99,6 +101,9 @@ class LayerByHand(ByHand):
         dy = self._same_rows(self._array(dy, self.output, "dy"), "dy")
         with self.backend.undisturbed():
             dx = self.part.backward(dy)
+        require_fit(self.part, "backward", dx, self.shape, self.backend.dtype)
+        for _, layer in leaves("", self.part):
+            require_views(layer)
         self._keep(filled=True)
         return self.backend.to_host(dx)
 
@@ -146,6 +151,8 @@ class LatentByHand(ByHand):
 
     Shapes: h (N, *shape), z and eps (N, D), kl (N, D)."""
 
+    code: Shape  # of a row of z, known after the first call
+
     def __init__(self, part: Any, shape: Shape, backend: Backend, seed: int):
         super().__init__(part, shape, backend, seed)
         self.part.check(shape)
@@ -158,18 +165,18 @@ class LatentByHand(ByHand):
         docstring."""
         h = self._array(h, self.shape, "h")
         self._prepare(len(h))
-        return self.backend.to_host(self.part.forward(h))
+        z = self.part.forward(h)
+        self._keep(code=z.shape[1:])
+        return self.backend.to_host(z)
 
     def backward(self, dz: Any, kl_weight: Any = 1.0) -> np.ndarray:
         """dz (N, D), kl_weight a number or (D,) -> dh (N, *shape)."""
         self._require_called()
-        D = self.part.z.shape[1:]
-        dz = self._same_rows(self._array(dz, tuple(D), "dz"), "dz")
+        D = self.code
+        dz = self._same_rows(self._array(dz, D, "dz"), "dz")
         weight = checks.as_array(kl_weight, "kl_weight")
-        if weight.dtype.kind not in "fiub" or weight.shape not in ((), tuple(D)):
-            raise ValueError(
-                f"kl_weight is {kl_weight!r}, but a number, or {tuple(D)}, is expected"
-            )
+        if weight.dtype.kind not in "fiub" or weight.shape not in ((), D):
+            raise ValueError(f"kl_weight is {kl_weight!r}, but a number, or {D}, is expected")
         checks.finite(weight, "kl_weight")
         weight = self.backend.asarray(np.broadcast_to(weight, D))
         return self.backend.to_host(self.part.backward(dz, weight))

@@ -2,7 +2,7 @@
 
 from ..backend import Array, Backend
 from ..parameters import Declared, Views, below, prefixed
-from .base import Layer, Range, Shape, declared_by
+from .base import Layer, Range, Shape, declared_by, require_fit, require_views
 
 
 class Sequential(Layer):
@@ -52,11 +52,12 @@ class Sequential(Layer):
 
     def declare(self, shape: Shape) -> tuple[Shape, Declared]:
         """Shape of x -> (shape of y, all parameters). Raises what a layer raises."""
-        self.shape = shape
+        self.shape, self.shapes = shape, [shape]
         declared: Declared = {}
         self.with_parameters = []
         for i, layer in enumerate(self.layers):
             shape, inner = declared_by(layer, shape)
+            self.shapes.append(shape)
             declared |= prefixed(str(i), inner)
             self.with_parameters.append(bool(inner))
         self.output = shape
@@ -81,7 +82,8 @@ class Sequential(Layer):
 
     def bind(self, backend: Backend, rows: int, need_dx: bool) -> None:
         """Bind each layer for (rows, ...); dx is needed above the first layer that learns."""
-        self.need_dx = []
+        self.need_dx, self.dtype = [], backend.dtype
+        self.went = self.returned = False  # whether a first pass, which is looked at, went through
         for layer, has_parameters in zip(self.layers, self.with_parameters, strict=True):
             layer.bind(backend, rows, need_dx)
             self.need_dx.append(need_dx)
@@ -93,23 +95,34 @@ class Sequential(Layer):
             layer.draw(rows, clock)
 
     def forward(self, x: Array) -> Array:
-        """x (N, ...) -> y (N, ...)."""
-        for layer in self.layers:
+        """x (N, ...) -> y (N, ...). Raises TypeError, in the first pass, where a layer gives rows
+        of another shape than it has declared, or of another dtype."""
+        for i, layer in enumerate(self.layers):
             x = layer.forward(x)  # (1)
+            if not self.went:
+                require_fit(layer, "forward", x, self.shapes[i + 1], self.dtype)
+        self.went = True
         return x
 
     def backward(self, dy: Array) -> Array | None:
         """dy (N, ...) -> dx (N, ...), or None from the first layer that computes none. Raises
-        TypeError where a layer below it needs one."""
-        for layer, needed in zip(reversed(self.layers), reversed(self.need_dx), strict=True):
-            dx = layer.backward(dy)  # (2)
-            if dx is None and needed:
-                name = type(layer).__name__
-                raise TypeError(f"{name}.backward gives None, but dx is needed: return it")
+        TypeError, in the first pass, where a layer below it needs one, and as ``forward``."""
+        for i in reversed(range(len(self.layers))):
+            dx = self.layers[i].backward(dy)  # (2)
+            if not self.returned:
+                self._look_back(i, dx)
             if dx is None:
-                return None
+                break
             dy = dx
-        return dy
+        self.returned = True
+        return dx
+
+    def _look_back(self, i: int, dx: Array | None) -> None:
+        """Raise TypeError where layer i gives another dx (N, ...) than is needed, or hides a
+        gradient."""
+        require_views(self.layers[i])
+        if self.need_dx[i]:
+            require_fit(self.layers[i], "backward", dx, self.shapes[i], self.dtype)
 
 
 def learns(layer: Layer, has_parameters: bool) -> bool:

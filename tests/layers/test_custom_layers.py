@@ -155,3 +155,146 @@ def test_the_check_of_a_gradient_takes_what_a_model_takes():
 def test_a_decoder_is_asked_in_the_same_way(decoder):
     with pytest.raises(TypeError, match=r"\.declare gives .*, but the shape of an output row and"):
         sa.Autoencoder(sa.Dense(6, 6), decoder).build(6)
+
+
+class Scale(Half):
+    """y = s x, one parameter, right in all it does."""
+
+    def declare(self, shape):
+        self.output = shape
+        return shape, {"s": (shape, lambda noise: np.ones(shape))}
+
+    def forward(self, x):
+        self.x = x
+        return x * self.s
+
+    def backward(self, dy):
+        self.ds[...] = (dy * self.x).sum(axis=0) + (self.ds if self.add else 0)
+        return dy * self.s
+
+
+class Rebinds(Scale):
+    """Its gradient is an array of its own, which no optimiser reads."""
+
+    def backward(self, dy):
+        self.ds = (dy * self.x).sum(axis=0)
+        return dy * self.s
+
+
+class Replaces(Scale):
+    """So is its parameter, which would no more be trained."""
+
+    def forward(self, x):
+        self.s = self.s / np.linalg.norm(self.s)
+        return super().forward(x)
+
+
+class InPlace(Scale):
+    """The same array, added to in place."""
+
+    def backward(self, dy):
+        if not self.add:
+            self.ds[...] = 0
+        self.ds += (dy * self.x).sum(axis=0)
+        return dy * self.s
+
+
+class NarrowInput(Scale):
+    def backward(self, dy):
+        return super().backward(dy)[:, :1]
+
+
+class OneInput(Scale):
+    def backward(self, dy):
+        return super().backward(dy).sum(axis=1)
+
+
+class NarrowOutput(Scale):
+    def forward(self, x):
+        return super().forward(x)[:, :1]
+
+
+class NoReturn(Scale):
+    def forward(self, x):
+        super().forward(x)
+
+
+class Wide(Scale):
+    """float64 out of float32, since NumPy's square root of a number is a float64."""
+
+    def forward(self, x):
+        return super().forward(x) / np.sqrt(2)
+
+
+class WideInput(Scale):
+    def backward(self, dy):
+        return super().backward(dy).astype(np.float64)
+
+
+MISFITS = [
+    (Rebinds, r"Rebinds\.ds is another array .*: write into that, self\.ds\[\.\.\.\] = "),
+    (Replaces, r"Replaces\.s is another array than the one that the model reads"),
+    (NarrowInput, r"NarrowInput\.backward gives an array of shape \(\d+, 1\), but rows of shape"),
+    (
+        OneInput,
+        r"OneInput\.backward gives an array of shape \(\d+,\), but rows of shape \(3,\) are",
+    ),
+    (NarrowOutput, r"NarrowOutput\.forward gives an array of shape \(\d+, 1\), but rows of shape"),
+    (NoReturn, r"NoReturn\.forward gives None, but y is needed"),
+]
+
+
+@pytest.mark.parametrize(("layer", "words"), MISFITS)
+@pytest.mark.parametrize("shards", [1, 2])
+def test_what_a_layer_gets_wrong_ends_the_first_step(layer, words, shards):
+    with pytest.raises(TypeError, match=words):
+        sa.fit(model(layer()), X, sa.Adam(), epochs=1, shards=shards)
+
+
+@pytest.mark.parametrize(("layer", "words"), MISFITS)
+def test_by_hand_says_it_too(layer, words):
+    alone = sa.by_hand(layer(), 3)
+    with pytest.raises(TypeError, match=words):
+        alone(X[:, :3])
+        alone.backward(X[:, :3])
+
+
+@pytest.mark.parametrize(
+    ("layer", "words"),
+    [
+        (Wide, r"Wide\.forward gives float64, but the model computes in float32: np\.sqrt"),
+        (WideInput, r"WideInput\.backward gives float64, but the model computes in float32"),
+    ],
+)
+def test_no_layer_computes_in_float64_unasked(layer, words):
+    with pytest.raises(TypeError, match=words):
+        sa.fit(model(layer()), X, sa.Adam(), epochs=1)
+    alone = sa.by_hand(layer(), 3, dtype="float32")
+    with pytest.raises(TypeError, match=words):
+        alone(X[:, :3])
+        alone.backward(X[:, :3])
+
+
+@pytest.mark.parametrize("layer", [Scale, InPlace])
+def test_a_right_layer_learns(layer):
+    m = model(layer())
+    sa.fit(m, X, sa.Adam(1e-2), epochs=2, batch_size=8)
+    assert (m.weights["encoder.1.s"] != 1).all()
+    assert check_layer(layer(), (3,)).ok
+
+
+class Backs(Scale):
+    """What is missing is said when the model is built, before there is a step."""
+
+    backward = sa.Layer.backward
+
+
+def test_a_missing_method_is_said_at_build():
+    for build in (
+        lambda: model(Backs()),
+        lambda: sa.by_hand(Backs(), 3),
+        lambda: check_layer(Backs(), (3,)),
+        lambda: sa.Autoencoder(sa.Dense(6, 6), Backs()).build(6),
+    ):
+        with pytest.raises(NotImplementedError, match=r"^Backs does not say backward\(dy\)$"):
+            build()

@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from .. import checks
-from .sources import Values, as_source
+from .. import checks, randomness
+from .sources import MEMBERS, Images, Values, as_source
 
 
 def fitting_source(model: Any, data: Any, what: str) -> Any:
@@ -23,6 +23,7 @@ def fitting_source(model: Any, data: Any, what: str) -> Any:
     if isinstance(data, np.ndarray):
         checks.host_rows(data, model.input_shape, what)
     source = as_source(data)
+    _require_members(source, what)
     if source.shape != model.input_shape:
         raise ValueError(
             f"{what} has rows of shape {source.shape}, but the model takes {model.input_shape}"
@@ -30,4 +31,29 @@ def fitting_source(model: Any, data: Any, what: str) -> Any:
     if isinstance(source, Values):
         checks.representable(source.x, model.backend.dtype, what)
     source.check(model.objective.likelihood)
+    if not isinstance(source, (Images, Values)) and model.backend.spelling != "cuda":
+        _look_at_a_row(source, model.backend)
     return source
+
+
+def _require_members(source: Any, what: str) -> None:
+    lacking = [name for name in MEMBERS if not hasattr(source, name)]
+    if lacking:
+        raise TypeError(
+            f"{what} is a {checks.kind(source)}, which has a feed, but no {', '.join(lacking)}: a "
+            f"source has {', '.join(MEMBERS)}"
+        )
+
+
+def _look_at_a_row(source: Any, backend: Any) -> None:
+    """Raise TypeError where a source of the reader's own makes other rows than it says."""
+    rows, clock = backend.zeros((1,), np.uint32), randomness.clock(0)
+    feed = source.feed(backend, 1)
+    x = feed.fill(rows, clock) if hasattr(feed, "fill") else None
+    found = f"{getattr(x, 'shape', x)} {getattr(x, 'dtype', '')}".strip()
+    due = f"{(1, *source.shape)} {backend.dtype}"
+    if found != due:
+        raise TypeError(
+            f"a feed of {source.name} is asked for 1 row, and fill(rows, clock) gives {found}, "
+            f"but {due} is expected"
+        )

@@ -1,7 +1,7 @@
 """Where batches come from: images as uint8, or values as floating point numbers."""
 
 import math
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -10,6 +10,7 @@ from ..backend import Array, Backend
 from ..kernels.batch import GATHER_DYNAMIC, GATHER_GREY, GATHER_THRESHOLD, GATHER_VALUES
 from ..kernels.philox import UNIFORM
 
+MEMBERS = ("name", "shape", "__len__", "feed", "check")  # of a source
 GATHER = {"none": GATHER_GREY, "threshold": GATHER_THRESHOLD, "dynamic": GATHER_DYNAMIC}
 
 
@@ -42,17 +43,23 @@ class Feed:
         return x.reshape(N, *self.shape)
 
 
+@runtime_checkable
 class Source(Protocol):
-    """What ``fit`` asks of data: a length, the shape of a row, a feed for each shard, a check.
+    """What ``fit`` and ``evaluate`` ask of data: N rows (N, *shape), made batch by batch.
 
-    Shapes: rows (N, *shape)."""
+    name: for figures and messages. ``len``: N. ``feed``: what makes the batches of one shard, up
+    to ``rows`` of them at once: an object whose fill(rows, clock), with the numbers of the rows
+    (n,) uint32 and a clock (4,), gives x (n, *shape) of the backend's dtype, which stays as it is
+    until the next call. The same rows and clock give the same x: whatever is drawn is a function
+    of both (kernels/philox.py, with a stream of randomness.py). ``check`` raises ValueError where
+    the rows cannot come from that likelihood."""
 
     name: str
     shape: tuple[int, ...]
 
     def __len__(self) -> int: ...
 
-    def feed(self, backend: Backend, rows: int) -> Feed: ...
+    def feed(self, backend: Backend, rows: int) -> Any: ...
 
     def check(self, likelihood: Any) -> None: ...
 

@@ -15,9 +15,11 @@ class Likelihood(Configured):
 
     Shapes: a (N K, ...) for K samples an example, x (N, ...), nll (N K,) in nats, da like a; rows
     of a have the shape ``parameters``, that of x as a rule. ``forward`` fills both; ``backward``
-    hands da out. One of your own names a kernel, or defines ``bind`` (buffers nll, da) and
-    ``forward``; ``mean`` where a is not shaped like x; ``sample`` if x can be drawn; ``check`` and
-    ``parameters`` as they apply.
+    hands da out. One of your own names a kernel, Kernel(f), where f(nll, da, a, x, *constants)
+    fills nll (N K,) and da (N K, D) from a (N K, D) and x (N, D), row m of a belonging to row m //
+    K of x; or it defines ``bind`` and ``forward`` (and ``backward``, unless da[:self.rows] is it).
+    Besides ``mean`` where a is not the mean of x, ``sample`` if x can be drawn, ``check``,
+    ``constants`` and ``parameters`` as they apply.
     Source: Kingma and Welling 2014, appendix C.
     """
 
@@ -38,11 +40,17 @@ class Likelihood(Configured):
         """Raise ValueError where data x (N, ...) cannot come from this likelihood. Source: its
         support."""
 
-    def bind(self, backend: Backend, rows: int, shape: tuple[int, ...], samples: int = 1) -> None:
-        """Buffers nll (rows K,) and da (rows K, *parameters(shape))."""
-        if not hasattr(type(self), "kernel"):
+    def require_kernel(self) -> None:
+        """Raise TypeError where no kernel is named, and bind and forward do not do without."""
+        mine, base = type(self), Likelihood
+        does_without = mine.bind is not base.bind and mine.forward is not base.forward
+        if not hasattr(mine, "kernel") and not does_without:
             name = type(self).__name__
             raise TypeError(f"{name} names no kernel: set kernel, or define bind and forward")
+
+    def bind(self, backend: Backend, rows: int, shape: tuple[int, ...], samples: int = 1) -> None:
+        """Buffers nll (rows K,) and da (rows K, *parameters(shape))."""
+        self.require_kernel()
         self.nll_kernel = backend.op(self.kernel)
         self.nll = backend.empty((rows * samples,))
         self.da = backend.empty((rows * samples, *self.parameters(shape)))

@@ -12,7 +12,7 @@ from ..layers.tied import resolve_ties
 from ..likelihoods import Likelihood
 from ..parameters import Declared, Views, below, prefixed
 from ..randomness import NOISE
-from ..settings import Configured, constants
+from ..settings import Configured, complete, constants
 
 Shape = tuple[int, ...]
 
@@ -24,7 +24,10 @@ class Objective(Configured):
     Shapes: x (N, *shape); sums float64, the count first, so that the sums of several shards add
     to those of the whole batch. ``backward`` reads that total: an objective need not be a sum over
     examples. Terms are in nats per example, and loss is what ``backward`` differentiates, less the
-    division by the count, which the optimiser does once. Source: Kingma and Welling 2014, eq. 10.
+    division by the count, which the optimiser does once. One of your own keeps encoder, decoder
+    and likelihood in its constructor, makes self.sums in ``bind``, and defines ``forward``,
+    ``loss`` and ``backward``; where ``encoder_learns`` is False no gradient is due for the
+    encoder. Model(objective) makes a model of it. Source: Kingma and Welling 2014, eq. 10.
     """
 
     encoder: Layer
@@ -32,6 +35,8 @@ class Objective(Configured):
     likelihood: Likelihood
     sums: Array  # (k,) float64
     row: Array  # (j,), what changes between steps: ``per_step``, written before each
+    code: Shape  # of a row that the decoder takes, known after ``declare``
+    encoder_learns: bool  # known after ``attach``
     t: int = 0  # the step that ``loss`` is about: the last that was trained
     epoch: int = 0  # whole epochs trained, by whichever optimiser: the noise is that of the next
 
@@ -52,6 +57,8 @@ class Objective(Configured):
 
         Source: the layers' docstrings."""
         self.shape = shape
+        complete(self, Objective, "forward(x)", "loss(total)", "backward(total)")
+        self.likelihood.require_kernel()
         resolve_ties(layer for _, layer in self.leaves())
         h, encoder = declared_by(self.encoder, shape)
         self.code = self.code_shape(h)

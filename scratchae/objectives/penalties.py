@@ -27,8 +27,9 @@ PLACE = 2  # of a penalty's first sum, behind the count and the nll
 class Penalty(Configured):
     """weight times a price for the code h (N, ...), in the loss of an example.
 
-    ``forward`` fills the objective's sums (k,), its own from place 2 on; ``value`` reads them;
-    ``backward`` adds the gradient of the sum over the batch. Source: Goodfellow, Bengio, Courville
+    ``forward`` fills the objective's sums (k,), its own from place 2 on (self.sum_terms(sums, nll,
+    v) does, of prices v (N,)); ``value`` reads them; ``backward`` adds the gradient of the sum
+    over the batch. Source: Goodfellow, Bengio, Courville
     2016, eq. 14.2, Omega(h).
     """
 
@@ -55,7 +56,7 @@ class Penalty(Configured):
     def forward(self, sums: Array, nll: Array, h: Array) -> None:
         """sums (k,) <- nll (N,), h (N, ...): the count, the sum of nll, and its own. Source: the
         penalty's own."""
-        raise NotImplementedError(f"{type(self).__name__} does not say forward(sums, nll, h)")
+        raise NotImplementedError
 
     def value(self, total: np.ndarray) -> float:
         """The price of an example; total (k,)."""
@@ -63,7 +64,7 @@ class Penalty(Configured):
 
     def backward(self, dh: Array, h: Array, total: Array) -> Array:
         """dh, h (N, ...) -> dh with the gradient added, in a buffer of its own."""
-        raise NotImplementedError(f"{type(self).__name__} does not say backward(dh, h, total)")
+        raise NotImplementedError
 
     def direct_gradient(self, h: Array) -> None:
         """Add to the encoder's gradients what does not go through h (N, ...), if anything does

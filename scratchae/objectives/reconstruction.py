@@ -9,6 +9,7 @@ from ..kernels.sums import SUMS
 from ..layers import Layer
 from ..likelihoods import Likelihood
 from ..parameters import Declared
+from ..settings import complete
 from .base import Objective, Shape
 from .penalties import Penalty
 
@@ -51,6 +52,8 @@ class Reconstruction(Objective):
         objectives/base.py."""
         declared = super().declare(shape)
         if self.penalty:
+            calls = ("forward(sums, nll, h)", "backward(dh, h, total)")
+            complete(self.penalty, Penalty, *calls)
             self.penalty.inspect(self.encoder)
         return declared
 

@@ -5,16 +5,17 @@ from typing import Any
 import numpy as np
 
 from ..backend import Array, Backend
-from ..settings import Configured, Number, constants, fix
+from ..settings import Configured, Number, complete, constants, fix
 
 
 class Optimizer(Configured):
     """One update of one flat vector.
 
-    ``bind`` makes the state vectors (n,), once; ``per_step`` says what changes with the step (t,
-    learning rate, 1 / count), which ``tick`` puts into a small array; ``update`` runs the kernel
-    over one part of the vector, so that several threads may share it. Where row[0] is 0 the loss
-    was not finite, and the kernel changes nothing. An optimiser holds the state of one model and
+    ``bind`` makes the state vectors (n,), once, self.vectors = {name: vector}, and no other state;
+    ``per_step`` says what changes with the step (t, learning rate, 1 / count), which ``tick`` puts
+    into a small array, self.row; ``update`` runs the kernel over one part of the vector, so that
+    several threads may share it. Where row[0] is 0 the loss was not finite, and the kernel changes
+    nothing. An optimiser holds the state of one model and
     goes on with it when ``fit`` is called again.
     Source: autograd's optimisers on one flat vector.
     """
@@ -43,16 +44,15 @@ class Optimizer(Configured):
                 "earlier build of this one): make a new one"
             )
         fix(self)
-        self.backend = parameters.backend
+        self.backend, self.t, self.vectors = parameters.backend, 0, {}
         self.bind(parameters.backend, parameters.size)
+        if "row" not in self.__dict__:
+            self.row = self.backend.zeros((len(self.per_step(1, 1.0)),))
         self.owner = parameters
 
     def per_step(self, t: int, count: float) -> tuple[float, ...]:
         """What the kernel reads at step t of count rows: row (j,), 1 / count first."""
-        raise NotImplementedError(
-            f"{type(self).__name__} does not say per_step(t, count): the numbers that its kernel "
-            "reads at step t, 1 / count first"
-        )
+        raise NotImplementedError
 
     def constants(self) -> tuple[float, ...]:
         """The numbers that the kernel is handed as they are: all but the learning rate.
@@ -67,8 +67,10 @@ class Optimizer(Configured):
         return type(self).lr.at(self, t)
 
     def check(self) -> None:
-        """Raise ValueError where the learning rate of the next step is none. Source:
-        schedules.py."""
+        """Raise ValueError where the learning rate of the next step is none, NotImplementedError
+        for a method that is missing. Source: schedules.py."""
+        calls = ("bind(backend, n)", "per_step(t, count)", "update(values, grads, part)")
+        complete(self, Optimizer, *calls)
         self.rate(self.t + 1)
 
     def tick(self, total: np.ndarray) -> None:

@@ -81,9 +81,11 @@ def test_a_likelihood_without_a_kernel():
     class Nothing(Likelihood):
         pass
 
-    model = autoencoder(sa.Dense(5, 3), likelihood=Nothing())
-    with pytest.raises(TypeError, match="Nothing names no kernel: set kernel, or define bind"):
-        sa.evaluate(model, X)
+    words = "Nothing names no kernel: set kernel, or define bind"
+    with pytest.raises(TypeError, match=words):
+        autoencoder(sa.Dense(5, 3), likelihood=Nothing())
+    with pytest.raises(TypeError, match=words):
+        sa.by_hand(Nothing(), 5)(X, X)
 
 
 class Drawn(Forgot):
@@ -95,3 +97,112 @@ class Drawn(Forgot):
 def test_an_initialiser_of_another_signature():
     with pytest.raises(TypeError, match=r"encoder\.0\.w is drawn by .*, but init\(noise=\.\.\.\)"):
         autoencoder(Drawn(), sa.Dense(5, 3))
+
+
+class Draws(sa.Latent):
+    """A latent that lacks its backward."""
+
+    dimensions = 3
+
+    def check(self, shape):
+        pass
+
+    def bind(self, backend, rows, samples=1):
+        pass
+
+    def forward(self, h):
+        return h
+
+
+class Checks(Draws):
+    check = sa.Latent.check
+
+
+class Loses(sa.Reconstruction):
+    loss = sa.Objective.loss
+
+
+class Falls(sa.Objective):
+    """An objective that lacks all three."""
+
+    def __init__(self, encoder, decoder, likelihood):
+        self.encoder, self.decoder, self.likelihood = encoder, decoder, likelihood
+
+
+class Dear(sa.Penalty):
+    def forward(self, sums, nll, h):
+        self.sum_terms(sums, nll, h)
+
+
+class Costs(sa.Penalty):
+    """A penalty that lacks all."""
+
+
+def parts():
+    return sa.Dense(5, 3), sa.Dense(3, 5)
+
+
+@pytest.mark.parametrize(
+    ("made", "words"),
+    [
+        (lambda: sa.VAE(*parts(), Draws()), r"Draws does not say backward\(dz, kl_weight\)"),
+        (lambda: sa.VAE(*parts(), Checks()), r"Checks does not say check\(shape\)"),
+        (
+            lambda: sa.Model(Loses(*parts(), sa.SquaredError())),
+            r"Loses does not say loss\(total\)",
+        ),
+        (lambda: sa.Model(Falls(*parts(), sa.SquaredError())), r"Falls does not say forward\(x\)"),
+        (
+            lambda: sa.Autoencoder(*parts(), penalty=Dear(1.0)),
+            r"Dear does not say backward\(dh, h, total\)",
+        ),
+        (
+            lambda: sa.Autoencoder(*parts(), penalty=Costs(1.0)),
+            r"Costs does not say forward\(sums, nll, h\)",
+        ),
+    ],
+)
+def test_a_missing_method_is_said_at_build(made, words):
+    with pytest.raises(NotImplementedError, match=rf"^{words}$"):
+        made().build(5)
+
+
+@pytest.mark.parametrize(
+    ("made", "words"),
+    [
+        (lambda: sa.Model(3), "the objective is a int, but an objective, such as ELBO"),
+        (
+            lambda: sa.Model(sa.Dense(5, 3)),
+            "the objective is a .*Dense, but an objective, such as",
+        ),
+        (
+            lambda: sa.Model(Falls(sa.Dense(5, 3), None, sa.SquaredError())),
+            "the decoder is None, but a layer, such as",
+        ),
+        (
+            lambda: sa.Model(Falls(*parts(), None)),
+            "the likelihood is None, but a likelihood, such as",
+        ),
+        (lambda: sa.VAE(*parts(), object()), "the latent is .*, but a latent, such as Gaussian"),
+    ],
+)
+def test_what_is_no_part_of_a_model(made, words):
+    with pytest.raises(TypeError, match=words):
+        made()
+
+
+def test_an_objective_alone_is_a_model():
+    """Autoencoder adds a constructor to its objective, VAE also encode and sample."""
+    likelihood = sa.SquaredError()
+    model = sa.Model(sa.Reconstruction(*parts(), likelihood)).build(5, seed=0)
+    same = sa.Autoencoder(*parts(), likelihood).build(5, seed=0)
+    for one in (model, same):
+        sa.fit(one, X, sa.Adam(1e-2), epochs=2, progress=False)
+    np.testing.assert_array_equal(model.encode(X), same.encode(X))
+    np.testing.assert_array_equal(model.reconstruct(X), same.reconstruct(X))
+    elbo = sa.ELBO(sa.Dense(5, 4), sa.Dense(2, 5), sa.Gaussian(2), sa.Bernoulli())
+    bound = sa.Model(elbo).build(5, seed=0)
+    assert bound.encode(X).shape == (8, 4)  # mu and logvar side by side
+    assert bound.decode(X[:, :2]).shape == X.shape
+    with pytest.raises(ValueError, match=r"the code has shape \(8, 4\), but \(N, 2\) is expected"):
+        bound.reconstruct(X)

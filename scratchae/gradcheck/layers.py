@@ -118,6 +118,8 @@ class BoundLayer:
         self.layer, self.backend = thawed(layer), backend
         self.output, declared = declared_by(self.layer, shape)
         resolve_ties(inner for _, inner in leaves("", self.layer))
+        if hasattr(self.layer, "place"):
+            self.layer.place(randomness.NOISE)
         self.tensors = Tensors(backend, declared)
         self.layer.attach(self.tensors.values, self.tensors.grads)
         self.layer.bind(backend, rows, need_dx=True)

@@ -12,6 +12,7 @@ from ..models import Model
 from ..objectives import Objective
 from .layers import Tensors, draw, grey, thawed, title
 from .measure import Report, Row, judge, probe
+from .shards import shards_add
 
 Shape = tuple[int, ...]
 
@@ -104,13 +105,16 @@ def check_objective(
     objective: Objective, shape: Shape, rows: int = 4, backend: str = "numpy"
 ) -> Report:
     """Check every named tensor of an objective through its loss, on rows x (rows, *shape)
-    in (0, 1).
+    in (0, 1); "shards": whether two parts of the batch make up the whole.
 
-    Raises ValueError where shapes do not meet. Source: objectives/base.py; measure.py.
+    Raises ValueError where shapes do not meet. Source: objectives/base.py; measure.py; shards.py.
     """
     bound = get_backend(backend, "float64")
     x = _possible(objective.likelihood, (rows, *shape))
-    return Report(title(objective), _objective_rows(objective, bound, x, None))
+    found = _objective_rows(objective, bound, x, None)
+    if rows > 1:
+        found.append(shards_add(objective, bound, x))
+    return Report(title(objective), found)
 
 
 def check_model(model: Model, x: np.ndarray | int = 4, backend: str | None = None) -> Report:

@@ -292,7 +292,7 @@ def test_check_goes_by_type():
         (sa.Dense(3, 2), ((3,),), "Dense identity", 5),
         (sa.Gaussian(2), (), "Gaussian", 9),
         (sa.SquaredError(), ((3,),), "SquaredError", 2),
-        (vae().objective, ((6,),), "ELBO Bernoulli", 4),
+        (vae().objective, ((6,),), "ELBO Bernoulli", 5),
         (vae(), (np.full((2, 6), 0.3),), "VAE Bernoulli", 4),
         (np.tanh, (lambda x, dy: dy * (1 - np.tanh(x) ** 2), np.arange(3.0)), "function", 1),
     ]:

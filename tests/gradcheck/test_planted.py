@@ -92,9 +92,9 @@ def test_an_error_in_a_likelihood_is_seen(kind, name, backend, monkeypatch, tole
         check(model.objective, (6,), 4, backend),
     ):
         found = wrong(report)
-        assert len(found) == len(report.rows) and min(found.values()) > tolerance("planted"), str(
-            report
-        )
+        rows = [row for row in report.rows if row.what != "shards"]  # which agree on the error
+        assert len(found) == len(rows), str(report)
+        assert min(found.values()) > tolerance("planted"), str(report)
 
 
 @pytest.mark.parametrize("tensor", ["W", "b", "x"])

@@ -98,7 +98,8 @@ def test_every_gradient_of_a_model(make, kind, backend):
     ]
     reports.append(check_model(model.build(SHAPE, backend=backend), 3))
     for report in reports:
-        assert report.ok and len(report.rows) == 8, str(report)
+        tensors = [row for row in report.rows if row.what != "shards"]
+        assert report.ok and len(tensors) == 8, str(report)
 
 
 @EVERY

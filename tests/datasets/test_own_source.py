@@ -1,5 +1,7 @@
 """Data of a reader's own: any object of the protocol, and a sentence for one that is not quite."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -31,11 +33,6 @@ def lacking(name):
     """The class without one of its members."""
     members = {key: value for key, value in vars(Rows).items() if key != name}
     return type("Lacks", (), members)()
-
-
-class ListShape(Rows):
-    def __init__(self):
-        self.shape = [5]
 
 
 class Narrow(Rows):
@@ -72,14 +69,22 @@ def built():
     return sa.Autoencoder(sa.Dense(5, 3), sa.Dense(3, 5)).build(5, seed=0)
 
 
-@pytest.mark.parametrize("data", [Rows(), ListShape()])
-def test_rows_by_hand_are_rows(data):
-    mine, theirs = built(), built()
+def test_rows_by_hand_are_rows():
+    mine, theirs, data = built(), built(), Rows()
     for model, given in ((mine, data), (theirs, X)):
         sa.fit(model, given, sa.Adam(1e-2), epochs=2, batch_size=16, progress=False)
     np.testing.assert_array_equal(mine.parameters.values, theirs.parameters.values)
     assert sa.evaluate(mine, data) == sa.evaluate(mine, X)
     assert as_source(data) is data and isinstance(data, sa.Source)
+
+
+@pytest.mark.parametrize("shape", [[5], 5, (6,)])
+def test_another_shape(shape):
+    data = Rows()
+    data.shape = shape
+    words = re.escape(f"data has rows of shape {shape}, but the model takes (5,)")
+    with pytest.raises(ValueError, match=words):
+        sa.evaluate(built(), data)
 
 
 @pytest.mark.parametrize("name", ["name", "shape", "__len__", "check"])

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from ..backend import Array, Backend
-from ..settings import Configured
+from ..settings import Configured, complete
 
 
 class Latent(Configured):
@@ -28,11 +28,11 @@ class Latent(Configured):
 
     def check(self, shape: tuple[int, ...]) -> None:
         """Raise ValueError unless the encoder's rows have a shape that fits."""
-        raise NotImplementedError
+        complete(self, Latent, "check(shape)")
 
     def bind(self, backend: Backend, rows: int, samples: int = 1) -> None:
         """Make the buffers, kl among them, for (rows, ...) of h, each with ``samples`` of z."""
-        raise NotImplementedError
+        complete(self, Latent, "bind(backend, rows, samples)")
 
     def draw(self, rows: Array, clock: Array) -> None:
         """Fill the noise buffers, for the examples rows (N,) at that clock (4,), if there are any.
@@ -41,22 +41,20 @@ class Latent(Configured):
 
     def forward(self, h: Array) -> Array:
         """h (N, ...) -> z (N K, D); self.kl[:N] is filled. Source: the latent's own docstring."""
-        raise NotImplementedError
+        complete(self, Latent, "forward(h)")
 
     def backward(self, dz: Array, kl_weight: Array) -> Array:
         """dz (N K, D), kl_weight (D,) -> dh (N, ...): gradient of <dz, z> + sum_nd kl_weight_d
         kl_nd."""
-        raise NotImplementedError
+        complete(self, Latent, "backward(dz, kl_weight)")
 
     def posterior(self, h: np.ndarray) -> Any:
         """h (N, ...) on the host -> what ``encode`` gives: the parameters of q(z|x)."""
         return h
 
     def mean(self, h: np.ndarray) -> np.ndarray:
-        """h (N, ...) on the host -> the mean of q(z|x), (N, D)."""
-        raise NotImplementedError(
-            f"{type(self).__name__} does not say mean(h), the z that x is reconstructed from"
-        )
+        """h (N, ...) on the host -> the mean of q(z|x), (N, D), which x is reconstructed from."""
+        raise NotImplementedError(f"{type(self).__name__} does not say mean(h)")
 
     def sample(self, n: int, noise: Any) -> np.ndarray:
         """n draws from the prior, (n, D), on the host: N(0, I) unless said otherwise;

@@ -206,3 +206,23 @@ def test_an_objective_alone_is_a_model():
     assert bound.decode(X[:, :2]).shape == X.shape
     with pytest.raises(ValueError, match=r"the code has shape \(8, 4\), but \(N, 2\) is expected"):
         bound.reconstruct(X)
+
+
+def test_a_latent_by_hand_and_its_mean():
+    with pytest.raises(NotImplementedError, match=r"^Checks does not say check\(shape\)$"):
+        sa.by_hand(Checks(), 3)
+    alone = sa.by_hand(Draws(), 3)
+    np.testing.assert_array_equal(alone(X[:, :3]), X[:, :3].astype(np.float64))
+    with pytest.raises(
+        NotImplementedError, match=r"^Draws does not say backward\(dz, kl_weight\)$"
+    ):
+        alone.backward(X[:, :3])
+
+    class Whole(Draws):
+        def backward(self, dz, kl_weight):
+            return dz
+
+    model = sa.VAE(*parts(), Whole()).build(5, seed=0)
+    assert model.encode(X).shape == model.sample(8)[:, :3].shape == (8, 3)
+    with pytest.raises(NotImplementedError, match=r"^Whole does not say mean\(h\)$"):
+        model.reconstruct(X)

@@ -16,6 +16,7 @@ from typing import Any
 
 import common
 import numpy as np
+import runs
 from options import Parser, fill
 
 from scratchae import (
@@ -124,7 +125,7 @@ def parts(every: Values, seed: int, hold: bool) -> tuple[Values, Values, Values]
     return normal, normal, test
 
 
-def prepare(options: argparse.Namespace) -> tuple[common.Run, Judge]:
+def prepare(options: argparse.Namespace) -> tuple[runs.Run, Judge]:
     """Detector, data and folder, all of them checked."""
     name = options.detector
     fill(options, RECIPES[name])
@@ -132,12 +133,12 @@ def prepare(options: argparse.Namespace) -> tuple[common.Run, Judge]:
     model = detector.model.build(140, backend=options.backend, seed=options.seed)
     optimizer = Adam(options.lr, eps=EPS[name])
     train, known, test = parts(common.load_beats(options), options.seed, hold=name == "better")
-    return common.Run(options, model, optimizer, (train, test), WORDS[name]), Judge(
+    return runs.Run(options, model, optimizer, (train, test), WORDS[name]), Judge(
         detector, known, test
     )
 
 
-def draw(run: common.Run, judge: Judge) -> None:
+def draw(run: runs.Run, judge: Judge) -> None:
     """The typical beats, the scores, the ROC curve and the learning curves."""
     detector, y, unit = (
         judge.detector.fit(judge.known),
@@ -199,7 +200,7 @@ def parser() -> Parser:
     return p
 
 
-def train(made: tuple[common.Run, Judge]) -> int:
+def train(made: tuple[runs.Run, Judge]) -> int:
     """Train, write, and say what came of it; returns the exit status."""
     run, judge = made
     run.fit([judge])

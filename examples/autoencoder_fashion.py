@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import common
+import runs
 from options import Parser, fill
 
 from scratchae import (
@@ -64,7 +65,7 @@ def parser() -> Parser:
     return p
 
 
-def prepare(options: argparse.Namespace) -> common.Run:
+def prepare(options: argparse.Namespace) -> runs.Run:
     """Model, data and folder, all of them checked."""
     fill(options, RECIPES[options.arch])
     model = autoencoder(options.arch).build(SHAPE, backend=options.backend, seed=options.seed)
@@ -72,7 +73,7 @@ def prepare(options: argparse.Namespace) -> common.Run:
         f"{'deep' if options.arch == 'deep' else 'dense'} autoencoder, code of "
         f"{SIZES[options.arch][-1]} numbers"
     )
-    return common.Run(options, model, Adam(options.lr), common.load(options), what)
+    return runs.Run(options, model, Adam(options.lr), common.load(options), what)
 
 
 def result(record: dict[str, Any]) -> str:
@@ -84,7 +85,7 @@ def result(record: dict[str, Any]) -> str:
     )
 
 
-def train(run: common.Run) -> int:
+def train(run: runs.Run) -> int:
     """Train, write, and say what came of it; returns the exit status."""
     metric, unit = METRICS[run.options.arch]
     run.fit([common.per_pixel(metric)])

@@ -34,6 +34,7 @@ from typing import Any
 
 import common
 import numpy as np
+import runs
 import tangent_pictures
 from options import IMAGE_SETS, Parser, fill
 from threadpoolctl import threadpool_limits
@@ -192,7 +193,7 @@ def load(options: argparse.Namespace, kind: str) -> tuple[tuple[Any, Any], Probe
     )
 
 
-def prepare(options: argparse.Namespace) -> tuple[common.Run, common.Run, Probe]:
+def prepare(options: argparse.Namespace) -> tuple[runs.Run, runs.Run, Probe]:
     """The contractive run, the plain one beside it, and the probe; models, data and folders, all
     checked."""
     kind = "surface" if options.dataset == "surface" else "images"
@@ -214,7 +215,7 @@ def prepare(options: argparse.Namespace) -> tuple[common.Run, common.Run, Probe]
         f"{math.prod(shape)}-{H}-{math.prod(shape)}, {'tied' if options.tied else 'untied'} "
         "weights"
     )
-    run = common.Run(
+    run = runs.Run(
         options,
         models[0],
         optimizers[0],
@@ -224,13 +225,13 @@ def prepare(options: argparse.Namespace) -> tuple[common.Run, common.Run, Probe]
     return run, run.beside("plain", models[1], optimizers[1], f"plain autoencoder {what}"), probe
 
 
-def labels(run: common.Run, picture: str) -> tuple[str, str]:
+def labels(run: runs.Run, picture: str) -> tuple[str, str]:
     """Title and note of a picture that shows the plain model too."""
     title, note = run.labels(picture)
     return title, f"{note}; plain: the same without the penalty"
 
 
-def draw_images(run: common.Run, x: np.ndarray, V: dict[str, np.ndarray]) -> None:
+def draw_images(run: runs.Run, x: np.ndarray, V: dict[str, np.ndarray]) -> None:
     """Write tangents.png and moved.png: of images x (N, 28, 28, 1) the first of each class,
     V (N, k, 784) each."""
     _, first = np.unique(np.asarray(run.test.labels)[: len(x)], return_index=True)
@@ -251,9 +252,7 @@ def draw_images(run: common.Run, x: np.ndarray, V: dict[str, np.ndarray]) -> Non
     plots.save(figure, run.out / "moved.png")
 
 
-def draw(
-    run: common.Run, probe: Probe, V: dict[str, np.ndarray], s: dict[str, np.ndarray]
-) -> None:
+def draw(run: runs.Run, probe: Probe, V: dict[str, np.ndarray], s: dict[str, np.ndarray]) -> None:
     """The directions of each word, V (N, k, I), and the singular values s (N, r) of the two
     models."""
     if probe.x.ndim == 2:
@@ -269,7 +268,7 @@ def draw(
     plots.save(figure, run.out / "spectrum.png")
 
 
-def train(made: tuple[common.Run, common.Run, Probe]) -> int:
+def train(made: tuple[runs.Run, runs.Run, Probe]) -> int:
     """Train both, look at their directions, write, and say what came of it; returns the exit
     status."""
     run, plain, probe = made

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import common
+import runs
 from denoise_fashion import draw_denoised
 from options import Parser, fill
 
@@ -92,7 +93,7 @@ def parser() -> Parser:
     return p
 
 
-def prepare(options: argparse.Namespace) -> tuple[common.Run, GaussianNoise | None]:
+def prepare(options: argparse.Namespace) -> tuple[runs.Run, GaussianNoise | None]:
     """Model, data and folder, all of them checked; the layer of noise beside them, if there is
     one."""
     fill(options, RECIPES["denoiser" if options.noise else "clean"])
@@ -105,7 +106,7 @@ def prepare(options: argparse.Namespace) -> tuple[common.Run, GaussianNoise | No
             warm_start(model, options.start, options.out)
     what = f"convolutional {f'denoiser, sigma = {options.noise:g}' if noise else 'autoencoder'}"
     what += ", from given weights" if options.start else ""
-    return common.Run(options, model, Adam(options.lr), common.load(options), what), noise
+    return runs.Run(options, model, Adam(options.lr), common.load(options), what), noise
 
 
 def result(record: dict[str, Any]) -> str:
@@ -115,7 +116,7 @@ def result(record: dict[str, Any]) -> str:
     )
 
 
-def train(made: tuple[common.Run, GaussianNoise | None]) -> int:
+def train(made: tuple[runs.Run, GaussianNoise | None]) -> int:
     """Train, write, and say what came of it; returns the exit status."""
     run, noise = made
     run.fit([common.per_pixel("test_bce")])

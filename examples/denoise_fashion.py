@@ -17,6 +17,7 @@ from typing import Any
 
 import common
 import numpy as np
+import runs
 from options import Parser, fill
 
 from scratchae import (
@@ -99,7 +100,7 @@ def noisy_mse(noise: Layer, images: Images, seed: int) -> float:
     return total / images.pixels.size
 
 
-def draw_denoised(run: common.Run, noise: Layer) -> None:
+def draw_denoised(run: runs.Run, noise: Layer) -> None:
     """Write denoised.png: the first 30 test images, clean, spoilt and mended."""
     noisy = corrupted(noise, run.test, run.options.seed, 0, SHOWN)
     rows = {
@@ -127,7 +128,7 @@ def parser() -> Parser:
     return p
 
 
-def prepare(options: argparse.Namespace) -> tuple[common.Run, Layer]:
+def prepare(options: argparse.Namespace) -> tuple[runs.Run, Layer]:
     """Model, data and folder, all of them checked; the layer of noise beside them."""
     fill(options, RECIPE)
     corruption, words = CORRUPTIONS[options.corruption]
@@ -137,10 +138,10 @@ def prepare(options: argparse.Namespace) -> tuple[common.Run, Layer]:
     if options.last_bias == "mean":
         start_at_mean(model, train)
     what = f"convolutional denoiser, {words} = {options.noise:g}"
-    return common.Run(options, model, Adam(options.lr), (train, test), what), noise
+    return runs.Run(options, model, Adam(options.lr), (train, test), what), noise
 
 
-def train(made: tuple[common.Run, Layer]) -> int:
+def train(made: tuple[runs.Run, Layer]) -> int:
     """Train, write, and say what came of it; returns the exit status."""
     run, noise = made
     run.fit([common.per_pixel("test_mse")])

@@ -15,6 +15,7 @@ from typing import Any
 
 import common
 import numpy as np
+import runs
 from options import Parser, fill
 
 from scratchae import Adam, Autoencoder, Dense, Values, plots
@@ -68,7 +69,7 @@ class Judge:
         record["error_ratio"] = record["test_reconstruction"] / self.best
 
 
-def prepare(options: argparse.Namespace) -> tuple[common.Run, Judge]:
+def prepare(options: argparse.Namespace) -> tuple[runs.Run, Judge]:
     """Model, data and folder, all of them checked; the comparison with PCA beside them."""
     fill(options, RECIPE)
     model = autoencoder().build(LENGTH, backend=options.backend, seed=options.seed)
@@ -77,11 +78,11 @@ def prepare(options: argparse.Namespace) -> tuple[common.Run, Judge]:
     train, test = (Values(part.x - mean, part.labels, part.name) for part in parts)
     steps = options.epochs * math.ceil(len(train) / options.batch_size)
     what = f"linear autoencoder {LENGTH}-{CODE}-{LENGTH}"
-    run = common.Run(options, model, Adam(Cosine(options.lr, steps)), (train, test), what)
+    run = runs.Run(options, model, Adam(Cosine(options.lr, steps)), (train, test), what)
     return run, Judge(components(train.x), test.x)
 
 
-def draw(run: common.Run, judge: Judge) -> None:
+def draw(run: runs.Run, judge: Judge) -> None:
     """Write components.png: each principal component and the part of it within the decoder's
     span."""
     Q = subspace(run.model)
@@ -106,7 +107,7 @@ def parser() -> Parser:
     return Parser(EXAMPLE, __doc__ or "", common.BEATS)
 
 
-def train(made: tuple[common.Run, Judge]) -> int:
+def train(made: tuple[runs.Run, Judge]) -> int:
     """Train, write, and say what came of it; returns the exit status."""
     run, judge = made
     run.fit([judge])

@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import common
 import numpy as np
+import runs
 from options import Parser, fill
 
 from scratchae import (
@@ -123,7 +123,7 @@ def parser() -> Parser:
     return p
 
 
-def prepare(options: argparse.Namespace) -> tuple[common.Run, Watch]:
+def prepare(options: argparse.Namespace) -> tuple[runs.Run, Watch]:
     """Model, data and folder, all of them checked, and what is scored."""
     fill(options, RECIPES[options.arch])
     every, days, held = EVERY[options.arch], DAYS, HELD
@@ -148,7 +148,7 @@ def prepare(options: argparse.Namespace) -> tuple[common.Run, Watch]:
     )
     model = autoencoder(options.arch).build((day, 1), backend=options.backend, seed=options.seed)
     optimizer = Adam(Cosine(options.lr, options.epochs * -(-len(data[0]) // options.batch_size)))
-    return common.Run(options, model, optimizer, data, WORDS[options.arch]), watch
+    return runs.Run(options, model, optimizer, data, WORDS[options.arch]), watch
 
 
 def alarms(flags: np.ndarray, events: list[daily.Event]) -> tuple[int, int]:
@@ -159,7 +159,7 @@ def alarms(flags: np.ndarray, events: list[daily.Event]) -> tuple[int, int]:
     return hit, false
 
 
-def draw(run: common.Run, watch: Watch, scores: np.ndarray, threshold: float) -> None:
+def draw(run: runs.Run, watch: Watch, scores: np.ndarray, threshold: float) -> None:
     """Write series.png, windows.png and loss.png."""
     days = np.arange(len(watch.test)) / watch.day
     events = [(e.kind, e.start / watch.day, e.stop / watch.day) for e in watch.events]
@@ -192,7 +192,7 @@ def draw(run: common.Run, watch: Watch, scores: np.ndarray, threshold: float) ->
     run.loss("squared error per window", ("training", "held-out week"))
 
 
-def train(made: tuple[common.Run, Watch]) -> int:
+def train(made: tuple[runs.Run, Watch]) -> int:
     """Train, score, write, and say what came of it; returns the exit status."""
     run, watch = made
     run.fit([watch.auc])

@@ -27,6 +27,7 @@ from typing import Any
 
 import common
 import numpy as np
+import runs
 from code_pictures import code_activity
 from options import Parser, fill
 
@@ -67,12 +68,12 @@ def autoencoder(penalty: str, weight: float | None) -> Autoencoder:
     return Autoencoder(encoder, decoder, Bernoulli(), price)
 
 
-def codes(run: common.Run) -> np.ndarray:
+def codes(run: runs.Run) -> np.ndarray:
     """|h| (N, 32) of all test images."""
     return np.abs(run.codes(run.model.encode))
 
 
-def activity(run: common.Run) -> Callable[[Any, Any], None]:
+def activity(run: runs.Run) -> Callable[[Any, Any], None]:
     """A callback that adds code_activity and active_share to the epoch's record, as the module
     says."""
 
@@ -98,7 +99,7 @@ def dictionary(model: Any, h: np.ndarray) -> np.ndarray:
     return 0.5 + np.where(silent, 0, W / (2 * np.maximum(largest, np.finfo(W.dtype).tiny)))
 
 
-def draw(run: common.Run, plain: common.Run) -> None:
+def draw(run: runs.Run, plain: runs.Run) -> None:
     """The two models beside each other: reconstructions, codes and, of the sparse one, the
     dictionary."""
     x = run.test.values(slice(SHOWN))
@@ -127,7 +128,7 @@ def parser() -> Parser:
     return p
 
 
-def prepare(options: argparse.Namespace) -> tuple[common.Run, common.Run]:
+def prepare(options: argparse.Namespace) -> tuple[runs.Run, runs.Run]:
     """The sparse run and the plain one beside it; models, data and folders, all of them
     checked."""
     fill(options, RECIPES[options.penalty])
@@ -137,7 +138,7 @@ def prepare(options: argparse.Namespace) -> tuple[common.Run, common.Run]:
         f"sparse autoencoder, code of {UNITS} numbers, {WORDS[options.penalty]}, weight "
         f"{options.weight:g}"
     )
-    run = common.Run(options, sparse, Adam(options.lr), common.load(options), what)
+    run = runs.Run(options, sparse, Adam(options.lr), common.load(options), what)
     plain = autoencoder(options.penalty, None).build(SHAPE, **how)
     return run, run.beside(
         "plain", plain, Adam(options.lr), f"plain autoencoder, code of {UNITS} numbers"
@@ -155,7 +156,7 @@ def result(record: dict[str, Any]) -> str:
     )
 
 
-def train(made: tuple[common.Run, common.Run]) -> int:
+def train(made: tuple[runs.Run, runs.Run]) -> int:
     """Train both, write, and say what came of it; returns the exit status."""
     run, plain = made
     for one in (plain, run):

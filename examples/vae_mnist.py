@@ -13,6 +13,7 @@ from typing import Any
 
 import common
 import numpy as np
+import runs
 from options import Parser, count, fill
 
 from scratchae import (
@@ -83,7 +84,7 @@ class Film:
     def __call__(self, model: VAE, history: Any) -> None:
         self.frames.append((255 * model.sample(SAMPLES, self.seed) + 0.5).astype(np.uint8))
 
-    def write(self, run: common.Run) -> None:
+    def write(self, run: runs.Run) -> None:
         """samples.gif, a frame an epoch, all codes (60, D) the same in each."""
         titles = [
             f"{run.test.name}: samples from the prior, epoch {n}" for n in range(len(self.frames))
@@ -114,7 +115,7 @@ def parser() -> Parser:
     return p
 
 
-def prepare(options: argparse.Namespace) -> common.Run:
+def prepare(options: argparse.Namespace) -> runs.Run:
     """Model, data and folder, all of them checked."""
     fill(options, RECIPES[options.arch])
     D = options.latent_dim
@@ -126,10 +127,10 @@ def prepare(options: argparse.Namespace) -> common.Run:
         f"{WORDS[options.arch]}, {D} latent dimension{'s' * (D > 1)}, {PIXELS[options.binarize]}"
     )
     what += f", beta = {options.beta:g}" if options.beta != 1 else ""
-    return common.Run(options, model, optimizer, (train, test), what)
+    return runs.Run(options, model, optimizer, (train, test), what)
 
 
-def draw(run: common.Run) -> None:
+def draw(run: runs.Run) -> None:
     """Every picture that this model can give."""
     model, seed = run.model, run.options.seed
     run.reconstructions()
@@ -157,7 +158,7 @@ def result(record: dict[str, Any]) -> str:
     return f"test ELBO {-nll - kl:.2f} nats per example (reconstruction {nll:.2f}, KL {kl:.2f})"
 
 
-def train(run: common.Run) -> int:
+def train(run: runs.Run) -> int:
     """Train, write, and say what came of it; returns the exit status."""
     film = Film(run.model, run.options.seed) if run.options.gif else None
     run.fit([film] if film else [])

@@ -178,7 +178,7 @@ def test_an_interrupted_plain_run_is_the_last(tmp_path, capsys, monkeypatch):
 def test_a_warm_start_is_where_the_other_run_ended(runs, tmp_path, monkeypatch):
     clean, seen = runs["conv"].out / "weights.safetensors", []
     monkeypatch.setattr(
-        "common.Run.fit", lambda run, _: seen.append(run.model.parameters.values.copy())
+        "runs.Run.fit", lambda run, _: seen.append(run.model.parameters.values.copy())
     )
     tiny(conv_autoencoder_mnist, tmp_path, "--noise", "0.4", "--start", str(clean))
     np.testing.assert_array_equal(seen[0], scratchae.load(clean).parameters.values)

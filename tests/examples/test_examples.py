@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import vae_mnist
 from examples.helpers import STAND_IN, metrics, nameless, played, tiny, watch
+from runs import Run
 
 import scratchae
 from scratchae import datasets
@@ -159,7 +160,7 @@ def test_the_stand_in_is_named_everywhere(runs):
 def test_a_picture_without_a_name_is_seen(tmp_path, monkeypatch):
     titles = {}
     watch(monkeypatch, titles)
-    monkeypatch.setattr(common.Run, "labels", lambda self, picture: (picture, ""))
+    monkeypatch.setattr(Run, "labels", lambda self, picture: (picture, ""))
     tiny(autoencoder_fashion, tmp_path)
     assert nameless(titles) == ["test images, reconstructed", "learning curves"]
 
@@ -262,13 +263,13 @@ def test_a_bug_keeps_its_traceback(tmp_path, monkeypatch):
 
 
 def test_interrupted_after_an_epoch(tmp_path, capsys, monkeypatch):
-    keep = common.Run._record
+    keep = Run._record
 
     def interrupted(self, model, history):
         keep(self, model, history)
         signal.raise_signal(signal.SIGINT)
 
-    monkeypatch.setattr(common.Run, "_record", interrupted)
+    monkeypatch.setattr(Run, "_record", interrupted)
     assert tiny(autoencoder_fashion, tmp_path) == 130
     assert {path.name for path in tmp_path.iterdir()} == ALWAYS and len(metrics(tmp_path)) == 1
     assert "interrupted: 1 of 2 epochs" in capsys.readouterr().out

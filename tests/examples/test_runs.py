@@ -9,10 +9,10 @@ import sys
 from functools import partial
 from pathlib import Path
 
-import common
 import numpy as np
 import pytest
 from options import Parser, fill
+from runs import Run
 
 import scratchae
 from scratchae import Adam, Autoencoder, Dense, SquaredError, Values
@@ -32,7 +32,7 @@ def start(out, *options):
     options = Parser("tiny", "").parse_args(["--out", str(out), *options])
     fill(options, RECIPE)
     data = Values(np.linspace(0, 1, 64, dtype=np.float32).reshape(16, 4), name="lines")
-    return common.Run(options, model(), Adam(options.lr), (data, data), "tiny")
+    return Run(options, model(), Adam(options.lr), (data, data), "tiny")
 
 
 def carried_out(work):

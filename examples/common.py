@@ -5,6 +5,8 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+from output import say
+
 from scratchae import Images, Values, datasets
 
 BEATS = ("beats", "ecg5000")
@@ -23,7 +25,7 @@ def load(options: argparse.Namespace, binarize: str = "none") -> tuple[Images, I
     train, test = _found(options, images, "strokes")
     if options.smoke:
         train, test = map(_first, (train, test), SMOKE_IMAGES)
-    print(f"{train.name}: {len(train):,} training and {len(test):,} test images")
+    say(f"{train.name}: {len(train):,} training and {len(test):,} test images")
     return train, test
 
 
@@ -40,7 +42,7 @@ def load_beats(options: argparse.Namespace) -> Values:
     if options.smoke:
         every = datasets.take(every, slice(SMOKE_BEATS))
     normal = (every.labels == datasets.ecg5000.NORMAL).mean()
-    print(f"{every.name}: {len(every):,} beats, {normal:.0%} normal")
+    say(f"{every.name}: {len(every):,} beats, {normal:.0%} normal")
     return every
 
 
@@ -51,7 +53,7 @@ def _found(options: argparse.Namespace, load: Callable[[str], Any], stand_in: st
     except datasets.DataUnavailable:
         if options.strict_data:
             raise
-    print(
+    say(
         f"{options.dataset} is neither on this machine nor to be had from the network: going on "
         f"with the generated stand-in {stand_in!r} (--strict-data makes this an error and says "
         "where was searched)"

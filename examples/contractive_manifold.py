@@ -37,6 +37,7 @@ import numpy as np
 import runs
 import tangent_pictures
 from options import IMAGE_SETS, Parser, fill
+from output import say
 from threadpoolctl import threadpool_limits
 
 from scratchae import (
@@ -181,7 +182,7 @@ def load(options: argparse.Namespace, kind: str) -> tuple[tuple[Any, Any], Probe
     """Training and test data, and the probe; what of the data is missing is the stand-in's."""
     if kind == "surface":
         both = surface.load(*SMOKE_POINTS) if options.smoke else surface.load()
-        print(f"{both[0].name}: {len(both[0].x):,} training and {len(both[1].x):,} test points")
+        say(f"{both[0].name}: {len(both[0].x):,} training and {len(both[1].x):,} test points")
         train, test = (Values(part.x, name=part.name) for part in both)
         return (train, test), Probe(
             test.x, both[1].tangents, train.x.astype(np.float64), LEADING[kind]

@@ -2,10 +2,13 @@
 sentence."""
 
 import argparse
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
+
+from output import warn
 
 from scratchae import NonFiniteLoss, datasets
 from scratchae.checks import real32
@@ -49,7 +52,8 @@ class Parser(argparse.ArgumentParser):
             return work(made)
 
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {message}\n")
+        warn(f"{self.prog}: {message}")
+        self.exit(2)
 
 
 def count(text: str) -> int:
@@ -83,7 +87,9 @@ def _sentences(parser: Parser, errors: tuple[type[Exception], ...]) -> Iterator[
     own."""
     try:
         yield
-    except KeyboardInterrupt:
-        parser.exit(130, f"\n{parser.prog}: interrupted\n")
+    except KeyboardInterrupt as end:  # Ctrl-C, or what a Run says that a signal has ended
+        number, words = end.args or (signal.SIGINT, "interrupted")
+        warn(f"\n{parser.prog}: {words}")
+        parser.exit(128 + number)
     except errors as error:
         parser.error(str(error))

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 from common import ENCODE
+from output import say
 
 import scratchae
 from scratchae import Images, Values, plots
@@ -76,7 +77,7 @@ class Run:
             for name in ("epochs", "batch_size", "shards", "threads", "seed")
         }
         how |= {"validation": self.test, "callbacks": (self._keep, *callbacks, self._record)}
-        print(self.model)
+        say(self.model)
         try:
             self.history = scratchae.fit(self.model, self.train, self.optimizer, **how)
         finally:
@@ -84,7 +85,7 @@ class Run:
                 path = self.out / "weights.safetensors"
                 scratchae.save(self.model, path, optimizer=self.optimizer)
         if self.history.interrupted:
-            print(f"interrupted: {len(self.history)} of {o.epochs} epochs were finished")
+            say(f"interrupted: {len(self.history)} of {o.epochs} epochs were finished")
 
     def _keep(self, model: Any, history: Any) -> None:
         self.history = history
@@ -131,7 +132,7 @@ class Run:
             words = f", {self._epochs()}: {result(self.history.records[-1])}"
         else:
             words = ": no epoch was finished, so there is no result"
-        print(f"{self.test.name}{words}; pictures in {self.out}")
+        say(f"{self.test.name}{words}; pictures in {self.out}")
         return 130 if self.history.interrupted else 0
 
 

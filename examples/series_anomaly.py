@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 import runs
 from options import Parser, fill
+from output import say
 
 from scratchae import (
     LSTM,
@@ -142,7 +143,7 @@ def prepare(options: argparse.Namespace) -> tuple[runs.Run, Watch]:
         Values(windows(x[:cut], day), name=normal.name),
         Values(windows(x[cut:], day), name=normal.name),
     )
-    print(
+    say(
         f"{normal.name}: {len(data[0]):,} windows of a normal day; {days[1]} other days, "
         f"{len(events)} anomalies"
     )
@@ -202,7 +203,7 @@ def train(made: tuple[runs.Run, Watch]) -> int:
     found = report(scores, watch.is_anomaly, threshold)
     hit, false = alarms(scores > threshold, watch.events)
     vain = f"{false} false alarm{'s' * (false != 1)}"
-    print(found)
+    say(found)
 
     def result(record: dict[str, Any]) -> str:
         return (

@@ -163,13 +163,12 @@ def draw(run: runs.Run, judge: Judge) -> None:
     figure = plots.window_pairs(
         pairs, np.arange(140), *labels, ("sample", "scaled by the training beats")
     )
-    plots.save(figure, run.out / "beats.png")
+    run.picture("beats.png", figure)
     labels = run.labels("scores of beats")
     figure = plots.score_histogram(known, scores, y, threshold, *labels, f"{unit} per sample")
-    plots.save(figure, run.out / "scores.png")
-    plots.save(
-        plots.roc_curve(scores, y, threshold, *run.labels("ROC curve")), run.out / "roc.png"
-    )
+    run.picture("scores.png", figure)
+    figure = plots.roc_curve(scores, y, threshold, *run.labels("ROC curve"))
+    run.picture("roc.png", figure)
     run.loss(f"{unit} per beat", ("training, normal beats", "test, both classes"))
 
 

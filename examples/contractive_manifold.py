@@ -243,14 +243,14 @@ def draw_images(run: runs.Run, x: np.ndarray, V: dict[str, np.ndarray]) -> None:
     for word, v in V.items():
         rows |= {f"{word} {j + 1}": 0.5 + (v / scale[word])[:, j] for j in range(DIRECTIONS)}
     figure = plots.image_rows(rows, *labels(run, "the strongest tangent directions, grey is zero"))
-    plots.save(figure, run.out / "tangents.png")
+    run.picture("tangents.png", figure)
     v = V["contractive"][:, 0]
     rows = {
         f"{a:+g}".replace("-", "\N{MINUS SIGN}") if a else "image": np.clip(x + a * v, 0, 1)
         for a in STEPS
     }
     figure = plots.image_rows(rows, *run.labels("images, moved along the strongest direction"))
-    plots.save(figure, run.out / "moved.png")
+    run.picture("moved.png", figure)
 
 
 def draw(run: runs.Run, probe: Probe, V: dict[str, np.ndarray], s: dict[str, np.ndarray]) -> None:
@@ -260,13 +260,13 @@ def draw(run: runs.Run, probe: Probe, V: dict[str, np.ndarray], s: dict[str, np.
         planes = {word: (v, angles(probe.T, v)) for word, v in V.items()}
         words = labels(run, "points, and the tangent plane that is found")
         figure = tangent_pictures.tangent_planes(probe.x, planes, spread(probe.x, ARROWS), *words)
-        plots.save(figure, run.out / "tangents.png")
+        run.picture("tangents.png", figure)
     else:
         draw_images(run, probe.x, V)
     figure = tangent_pictures.spectra(
         s, probe.k, *labels(run, "singular values of the code's Jacobian")
     )
-    plots.save(figure, run.out / "spectrum.png")
+    run.picture("spectrum.png", figure)
 
 
 def train(made: tuple[runs.Run, runs.Run, Probe]) -> int:

@@ -69,7 +69,7 @@ def warm_start(model: Autoencoder, path: Path, out: Path) -> None:
     architecture."""
     if path.resolve() == (out / "weights.safetensors").resolve():
         raise ValueError(
-            f"--start is {str(path)!r}, which this run would overwrite: give another --out"
+            f"--start is {str(path)!r}, which this run would replace: give another --out"
         )
     other = scratchae.load(path)
     ours, theirs = ([shape for shape, _ in m.parameters.declared.values()] for m in (model, other))

@@ -109,7 +109,7 @@ def draw_denoised(run: runs.Run, noise: Layer) -> None:
         "denoised": run.model.reconstruct(noisy),
     }
     figure = plots.image_rows(rows, *run.labels("test images, denoised"))
-    plots.save(figure, run.out / "denoised.png")
+    run.picture("denoised.png", figure)
 
 
 def parser() -> Parser:

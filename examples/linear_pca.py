@@ -92,7 +92,7 @@ def draw(run: runs.Run, judge: Judge) -> None:
     figure = plots.window_pairs(
         pairs, np.arange(LENGTH), *labels, ("sample", "a unit vector"), LINES
     )
-    plots.save(figure, run.out / "components.png")
+    run.picture("components.png", figure)
     run.loss(unit="squared error per beat")
 
 

@@ -1,33 +1,35 @@
-"""The folder that a run of an example writes to: whose it is, and what is written when."""
+"""One run of an example: a model, its data, the folder it writes to, and what is written when."""
 
 import argparse
 import json
 import math
-import os
 import platform
-from collections.abc import Callable, Iterable
-from functools import cache
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import folder
 import numpy as np
 from common import ENCODE
-from output import say
+from output import say, warn
 
 import scratchae
 from scratchae import Images, Values, plots
 
-RESULTS = "config.json", "metrics.jsonl", "weights.safetensors", "*.png", "*.gif"
+WEIGHTS, CONFIG, METRICS = "weights.safetensors", "config.json", "metrics.jsonl"
+NEW = "weights.new.safetensors"  # until they are whole and an earlier run's files are set aside
+ROOM = 3 * 4  # bytes for each parameter: a float32 of its own and two of Adam's
 
 
 class Run:
     """One run: a built model, its data and the folder it writes to, which is made and tried at
     once.
 
-    what: the model in words, for the note below each picture's title. Raises OSError for a folder
-    that cannot be written to, ValueError for one that another run is writing to, and for one with
-    results that no run wrote."""
+    The results of an earlier run stay in the folder until this one's first epoch is saved. what:
+    the model in words, for the note below each picture's title. Raises what ``folder.claim``
+    does."""
 
     def __init__(
         self,
@@ -45,32 +47,32 @@ class Run:
         shards = options.shards or model.backend.default_shards(options.batch_size)
         options.shards = min(shards, options.batch_size)
         self.history = scratchae.History()
-        sizes = [math.prod(shape) for shape, _ in model.parameters.declared.values()]
+        self.values: np.ndarray  # (n,), the parameters after the last whole epoch
+        self.saved, self.metrics = 0, ""  # epochs whose weights were written; lines of all epochs
+        self.compared: list[Run] = []
+        self.told = set[str]()
+        n = sum(math.prod(shape) for shape, _ in model.parameters.declared.values())
         config = {name: str(v) if isinstance(v, Path) else v for name, v in vars(options).items()}
-        config |= {"parameters": sum(sizes), "versions": _versions()}
-        try:
-            self.out.mkdir(parents=True, exist_ok=True)
-            _lock(self.out)
-            _set_aside(self.out)
-            (self.out / "config.json").write_text(json.dumps(config, indent=2) + "\n")
-            (self.out / "metrics.jsonl").write_text("")
-        except OSError as error:
-            raise OSError(
-                f"--out is {str(self.out)!r}, which cannot be written to ({error.strerror}): give "
-                "another folder"
-            ) from error
+        config |= {"parameters": n, "versions": _versions()}
+        self.config = json.dumps(config, indent=2) + "\n"
+        self.begun = not folder.claim(self.out, ROOM * n)  # whether the folder is this run's alone
+        self._write(CONFIG, lambda path: folder.write(path, self.config))
+        self._write(METRICS, lambda path: folder.write(path, ""))
 
     def beside(self, name: str, model: Any, optimizer: Any, what: str) -> "Run":
         """Another model on the same data, to compare with: a run of its own, in the folder of that
         name."""
         options = argparse.Namespace(**vars(self.options) | {"out": self.out / name})
-        return Run(options, model, optimizer, (self.train, self.test), what)
+        self.compared.append(Run(options, model, optimizer, (self.train, self.test), what))
+        return self.compared[-1]
 
     def fit(self, callbacks: Iterable[Callable[[Any, Any], None]] = ()) -> None:
-        """Train, a line of metrics.jsonl an epoch, then save weights.safetensors, if there was an
-        epoch.
+        """Train; after each epoch write weights.safetensors, the optimiser's state included, and a
+        line of metrics.jsonl.
 
-        Raises NonFiniteLoss, and KeyboardInterrupt for a second Ctrl-C, which cost no weights."""
+        A run that is interrupted ends with the parameters of its last whole epoch. Raises
+        NonFiniteLoss, and KeyboardInterrupt where there is no such epoch, and for a second Ctrl-C:
+        none of these costs the weights."""
         o = self.options
         how = {
             name: getattr(o, name)
@@ -78,23 +80,76 @@ class Run:
         }
         how |= {"validation": self.test, "callbacks": (self._keep, *callbacks, self._record)}
         say(self.model)
-        try:
-            self.history = scratchae.fit(self.model, self.train, self.optimizer, **how)
-        finally:
-            if len(self.history):
-                path = self.out / "weights.safetensors"
-                scratchae.save(self.model, path, optimizer=self.optimizer)
+        self.history = scratchae.fit(self.model, self.train, self.optimizer, **how)
         if self.history.interrupted:
+            if not len(self.history):
+                words = "interrupted before an epoch was finished, so there is no result"
+                raise KeyboardInterrupt(self.history.signal, words)
             say(f"interrupted: {len(self.history)} of {o.epochs} epochs were finished")
+            self.model.backend.write(self.model.parameters.values, self.values)
 
     def _keep(self, model: Any, history: Any) -> None:
-        self.history = history
+        """Save what the epoch gave, before anything else can fail."""
+        self.history, self.values = history, model.backend.to_host(model.parameters.values)
+        try:
+            self._save()
+        except KeyboardInterrupt:  # a second Ctrl-C ends the run, but not this
+            self._save()
+            raise
+
+    def _save(self) -> None:
+        """Write weights.safetensors, and config.json beside it, in the place of an earlier
+        run's."""
+        with self._goes_on():
+            self.out.mkdir(parents=True, exist_ok=True)
+            scratchae.save(self.model, self.out / NEW, optimizer=self.optimizer)
+            if not self.begun:
+                folder.set_aside(self.out)
+                self.begun = True
+            folder.write(self.out / CONFIG, self.config)
+            (self.out / NEW).replace(self.out / WEIGHTS)
+            self.saved = len(self.history)
+
+    def _is_saved(self) -> bool:
+        """Whether the last epoch's weights are in the folder; if not, as where that was removed,
+        they are written once more."""
+        if not (self.out / WEIGHTS).exists():
+            self.saved = 0
+        if self.saved < len(self.history) and not self.history.interrupted:
+            self._save()
+            self._write(METRICS, lambda path: folder.write(path, self.metrics))
+        return self.saved == len(self.history)
 
     def _record(self, model: Any, history: Any) -> None:
         o = self.options
         line = history.records[-1] | {"dataset": o.dataset, "backend": o.backend}
-        with (self.out / "metrics.jsonl").open("a") as file:
-            file.write(json.dumps(line) + "\n")
+        self.metrics += json.dumps(line) + "\n"
+        self._write(METRICS, lambda path: folder.write(path, self.metrics))
+
+    def _write(self, name: str, write: Callable[[Path], None]) -> None:
+        """write(path) of that file, unless it could take the place of an earlier run's."""
+        if self.begun:
+            with self._goes_on():
+                self.out.mkdir(parents=True, exist_ok=True)
+                write(self.out / name)
+
+    @contextmanager
+    def _goes_on(self) -> Iterator[None]:
+        """What cannot be written is told, once, and ends nothing."""
+        try:
+            yield
+        except OSError as error:
+            if str(error) not in self.told:
+                self.told.add(str(error))
+                warn(f"{error}. The run goes on.")
+
+    def picture(self, name: str, figure: Any) -> None:
+        """Write a figure to the folder under that name."""
+        self._write(name, lambda path: plots.save(figure, path))
+
+    def film(self, name: str, figures: Iterable[Any]) -> None:
+        """Write figures of one size to the folder as an animation of that name."""
+        self._write(name, lambda path: plots.write_gif(figures, path))
 
     def labels(self, picture: str) -> tuple[str, str]:
         """The title of a picture, with the data set's name, and the note below it."""
@@ -109,17 +164,16 @@ class Run:
         """Write reconstructions.png: the first 30 test images, (30, 28, 28, 1)."""
         x = self.test.values(slice(30))
         words = self.labels("test images, reconstructed")
-        figure = plots.image_pairs(x, self.model.reconstruct(x), *words)
-        plots.save(figure, self.out / "reconstructions.png")
+        self.picture(
+            "reconstructions.png", plots.image_pairs(x, self.model.reconstruct(x), *words)
+        )
 
     def loss(
         self, unit: str = "nats per example", lines: tuple[str, str] = ("training", "test")
     ) -> None:
-        """Write loss.png, if there was an epoch; lines: the names of its curves."""
-        if len(self.history):
-            words = self.labels("learning curves")
-            figure = plots.loss_curves(self.history.records, *words, unit, lines)
-            plots.save(figure, self.out / "loss.png")
+        """Write loss.png; lines: the names of its curves."""
+        words = self.labels("learning curves")
+        self.picture("loss.png", plots.loss_curves(self.history.records, *words, unit, lines))
 
     def codes(self, encode: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
         """encode(x) (N, D) of all test images, few of them in floating point at a time."""
@@ -127,46 +181,15 @@ class Run:
         return np.concatenate([encode(self.test.values(slice(i, i + ENCODE))) for i in starts])
 
     def close(self, result: Callable[[dict[str, Any]], str]) -> int:
-        """Print result(last record) and where the pictures are; returns the exit status."""
-        if len(self.history):
-            words = f", {self._epochs()}: {result(self.history.records[-1])}"
-        else:
-            words = ": no epoch was finished, so there is no result"
-        say(f"{self.test.name}{words}; pictures in {self.out}")
-        return 130 if self.history.interrupted else 0
-
-
-@cache  # once in this process, which holds the lock until it ends
-def _lock(out: Path) -> None:
-    """Raise ValueError for a folder that another process is writing to, if the file system has
-    locks."""
-    try:
-        from fcntl import LOCK_EX, LOCK_NB, flock
-
-        flock(os.open(out, os.O_RDONLY), LOCK_EX | LOCK_NB)
-    except BlockingIOError:
-        raise ValueError(
-            f"--out is {str(out)!r}, which another run is writing to: give another folder"
-        ) from None
-    except (ImportError, OSError):  # Windows, or a file system without locks
-        pass
-
-
-def _set_aside(out: Path) -> None:
-    """Move what an earlier run left in the folder to earlier/ in it. Raises ValueError for what no
-    run wrote."""
-    old = [path for pattern in RESULTS for path in sorted(out.glob(pattern))]
-    try:
-        ours = "scratchae" in json.loads((out / "config.json").read_text())["versions"]
-    except (OSError, ValueError, LookupError, TypeError):  # no config.json, or another program's
-        ours = False
-    if old and not ours:
-        raise ValueError(
-            f"--out is {str(out)!r}, whose {old[0].name} no earlier run left: give another folder"
-        )
-    for path in old:
-        (out / "earlier").mkdir(exist_ok=True)
-        path.replace(out / "earlier" / path.name)
+        """Say result(last record), where the pictures are, and which weights could not be written;
+        returns the exit status."""
+        words = f"{self._epochs()}: {result(self.history.records[-1])}"
+        say(f"{self.test.name}, {words}; pictures in {self.out}")
+        lost = [run for run in (self, *self.compared) if not run._is_saved()]
+        for run in lost:
+            there = f"those of epoch {run.saved}" if run.saved else "none of this run"
+            warn(f"the weights could not be written to {run.out}: {there} are there")
+        return 128 + self.history.signal if self.history.signal else int(bool(lost))
 
 
 def _versions() -> dict[str, str]:

@@ -167,10 +167,8 @@ def draw(run: runs.Run, watch: Watch, scores: np.ndarray, threshold: float) -> N
     units = "day", "value", "error, in deviations"
     seen = watch.values(watch.test)
     labels = run.labels("what goes wrong, and what is found")
-    plots.save(
-        plots.series_scores(days, seen, scores, threshold, events, *labels, units),
-        run.out / "series.png",
-    )
+    figure = plots.series_scores(days, seen, scores, threshold, events, *labels, units)
+    run.picture("series.png", figure)
     firsts = {e.kind: e for e in reversed(watch.events)}
     starts = {
         kind: (firsts[kind].start + firsts[kind].stop) // 2
@@ -189,7 +187,7 @@ def draw(run: runs.Run, watch: Watch, scores: np.ndarray, threshold: float) -> N
     figure = plots.window_pairs(
         pairs, np.arange(watch.day) * 24 / watch.day, *labels, ("hours", "value")
     )
-    plots.save(figure, run.out / "windows.png")
+    run.picture("windows.png", figure)
     run.loss("squared error per window", ("training", "held-out week"))
 
 

@@ -105,15 +105,15 @@ def draw(run: runs.Run, plain: runs.Run) -> None:
     x = run.test.values(slice(SHOWN))
     rows = {"original": x, "plain": plain.model.reconstruct(x), "sparse": run.model.reconstruct(x)}
     figure = plots.image_rows(rows, *run.labels("test images, reconstructed"))
-    plots.save(figure, run.out / "reconstructions.png")
+    run.picture("reconstructions.png", figure)
     both = {"plain": codes(plain), "sparse": codes(run)}
     figure = code_activity(both, *run.labels("codes of the test images"))
-    plots.save(figure, run.out / "codes.png")
+    run.picture("codes.png", figure)
     for one, h in zip((plain, run), both.values(), strict=True):
         figure = plots.image_grid(
             dictionary(one.model, h), *one.labels("the decoder's weights, grey is zero")
         )
-        plots.save(figure, one.out / "weights.png")
+        one.picture("weights.png", figure)
 
 
 def parser() -> Parser:

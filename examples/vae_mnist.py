@@ -91,7 +91,7 @@ class Film:
         ]
         pairs = zip(self.frames, titles, strict=True)
         figures = (plots.image_grid(frame / 255, title, run.what) for frame, title in pairs)
-        plots.write_gif(figures, run.out / "samples.gif")
+        run.film("samples.gif", figures)
 
 
 def parser() -> Parser:
@@ -136,7 +136,7 @@ def draw(run: runs.Run) -> None:
     run.reconstructions()
     run.loss()
     figure = plots.image_grid(model.sample(SAMPLES, seed), *run.labels("samples from the prior"))
-    plots.save(figure, run.out / "samples.png")
+    run.picture("samples.png", figure)
     if run.options.latent_dim == 2:
         names = common.class_names(run.options.dataset)
         figure = plots.latent_scatter(
@@ -145,11 +145,10 @@ def draw(run: runs.Run) -> None:
             names,
             *run.labels("latent plane"),
         )
-        plots.save(figure, run.out / "latent.png")
+        run.picture("latent.png", figure)
         decoded = model.decode(plots.quantile_plane(PLANE))
-        plots.save(
-            plots.manifold(decoded, *run.labels("decoded manifold")), run.out / "manifold.png"
-        )
+        figure = plots.manifold(decoded, *run.labels("decoded manifold"))
+        run.picture("manifold.png", figure)
 
 
 def result(record: dict[str, Any]) -> str:

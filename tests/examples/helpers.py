@@ -65,3 +65,12 @@ def watch(patch, titles):
 def nameless(titles):
     """The titles that do not say which data set they show."""
     return [title for group in titles.values() for title in group if STAND_IN not in title]
+
+
+def contents(folder):
+    """The bytes of all files below a folder."""
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }

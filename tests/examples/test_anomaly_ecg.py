@@ -171,12 +171,11 @@ def test_interrupted_before_an_epoch_ended(tmp_path, capsys, monkeypatch):
         signal.raise_signal(signal.SIGINT)
 
     monkeypatch.setattr(Progress, "step", interrupted)
-    assert tiny(anomaly_ecg, tmp_path, "--batch-size", "32") == 130
-    assert {path.name for path in tmp_path.iterdir()} == ALWAYS - {
-        "loss.png",
-        "weights.safetensors",
-    }
-    assert "no epoch was finished" in capsys.readouterr().out
+    with pytest.raises(SystemExit) as ended:
+        tiny(anomaly_ecg, tmp_path, "--batch-size", "32")
+    assert ended.value.code == 130
+    assert {path.name for path in tmp_path.iterdir()} == {"config.json", "metrics.jsonl"}
+    assert "interrupted before an epoch was finished" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """The plain, denoising, sparse and convolutional autoencoders of the examples, tiny."""
 
 import json
+import signal
 
 import autoencoder_fashion
 import conv_autoencoder_mnist
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 import sparse_mnist
 from examples.helpers import STAND_IN, metrics, nameless, played, tiny
+from runs import Run
 
 import scratchae
 from scratchae import datasets
@@ -163,24 +165,30 @@ def test_the_activity_is_that_of_the_codes(runs):
 
 
 def test_an_interrupted_plain_run_is_the_last(tmp_path, capsys, monkeypatch):
-    def interrupted(*_, **__):
-        history = scratchae.History()
-        history.signal = 2
-        return history
+    record = Run._record
 
-    monkeypatch.setattr(scratchae, "fit", interrupted)
+    def interrupted(self, model, history):
+        record(self, model, history)
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(Run, "_record", interrupted)
     assert tiny(sparse_mnist, tmp_path) == 130
     assert not (tmp_path / "weights.safetensors").exists()
+    assert scratchae.load(tmp_path / "plain" / "weights.safetensors").objective.epoch == 1
     assert capsys.readouterr().out.splitlines()[-1].endswith("plain")
 
 
 @pytest.mark.filterwarnings("ignore::scratchae.WideCode")
 def test_a_warm_start_is_where_the_other_run_ended(runs, tmp_path, monkeypatch):
     clean, seen = runs["conv"].out / "weights.safetensors", []
-    monkeypatch.setattr(
-        "runs.Run.fit", lambda run, _: seen.append(run.model.parameters.values.copy())
-    )
-    tiny(conv_autoencoder_mnist, tmp_path, "--noise", "0.4", "--start", str(clean))
+
+    def fit(run, callbacks):
+        seen.append(run.model.parameters.values.copy())
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Run, "fit", fit)
+    with pytest.raises(SystemExit):
+        tiny(conv_autoencoder_mnist, tmp_path, "--noise", "0.4", "--start", str(clean))
     np.testing.assert_array_equal(seen[0], scratchae.load(clean).parameters.values)
 
 

@@ -2,11 +2,13 @@
 equations give."""
 
 import json
+import signal
 
 import contractive_manifold as example
 import numpy as np
 import pytest
 from examples.helpers import STAND_IN, metrics, played, tiny
+from runs import Run
 
 import scratchae
 from scratchae import datasets, plots
@@ -262,14 +264,16 @@ def test_points_are_spread_out():
 
 
 def test_an_interrupted_plain_run_is_the_last(tmp_path, capsys, monkeypatch):
-    def interrupted(*_, **__):
-        history = scratchae.History()
-        history.signal = 2
-        return history
+    record = Run._record
 
-    monkeypatch.setattr(scratchae, "fit", interrupted)
+    def interrupted(self, model, history):
+        record(self, model, history)
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(Run, "_record", interrupted)
     assert tiny(example, tmp_path, "--dataset", "surface") == 130
     assert not (tmp_path / "weights.safetensors").exists()
+    assert scratchae.load(tmp_path / "plain" / "weights.safetensors").objective.epoch == 1
     assert capsys.readouterr().out.splitlines()[-1].endswith("plain")
 
 

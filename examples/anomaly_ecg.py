@@ -10,10 +10,12 @@ beats too.
 
 import argparse
 import math
+import sys
 import warnings
 from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).parent))  # python -P and -I leave it out
 import common
 import numpy as np
 import runs

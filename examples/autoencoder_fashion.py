@@ -8,10 +8,12 @@ cross-entropy", is the Bernoulli term on grey pixels divided by the 784 pixels: 
 """
 
 import argparse
+import sys
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).parent))  # python -P and -I leave it out
 import common
 import runs
 from options import Parser, fill

@@ -27,11 +27,13 @@ Source: Rifai et al., "Contractive auto-encoders: explicit invariance during fea
 
 import argparse
 import math
+import sys
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).parent))  # python -P and -I leave it out
 import common
 import numpy as np
 import runs

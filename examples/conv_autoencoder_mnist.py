@@ -13,10 +13,12 @@ Keras spoils every image once; here the noise is drawn afresh in each step.
 """
 
 import argparse
+import sys
 import warnings
 from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).parent))  # python -P and -I leave it out
 import common
 import runs
 from denoise_fashion import draw_denoised

@@ -12,9 +12,11 @@ sigmoid has no gradient left; --last-bias zero is the tutorial's way.
 
 import argparse
 import math
+import sys
 from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).parent))  # python -P and -I leave it out
 import common
 import numpy as np
 import runs

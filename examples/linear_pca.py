@@ -10,9 +10,11 @@ by PCA's. The learning rate falls to 0 along a cosine, so that the last steps se
 
 import argparse
 import math
+import sys
 from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).parent))  # python -P and -I leave it out
 import common
 import numpy as np
 import runs

@@ -14,10 +14,12 @@ is the highest score in the last week of the normal series, which was not learnt
 """
 
 import argparse
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).parent))  # python -P and -I leave it out
 import numpy as np
 import runs
 from options import Parser, fill

@@ -21,10 +21,12 @@ units fall silent: the default weight is larger, and both numbers are reported.
 
 import argparse
 import math
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).parent))  # python -P and -I leave it out
 import common
 import numpy as np
 import runs

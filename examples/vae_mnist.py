@@ -7,10 +7,12 @@ autoencoder": binarised, two latent dimensions.
 """
 
 import argparse
+import sys
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).parent))  # python -P and -I leave it out
 import common
 import numpy as np
 import runs

@@ -163,3 +163,19 @@ def test_output_that_fails_costs_nothing(case, tmp_path):
 def test_help_and_refusals_end_as_they_would(case, options, status, tmp_path):
     found, err = shell(case, tmp_path, EXAMPLES / "linear_pca.py", *options.split())
     assert found == status and "Traceback" not in err and "Exception" not in err
+
+
+@pytest.mark.parametrize("flag", ["-P", "-I"])
+@pytest.mark.parametrize(
+    "name", sorted(path.name for path in EXAMPLES.glob("*.py") if "__main__" in path.read_text())
+)
+@pytest.mark.slow
+def test_pythons_flags_leave_no_example_behind(flag, name, tmp_path):
+    code = (
+        f"import sys, runpy; sys.path.append({str(EXAMPLES.parent)!r}); sys.argv[1:] = ['--help']"
+        f"; runpy.run_path({str(EXAMPLES / name)!r}, run_name='__main__')"
+    )
+    done = subprocess.run(
+        [sys.executable, flag, "-c", code], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 0 and done.stdout.startswith(f"usage: {name.removesuffix('.py')}")

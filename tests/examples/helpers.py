@@ -62,6 +62,12 @@ def watch(patch, titles):
     patch.setattr(plots, "write_gif", filming)
 
 
+def stand_ins(out):
+    """The data set that each config.json below the folder names, and what it stands in for."""
+    configs = [json.loads(path.read_text()) for path in out.rglob("config.json")]
+    return {(config["dataset"], config.get("stand_in_for")) for config in configs}
+
+
 def nameless(titles):
     """The titles that do not say which data set they show."""
     return [title for group in titles.values() for title in group if STAND_IN not in title]

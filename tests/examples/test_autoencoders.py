@@ -9,7 +9,7 @@ import denoise_fashion
 import numpy as np
 import pytest
 import sparse_mnist
-from examples.helpers import STAND_IN, metrics, nameless, played, tiny
+from examples.helpers import STAND_IN, metrics, nameless, played, stand_ins, tiny
 from runs import Run
 
 import scratchae
@@ -52,6 +52,9 @@ def test_files_and_metrics(runs, name, tolerance):
     assert run.status == 0
     assert {path.name for path in run.out.iterdir()} == ALWAYS | files
     assert nameless(run.titles) == []
+    asked = "fashion_mnist" if RUNS[name][0] is denoise_fashion else "mnist"
+    asked = None if "strokes" in RUNS[name][1] else asked
+    assert stand_ins(run.out) == {("strokes", asked)}
     records = metrics(run.out)
     assert [record["epoch"] for record in records] == [1, 2]
     for record in records:

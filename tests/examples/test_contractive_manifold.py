@@ -7,7 +7,7 @@ import signal
 import contractive_manifold as example
 import numpy as np
 import pytest
-from examples.helpers import STAND_IN, metrics, played, tiny
+from examples.helpers import STAND_IN, metrics, played, stand_ins, tiny
 from runs import Run
 
 import scratchae
@@ -63,6 +63,8 @@ def test_files_titles_and_metrics(runs, name, tolerance):
         "tangents.png",
         "spectrum.png",
     }
+    data = ("strokes", "mnist") if name == "images" else ("surface", None)
+    assert stand_ins(run.out) == {data}
     name_of_data = STAND_IN if name == "images" else "surface (generated)"
     assert all(title.startswith(f"{name_of_data}: ") for (title,) in run.titles.values())
     for record, beside in zip(metrics(run.out), metrics(run.out / "plain"), strict=True):

@@ -3,7 +3,7 @@
 import linear_pca
 import numpy as np
 import pytest
-from examples.helpers import metrics, tiny
+from examples.helpers import metrics, played, stand_ins, tiny
 
 from scratchae import load
 
@@ -44,6 +44,16 @@ def test_the_error_is_measured_on_the_saved_model(tmp_path, tolerance):
     # centred by the training beats, so the test beats are not
     assert abs(run.train.x.mean(axis=0)).max() < 1e-5
     assert abs(x.mean(axis=0)).max() > 1e-4
+
+
+@pytest.mark.usefixtures("no_data")
+def test_the_stand_in_is_named_everywhere(tmp_path):
+    run = played(linear_pca, tmp_path)
+    assert run.status == 0 and stand_ins(tmp_path) == {("beats", "ecg5000")}
+    assert set(run.titles) == {name for name in FILES if name.endswith("png")}
+    assert all(title.startswith("beats (generated): ") for (title,) in run.titles.values())
+    assert run.last.startswith("beats (generated), after 2 epochs: ")
+    assert {record["dataset"] for record in metrics(tmp_path)} == {"beats"}
 
 
 @pytest.mark.parametrize("angle", [0.0, 1e-6, 0.3, np.pi / 2])

@@ -1,4 +1,4 @@
-"""The library on one screen: data, a VAE, training, held-out numbers, a picture, a file."""
+"""The library on one screen: data, a VAE, training, a picture, a file, held-out numbers."""
 
 from pathlib import Path
 
@@ -14,7 +14,6 @@ model = VAE(
     latent=Gaussian(10),
 ).build((28, 28, 1), seed=0)
 scratchae.fit(model, train, Adam(1e-3), epochs=10, validation=test)
-print(scratchae.evaluate(model, test))  # nats per example; the loss is minus the ELBO
 
 digits = model.sample(60)  # (60, 28, 28, 1): 60 codes from the prior, decoded
 plots.save(plots.image_grid(digits, f"{train.name}: samples"), out / "samples.png")
@@ -22,3 +21,4 @@ plots.save(plots.image_grid(digits, f"{train.name}: samples"), out / "samples.pn
 scratchae.save(model, out / "vae.safetensors")
 again = scratchae.load(out / "vae.safetensors")
 print(again)
+print(scratchae.evaluate(again, test))  # nats per example; the loss is minus the ELBO

@@ -112,6 +112,7 @@ def adam(params, grads, m, v, t, N, alpha=2e-3, beta1=0.9, beta2=0.999, epsilon=
 
 def main(out, epochs=10):
     """Train on generated digits; then out/samples.png shows 60 codes from p(z), decoded."""
+    out.mkdir(parents=True, exist_ok=True)
     images = datasets.load("strokes")[0].pixels.reshape(-1, 784) > 127  # (20000, 784), generated
     rng, params, m, v, t = np.random.default_rng(0), [], [0.0] * 8, [0.0] * 8, 0
     for I, O in ((784, H), (H, 2 * D), (D, H), (H, 784)):
@@ -129,7 +130,6 @@ def main(out, epochs=10):
         print(f"epoch {epoch}: reconstruction {nll:.2f} + kl {kl:.2f} = loss {nll + kl:.2f} nats")
     _, a = mlp(rng.standard_normal((60, D)), *params[4:])  # the decoder alone makes images
     grid = sigmoid(a).reshape(6, 10, 28, 28).swapaxes(1, 2).reshape(6 * 28, 10 * 28)
-    out.mkdir(parents=True, exist_ok=True)
     imsave(out / "samples.png", grid.repeat(3, 0).repeat(3, 1), cmap="gray_r", vmin=0, vmax=1)
 
 

@@ -259,3 +259,10 @@ def test_the_whole_run(tmp_path, monkeypatch, capsys):
     )
     picture = imread(tmp_path / "out" / "samples.png")
     assert picture.shape[:2] == (6 * 28 * 3, 10 * 28 * 3) and picture[..., 0].min() < 0.9
+
+
+def test_a_folder_that_cannot_be_is_found_before_training(tmp_path, monkeypatch):
+    monkeypatch.setattr(vae_by_hand, "forward", None)
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(FileExistsError, match="file"):
+        vae_by_hand.main(tmp_path / "file")

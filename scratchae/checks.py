@@ -110,11 +110,12 @@ def stacklevel() -> int:
 
 
 def as_array(values: Any, what: str) -> np.ndarray:
-    """Values of any shape, (n,) or (n, T), as an array. Raises TypeError for a mask, ValueError
-    for ragged lists."""
+    """Values of any shape, (n,) or (n, T), as an array; one of objects as one of what they are,
+    such as booleans. Raises TypeError for a mask, ValueError for ragged lists."""
     unmasked(values, what)
     try:
-        return np.asarray(values)
+        x = np.asarray(values)
+        return np.asarray(x.tolist()) if x.dtype == object else x
     except ValueError as error:
         raise ValueError(f"{what} are no array ({error}): give lists of equal lengths") from None
 

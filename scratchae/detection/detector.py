@@ -9,7 +9,7 @@ An example's score, over its D values, with x' = model.reconstruct(x), which dra
     s_n = 1/D sum_d (x_nd - x'_nd)^2                                   squared_error            (1)
     s_n = 1/D sum_d |x_nd - x'_nd|                                     absolute_error           (2)
     s_n = -log p(x_n | code of x_n), in nats; of a VAE, at its mu      negative_log_likelihood  (3)
-    flag_n = s_n > threshold                                                                    (4)
+    flag_n = s_n > threshold, and where there is no s_n                                         (4)
 
 Source: Chandola, Banerjee, Kumar, "Anomaly detection: a survey", 2009, section 9 (reconstruction
 error); TensorFlow's tutorial "Intro to Autoencoders", third example; scikit-learn's contract
@@ -17,20 +17,28 @@ error); TensorFlow's tutorial "Intro to Autoencoders", third example; scikit-lea
 """
 
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, Self
 
 import numpy as np
 
 from .. import checks
-from ..datasets import Images, Values
-from ..datasets.fitting import fitting_source
 from ..settings import constants
-from .reports import Report, report
-from .thresholds import MeanStd, Rule, as_scores, as_threshold, learn, require_rule, warn
+from .reports import Report, pair, ranked
+from .rows import chosen, parts, usable
+from .thresholds import (
+    MeanStd,
+    Rule,
+    as_numbers,
+    as_scores,
+    as_threshold,
+    exceeds,
+    learn,
+    require_rule,
+    warn,
+)
 
 Score = Callable[[Any, Any], np.ndarray]  # model, data (N, ...) -> (N,)
-ROWS = 256  # examples whose reconstructions are in memory at one time
 
 
 def squared_error(model: Any, data: Any) -> np.ndarray:
@@ -52,7 +60,7 @@ def negative_log_likelihood(model: Any, data: Any) -> np.ndarray:
     Raises what ``evaluate`` raises. Source: (3); the model's likelihood.
     """
     out, replica = [], None
-    for x in _parts(model, data):
+    for x in parts(model, data):
         code = model.encode(x)
         code = code[0] if isinstance(code, tuple) else code  # mu, where the model is a VAE
         backend = model.backend
@@ -99,25 +107,58 @@ class Detector:
 
     def fit(self, normal: Any) -> Self:
         """Learn the threshold from normal examples (n, ...); returns the detector. Source:
-        thresholds.py."""
-        self._learnt = learn(self.rule, self.scores(normal)), *self._state()
+        thresholds.py.
+
+        Raises ValueError for an example that has no score: what is learnt from is to be known as
+        normal, and that cannot be.
+        """
+        scores = as_scores(self._scored(normal), f"the scores by {self._name()}")
+        self._learnt = learn(self.rule, scores), *self._state()
         return self
 
     def scores(self, data: Any) -> np.ndarray:
         """data (N, ...) -> how strange each example is, (N,) float64. Source: the module, (1) to
-        (3)."""
-        scores = as_scores(self.score(self.model, data), f"the scores by {self._name()}")
-        checks.sizes(f"the scores by {self._name()}", scores, "N", N=len(data))
+        (3).
+
+        NaN for an example that has no score, because it holds NaN or inf, or values that the
+        model's likelihood cannot have, or because its score came out as NaN; warns
+        (DetectionWarning) of those. The others have the scores that they have without it.
+        """
+        try:
+            scores, why = self._scored(data), "that came out as nan"
+        except ValueError as error:
+            good = usable(self.model, data)
+            if good is None:
+                raise
+            scores, why = np.full(len(data), np.nan), str(error)
+            if good.any():
+                scores[good] = self._scored(chosen(data, good))
+        missing = np.flatnonzero(np.isnan(scores))
+        if len(missing):
+            warn(
+                f"{len(missing)} of {len(scores)} examples have no score, the first at index "
+                f"{missing[0]} ({why}): their score is nan, and flags and report of this Detector "
+                "take them as flagged"
+            )
+        return scores
+
+    def _scored(self, data: Any) -> np.ndarray:
+        """What the score gives for data (N, ...): (N,) float64, NaN among them."""
+        what = f"the scores by {self._name()}"
+        with np.errstate(over="ignore", invalid="ignore"):  # inf is a score too, and NaN is none
+            scores = as_numbers(self.score(self.model, data), what)
+        checks.sizes(what, scores, "N", N=len(data))
         return scores
 
     def flags(self, data: Any) -> np.ndarray:
         """data (N, ...) -> whether each example is an anomaly, (N,) bool. Source: the module, (4).
 
-        Warns (DetectionWarning) where all of several examples are flagged, which is right of
-        anomalies alone.
+        One that has no score is flagged: it is not like those that were learnt from. Warns
+        (DetectionWarning) where all of several examples are flagged, which is right of anomalies
+        alone.
         """
         threshold = self._current()
-        flags = self.scores(data) > threshold  # (4)
+        flags = exceeds(self.scores(data), threshold)  # (4)
         if len(flags) > 1 and flags.all():
             warn(
                 f"all {len(flags)} examples are flagged, above the threshold {threshold:.4g}: "
@@ -128,9 +169,14 @@ class Detector:
 
     def report(self, data: Any, is_anomaly: Any) -> Report:
         """How well it does on data (N, ...) of which the truth (N,) is known. Source:
-        reports.py."""
+        reports.py.
+
+        An example without a score is flagged, and ranks above every number in the ROC-AUC and in
+        the average precision.
+        """
         threshold = self._current()
-        return report(self.scores(data), is_anomaly, threshold)
+        scores, truth = pair(self.scores(data), is_anomaly, missing=True)
+        return ranked(scores, truth, threshold)
 
     def _current(self) -> float:
         """The threshold, with a warning where what it was learnt from and by is no more what it
@@ -169,18 +215,9 @@ def _same(a: Any, b: Any) -> bool:
 
 def _errors(model: Any, data: Any, mean: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
     """mean of the differences (n, D), in float64, of each part of the data."""
-    parts = []
-    for x in _parts(model, data):
+    out = []
+    for x in parts(model, data):
         r = model.reconstruct(x).astype(np.float64) - x  # (n, ...)
         with np.errstate(over="ignore"):  # inf is a score too
-            parts.append(mean(r.reshape(len(r), -1)))
-    return np.concatenate(parts)
-
-
-def _parts(model: Any, data: Any) -> Iterator[np.ndarray]:
-    """The data as host arrays (n, ...), ROWS at a time, checked first."""
-    source = fitting_source(model, data, "the data")
-    checks.is_a("the data", source, (Images, Values), "an array, Images or Values are expected")
-    for start in range(0, len(source), ROWS):
-        rows = slice(start, start + ROWS)
-        yield source.values(rows) if isinstance(source, Images) else source.x[rows]
+            out.append(mean(r.reshape(len(r), -1)))
+    return np.concatenate(out)

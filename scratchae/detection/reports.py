@@ -13,9 +13,11 @@ examples and the rank of each score among all N, from 1, ties sharing their mean
     average precision = sum_k (R_k - R_k-1) P_k             over the distinct scores, falling   (5)
 
 P_k and R_k are precision and recall, for anomalies, where all with a score of at least the k-th
-are flagged. What divides by zero is undefined: NaN, and the table says why. Source: Hanley and
-McNeil, "The meaning and use of the area under a ROC curve", 1982 (4); Mann and Whitney 1947 (4);
-Manning, Raghavan, Schütze, "Introduction to information retrieval", 2008, section 8.4 (5).
+are flagged. What divides by zero is undefined: NaN, and the table says why. A score that is NaN is
+none: these functions refuse it, and a Detector's report takes it as above every number. Source:
+Hanley and McNeil, "The meaning and use of the area under a ROC curve", 1982 (4); Mann and Whitney
+1947 (4); Manning, Raghavan, Schütze, "Introduction to information retrieval", 2008, section 8.4
+(5).
 """
 
 import math
@@ -26,7 +28,7 @@ from typing import Any
 import numpy as np
 
 from ..checks import as_array, sizes
-from .thresholds import as_scores, as_threshold, warn
+from .thresholds import as_scores, as_threshold, exceeds, warn
 
 CLASSES = ("normal", "anomaly")
 ONE_CLASS = "undefined: only one class"
@@ -71,11 +73,14 @@ def report(scores: Any, is_anomaly: Any, threshold: float) -> Report:
 
     Warns (DetectionWarning) where everything is flagged though some are normal, or nothing though
     some are not. Raises ValueError for NaN, for lengths that differ, and for a truth that is not
-    of booleans or 0 and 1, TypeError for masked arrays.
+    of booleans or 0 and 1, of whatever dtype, TypeError for masked arrays.
     """
-    s, y = pair(scores, is_anomaly)
-    threshold = as_threshold(threshold)
-    flags = s > threshold
+    return ranked(*pair(scores, is_anomaly), as_threshold(threshold))
+
+
+def ranked(s: np.ndarray, y: np.ndarray, threshold: float) -> Report:
+    """``report`` of scores (N,), NaN above every number, and the truth (N,) bool."""
+    flags = exceeds(s, threshold)
     table = np.bincount(2 * y + flags, minlength=4).reshape(2, 2)
     right, taken, true = np.diagonal(table), table.sum(axis=0), table.sum(axis=1)
     if flags.all() and not y.all():
@@ -145,17 +150,20 @@ def _average(s: np.ndarray, y: np.ndarray) -> float:
     """(5) of scores (N,) and the truth (N,) bool."""
     if y.all() or not y.any():
         return math.nan
-    _, place = np.unique(-s, return_inverse=True)
+    _, place = np.unique(s, return_inverse=True)
+    place = place.max() - place  # falling
     flagged = np.cumsum(np.bincount(place))  # (K,): with a score of at least the k-th
     found = np.cumsum(np.bincount(place, weights=y))
     return float((np.diff(found, prepend=0) / found[-1] * found / flagged).sum())  # (5)
 
 
-def pair(scores: Any, is_anomaly: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Scores (N,) as float64 and the truth (N,) as bool. Raises as ``report``."""
-    s, y = as_scores(scores), as_array(is_anomaly, "the values of is_anomaly")
+def pair(scores: Any, is_anomaly: Any, missing: bool = False) -> tuple[np.ndarray, np.ndarray]:
+    """Scores (N,) as float64, NaN among them if missing, and the truth (N,) as bool. Raises as
+    ``report``."""
+    s = scores if missing else as_scores(scores)
+    y = as_array(is_anomaly, "the values of is_anomaly")
     sizes("is_anomaly", y, "N", N=len(s))
-    wrong = y[(y != 0) & (y != 1)] if y.dtype.kind in "biu" else [y.dtype]
+    wrong = y[(y != 0) & (y != 1)] if y.dtype.kind in "biuf" else [y.dtype]
     if len(wrong):
         raise ValueError(f"is_anomaly holds {wrong[0]}: give booleans, such as labels != NORMAL")
     return s, y.astype(bool)

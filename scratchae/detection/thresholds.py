@@ -128,6 +128,11 @@ def require_rule(rule: Any) -> None:
         raise TypeError(f"the rule is {rule!r}, but one such as MeanStd(1) is expected")
 
 
+def exceeds(scores: np.ndarray, threshold: float) -> np.ndarray:
+    """Whether each of scores (n,) is flagged: (n,) bool. NaN, which is no score, is."""
+    return ~(scores <= threshold)
+
+
 def as_scores(scores: Any, what: str = "the scores") -> np.ndarray:
     """Scores (n,) as float64. Raises ValueError for another shape, none at all or NaN, and as
     ``as_numbers``."""

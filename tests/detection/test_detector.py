@@ -343,7 +343,7 @@ BAD = [
     (
         lambda: Detector(autoencoder(), scores_of(X)).fit(X),
         ValueError,
-        r"is \(300, 6\), but \(N,\) is expected",
+        r"is \(300, 6\), but \(300,\) is expected",
     ),
     (
         lambda: Detector(autoencoder(), scores_of(X[:, 0] * np.nan)).fit(X),

@@ -141,9 +141,50 @@ def test_a_report_is_equal_to_itself():
     assert r == r and r in {r} and r != report(SCORES, TRUTH, 4.5)
 
 
-def test_the_truth_in_other_spellings():
-    for truth in (TRUTH.tolist(), TRUTH.astype(int), TRUTH.astype(np.uint8)):
-        assert report(SCORES.tolist(), truth, 3.5).auc == report(SCORES, TRUTH, 3.5).auc
+class Column:
+    """What a column of a table is to NumPy."""
+
+    def __init__(self, values, dtype):
+        self.values = np.array(values, dtype)
+
+    def __array__(self, dtype=None, copy=None):
+        return self.values if dtype is None else self.values.astype(dtype)
+
+
+def test_labels_as_floats_by_hand():
+    assert roc_auc([0.1, 0.4, 0.3, 0.9], np.array([0.0, 0.0, 1.0, 1.0])) == 0.75
+
+
+SPELLINGS = [
+    *(TRUTH.astype(dtype) for dtype in (int, np.int8, np.uint8, np.uint64, object)),
+    *(TRUTH.astype(dtype) for dtype in (np.float16, np.float32, np.float64, ">f8")),
+    *(TRUTH.tolist(), TRUTH.astype(float).tolist(), TRUTH.astype(int).astype(object)),
+    *(Column(TRUTH, dtype) for dtype in (bool, object, np.int8, float)),
+]
+
+
+@pytest.mark.parametrize("truth", SPELLINGS, ids=range(len(SPELLINGS)))
+def test_the_truth_in_other_spellings(truth):
+    r, wanted = report(SCORES.tolist(), truth, 3.5), report(SCORES, TRUTH, 3.5)
+    assert str(r) == str(wanted) and r.auc == wanted.auc
+    assert average_precision(SCORES, truth) == wanted.average_precision
+
+
+@pytest.mark.parametrize(
+    "bad, words",
+    [(np.nan, "nan"), (0.5, "0.5"), (2.0, "2.0"), (-1.0, "-1.0"), (np.inf, "inf"), (None, "obj")],
+)
+@pytest.mark.parametrize("dtype", [float, object])
+def test_what_is_no_truth_is_refused_and_its_advice_holds(bad, words, dtype):
+    truth = TRUTH.astype(dtype)
+    truth[3] = bad
+    words = "nan" if dtype is float and bad is None else words
+    for call in (lambda y: report(SCORES, y, 3.5), lambda y: roc_auc(SCORES, y)):
+        with pytest.raises(
+            ValueError, match=f"is_anomaly holds {words}.*: give booleans, such as"
+        ):
+            call(truth)
+        call(truth != 0)  # labels != NORMAL
 
 
 WITH_NAN = np.where(np.arange(8) == 2, np.nan, SCORES)
@@ -159,7 +200,8 @@ BAD = [
     ),
     ((SCORES[:2], [[True], [True, False]], 1), "the values of is_anomaly are no array"),
     ((SCORES, TRUTH + 1, 1), "is_anomaly holds 2: give booleans"),
-    ((SCORES, TRUTH.astype(float), 1), "is_anomaly holds float64: give booleans"),
+    ((SCORES, TRUTH / 2, 1), "is_anomaly holds 0.5: give booleans"),
+    ((SCORES, TRUTH.astype(complex), 1), "is_anomaly holds complex128: give booleans"),
     ((SCORES, TRUTH.astype(str), 1), "is_anomaly holds <U5: give booleans"),
     *(
         ((SCORES, TRUTH, t), "threshold is .*, but a number is expected")

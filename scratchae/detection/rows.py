@@ -1,0 +1,62 @@
+"""The examples of data as a detector reads them: a part at a time, and which of them its model can
+take."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from .. import checks
+from ..datasets import Images, Values
+from ..datasets.fitting import fitting_source
+
+ROWS = 256  # examples that are in floating point at one time
+WHAT = "the data"
+
+
+def parts(model: Any, data: Any) -> Iterator[np.ndarray]:
+    """The data as host arrays (n, ...), ROWS at a time, checked first. Raises as, and Source:
+    datasets/fitting.py."""
+    source = fitting_source(model, data, WHAT)
+    checks.is_a(WHAT, source, (Images, Values), "an array, Images or Values are expected")
+    for start in range(0, len(source), ROWS):
+        yield chosen(source, slice(start, start + ROWS))
+
+
+def chosen(data: Any, rows: Any) -> np.ndarray:
+    """Some examples of data, an array or a source, as a host array (n, ...); rows: a slice, or
+    indices or booleans (N,). Source: datasets/sources.py."""
+    if isinstance(data, Images):
+        return data.values(rows)
+    return (data.x if isinstance(data, Values) else np.asarray(data))[rows]
+
+
+def usable(model: Any, data: Any) -> np.ndarray | None:
+    """Whether the model can reconstruct each example of data (N, ...): (N,) bool.
+
+    It cannot where an example holds NaN or inf, or values that its likelihood cannot have, or such
+    that overflow on the way. None where the model is not of this library or takes no example of
+    that shape, and where it can take every one. Source: model.reconstruct, asked of halves,
+    quarters and so on where it refuses.
+    """
+    data = data if isinstance(data, (Images, Values)) else np.asarray(data)
+    shape = getattr(model, "input_shape", None)
+    if shape is None or np.shape(chosen(data, slice(1)))[1:] != shape:
+        return None
+    starts = range(0, len(data), ROWS)
+    taken = [_taken(model, chosen(data, slice(start, start + ROWS))) for start in starts]
+    every = np.concatenate([np.ones(0, bool), *taken])
+    return None if every.all() else every
+
+
+def _taken(model: Any, x: np.ndarray) -> np.ndarray:
+    """``usable`` for x (n, ...), of which all, some or none are."""
+    try:
+        with np.errstate(over="ignore", invalid="ignore"):
+            model.reconstruct(x)
+        return np.ones(len(x), bool)
+    except ValueError:
+        half = len(x) // 2
+        if half == 0:
+            return np.zeros(len(x), bool)
+        return np.concatenate([_taken(model, x[:half]), _taken(model, x[half:])])

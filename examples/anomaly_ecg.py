@@ -2,7 +2,9 @@
 
 --detector tutorial: the third example of TensorFlow's tutorial "Intro to autoencoders". Its "MAE"
 is the absolute error divided by the 140 samples; its precision and recall are those of normal
-beats, and so are the columns of that name in metrics.jsonl. --detector better: a denoising
+beats, and so are the columns of that name in metrics.jsonl. In its 20 epochs the model learns
+little but one typical beat, from which a score is then the distance; ``Detector.fit`` warns where
+that is so, as after any training as short as that of --smoke. --detector better: a denoising
 autoencoder (Vincent et al. 2010), whose threshold is learnt from normal beats that it was not
 trained on. The test loss is over both classes. --seed decides the split into training and test
 beats too.

@@ -24,6 +24,7 @@ import numpy as np
 
 from .. import checks
 from ..settings import constants
+from .constant import warn_if_constant
 from .reports import Report, pair, ranked
 from .rows import chosen, parts, usable
 from .thresholds import (
@@ -86,6 +87,7 @@ class Detector:
     """
 
     _learnt: tuple[Any, ...] | None = None  # the threshold, and what it goes with
+    _looked = False  # whether ``fit`` has looked at what the model gives for normal examples
 
     def __init__(self, model: Any, score: Score = absolute_error, rule: Rule = MeanStd(1)):  # noqa: B008, frozen
         if not checks.accepts(score, 2):
@@ -110,10 +112,13 @@ class Detector:
         thresholds.py.
 
         Raises ValueError for an example that has no score: what is learnt from is to be known as
-        normal, and that cannot be.
+        normal, and that cannot be. Warns (DetectionWarning) of a rule that is of little use, and
+        where the model gives nearly the same for every normal example: constant.py.
         """
         scores = as_scores(self._scored(normal), f"the scores by {self._name()}")
         self._learnt = learn(self.rule, scores), *self._state()
+        self._looked = True
+        warn_if_constant(self.model, normal)
         return self
 
     def scores(self, data: Any) -> np.ndarray:
@@ -172,10 +177,14 @@ class Detector:
         reports.py.
 
         An example without a score is flagged, and ranks above every number in the ROC-AUC and in
-        the average precision.
+        the average precision. Where the threshold was set and not learnt, warns
+        (DetectionWarning) as ``fit`` of a model that gives nearly the same for every normal
+        example.
         """
         threshold = self._current()
         scores, truth = pair(self.scores(data), is_anomaly, missing=True)
+        if not self._looked and not truth.all():
+            warn_if_constant(self.model, chosen(data, ~truth))
         return ranked(scores, truth, threshold)
 
     def _current(self) -> float:

@@ -8,6 +8,7 @@ import pytest
 
 from scratchae.datasets import ecg5000
 from scratchae.datasets.generated import beats
+from scratchae.detection import roc_auc
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -37,11 +38,27 @@ def test_the_real_beats_take_the_place_of_the_generated_ones(monkeypatch):
     said = re.search(r"`(.+)` in the\s+place of `(.+)` in the second line's import", README)
     assert said
     (code,) = (code for code in BLOCKS if "Detector(" in code)
-    lines = code.replace("epochs=20", "epochs=1").split("\n")
+    lines = code.split("\n")
     lines[1] = lines[1].replace(said[2], said[1])
     monkeypatch.setattr(ecg5000, "everything", beats.everything)
     monkeypatch.setattr(beats, "everything", None)
     exec("\n".join(lines), {})
+
+
+def test_the_detectors_model_has_learnt():
+    """Not the median beat alone: by the errors that README gives, of normal test beats."""
+    (code,) = (code for code in BLOCKS if "Detector(" in code)
+    names: dict = {}
+    exec(code, names)
+    model, test = names["model"], names["test"]
+    x = test.x[test.labels == beats.NORMAL]
+    guesses = model.reconstruct(x), np.median(names["normal"].x, axis=0)
+    errors = [np.abs(x - guess).sum(axis=1).mean() for guess in guesses]
+    said = re.search(r"beat, summed .*, is ([\d.]+),\s+that of .* beat ([\d.]+)\.", README)
+    assert errors == pytest.approx([float(said[1]), float(said[2])], abs=0.1)
+    assert errors[0] < 0.6 * errors[1]
+    assert model.reconstruct(x).std(axis=0).mean() > 0.7 * x.std(axis=0).mean()
+    assert roc_auc(names["detector"].scores(test), test.labels != beats.NORMAL) > 0.98
 
 
 def test_every_folder_of_data_is_named():

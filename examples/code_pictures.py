@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from scratchae.plots.frame import FAINT, HEADER, INK, TEST, TRAIN, framed, literal, name_axes
+from scratchae.plots.frame import FAINT, INK, TEST, TRAIN, framed, literal, name_axes
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -25,7 +25,7 @@ def code_activity(codes: dict[str, np.ndarray], title: str, note: str = "") -> "
     ):
         shapes = {word: h.shape for word, h in codes.items()}
         raise ValueError(f"the codes have shapes {shapes}, but one or two of (N, D) are expected")
-    figure = framed(7.6, 2.9 + HEADER, title, note, constrained=True)
+    figure = framed(7.6, 2.9, title, note, constrained=True)
     left, right = figure.subplots(1, 2)
     for (word, h), colour in zip(codes.items(), COLOURS, strict=False):
         style: dict[str, Any] = {

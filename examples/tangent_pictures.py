@@ -8,7 +8,6 @@ import numpy as np
 
 from scratchae.plots.frame import (
     FAINT,
-    HEADER,
     INK,
     QUIET,
     TEST,
@@ -56,7 +55,7 @@ def tangent_planes(
         )
     from matplotlib import rc_context
 
-    figure = framed(max(6.8, 4.1 * len(planes) + 0.9), 3.7 + HEADER, title, note, constrained=True)
+    figure = framed(max(6.8, 4.1 * len(planes) + 0.9), 3.7, title, note, constrained=True)
     extent = np.ptp(x, axis=0)
     panels: list[Any] = []
     for i, (word, (V, angle)) in enumerate(planes.items()):
@@ -105,7 +104,7 @@ def spectra(values: dict[str, np.ndarray], leading: int, title: str, note: str =
         raise ValueError(
             f"the singular values have shapes {shapes}, but one or two of (N, r) are expected"
         )
-    figure = framed(7.6, 2.9 + HEADER, title, note, constrained=True)
+    figure = framed(7.6, 2.9, title, note, constrained=True)
     left, right = figure.subplots(1, 2)
     for (word, s), colour in zip(values.items(), COLOURS, strict=False):
         k = np.arange(1, s.shape[1] + 1)

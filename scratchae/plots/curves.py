@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from .frame import FAINT, HEADER, INK, TEST, TRAIN, framed, literal, name_axes, two_names
+from .frame import FAINT, INK, TEST, TRAIN, framed, literal, name_axes, two_names
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -38,7 +38,7 @@ def loss_curves(
         term for term in terms if term != "loss" and any(r.get(f"train_{term}") for r in records)
     ]
     panels = ["loss", *(parts if len(parts) > 1 else ())]
-    figure = framed(max(4.6, 2.9 * len(panels)), 2.9 + HEADER, title, note, constrained=True)
+    figure = framed(max(4.6, 2.9 * len(panels)), 2.9, title, note, constrained=True)
     for i, term in enumerate(panels):
         axes = figure.add_subplot(1, len(panels), i + 1)
         pair = f"train_{term}", f"test_{term}"

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .frame import FAINT, HEADER, INK, QUIET, TEST, TRAIN, framed, literal, name_axes
+from .frame import FAINT, INK, QUIET, TEST, TRAIN, framed, literal, name_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 
 BINS = 60
 STEPS = (1.0, 2.0, 5.0)  # ticks of a logarithmic axis, in each power of ten
-LEAST = 3  # of them, for an axis that can be read
+LEAST, MOST = 3, 10  # of them, for an axis that can be read
+PLAIN = 1e-4, 1e6  # numbers between these are written without an exponent
 
 
 def score_histogram(
@@ -41,12 +42,12 @@ def score_histogram(
     threshold = as_threshold(threshold)
     checks.finite(normal, "the known scores")
     checks.finite(s, "the scores")
-    figure = framed(6.4, 3.6 + HEADER, title, note, constrained=True)
+    figure = framed(6.4, 3.6, title, note, constrained=True)
     axes = figure.add_subplot()
     drawn = np.isfinite(threshold)
     every = np.concatenate([normal, s, [threshold] if drawn else []])
     low, high = every.min(), every.max()
-    logarithmic = low > 0 and _ticks(low, high) >= LEAST
+    logarithmic = low > 0 and len(_ticks(low, high)) >= LEAST
     edges = np.geomspace(low, high, BINS + 1) if logarithmic else np.linspace(low, high, BINS + 1)
     edges[0], edges[-1] = low, high  # rounding may leave them inside
     groups: tuple[tuple[str, np.ndarray, dict[str, Any]], ...] = (
@@ -100,7 +101,7 @@ def roc_curve(
     found, alarms = np.append(0, found), np.append(0, alarms)
     flags = s > threshold
     hit, alarm = flags[y].mean(), flags[~y].mean()
-    figure = framed(4.8, 4.5 + HEADER, title, note, constrained=True)
+    figure = framed(4.8, 4.5, title, note, constrained=True)
     axes = figure.add_subplot(aspect="equal")
     axes.plot([0, 1], [0, 1], color=QUIET, lw=1, ls=":", label="by chance, AUC 0.5")
     axes.plot(
@@ -128,22 +129,32 @@ def roc_curve(
     return figure
 
 
-def _ticks(low: float, high: float) -> int:
-    """How many ticks a logarithmic axis from low to high has."""
+def _ticks(low: float, high: float) -> np.ndarray:
+    """The ticks of a logarithmic axis from low to high, (n,): 1, 2 and 5 in each power of ten."""
     powers = 10.0 ** np.arange(np.floor(np.log10(low)), np.log10(high) + 1)
-    ticks = np.multiply.outer(powers, STEPS)
-    return int(np.count_nonzero((low <= ticks) & (ticks <= high)))
+    ticks = np.multiply.outer(powers, STEPS).ravel()
+    return ticks[(low <= ticks) & (ticks <= high)]
 
 
 def _logarithmic(axes: "Axes") -> None:
-    """A logarithmic x axis with plain numbers at 1, 2 and 5."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+    """A logarithmic x axis with few ticks: where 1, 2 and 5 would be many, powers of ten, evenly
+    chosen."""
+    from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 
     axes.set_xscale("log")
-    axes.xaxis.set_major_locator(LogLocator(subs=STEPS))
+    low, high = axes.get_xlim()
+    ticks = _ticks(low, high)
+    if len(ticks) > MOST:
+        exponents = np.arange(np.ceil(np.log10(low)), np.floor(np.log10(high)) + 1)
+        ticks = 10.0 ** exponents[:: -(-len(exponents) // MOST)]
+    axes.xaxis.set_major_locator(FixedLocator(ticks.tolist()))
     axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_major_formatter(
-        FuncFormatter(
-            lambda value, _: np.format_float_positional(value, 3, trim="-", fractional=False)
-        )
-    )
+    axes.xaxis.set_major_formatter(FixedFormatter([_written(tick) for tick in ticks]))
+
+
+def _written(tick: float) -> str:
+    """A tick of a logarithmic axis in words: 0.002, 50, 2e-6."""
+    if PLAIN[0] <= tick < PLAIN[1]:
+        return np.format_float_positional(tick, 3, trim="-", fractional=False)
+    words = np.format_float_scientific(tick, 3, trim="-", exp_digits=1)
+    return words.replace("e+", "e").replace("-", "\N{MINUS SIGN}")

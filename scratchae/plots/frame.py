@@ -18,14 +18,18 @@ CLASSES = [
 TRAIN, TEST = "#0072b2", "#d55e00"
 INK, QUIET, FAINT = "#222222", "#666666", "#e4e4e4"
 DPI = 200
-HEADER = 0.66  # inches above every picture, for the title and the note
 MARGIN = 0.18  # inches around every picture
+TOP = 0.14  # inches above the title
+TITLE, NOTE = 0.25, 0.17  # inches that the line of each takes
+BELOW = 0.1  # inches below the last of them
 FORMULAS = (
     "$x_1$",
     "$x_2$",
     "$x_3$",
     "$z_1$",
     "$z_2$",
+    "$z_1$, quantiles of N(0, 1)",
+    "$z_2$, quantiles of N(0, 1)",
 )  # the only texts that are set as mathematics
 
 
@@ -39,44 +43,55 @@ def write_gif(figures: Iterable["Figure"], path: str | os.PathLike[str]) -> None
     ever. Raises ValueError for no figures. Source: Pillow's manual, "GIF"."""
     from PIL import Image
 
-    frames = []
+    screens = []
     for figure in figures:
         canvas: Any = figure.canvas
         canvas.draw()
-        frames.append(Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3]).convert("L"))
-    if not frames:
+        screens.append(np.array(canvas.buffer_rgba())[..., :3])
+    if not screens:
         raise ValueError("there are no figures, so there is nothing to animate: give one at least")
+    grey = all((screen == screen[..., :1]).all() for screen in screens)
+    frames = [Image.fromarray(screen).convert("L" if grey else "RGB") for screen in screens]
     durations = [500] * (len(frames) - 1) + [2500]
     frames[0].save(
         path, save_all=True, append_images=frames[1:], duration=durations, loop=0, optimize=False
     )
 
 
+def header(title: str, note: str) -> float:
+    """Inches above a picture for these two, of which either may be empty."""
+    lines = TITLE * bool(title) + NOTE * bool(note)
+    return TOP + lines + BELOW if lines else MARGIN
+
+
 def framed(
     width: float, height: float, title: str, note: str, constrained: bool = False
 ) -> "Figure":
-    """An empty figure, width by height in inches, with its header."""
+    """An empty figure for a picture of width by height in inches, with its header above."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
+    above = header(title, note)
+    height = height + above
     figure = Figure(figsize=(width, height), dpi=DPI, facecolor="white")
     FigureCanvasAgg(figure)
-    left = MARGIN / width
-    styles: list[tuple[str, float, dict[str, Any]]] = [
-        (title, 0.14, {"size": 12, "weight": "bold", "color": INK}),
-        (note, 0.39, {"size": 8.5, "color": QUIET}),
+    lines: list[tuple[str, float, dict[str, Any]]] = [
+        (title, TITLE, {"size": 12, "weight": "bold", "color": INK}),
+        (note, NOTE, {"size": 8.5, "color": QUIET}),
     ]
-    for words, down, style in styles:
+    down = TOP
+    for words, room, style in lines:
+        if not words:
+            continue
         text: Any = figure.text(
-            left, 1 - down / height, words, va="top", parse_math=False, **style
+            MARGIN / width, 1 - down / height, words, va="top", parse_math=False, **style
         )
-        room = (width - 2 * MARGIN) * DPI / max(text.get_window_extent().width, 1)
-        text.set_size(text.get_size() * min(1, room))  # one line, however long
+        down += room
+        fit = (width - 2 * MARGIN) * DPI / max(text.get_window_extent().width, 1)
+        text.set_size(text.get_size() * min(1, fit))  # one line, however long
     if constrained:
         pad = {"w_pad": 0.08, "h_pad": 0.08, "wspace": 0.04}
-        figure.set_layout_engine(
-            "constrained", rect=(0, 0, 1, 1 - (HEADER - 0.06) / height), **pad
-        )
+        figure.set_layout_engine("constrained", rect=(0, 0, 1, 1 - (above - 0.06) / height), **pad)
     return figure
 
 
@@ -89,6 +104,17 @@ def literal(figure: "Figure") -> "Figure":
     for text in texts:
         text.set_parse_math(text.get_text() in FORMULAS)
     return figure
+
+
+def numbers(values: Any, what: str) -> np.ndarray:
+    """Numbers of any shape, (n,) or (n, 2), truths and NaN among them, as float64. Raises
+    ValueError for what is none, TypeError for a mask."""
+    from .. import checks
+
+    x = checks.as_array(values, what)
+    if x.dtype.kind not in "fiub":
+        raise ValueError(f"{what} are {x.dtype} of shape {x.shape}, but numbers are expected")
+    return x.astype(np.float64)
 
 
 def two_names(lines: tuple[str, str]) -> tuple[str, str]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .frame import CLASSES, FAINT, HEADER, INK, framed, literal, name_axes
+from .frame import CLASSES, FAINT, INK, framed, literal, name_axes, numbers
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -28,7 +28,7 @@ def latent_scatter(
     """Codes on the plane, coloured by class: mu (N, 2), labels (N,) in 0..9, their names ->
     Figure.
 
-    Raises ValueError for codes that are not on a plane, none at all, and labels that are no
+    Raises ValueError for codes that are not on a plane, NaN or none at all, and labels that are no
     classes, of more than ten, or without a name, TypeError for masked arrays. Source: Hinton and
     Salakhutdinov 2006, figure 3.
     """
@@ -36,17 +36,19 @@ def latent_scatter(
 
     from .. import checks
 
-    mu, labels = checks.as_array(mu, "the codes"), checks.as_array(labels, "the labels")
+    mu, labels = numbers(mu, "the codes"), numbers(labels, "the labels")
     known = checks.sizes("the codes", mu, "N 2")
     checks.sizes("the labels", labels, "N", **known)
-    if labels.dtype.kind not in "iu":
-        raise ValueError(f"the labels are {labels.dtype}, but whole numbers are expected")
+    checks.finite(mu, "the codes")
+    if (broken := labels != np.floor(labels)).any():
+        raise ValueError(f"the labels hold {labels[broken][0]}, but whole numbers are expected")
     most = min(len(names), len(CLASSES)) - 1
     if labels.min() < 0 or labels.max() > most:
-        span = f"{labels.min()} to {labels.max()}"
+        span = f"{labels.min():g} to {labels.max():g}"
         raise ValueError(f"the labels are {span}, but there are names and colours for 0 to {most}")
-    figure = framed(6.4, 5.0 + HEADER, title, note, constrained=True)
+    figure = framed(6.4, 5.0, title, note, constrained=True)
     axes = figure.add_subplot(aspect="equal", adjustable="datalim")
+    labels = labels.astype(int)
     # in the order of the data: no class lies on top of another
     colours = np.array(CLASSES)[labels]
     axes.scatter(mu[:, 0], mu[:, 1], s=5, c=colours, alpha=0.7, linewidths=0)

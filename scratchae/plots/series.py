@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .frame import FAINT, HEADER, INK, TEST, TRAIN, framed, literal, name_axes, two_names
+from .frame import FAINT, INK, TEST, TRAIN, framed, literal, name_axes, numbers, two_names
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -17,9 +17,9 @@ NUMBERS = "iuf"  # kinds of dtype; others are dates
 
 
 def series_scores(
-    t: np.ndarray,
-    x: np.ndarray,
-    scores: np.ndarray,
+    t: Any,
+    x: Any,
+    scores: Any,
     threshold: float,
     events: Sequence[tuple[str, Any, Any]],
     title: str,
@@ -31,23 +31,24 @@ def series_scores(
 
     Points above the threshold are marked; each event (word, from, to), in the units of t, is
     shaded and named.
-    units: of t, x and the scores. The scores' panel begins at 0 where nothing in it is below.
-    Raises ValueError for other shapes, for events in other units, and for a threshold that is
-    none. Source: Lavin and Ahmad 2015, figure 1.
+    t: numbers or dates; x and scores may hold NaN, which is a gap. units: of t, x and the scores.
+    The scores' panel begins at 0 where nothing in it is below. Raises ValueError for other shapes,
+    for NaN in t, for events in other units, and for a threshold that is none, TypeError for masked
+    arrays. Source: Lavin and Ahmad 2015, figure 1.
     """
     from .. import checks
     from ..detection.thresholds import as_threshold
 
-    known = checks.sizes("t", t, "T")
+    t, x, scores = _times(t), numbers(x, "the values x"), numbers(scores, "the scores")
     for what, values in (("x", x), ("the scores", scores)):
-        checks.sizes(what, values, "T", **known)
+        checks.sizes(what, values, "T", T=len(t))
     threshold = as_threshold(threshold)
     for word, start, stop in events:
         if (np.asarray([start, stop]).dtype.kind in NUMBERS) != (t.dtype.kind in NUMBERS):
             raise ValueError(
                 f"the event {word!r} is from {start} to {stop}, but t is {t.dtype}: give its units"
             )
-    figure = framed(10.5, 4.6 + HEADER, title, note, constrained=True)
+    figure = framed(10.5, 4.6, title, note, constrained=True)
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
     over = scores > threshold
     upper.plot(t, x, _marker(t), color=TRAIN, lw=0.8, label="series", zorder=3)
@@ -82,8 +83,8 @@ def series_scores(
 
 
 def window_pairs(
-    pairs: dict[str, tuple[np.ndarray, np.ndarray]],
-    t: np.ndarray,
+    pairs: dict[str, tuple[Any, Any]],
+    t: Any,
     title: str,
     note: str = "",
     units: tuple[str, str] = ("time", "value"),
@@ -92,8 +93,9 @@ def window_pairs(
     """Series and their reconstructions, the error between them filled: {title: (x, x')}, t
     all (T,) -> Figure.
 
-    units: of t and x; lines: the names of x and x'; all panels have the same axes. Raises
-    ValueError for other shapes, for no series or points, and for lines that are no two names.
+    t: numbers or dates; x and x' may hold NaN, which is a gap. units: of t and x; lines: the names
+    of x and x'; all panels have the same axes. Raises ValueError for other shapes, for NaN in t,
+    for no series or points, and for lines that are no two names, TypeError for masked arrays.
     Source: TensorFlow's tutorial "Intro to Autoencoders", third example.
     """
     from matplotlib.ticker import MaxNLocator
@@ -101,17 +103,18 @@ def window_pairs(
     from .. import checks
 
     first, second = two_names(lines)
-    known = checks.sizes("t", t, "T")
-    for word, pair in pairs.items():
-        for what, values in zip(("x of", "x' of"), pair, strict=True):
-            checks.sizes(f"{what} {word!r}", values, "T", **known)
+    t, drawn = _times(t), {}
+    for word, (x, y) in pairs.items():
+        drawn[word] = numbers(x, f"x of {word!r}"), numbers(y, f"x' of {word!r}")
+        for what, values in zip(("x of", "x' of"), drawn[word], strict=True):
+            checks.sizes(f"{what} {word!r}", values, "T", T=len(t))
     if not pairs:
         raise ValueError("there are no series, so there is nothing to draw: give one at least")
     columns = 2 if len(pairs) == 4 else min(COLUMNS, len(pairs))
     rows = -(-len(pairs) // columns)
     figure = framed(
         max(4.6, 3.2 * columns),
-        (2.1 if rows > 1 else 2.9) * rows + 0.3 + HEADER,
+        (2.1 if rows > 1 else 2.9) * rows + 0.3,
         title,
         note,
         constrained=True,
@@ -119,7 +122,7 @@ def window_pairs(
     panels: list[Axes] = list(
         figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).flat
     )
-    for i, (axes, (word, (x, y))) in enumerate(zip(panels, pairs.items(), strict=False)):
+    for i, (axes, (word, (x, y))) in enumerate(zip(panels, drawn.items(), strict=False)):
         axes.fill_between(t, x, y, color=TEST, alpha=0.25, lw=0, label="error", zorder=2)
         axes.plot(t, x, _marker(t), color=TRAIN, lw=2.6, alpha=0.55, label=first, zorder=3)
         axes.plot(t, y, _marker(t), color=TEST, lw=1, label=second, zorder=4)
@@ -137,6 +140,19 @@ def window_pairs(
     panels[0].xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 3, 6, 10]))
     _legend_below(figure, panels[0])
     return literal(figure)
+
+
+def _times(t: Any) -> np.ndarray:
+    """Times, numbers or dates, as an array (T,). Raises ValueError for another shape and for what
+    is no time."""
+    from .. import checks
+
+    t = checks.as_array(t, "the times t")
+    checks.sizes("t", t, "T")
+    if (missing := t != t).any():  # NaN, NaT
+        at = int(np.argmax(missing))
+        raise ValueError(f"t is {t[at]} at index {at}, but a time is expected: leave it out")
+    return t.astype(np.float64) if t.dtype.kind in NUMBERS else t
 
 
 def _marker(t: np.ndarray) -> str:

@@ -269,8 +269,8 @@ def test_files(tmp_path):
             r"labels is \(2, 1\), but \(2,\)",
         ),
         (
-            lambda: plots.latent_scatter(np.zeros((2, 2)), [0.0, 1.0], NAMES, ""),
-            "float64.*whole numbers",
+            lambda: plots.latent_scatter(np.zeros((2, 2)), [0.5, 1.0], NAMES, ""),
+            "labels hold 0.5, but whole numbers",
         ),
         (
             lambda: plots.latent_scatter(np.zeros((2, 2)), [0, 3], NAMES[:3], ""),
@@ -307,13 +307,14 @@ def test_curves_are_those_of_their_columns(epochs, marker):
 
 @pytest.mark.parametrize(
     "draw",
-    [plots.image_grid, plots.manifold, lambda x, title: plots.image_pairs(x / 255, x, title)],
+    [plots.image_grid, plots.manifold, lambda x, title: plots.image_pairs(x, x, title)],
 )
 def test_raw_pixels_are_refused_and_their_values_drawn(draw):
     source = Images(np.full((4, 5, 5, 1), 255, np.uint8))
-    with pytest.raises(TypeError, match=r"raw uint8: divide by 255.*Images\(x\)\.values\(\)"):
+    with pytest.raises(TypeError, match=r"raw uint8: divide by 255, or give Images\(x\)"):
         draw(source.pixels, TITLE)
-    draw(source.values(), TITLE)
+    for same in (source.pixels / 255, source, source.values()):
+        draw(same, TITLE)
 
 
 def test_curves_take_the_history_itself():
@@ -375,8 +376,11 @@ def test_a_long_word_beside_a_row_is_not_cut_off():
 
 def test_what_is_no_image():
     x = np.zeros((4, 5, 5, 1))
-    with pytest.raises(TypeError, match="the images are a list, but an array"):
-        plots.image_grid(x.tolist(), TITLE)
-    x[2, 1, 1] = np.nan
-    with pytest.raises(ValueError, match="the images hold NaN or inf"):
-        plots.image_grid(x, TITLE)
+    for bad in (np.nan, np.inf):
+        x[2, 1, 1] = bad
+        for images in (x, np.repeat(x, 3, axis=3)):
+            with pytest.raises(
+                ValueError, match=r"hold NaN or inf: .* or draw np\.nan_to_num\(x\)"
+            ):
+                plots.image_grid(images, TITLE)
+            plots.image_grid(np.nan_to_num(images), TITLE)

@@ -1,6 +1,7 @@
 """Figures of a detector and of series: nothing clipped, and the numbers they show are those they
 were given."""
 
+import itertools
 import sys
 
 import numpy as np
@@ -350,3 +351,34 @@ def test_one_point_is_drawn_as_a_point(t):
 def test_windows_of_no_points_are_refused():
     with pytest.raises(ValueError, match=r"shape of t is \(0,\), but"):
         plots.window_pairs({"a": (np.zeros(0), np.zeros(0))}, np.zeros(0), TITLE)
+
+
+@pytest.mark.parametrize(
+    ("low", "high"),
+    [
+        (0.00012, 0.00093),
+        (1e-6, 1),
+        (1e-3, 1e4),
+        (1e-7, 5e-5),
+        (1e-12, 1e-2),
+        (3e-5, 3e-2),
+        (1e3, 9e5),
+        (1e-30, 1e30),
+        (0, 1e-4),
+        (-5e-5, 2e-4),
+        (1.234567e8, 1.234569e8),
+    ],
+)
+def test_the_labels_of_the_histograms_ticks_stand_apart(low, high):
+    s = np.linspace(low, high, 20)
+    figure = plots.score_histogram(s, s, s > s[9], s[9], TITLE, NOTE)
+    figure.canvas.draw()
+    axes = figure.axes[0]
+    left, right = axes.get_xlim()
+    ticks = [t for t in axes.xaxis.get_major_ticks() if left <= t.get_loc() <= right]
+    boxes = [t.label1.get_window_extent() for t in ticks]
+    words = [t.label1.get_text().replace("\N{MINUS SIGN}", "-") for t in ticks]
+    assert 3 <= len(boxes) <= 11 and all(words)
+    assert all(a.x1 + 5 < b.x0 for a, b in itertools.pairwise(boxes))
+    if axes.get_xscale() == "log":
+        assert [float(word) for word in words] == pytest.approx([t.get_loc() for t in ticks])

@@ -22,15 +22,15 @@ from .thresholds import warn
 LEAST = 0.1  # r; beats of README's network: 0.04 to 0.06 with a relu on the code, 0.9 without
 
 
-def warn_if_constant(model: Any, normal: Any) -> None:
-    """Warn (DetectionWarning) where the model reconstructs normal examples (n, ...) as nearly one
-    and the same, by up to ROWS of them, evenly chosen.
+def warn_if_constant(model: Any, data: Any, normal: np.ndarray) -> None:
+    """Warn (DetectionWarning) where the model reconstructs normal examples, those of data (N, ...)
+    at the indices normal (n,), as nearly one and the same, by up to ROWS of them, evenly chosen.
 
     Nothing is said of a model that is not of this library, of examples that it cannot take, and of
     those that do not differ. Source: the module, (1).
     """
     some = np.unique(np.linspace(0, len(normal) - 1, ROWS).round().astype(int))
-    x = chosen(normal, some)
+    x = chosen(data, normal[some])
     if x.shape[1:] == getattr(model, "input_shape", None) and (r := spread_kept(model, x)) < LEAST:
         warn(
             "the model reconstructs nearly the same for every normal example: that varies "

@@ -118,7 +118,7 @@ class Detector:
         scores = as_scores(self._scored(normal), f"the scores by {self._name()}")
         self._learnt = learn(self.rule, scores), *self._state()
         self._looked = True
-        warn_if_constant(self.model, normal)
+        warn_if_constant(self.model, normal, np.arange(len(scores)))
         return self
 
     def scores(self, data: Any) -> np.ndarray:
@@ -184,7 +184,7 @@ class Detector:
         threshold = self._current()
         scores, truth = pair(self.scores(data), is_anomaly, missing=True)
         if not self._looked and not truth.all():
-            warn_if_constant(self.model, chosen(data, ~truth))
+            warn_if_constant(self.model, data, np.flatnonzero(~truth))
         return ranked(scores, truth, threshold)
 
     def _current(self) -> float:

@@ -24,16 +24,14 @@ from .. import checks
 from .thresholds import as_numbers, warn
 
 
-def windows(series: np.ndarray, length: int, step: int = 1) -> np.ndarray:
+def windows(series: Any, length: int, step: int = 1) -> np.ndarray:
     """A series (T,) or (T, C) -> its windows (N, length, C), a copy, C = 1 for one of rank 1.
 
     What is true of points is brought to windows likewise:
     windows(is_anomaly, length).any(axis=(1, 2)). Raises ValueError for another rank and for a
-    series shorter than a window, TypeError for what is no NumPy array, or has a mask. Source: the
-    module, (1).
+    series shorter than a window, TypeError for a masked array. Source: the module, (1).
     """
-    checks.is_a("the series", series, np.ndarray, "a NumPy array (T,) or (T, C) is expected")
-    checks.unmasked(series, "the series")
+    series = checks.as_array(series, "the series")
     checks.sizes("the series", series, "T" if series.ndim == 1 else "T C")
     count, length, step = _count(len(series), length, step)
     every = np.lib.stride_tricks.sliding_window_view(

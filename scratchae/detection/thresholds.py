@@ -8,6 +8,7 @@ flagged where its score is above the threshold t:
     t = s_(n)                                             Maximum()                             (3)
     t = s_(k),  k = ceil((1 - rate) (n + 1))              FalseAlarms(rate)                     (4)
 
+Each takes scores as any list of numbers, and raises what ``as_scores`` raises of NaN, or none.
 (4) is the one with a promise: of normal examples that are exchangeable with those it learns from,
 no more than that rate is flagged, on average. Those the model was trained on are not, quite: it
 knows them. Source: TensorFlow's tutorial "Intro to Autoencoders" (1); Hyndman and Fan 1996,
@@ -41,9 +42,10 @@ class MeanStd:
     def __post_init__(self) -> None:
         checks.real("MeanStd(k)", self.k, 0)
 
-    def __call__(self, scores: np.ndarray) -> float:
-        s = scores - scores[0]  # so that equal scores have exactly that mean
-        return float(scores[0] + s.mean() + self.k * s.std())  # (1)
+    def __call__(self, scores: Any) -> float:
+        s = as_scores(scores)
+        d = s - s[0]  # so that equal scores have exactly that mean
+        return float(s[0] + d.mean() + self.k * d.std())  # (1)
 
 
 @dataclass(frozen=True)
@@ -57,16 +59,16 @@ class Quantile:
         if checks.real("Quantile(q)", self.q, 0) > 1:
             raise ValueError(f"Quantile(q) is {self.q!r}, but a share of at most 1 is expected")
 
-    def __call__(self, scores: np.ndarray) -> float:
-        return float(np.quantile(scores, self.q))  # (2)
+    def __call__(self, scores: Any) -> float:
+        return float(np.quantile(as_scores(scores), self.q))  # (2)
 
 
 @dataclass(frozen=True)
 class Maximum:
     """scores (n,) -> the largest. Shapes: as given. Source: the module, (3)."""
 
-    def __call__(self, scores: np.ndarray) -> float:
-        return float(scores.max())  # (3)
+    def __call__(self, scores: Any) -> float:
+        return float(as_scores(scores).max())  # (3)
 
 
 @dataclass(frozen=True)
@@ -83,15 +85,16 @@ class FalseAlarms:
     def __post_init__(self) -> None:
         checks.real("FalseAlarms(rate)", self.rate, 0, 1, strict=True)
 
-    def __call__(self, scores: np.ndarray) -> float:
-        n = len(scores)
+    def __call__(self, scores: Any) -> float:
+        s = as_scores(scores)
+        n = len(s)
         k = math.ceil((1 - self.rate) * (n + 1) - 1e-9)  # (4), 1e-9: 0.9 (9 + 1) is 9
         if k > n:
             least = math.ceil(1 / self.rate - 1 - 1e-9)
             raise ValueError(
                 f"there are {n} examples, but a rate of {self.rate:g} takes {least}: give more"
             )
-        return float(np.partition(scores, k - 1)[k - 1])  # (4)
+        return float(np.partition(s, k - 1)[k - 1])  # (4)
 
 
 def learn(rule: Rule, scores: Any) -> float:

@@ -37,6 +37,25 @@ def test_a_score_for_each_point_of_a_window():
     np.testing.assert_allclose(points(windows(x, 5, 3)[:, :, 0], 20, 5, 3), x)
 
 
+@pytest.mark.parametrize(
+    "kind",
+    [np.float16, np.int16, np.uint8, bool, ">f4", list, tuple, np.asfortranarray],
+    ids=lambda kind: getattr(kind, "__name__", kind),
+)
+def test_series_and_scores_of_every_kind(kind):
+    series = np.arange(24).reshape(12, 2) % 5 > 1
+    if kind in (list, tuple):
+        given = kind(series.tolist())
+    else:
+        given = np.asfortranarray(series) if kind is np.asfortranarray else series.astype(kind)
+    cut = windows(given, 4, 3)
+    np.testing.assert_array_equal(cut, windows(series, 4, 3))
+    scores = cut.sum(axis=(1, 2)).astype(float).tolist()
+    np.testing.assert_array_equal(
+        quietly(scores, 12, 4, 3), quietly(np.array(scores, np.float16), 12, 4, 3)
+    )
+
+
 def test_the_form_of_windows():
     series = np.arange(20, dtype=np.float32).reshape(10, 2)
     w = windows(series, 4, 3)
@@ -153,8 +172,12 @@ def test_a_window_without_a_score_is_left_out():
             ValueError,
             r"series is \(3, 2, 2\), but \(T, C\)",
         ),
-        (lambda: windows(np.float64(3), 2), TypeError, "is a numpy.float64, but a NumPy array"),
-        (lambda: windows([1, 2, 3], 2), TypeError, "is a list, but a NumPy array"),
+        (
+            lambda: windows(np.float64(3), 2),
+            ValueError,
+            r"series is \(\), but \(T, C\) is expected",
+        ),
+        (lambda: windows([[1], [1, 2]], 2), ValueError, "the series are no array"),
         (lambda: windows(np.zeros(3), 0), ValueError, "length is 0"),
         (lambda: windows(np.zeros(3), 2, 0), ValueError, "step is 0"),
         (

@@ -70,3 +70,14 @@ def test_equal_scores_are_not_all_flagged_by_rounding():
     with pytest.warns(DetectionWarning, match="for every normal example"):
         assert learn(MeanStd(1), np.full(1000, 0.1)) == 0.1
     assert np.full(1000, 0.1).mean() != 0.1  # what the plain mean would give
+
+
+@pytest.mark.parametrize("rule", [MeanStd(1), Quantile(0.8), Maximum(), FalseAlarms(0.2)])
+@pytest.mark.parametrize("kind", [list, tuple, np.uint8, np.int16, np.float16, np.float32, object])
+def test_scores_of_every_kind(rule, kind):
+    """An unsigned score below the first one is no large number."""
+    given = kind(S.tolist()) if kind in (list, tuple) else S.astype(kind)
+    assert rule(given) == rule(S)
+    for bad, words in (([], r"shape of the scores is \(0,\)"), ([1, np.nan], "nan at index 1")):
+        with pytest.raises(ValueError, match=words):
+            rule(bad)

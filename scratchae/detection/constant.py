@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from .rows import ROWS, chosen
+from .rows import ROWS, chosen, readable
 from .thresholds import warn
 
 LEAST = 0.1  # r; beats of README's network: 0.04 to 0.06 with a relu on the code, 0.9 without
@@ -29,6 +29,8 @@ def warn_if_constant(model: Any, data: Any, normal: np.ndarray) -> None:
     Nothing is said of a model that is not of this library, of examples that it cannot take, and of
     those that do not differ. Source: the module, (1).
     """
+    if (data := readable(data)) is None:
+        return
     some = np.unique(np.linspace(0, len(normal) - 1, ROWS).round().astype(int))
     x = chosen(data, normal[some])
     if x.shape[1:] == getattr(model, "input_shape", None) and (r := spread_kept(model, x)) < LEAST:

@@ -26,7 +26,7 @@ from .. import checks
 from ..settings import constants
 from .constant import warn_if_constant
 from .reports import Report, pair, ranked
-from .rows import chosen, parts, usable
+from .rows import chosen, parts, readable, usable
 from .thresholds import (
     MeanStd,
     Rule,
@@ -137,7 +137,7 @@ class Detector:
                 raise
             scores, why = np.full(len(data), np.nan), str(error)
             if good.any():
-                scores[good] = self._scored(chosen(data, good))
+                scores[good] = self._scored(chosen(readable(data), good))
         missing = np.flatnonzero(np.isnan(scores))
         if len(missing):
             warn(

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from .. import checks
-from ..datasets import Images, Values
+from ..datasets import Values
 from ..datasets.fitting import fitting_source
 
 ROWS = 256  # examples that are in floating point at one time
@@ -17,18 +17,35 @@ WHAT = "the data"
 def parts(model: Any, data: Any) -> Iterator[np.ndarray]:
     """The data as host arrays (n, ...), ROWS at a time, checked first. Raises as, and Source:
     datasets/fitting.py."""
-    source = fitting_source(model, data, WHAT)
-    checks.is_a(WHAT, source, (Images, Values), "an array, Images or Values are expected")
+    known = readable(data)
+    source = fitting_source(model, data if known is None else known, WHAT)
+    if readable(source) is None:
+        raise TypeError(
+            f"the data is a {checks.kind(source)}, which gives no values: define values(rows), or "
+            "give an array, Images or Values"
+        )
     for start in range(0, len(source), ROWS):
         yield chosen(source, slice(start, start + ROWS))
 
 
+def readable(data: Any) -> Any:
+    """Data of which ``chosen`` reads examples: a source that gives values, or an array (N, ...);
+    None for what is neither, such as the paths of files. Source: datasets/sources.py."""
+    if hasattr(data, "feed"):
+        return data if hasattr(data, "values") or isinstance(data, Values) else None
+    try:
+        x = np.asanyarray(data)  # a mask is refused
+    except Exception:  # of any kind: it is another library's, or ragged
+        return None
+    return x if x.ndim else None
+
+
 def chosen(data: Any, rows: Any) -> np.ndarray:
-    """Some examples of data, an array or a source, as a host array (n, ...); rows: a slice, or
-    indices or booleans (N,). Source: datasets/sources.py."""
-    if isinstance(data, Images):
+    """Some examples of readable data as a host array (n, ...); rows: a slice, or indices or
+    booleans (N,). Source: datasets/sources.py."""
+    if hasattr(data, "values"):
         return data.values(rows)
-    return (data.x if isinstance(data, Values) else np.asarray(data))[rows]
+    return (data.x if isinstance(data, Values) else data)[rows]
 
 
 def usable(model: Any, data: Any) -> np.ndarray | None:
@@ -39,9 +56,8 @@ def usable(model: Any, data: Any) -> np.ndarray | None:
     that shape, and where it can take every one. Source: model.reconstruct, asked of halves,
     quarters and so on where it refuses.
     """
-    data = data if isinstance(data, (Images, Values)) else np.asarray(data)
-    shape = getattr(model, "input_shape", None)
-    if shape is None or np.shape(chosen(data, slice(1)))[1:] != shape:
+    data, shape = readable(data), getattr(model, "input_shape", None)
+    if data is None or shape is None or chosen(data, slice(1)).shape[1:] != shape:
         return None
     starts = range(0, len(data), ROWS)
     taken = [_taken(model, chosen(data, slice(start, start + ROWS))) for start in starts]

@@ -206,7 +206,7 @@ def test_an_error_of_the_score_itself_is_not_taken_for_a_bad_row():
     def broken(model, x):
         raise ValueError("no such column")
 
-    for x in (X, spoilt(np.nan)):
+    for x in (X, spoilt(np.nan), ["a", "b"], [[1.0], [1.0, 2.0]], None, 3):
         with pytest.raises(ValueError, match="no such column"):
             Detector(autoencoder(), broken).scores(x)
     own = SimpleNamespace(input_shape=(None, 6))  # a model of another library

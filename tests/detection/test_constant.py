@@ -55,6 +55,13 @@ def network(activation):
     ).build(140)
 
 
+class Folder:
+    """Data that neither NumPy nor this library reads."""
+
+    def __len__(self):
+        return 2
+
+
 def quiet(f):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -171,6 +178,11 @@ def test_what_the_score_alone_can_read_is_left_to_it():
     quiet(lambda: Detector(model, flat).fit(raw))
     quiet(lambda: Detector(model, gaps).fit(x))
     quiet(lambda: Detector(model, lambda m, x: flat(m, x.reshape(-1, 6))).fit(raw.reshape(-1, 6)))
+    texts = ["a", "bc", "d" * 9] * 9
+    quiet(lambda: Detector(model, lambda m, words: [len(word) for word in words]).fit(texts))
+    ragged = [[1.0], [1.0, 2.0]] * 9
+    quiet(lambda: Detector(model, lambda m, rows: [len(row) for row in rows]).fit(ragged))
+    quiet(lambda: Detector(model, lambda m, folder: [1.0, 2.0]).fit(Folder()))
     quiet(lambda: Detector(keras, lambda m, x: x[:, 0]).fit(X))
     quiet(lambda: Detector(SimpleNamespace(), lambda m, x: x[:, 0]).fit(X))
 

@@ -1,6 +1,7 @@
 """Images in colour, as ink and as light: each pixel of the screen is that of the image."""
 
 import io
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -161,6 +162,7 @@ def test_a_film_in_colour_keeps_it(tmp_path):
         (np.ma.zeros((4, 5, 5, 1)), TypeError, "a masked array, but no mask is read: fill it"),
         ([[[[1.0]]], [[[1.0], [2.0]]]], ValueError, "the images are no array .*: give equal"),
         (None, TypeError, "the images are object"),
+        (SimpleNamespace(feed=None), TypeError, "the images are object"),
     ],
 )
 @pytest.mark.parametrize("draw", [plots.image_grid, plots.manifold], ids=["grid", "manifold"])

@@ -26,7 +26,7 @@ from .. import checks
 from ..settings import constants
 from .constant import warn_if_constant
 from .reports import Report, pair, ranked
-from .rows import chosen, parts, readable, usable
+from .rows import ROWS, chosen, parts, readable, usable
 from .thresholds import (
     MeanStd,
     Rule,
@@ -40,6 +40,7 @@ from .thresholds import (
 )
 
 Score = Callable[[Any, Any], np.ndarray]  # model, data (N, ...) -> (N,)
+AT_ONCE = 16 * ROWS  # examples that are copied at one time, to leave out those without a score
 
 
 def squared_error(model: Any, data: Any) -> np.ndarray:
@@ -71,6 +72,9 @@ def negative_log_likelihood(model: Any, data: Any) -> np.ndarray:
             nll = replica.likelihood.forward(a, backend.asarray(x))  # (3)
             out.append(backend.to_host(nll).astype(np.float64))
     return np.concatenate(out)
+
+
+SCORES = squared_error, absolute_error, negative_log_likelihood
 
 
 class Detector:
@@ -135,9 +139,11 @@ class Detector:
             good = usable(self.model, data)
             if good is None:
                 raise
-            scores, why = np.full(len(data), np.nan), str(error)
-            if good.any():
-                scores[good] = self._scored(chosen(readable(data), good))
+            scores, why, rows = np.full(len(data), np.nan), str(error), np.flatnonzero(good)
+            alone = any(self.score is one for one in SCORES)  # another may compare examples
+            step = AT_ONCE if alone else len(data)
+            for some in (rows[i : i + step] for i in range(0, len(rows), step)):
+                scores[some] = self._scored(chosen(readable(data), some))
         missing = np.flatnonzero(np.isnan(scores))
         if len(missing):
             warn(

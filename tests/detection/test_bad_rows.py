@@ -13,9 +13,11 @@ from scratchae.detection import (
     Maximum,
     absolute_error,
     average_precision,
+    detector,
     negative_log_likelihood,
     report,
     roc_auc,
+    rows,
     squared_error,
 )
 
@@ -200,6 +202,23 @@ def test_a_score_of_ones_own_that_refuses_them_is_helped():
 def test_what_is_wrong_with_all_rows_is_refused(x, kind, words):
     with pytest.raises(kind, match=words):
         Detector(autoencoder()).scores(x)
+
+
+@pytest.mark.parametrize("score", SCORES, ids=lambda score: score.__name__)
+def test_leaving_some_out_copies_a_part_of_the_data_at_a_time(score, monkeypatch):
+    """So that one bad row of a file larger than memory is no MemoryError."""
+    copied = []
+    few, chosen = 2 * rows.ROWS, rows.chosen
+    monkeypatch.setattr(detector, "AT_ONCE", few)
+    monkeypatch.setattr(
+        detector, "chosen", lambda data, i: copied.append(len(i)) or chosen(data, i)
+    )
+    model, x = autoencoder(), np.tile(spoilt(np.nan), (3, 1))
+    with pytest.warns(DetectionWarning, match="18 of 1800 examples have no score"):
+        scores = Detector(model, score).scores(x)
+    good = np.isfinite(x).all(axis=1)
+    np.testing.assert_array_equal(scores[good], score(model, x[good]))
+    assert max(copied) == few and sum(copied) == good.sum()
 
 
 def test_an_error_of_the_score_itself_is_not_taken_for_a_bad_row():

@@ -1,13 +1,22 @@
-"""Is that gradient right? Check a function, a layer, a latent, a likelihood, an objective, a
-model, or all of them.
+"""Is that gradient right? Is that sampler, that bound? Check a function, a layer, a latent, a
+likelihood, an objective, a model, or all of them.
 
     print(check_layer(Dense(5, 4, "tanh"), (5,)))
 
 prints a small table: what, relative error, verdict. It works on the reader's own layer as on ours.
 How an error is measured, and why 1e-6 divides right from wrong, stands in measure.py; what step
 sizes do, as a figure, and the derivative without any difference, in curve.py.
+
+A gradient check holds backward against forward and cannot see a wrong forward: with sigma =
+exp(logvar) in both of them every gradient is right. What it cannot see, three proofs can:
+
+    check_sampler(latent)           z has the moments of N(mu, exp(logvar))     samplers.py
+    check_likelihood(likelihood)    p has the mass 1, its mean, its sample      distributions.py
+    check_bound(model)              the loss bounds -log p(x), by quadrature    bounds.py
+
 ``python -m scratchae.gradcheck`` checks every layer, latent, likelihood, objective and kind of
-model, in both spellings, and ends with one line.
+model, in both spellings, and ends with one line; ``python -m scratchae.gradcheck mine.py:LayerNorm
+--shape 7`` checks a layer, latent or likelihood of your file.
 
 Checks run in float64, on copies of what they are handed; noise is drawn once and held.
 """
@@ -20,21 +29,25 @@ import numpy as np
 from ..likelihoods import Likelihood
 from ..models import Model
 from ..objectives import Objective
+from .bounds import check_bound
 from .curve import complex_step, v_curve
 from .layers import check_layer
 from .measure import Function, Report, Row, judge
 from .models import check_latent, check_likelihood, check_model, check_objective
+from .samplers import check_sampler
 
 __all__ = [
     "Report",
     "Row",
     "check",
+    "check_bound",
     "check_function",
     "check_latent",
     "check_layer",
     "check_likelihood",
     "check_model",
     "check_objective",
+    "check_sampler",
     "complex_step",
     "v_curve",
 ]

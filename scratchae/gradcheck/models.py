@@ -1,6 +1,7 @@
 """Latents, likelihoods, objectives and whole models on the bench."""
 
 import copy
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from ..backend import Backend, get_backend
 from ..likelihoods import Likelihood
 from ..models import Model
 from ..objectives import Objective
+from .distributions import distribution_rows
 from .layers import Tensors, draw, grey, thawed, title
 from .measure import Report, Row, judge, probe
 from .shards import shards_add
@@ -24,7 +26,8 @@ def check_latent(
     an example.
 
     shape: of one row of h; (2D,) by default. The last line feeds one row fewer than was bound.
-    Raises what the latent raises. Source: latents/gaussian.py; measure.py.
+    It cannot see a wrong sampler or a wrong kl, whose gradients may be right: check_sampler and
+    check_bound do. Raises what the latent raises. Source: latents/gaussian.py; measure.py.
     """
     shape = shape or (2 * latent.dimensions,)
     bound = get_backend(backend, "float64")
@@ -62,24 +65,37 @@ def _latent_rows(latent: Any, backend: Backend, h: np.ndarray, what: str) -> lis
 
 def check_likelihood(
     likelihood: Likelihood,
-    shape: Shape,
+    shape: Shape = (2,),
     x: np.ndarray | None = None,
     rows: int = 3,
     backend: str = "numpy",
 ) -> Report:
-    """Check da of -log p(x | a) for rows of that shape, with 1 and 2 samples an example.
+    """Check da of -log p(x | a) for rows of that shape, with 1 and 2 samples an example; then
+    whether p is a distribution: its mass is one, ``mean`` is its mean, ``sample`` has its moments.
 
-    x: data (rows, *shape) that the likelihood can have; by default in (0, 1). Raises ValueError
-    for other data. Source: likelihoods/base.py; measure.py.
+    x: data (rows, *shape) that the likelihood can have; by default in (0, 1). The mass is that
+    over two values along each axis of shape, so a constant that forgets the channels shows with
+    shape (28, 28, 1). A likelihood without ``sample`` claims to be no distribution, and is told
+    what it is: "no density". A right one is called wrong with a probability of at most 1e-9.
+    Raises ValueError for other data. Source: likelihoods/base.py; measure.py; distributions.py.
     """
     bound, shape = get_backend(backend, "float64"), tuple(shape)
-    data = _possible(likelihood, (rows, *shape)) if x is None else np.array(x, np.float64)
+    found = likelihood_gradients(likelihood, shape, x, rows, bound)
+    return Report(title(likelihood), found + distribution_rows(likelihood, shape, bound))
+
+
+def likelihood_gradients(
+    likelihood: Likelihood, shape: Shape, x: np.ndarray | None, rows: int, backend: Backend
+) -> list[Row]:
+    """The first part of ``check_likelihood``: x (rows, *shape). Source: measure.py."""
+    data = possible(likelihood, (rows, *shape)) if x is None else np.array(x, np.float64)
     likelihood.check(data)
-    return Report(title(likelihood), [_likelihood_row(likelihood, bound, data, K) for K in (1, 2)])
+    return [_likelihood_row(likelihood, backend, data, K) for K in (1, 2)]
 
 
-def _possible(likelihood: Likelihood, shape: Shape) -> np.ndarray:
-    """Data in (0, 1) of that shape; probabilities where the likelihood asks for them."""
+def possible(likelihood: Likelihood, shape: Shape) -> np.ndarray:
+    """Data in (0, 1) of that shape; probabilities where the likelihood asks for them. Source:
+    kernels/philox.py (6)."""
     x = grey(shape)
     return x if likelihood.takes_grey else x / x.sum(axis=-1, keepdims=True)
 
@@ -110,7 +126,7 @@ def check_objective(
     Raises ValueError where shapes do not meet. Source: objectives/base.py; measure.py; shards.py.
     """
     bound = get_backend(backend, "float64")
-    x = _possible(objective.likelihood, (rows, *shape))
+    x = possible(objective.likelihood, (rows, *shape))
     found = _objective_rows(objective, bound, x, None)
     if rows > 1:
         found.append(shards_add(objective, bound, x))
@@ -126,14 +142,30 @@ def check_model(model: Model, x: np.ndarray | int = 4, backend: str | None = Non
     raises for x.
     Source: objectives/base.py; measure.py.
     """
+    bound, data, own = data_for(model, x, backend)
+    return Report(title(model), _objective_rows(model.objective, bound, data, own))
+
+
+def data_for(
+    model: Model,
+    x: np.ndarray | int,
+    backend: str | None,
+    drawn: Callable[[Model, int], np.ndarray | None] = lambda model, n: None,
+) -> tuple[Backend, np.ndarray, dict[str, np.ndarray] | None]:
+    """A float64 backend, x (N, ...) that the model can have, and its parameters if it is built.
+
+    drawn(model, n): n rows of data (n, ...), or None for any in (0, 1). Raises as ``check_model``.
+    """
     built = hasattr(model, "parameters")
     if isinstance(x, int):
         if not built:
             raise ValueError(
                 f"this {type(model).__name__} is not built, so {x} rows have no shape: hand in "
-                "data, check_model(model, x), or build it first"
+                "data x (N, ...), or build it first"
             )
-        x = _possible(model.objective.likelihood, (x, *model.input_shape))
+        made = drawn(model, x)
+        shape = (x, *model.input_shape)
+        x = possible(model.objective.likelihood, shape) if made is None else made
     x = checks.host_rows(x, model.input_shape if built else x.shape[1:], "x").astype(np.float64)
     model.objective.likelihood.check(x)
     bound = get_backend(backend or (model.backend.name if built else "numpy"), "float64")
@@ -142,7 +174,7 @@ def check_model(model: Model, x: np.ndarray | int = 4, backend: str | None = Non
         own = {
             name: model.backend.to_host(view) for name, view in model.parameters.views().items()
         }
-    return Report(title(model), _objective_rows(model.objective, bound, x, own))
+    return bound, x, own
 
 
 def _objective_rows(objective: Objective, backend: Backend, x: np.ndarray, own: Any) -> list[Row]:

@@ -1,0 +1,121 @@
+"""Whether a latent draws what it says: the moments of z against mu and sigma = exp(logvar / 2).
+
+No gradient check can see a wrong sampler: with sigma = exp(logvar) in forward and in backward,
+every gradient is right, of another model. So z is drawn n times for one row h = [mu | logvar], and
+
+    u = (z - mu) / exp(logvar / 2)             is to be N(0, I)                         (1)
+    m = mean u is 0,   s^2 = mean (u - m)^2 is 1                                        (2)
+    mean v^3 is 0,   mean v^4 is 3             v = (u - m) / s: the shape of the normal (3)
+    mean v v' is 0                             v' of another dimension, sample, ...     (4)
+
+so that a fault in one shows in its own line. The variances of the terms are 1, 2, 6, 24 and 1. How
+far a mean may be off stands in moments.py.
+
+Source: Kingma and Welling, "Auto-encoding variational Bayes", 2014, section 2.4 (1); Kendall and
+Stuart, "The advanced theory of statistics", vol. 1, 1969, section 12.9: the variances of the
+sample's skewness and kurtosis, 6 / n and 24 / n (3).
+"""
+
+import copy
+import math
+from typing import Any
+
+import numpy as np
+
+from .. import randomness
+from ..backend import Backend, get_backend
+from .layers import title
+from .measure import Report, Row, probe
+from .moments import mean_row
+
+DRAWS = 2**21  # an error of 1 % in the variance is then 10 standard errors
+SAMPLES = 2  # an example
+EPOCHS = 1, 2
+
+
+def check_sampler(
+    latent: Any, h: np.ndarray | None = None, draws: int = DRAWS, backend: str = "numpy"
+) -> Report:
+    """Check that z is drawn from N(mu, sigma^2) with sigma = exp(logvar / 2), and independently.
+
+    h: one row (2D,) = [mu | logvar], by default one for latent.dimensions in which every number
+    tells; draws: how many numbers in all. A right sampler is called wrong with a probability of at
+    most 1e-9. The latent is a copy, bound in float64 for two samples an example. It cannot see a
+    wrong kl or a wrong gradient: check_bound and check_latent do. Raises what the latent raises.
+    Source: the module, (1) to (4); moments.py.
+    """
+    row = _row(latent.dimensions) if h is None else np.array(h, np.float64).ravel()
+    N = max(draws // (SAMPLES * (len(row) // 2)), 2)
+    mine, bound = copy.deepcopy(latent), get_backend(backend, "float64")
+    mine.check(row.shape)
+    mine.bind(bound, N, SAMPLES)
+    first, second = (_standardised(mine, bound, row, N, epoch) for epoch in EPOCHS)
+    return Report(f"sampler of {title(latent)}", _rows(row, first, second))
+
+
+def _row(D: int) -> np.ndarray:
+    """h (2D,): mu between 1/2 and 2 with either sign, logvar between -2 and 2, none near 0."""
+    a = probe((2, D), 40)
+    sign, size = np.where(a < 0, -1, 1), 0.5 + 1.5 * np.abs(np.tanh(a))
+    return (sign * size).ravel()
+
+
+def _standardised(
+    latent: Any, backend: Backend, row: np.ndarray, N: int, epoch: int
+) -> np.ndarray:
+    """u (N, K, D) of fresh draws in that epoch."""
+    mu, logvar = np.split(row, 2)
+    index, clock = np.arange(N, dtype=np.uint32), randomness.clock(0, epoch)
+    latent.draw(backend.asarray(index, np.uint32), backend.asarray(clock, np.uint32))
+    h = np.broadcast_to(row, (N, len(row)))
+    z = backend.to_host(latent.forward(backend.asarray(h))).reshape(N, SAMPLES, -1)
+    return (z - mu) / np.exp(logvar / 2)  # (1)
+
+
+def _rows(row: np.ndarray, first: np.ndarray, second: np.ndarray) -> list[Row]:
+    u, D = first.reshape(-1, first.shape[2]), first.shape[2]
+    tests = 2 * (D + 1) + 2 + D * (D - 1) // 2 + 3 * D
+    m, s = u.mean(axis=0), u.std(axis=0)  # (2)
+    v, later = ((a - m) / np.where(s > 0, s, 1) for a in (first, second))
+
+    def moment(what: str, off: np.ndarray, variance: float) -> Row:
+        each = mean_row(what, off, variance, len(u), tests, lambda i: _told(row, m, s, i))
+        together = mean_row(what, off.mean(), variance, u.size, tests)
+        return together if each.verdict == "right" else each
+
+    def product(what: str, a: np.ndarray, b: np.ndarray) -> Row:
+        r = (a * b).mean(axis=0)  # (4)
+        return mean_row(what, r, 1.0, len(a), tests, lambda i: f"dimension {i}")
+
+    third, fourth = (v**3).mean(), (v**4).mean() - 3  # (3)
+    return [
+        moment("mean", m, 1.0),
+        moment("variance", s * s - 1, 2.0),
+        mean_row("third moment", third, 6.0, u.size, tests),
+        mean_row("fourth moment", fourth, 24.0, u.size, tests),
+        *_dimensions(v.reshape(u.shape), tests),
+        product("samples independent", v[:, 0], v[:, 1]),
+        product("examples independent", v[:-1, 0], v[1:, 0]),
+        product("epochs independent", v[:, 0], later[:, 0]),
+    ]
+
+
+def _dimensions(v: np.ndarray, tests: int) -> list[Row]:
+    """The correlation of each two dimensions of v (n, D); nothing for one."""
+    i, j = np.triu_indices(v.shape[1], 1)
+    if not len(i):
+        return []
+    r = (v.T @ v / len(v))[i, j]  # (4)
+    say = [f"dimensions {a} and {b}" for a, b in zip(i, j, strict=True)]
+    return [mean_row("dimensions independent", r, 1.0, len(v), tests, say.__getitem__)]
+
+
+def _told(row: np.ndarray, m: np.ndarray, s: np.ndarray, i: int) -> str:
+    """What z of dimension i has, and what it should have."""
+    mu, logvar = (float(half[i]) for half in np.split(row, 2))
+    sigma = math.exp(logvar / 2)
+    mean, deviation = mu + sigma * m[i], sigma * s[i]
+    due = f"mu is {mu:.4g} and exp(logvar / 2) {sigma:.4g}"
+    if abs(deviation / math.exp(logvar) - 1) < 0.02:
+        due += f", exp(logvar) {math.exp(logvar):.4g}"
+    return f"dimension {i}: z has mean {mean:.4g} and deviation {deviation:.4g}, where {due}"

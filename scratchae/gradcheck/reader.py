@@ -82,17 +82,16 @@ def _run(path: Path) -> ModuleType:
     """The module that the file is, with its folder among those that it may import from."""
     if not path.is_file():
         raise ValueError(f"there is no file {path}: {EXAMPLE} means LayerNorm in the file mine.py")
-    spec = importlib.util.spec_from_file_location(path.stem, path)
+    name = path.stem if path.stem not in sys.modules else f"{path.stem}, {path}"
+    spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise ValueError(f"{path} is no Python file: its name should end in .py")
-    module = importlib.util.module_from_spec(spec)
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)
     sys.path.insert(0, str(path.resolve().parent))
-    known, sys.modules[path.stem] = sys.modules.get(path.stem), module
     try:
         spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:
-        if known is not None:
-            sys.modules[path.stem] = known
+        del sys.modules[name]
         raise ValueError(
             f"{path} ends in {type(error).__name__}: {error}; run it by itself to see where"
         ) from error

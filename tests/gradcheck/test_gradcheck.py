@@ -11,14 +11,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from gradcheck.planting import OFF, wrong
+from gradcheck.planting import OFF, spoiled, wrong
 
 import scratchae as sa
 from scratchae import latents, layers, likelihoods, objectives
 from scratchae.gradcheck import __main__ as command
-from scratchae.gradcheck import check, check_function, check_layer, check_model, library
+from scratchae.gradcheck import check, check_function, check_layer, check_model, library, table
 from scratchae.kernels.activation import ACTIVATION_GRADIENT
 from scratchae.kernels.kernel import Kernel
+from scratchae.latents import gaussian
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -62,21 +63,31 @@ def test_the_command_ends_with_one_line(tolerance):
     last = done.stdout.splitlines()[-1]
     found = re.fullmatch(
         (
-            r"all (\d+) gradients right on reference and numpy; the largest relative error is "
+            r"all (\d+) gradients and (\d+) proofs right on reference and numpy; the largest "
+            r"relative error is (\S+) \((.+)\)"
+        ),
+        last,
+    )
+    assert found and int(found[1]) > 500 and int(found[2]) > 100, last
+    assert float(found[3]) < tolerance("gradient") / 100, last
+
+
+def test_the_command_on_a_gpu(gpu, capsys, tolerance):
+    assert table.main([gpu]) == 0
+    last = capsys.readouterr().out.splitlines()[-1]
+    found = re.fullmatch(
+        (
+            r"all (\d+) gradients and (\d+) proofs right on cupy; the largest relative error is "
             r"(\S+) \((.+)\)"
         ),
         last,
     )
-    assert found and int(found[1]) > 500 and float(found[2]) < tolerance("gradient") / 100, last
+    assert found and int(found[1]) > 250 and int(found[2]) > 50, last
+    assert float(found[3]) < tolerance("gradient") / 100, last
 
 
-def test_the_command_on_a_gpu(gpu, capsys, tolerance):
-    assert library.main([gpu]) == 0
-    last = capsys.readouterr().out.splitlines()[-1]
-    found = re.fullmatch(
-        r"all (\d+) gradients right on cupy; the largest relative error is (\S+) \((.+)\)", last
-    )
-    assert found and int(found[1]) > 250 and float(found[2]) < tolerance("gradient") / 100, last
+def one_layer(backend):
+    return [check_layer(sa.Dense(3, 2, "tanh"), (3,), backend=backend)]
 
 
 def test_the_command_names_what_is_wrong(monkeypatch, capsys):
@@ -86,14 +97,31 @@ def test_the_command_names_what_is_wrong(monkeypatch, capsys):
 
     right = ACTIVATION_GRADIENT["tanh"]
     monkeypatch.setitem(ACTIVATION_GRADIENT, "tanh", Kernel(planted))
-    some = {"layers": lambda backend: [check_layer(sa.Dense(3, 2, "tanh"), (3,), backend=backend)]}
-    monkeypatch.setattr(library, "LIBRARY", some)
-    assert library.main(["reference"]) == 1
+    monkeypatch.setattr(library, "GRADIENTS", {"layers": (one_layer, "slopes", "the rest")})
+    monkeypatch.setattr(library, "PROOFS", {})
+    assert table.main(["reference"]) == 1
     out = capsys.readouterr().out
     assert (
         out.splitlines()[-1]
-        == "2 of 5 gradients are wrong: Dense tanh: W, reference; Dense tanh: x, reference"
+        == "2 of 5 checks are wrong: Dense tanh: W, reference; Dense tanh: x, reference"
     )
+    assert "  each line proves: slopes\n  none can see: the rest\n" in out
+
+
+def test_the_command_names_a_sampler_that_is_wrong(monkeypatch, capsys):
+    """sigma = exp(logvar) in z and in its gradient: every gradient is right."""
+    monkeypatch.setattr(library, "GRADIENTS", {"layers": (one_layer, "", "")})
+    monkeypatch.setattr(library, "PROOFS", {"samplers": library.PROOFS["samplers"]})
+
+    def twice_logvar(z, kl, h, eps):
+        mu, logvar = np.split(h, 2, axis=1)
+        z[...] = np.repeat(mu, 2, axis=0) + np.exp(np.repeat(logvar, 2, axis=0)) * eps
+
+    kernel = spoiled(gaussian.GAUSSIAN_SAMPLE, twice_logvar)
+    monkeypatch.setattr(gaussian, "GAUSSIAN_SAMPLE", kernel)
+    assert table.main(["numpy"]) == 1
+    out = capsys.readouterr().out
+    assert out.splitlines()[-1] == "1 of 13 checks are wrong: sampler of Gaussian: variance, numpy"
 
 
 @pytest.mark.parametrize(
@@ -102,7 +130,7 @@ def test_the_command_names_what_is_wrong(monkeypatch, capsys):
 )
 def test_the_command_checks_what_it_is_told(argv, backends, monkeypatch):
     seen = []
-    monkeypatch.setattr(library, "main", lambda backends: seen.append(backends) or 1)
+    monkeypatch.setattr(table, "main", lambda backends: seen.append(backends) or 1)
     assert command.main(argv) == 1 and seen == [backends]
 
 
@@ -130,7 +158,7 @@ def test_the_command_tells_its_use(capsys):
         command.main(["--help"])
     assert (
         ended.value.code == 0
-        and "usage: python -m scratchae.gradcheck [-h] [backend]" in capsys.readouterr().out
+        and "usage: python -m scratchae.gradcheck [-h] [--shape N" in capsys.readouterr().out
     )
 
 
@@ -138,7 +166,7 @@ def test_the_command_is_interrupted(monkeypatch, capsys):
     def interrupted(backends):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(library, "main", interrupted)
+    monkeypatch.setattr(table, "main", interrupted)
     with pytest.raises(SystemExit) as ended:
         command.main([])
     assert (
@@ -148,7 +176,7 @@ def test_the_command_is_interrupted(monkeypatch, capsys):
 
 
 def test_a_bug_in_the_command_keeps_its_traceback(monkeypatch):
-    monkeypatch.setattr(library, "LIBRARY", {"layers": lambda backend: [][0]})
+    monkeypatch.setattr(library, "GRADIENTS", {"layers": (lambda backend: [][0], "", "")})
     with pytest.raises(IndexError):
         command.main(["numpy"])
 
@@ -160,12 +188,13 @@ def test_a_bug_in_the_command_keeps_its_traceback(monkeypatch):
         ("latents", latents),
         ("likelihoods", likelihoods),
         ("objectives", objectives),
+        ("samplers", latents),
+        ("distributions", likelihoods),
     ],
 )
 def test_nothing_of_the_library_is_left_out(group, package):
-    checked = {
-        word for report in library.LIBRARY[group]("reference") for word in report.title.split()
-    }
+    reports_on, _, _ = (library.GRADIENTS | library.PROOFS)[group]
+    checked = {word for report in reports_on("reference") for word in report.title.split()}
     protocols = {"Latent", "Layer", "Likelihood", "Objective", "Penalty"}
     assert set(package.__all__) - protocols <= checked
 
@@ -291,7 +320,7 @@ def test_check_goes_by_type():
     for thing, args, title, n in [
         (sa.Dense(3, 2), ((3,),), "Dense identity", 5),
         (sa.Gaussian(2), (), "Gaussian", 9),
-        (sa.SquaredError(), ((3,),), "SquaredError", 2),
+        (sa.SquaredError(), ((3,),), "SquaredError", 3),
         (vae().objective, ((6,),), "ELBO Bernoulli", 5),
         (vae(), (np.full((2, 6), 0.3),), "VAE Bernoulli", 4),
         (np.tanh, (lambda x, dy: dy * (1 - np.tanh(x) ** 2), np.arange(3.0)), "function", 1),

@@ -10,6 +10,15 @@ t:
     v_hat = v / (1 - beta2^t)                                                           (5)
     theta <- theta - alpha m_hat / (sqrt(v_hat) + epsilon)                              (6)
 
+(4) and (5) undo the start at m = v = 0. Unrolled, (2) is a weighed sum of all g so far, and if
+these have one mean E g, the weights make a geometric sum:
+
+    m_t = (1 - beta1) sum_i beta1^(t - i) g_i                   i = 1 ... t
+    E m_t = E g (1 - beta1) (1 + beta1 + ... + beta1^(t - 1)) = E g (1 - beta1^t)
+
+so that E m_hat = E g at every t; likewise E v_hat = E g^2. Without them the first step would be
+(1 - beta1) / sqrt(1 - beta2) = 3.2 times alpha, with the usual betas, and not alpha.
+
 epsilon stands outside the root and is added after the bias correction, as Algorithm 1 has it (its
 section 2 also gives a form with another epsilon, which some libraries use; that is not this one).
 row (4,) holds what changes between steps: c, alpha, 1 - beta1^t, 1 - beta2^t. c = 0 says that the

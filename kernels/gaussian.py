@@ -8,6 +8,12 @@ example and eps ~ N(0, I) of shape (N K, D), row n K + k belonging to example n:
     z = mu + sigma eps                                                                  (2)
     kl = (mu^2 + exp(logvar) - 1 - logvar) / 2      of N(mu, sigma^2) from N(0, 1)      (3)
 
+(3) is the integral of log q - log p over q. As log q(z) = -(eps^2 + logvar + log(2 pi)) / 2, log
+p(z) = -(z^2 + log(2 pi)) / 2, E eps = 0 and E eps^2 = 1,
+
+    kl = E_q[log q(z) - log p(z)] = E[z^2 - eps^2 - logvar] / 2
+       = (E[(mu + sigma eps)^2] - 1 - logvar) / 2 = (mu^2 + sigma^2 - 1 - logvar) / 2
+
 With dz the gradient of the loss by z and w (D,) the weight of the KL in it, the chain rule through
 (2) and the derivative of (3) give
 

@@ -1,4 +1,27 @@
-"""The evidence lower bound."""
+"""The evidence lower bound.
+
+A code z is drawn from p(z), x from p(x|z); the encoder's q(z|x) stands for p(z|x), which nobody
+knows. Whatever q is, p(x) is a mean over it, and as the logarithm is concave (Jensen)
+
+    log p(x) = log E_q[p(x, z) / q(z|x)] >= E_q[log p(x, z) - log q(z|x)]
+
+What stands on the right is the ELBO. p(x, z) is p(x|z) p(z), and KL(q, p) = E_q[log q - log p]:
+
+    ELBO = E_q[log p(x|z)] - KL(q(z|x), p(z))
+
+How much is lost follows from p(x, z) = p(z|x) p(x), without Jensen:
+
+    ELBO = E_q[log p(z|x) + log p(x) - log q(z|x)] = log p(x) - KL(q(z|x), p(z|x))
+
+So the bound is log p(x) itself where q is the true posterior, and whoever raises it raises log
+p(x) or brings q closer to p(z|x). One z ~ q estimates the first mean without bias, the KL has a
+closed form (kernels/gaussian.py): minus the ELBO, averaged over x, is (6) below with beta = 1.
+gradcheck.check_bound holds a model to this by quadrature.
+
+Source: Kingma and Welling, "Auto-encoding variational Bayes", 2014, eq. 1 to 3; Jordan,
+Ghahramani, Jaakkola, Saul, "An introduction to variational methods for graphical models", 1999,
+section 6.
+"""
 
 import numpy as np
 

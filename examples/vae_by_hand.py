@@ -43,9 +43,9 @@ def mlp(x, W, b, W_out, b_out):
     """x (N, I) -> y (N, H) of a hidden layer, a (N, O) of a linear one: encoder or decoder.
 
     a = x W,  y = phi(a + b)                                                         dense (1) (2)
-    relu: phi(a) = max(a, 0),  phi' = 1 if y > 0 else 0                             activation (5)
+    relu: phi(a) = max(a, 0),  phi' = 1 if y > 0 else 0                             activation (6)
     """
-    y = np.maximum(x @ W + b, 0)  # (N, I) (I, H) -> (N, H)    dense (1) (2), activation (5)
+    y = np.maximum(x @ W + b, 0)  # (N, I) (I, H) -> (N, H)    dense (1) (2), activation (6)
     return y, y @ W_out + b_out  # (N, H) (H, O) -> (N, O)    dense (1) (2)
 
 
@@ -82,14 +82,14 @@ def backward(x, eps, params, kept):
     (y1, mu, logvar, sigma, z, y3, a), (W2, W3, W4) = kept, params[2::2]
     da4 = sigmoid(a) - x  # (N, 784)    bernoulli (4)
     dW4, db4 = y3.T @ da4, da4.sum(axis=0)  # (H, 784), (784,)    dense (5) (4)
-    da3 = da4 @ W4.T * (y3 > 0)  # (N, H)    dense (6) (3), activation (5)
+    da3 = da4 @ W4.T * (y3 > 0)  # (N, H)    dense (6) (3), activation (6)
     dW3, db3 = z.T @ da3, da3.sum(axis=0)  # (D, H), (H,)    dense (5) (4)
     dz = da3 @ W3.T  # (N, D)    dense (6)
     dmu = dz + mu  # (N, D)    gaussian (4)
     dlogvar = dz * eps * sigma / 2 + np.expm1(logvar) / 2  # (N, D)    gaussian (5)
     dh = np.concatenate([dmu, dlogvar], axis=1)  # (N, 2D)
     dW2, db2 = y1.T @ dh, dh.sum(axis=0)  # (H, 2D), (2D,)    dense (5) (4)
-    da1 = dh @ W2.T * (y1 > 0)  # (N, H)    dense (6) (3), activation (5)
+    da1 = dh @ W2.T * (y1 > 0)  # (N, H)    dense (6) (3), activation (6)
     dW1, db1 = x.T @ da1, da1.sum(axis=0)  # (784, H), (H,)    dense (5) (4)
     return [dW1, db1, dW2, db2, dW3, db3, dW4, db4]
 

@@ -3,31 +3,31 @@
 // along each row; the sums over rows are halved within the block and added over the parts in a
 // fixed order, in double.
 
-constexpr REAL LEAK = REAL(0.01);  // s in (6), that of activation.py
+constexpr REAL LEAK = REAL(0.01);  // s in (7), that of activation.py
 
-__device__ inline REAL identity(REAL a) { return a; }                            // (4)
-__device__ inline REAL d_identity(REAL) { return 1; }                            // (4)
-__device__ inline REAL relu(REAL a) { return a < 0 ? 0 : a; }  // (5), and a NaN stays one
-__device__ inline REAL d_relu(REAL y) { return y > 0 ? 1 : 0; }                  // (5)
-__device__ inline REAL leaky(REAL a) { return a > 0 ? a : LEAK * a; }            // (6)
-__device__ inline REAL d_leaky(REAL y) { return y > 0 ? REAL(1) : LEAK; }        // (6)
-__device__ inline REAL tangent(REAL a) { return tanh(a); }                       // (7)
-__device__ inline REAL d_tangent(REAL y) { return 1 - y * y; }                   // (7)
+__device__ inline REAL identity(REAL a) { return a; }                            // (5)
+__device__ inline REAL d_identity(REAL) { return 1; }                            // (5)
+__device__ inline REAL relu(REAL a) { return a < 0 ? 0 : a; }  // (6), and a NaN stays one
+__device__ inline REAL d_relu(REAL y) { return y > 0 ? 1 : 0; }                  // (6)
+__device__ inline REAL leaky(REAL a) { return a > 0 ? a : LEAK * a; }            // (7)
+__device__ inline REAL d_leaky(REAL y) { return y > 0 ? REAL(1) : LEAK; }        // (7)
+__device__ inline REAL tangent(REAL a) { return tanh(a); }                       // (8)
+__device__ inline REAL d_tangent(REAL y) { return 1 - y * y; }                   // (8)
 __device__ inline REAL sigmoid(REAL a)
 {
     const REAL e = exp(-fabs(a));
-    return (a >= 0 ? 1 : e) / (1 + e);  // (8)
+    return (a >= 0 ? 1 : e) / (1 + e);  // (9)
 }
-__device__ inline REAL d_sigmoid(REAL y) { return y * (1 - y); }                 // (8)
-__device__ inline REAL softplus(REAL a) { return (a < 0 ? 0 : a) + log1p(exp(-fabs(a))); }  // (9)
-__device__ inline REAL d_softplus(REAL y) { return -expm1(-y); }                 // (9)
+__device__ inline REAL d_sigmoid(REAL y) { return y * (1 - y); }                 // (9)
+__device__ inline REAL softplus(REAL a) { return (a < 0 ? 0 : a) + log1p(exp(-fabs(a))); }  // (10)
+__device__ inline REAL d_softplus(REAL y) { return -expm1(-y); }                 // (10)
 
 // y (N, O) <- phi(y + b), b (O,).
 template <REAL phi(REAL)>
 __device__ inline void activate(REAL* y, const REAL* b, int N, int O)
 {
     EACH(i, N * O)
-        y[i] = phi(y[i] + b[i % O]);  // (1)
+        y[i] = phi(y[i] + b[i % O]);  // (2)
 }
 
 // da (N, O), unless it is null, and db (O,) <- dy (N, O), y (N, O). Where the rows are in several
@@ -45,17 +45,17 @@ __device__ inline void gradient(REAL* da, REAL* db, double* partials, const REAL
             const int last = (part + 1) * rows < N ? (part + 1) * rows : N;
             double sum = 0;
             for (int n = o < O ? part * rows + lane : last; n < last; n += lanes) {
-                const REAL d = dy[n * O + o] * dphi(y[n * O + o]);  // (2)
+                const REAL d = dy[n * O + o] * dphi(y[n * O + o]);  // (3)
                 if (da)
                     da[n * O + o] = d;
-                sum += d;  // (3)
+                sum += d;  // (4)
             }
-            sum = column_sum(sum, columns);  // (3)
+            sum = column_sum(sum, columns);  // (4)
             if (lane == 0 && o < O) {
                 if (parts > 1)
                     partials[part * O + o] = sum;
                 else
-                    db[o] = REAL(add ? db[o] + sum : sum);  // (3)
+                    db[o] = REAL(add ? db[o] + sum : sum);  // (4)
             }
         }
 }
@@ -71,10 +71,10 @@ extern "C" __global__ void add_partials(REAL* db, const double* partials, bool a
         const int o = tile * columns + column;
         double sum = 0;
         for (int part = o < O ? lane : parts; part < parts; part += lanes)
-            sum += partials[part * O + o];  // (3)
-        sum = column_sum(sum, columns);  // (3)
+            sum += partials[part * O + o];  // (4)
+        sum = column_sum(sum, columns);  // (4)
         if (lane == 0 && o < O)
-            db[o] = REAL(add ? db[o] + sum : sum);  // (3)
+            db[o] = REAL(add ? db[o] + sum : sum);  // (4)
     }
 }
 

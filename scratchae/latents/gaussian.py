@@ -16,9 +16,10 @@ class Gaussian(Latent):
 
     Shapes: h (N, 2D) = [mu | logvar], z, eps (N K, D), kl (N, D) in nats. logvar is log sigma^2.
 
-        z = mu + sigma eps,   sigma = exp(logvar / 2),   eps ~ N(0, I)                  (1)
-        kl = (mu^2 + exp(logvar) - 1 - logvar) / 2                                      (2)
-        dh = gradient of (what z does to the loss) + kl_weight . kl                     (3)
+        sigma = exp(logvar / 2)                                                         (1)
+        z = mu + sigma eps,   eps ~ N(0, I)                                             (2)
+        kl = (mu^2 + exp(logvar) - 1 - logvar) / 2                                      (3)
+        dh = [dmu | dlogvar], through z and through kl_weight . kl                  (4) (5)
 
     eps is drawn by ``draw``, lies in a buffer, and is the same in backward as in forward. Raises
     ValueError for fewer than one dimension. Source: Kingma and Welling, "Auto-encoding variational
@@ -60,13 +61,13 @@ class Gaussian(Latent):
         """h (N, 2D) -> z (N K, D); kl (N, D) is kept."""
         N = h.shape[0]
         self.h, M = h, N * self.samples
-        self.reparameterise(self.z[:M], self.kl[:N], h, self.eps[:M])  # (1) (2)
+        self.reparameterise(self.z[:M], self.kl[:N], h, self.eps[:M])  # (1) (2) (3)
         return self.z[:M]
 
     def backward(self, dz: Array, kl_weight: Array) -> Array:
         """dz (N K, D), kl_weight (D,) -> dh (N, 2D)."""
         N = self.h.shape[0]
-        self.gradient(self.dh[:N], dz, self.h, self.eps[: dz.shape[0]], kl_weight)  # (3)
+        self.gradient(self.dh[:N], dz, self.h, self.eps[: dz.shape[0]], kl_weight)  # (4) (5)
         return self.dh[:N]
 
     def posterior(self, h: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -86,16 +86,18 @@ class Conv2d(_Convolution):
 
         a[n, p, q, o] = sum over i, j, c of W[i, j, c, o] x[n, h, w, c]                     (1)
         y = phi(a + b)                            bias and activation, one pass             (2)
-        da = dy phi',   db = sum over n, p, q of da                                         (3)
-        dW[i, j, c, o] = sum over n, p, q of da[n, p, q, o] x[n, h, w, c]                   (4)
-        dx[n, h, w, c] = sum over i, j, o of W[i, j, c, o] da[n, p, q, o]                   (5)
+        da = dy phi'                              phi' as a function of y                   (3)
+        db_o = sum over n, p, q of da[n, p, q, o]                                           (4)
+        dW[i, j, c, o] = sum over n, p, q of da[n, p, q, o] x[n, h, w, c]                   (5)
+        dx[n, h, w, c] = sum over i, j, o of W[i, j, c, o] da[n, p, q, o]                   (6)
 
-    with h = p s_h + i - top and w = q s_w + j - left in each of (1), (4) and (5), and x = 0
-    outside the image: in (5), for given h, those i count for which p is a whole number below P.
-    kernels/convolution.py has (1), (4) and (5) as matrix products, its (1) to (3). It is a
-    correlation, W not flipped, as everywhere in the field. padding: "valid", "same" (TensorFlow's
-    rule), a whole number, or (top, bottom, left, right). Raises ValueError for sizes that do not
-    fit. Source: LeCun et al., "Backpropagation applied to handwritten zip code recognition", 1989.
+    with h = p s_h + i - top and w = q s_w + j - left in each of (1), (5) and (6), and x = 0
+    outside the image: in (6), for given h, those i count for which p is a whole number below P.
+    kernels/convolution.py has (1), (5) and (6) as matrix products, kernels/activation.py (2)
+    to (4). It is a correlation, W not flipped, as everywhere in the field. padding: "valid",
+    "same" (TensorFlow's rule), a whole number, or (top, bottom, left, right). Raises
+    ValueError for sizes that do not fit. Source: LeCun et al., "Backpropagation applied to
+    handwritten zip code recognition", 1989.
     """
 
     def declare(self, shape: Shape) -> tuple[Shape, Declared]:
@@ -124,10 +126,12 @@ class Conv2d(_Convolution):
         N = dy.shape[0]
         da = dy if self.da is None else self.da[:N]
         y, no_rows = self.y[:N], self.no_rows
-        self.activation_gradient(_matrix(da), self.db, _matrix(dy), _matrix(y), self.add)  # (3)
+        self.activation_gradient(
+            _matrix(da), self.db, _matrix(dy), _matrix(y), self.add
+        )  # (3) (4)
         dx = no_rows if self.dx is None else self.dx[:N]
         dW = self.dW if self.trainable else self.no_weights
-        self.product.backward(dW, dx, da, self.x, self.W, self.add)  # (4) (5)
+        self.product.backward(dW, dx, da, self.x, self.W, self.add)  # (5) (6)
         return None if self.dx is None else dx
 
 
@@ -136,19 +140,21 @@ class ConvTranspose2d(_Convolution):
 
     Shapes: x (N, P, Q, C), W (kh, kw, O, C), b (O,), y (N, H, W, O).
 
-        a[n, h, w, o] = sum over i, j, c of W[i, j, o, c] x[n, p, q, c]                     (1)
+        a[n, h, w, o] = sum over i, j, c of W[i, j, o, c] x[n, p, q, c]                     (7)
         y = phi(a + b)                            bias and activation, one pass             (2)
-        da = dy phi',   db = sum over n, h, w of da                                         (3)
-        dW[i, j, o, c] = sum over n, p, q of x[n, p, q, c] da[n, h, w, o]                   (4)
-        dx[n, p, q, c] = sum over i, j, o of W[i, j, o, c] da[n, h, w, o]                   (5)
+        da = dy phi'                              phi' as a function of y                   (3)
+        db_o = sum over n, h, w of da[n, h, w, o]                                           (4)
+        dW[i, j, o, c] = sum over n, p, q of x[n, p, q, c] da[n, h, w, o]                   (8)
+        dx[n, p, q, c] = sum over i, j, o of W[i, j, o, c] da[n, h, w, o]                   (9)
 
-    with h = p s_h + i - top and w = q s_w + j - left in each of (1), (4) and (5), and da = 0
-    outside the image: in (1), for given h, those i count for which p is a whole number below P.
-    kernels/convolution.py has (1), (4) and (5) as matrix products, its (4) to (6). Without bias
-    and activation <conv(u), x> = <u, y> for every u, with the same W read as (kh, kw, C', O').
-    padding is that of the convolution: "same" gives H = P s; (1, 0, 1, 0) with k = 3 and s = 2 is
-    PyTorch's padding=1, output_padding=1. Raises ValueError for sizes that do not fit. Source:
-    Dumoulin and Visin, "A guide to convolution arithmetic for deep learning", 2016, chapter 4.
+    with h = p s_h + i - top and w = q s_w + j - left in each of (7), (8) and (9), and da = 0
+    outside the image: in (7), for given h, those i count for which p is a whole number below P.
+    kernels/convolution.py has (7) to (9) as matrix products, kernels/activation.py (2) to (4);
+    (1), (5) and (6) are the convolution's. Without bias and activation <conv(u), x> = <u, y>
+    for every u, with the same W read as (kh, kw, C', O'). padding is that of the convolution:
+    "same" gives H = P s; (1, 0, 1, 0) with k = 3 and s = 2 is PyTorch's padding=1,
+    output_padding=1. Raises ValueError for sizes that do not fit. Source: Dumoulin and Visin,
+    "A guide to convolution arithmetic for deep learning", 2016, chapter 4.
     """
 
     def declare(self, shape: Shape) -> tuple[Shape, Declared]:
@@ -168,7 +174,7 @@ class ConvTranspose2d(_Convolution):
     def forward(self, x: Array) -> Array:
         """x (N, *shape) -> y (N, *output)."""
         self.x, y = x, self.y[: x.shape[0]]
-        self.product.forward(y, x, self.W)  # (1)
+        self.product.forward(y, x, self.W)  # (7)
         self.bias_activation(_matrix(y), self.b)  # (2)
         return y
 
@@ -177,8 +183,10 @@ class ConvTranspose2d(_Convolution):
         N = dy.shape[0]
         da = dy if self.da is None else self.da[:N]
         y, no_rows = self.y[:N], self.no_rows
-        self.activation_gradient(_matrix(da), self.db, _matrix(dy), _matrix(y), self.add)  # (3)
+        self.activation_gradient(
+            _matrix(da), self.db, _matrix(dy), _matrix(y), self.add
+        )  # (3) (4)
         dx = no_rows if self.dx is None else self.dx[:N]
         dW = self.dW if self.trainable else self.no_weights
-        self.product.backward(dW, dx, da, self.x, self.W, self.add)  # (4) (5)
+        self.product.backward(dW, dx, da, self.x, self.W, self.add)  # (8) (9)
         return None if self.dx is None else dx

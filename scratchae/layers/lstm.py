@@ -43,7 +43,7 @@ class LSTM(Layer):
     All steps share W, R and b, so their gradients are sums over t, each one product of all steps
     at once:
 
-        db = sum_t sum_n da_t                                                               (12)
+        db_j = sum_t sum_n (da_t)_nj                                                        (12)
         dW = sum_t x_t^T da_t                                                               (13)
         dR = sum_t h_{t-1}^T da_t                                                           (14)
         dx_t = da_t W^T                                                                     (15)

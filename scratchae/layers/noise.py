@@ -84,8 +84,9 @@ class GaussianNoise(_Noise):
 
     Shapes: x, eps, y (N, *any).
 
-        y = min(max(x + sigma eps, low), high)    where it acts; sigma = 0 elsewhere    (1)
-        dx = dy where low <= x + sigma eps <= high, else 0                              (2)
+        a = x + sigma eps                         where it acts; a = x elsewhere        (2)
+        y = min(max(a, low), high)                                                      (3)
+        dx = dy where low <= a <= high, else 0                                          (4)
 
     sigma: in units of x. clip: (low, high), such as (0.0, 1.0) for images, or None: then dx = dy.
     in_evaluation: whether ``evaluate`` sees noise too. Raises ValueError for sigma below 0 and for
@@ -108,7 +109,7 @@ class GaussianNoise(_Noise):
         return self.sigma
 
     def range(self, before: Range) -> Range:
-        """The clip, or any without one; with sigma = 0 that of x, cut. Source: (1)."""
+        """The clip, or any without one; with sigma = 0 that of x, cut. Source: (3)."""
         low, high = self.clip or (-math.inf, math.inf)
         if self.sigma > 0 or before is None:
             return low, high
@@ -130,7 +131,9 @@ class GaussianNoise(_Noise):
         """x (N, *shape) -> y (N, *shape)."""
         self.x, y = x, self.y[: x.shape[0]]
         eps = self._flat(x.shape[0])
-        self.add_noise(y.reshape(-1), x.reshape(-1), eps, self.on, self.sigma, *self.bounds)  # (1)
+        self.add_noise(
+            y.reshape(-1), x.reshape(-1), eps, self.on, self.sigma, *self.bounds
+        )  # (2) (3)
         return y
 
     def backward(self, dy: Array) -> Array | None:
@@ -141,17 +144,18 @@ class GaussianNoise(_Noise):
         dx, eps = self.dx[:N], self._flat(N)
         self.gradient(
             dx.reshape(-1), dy.reshape(-1), x, eps, self.on, self.sigma, *self.bounds
-        )  # (2)
+        )  # (4)
         return dx
 
 
 class Masking(_Noise):
     """Numbers are lost: y = x m, m = 0 with probability p, else 1.
 
-    Shapes: x, m, y (N, *any).
+    Shapes: x, m, f, y (N, *any).
 
-        y = m x                                   where it acts; m = 1 elsewhere        (1)
-        dx = m dy                                                                       (2)
+        m = 0 with probability p, else 1                                                (5)
+        f = m                                     where it acts; f = 1 elsewhere        (6)
+        y = f x,   dx = f dy                                                            (7)
 
     p: of losing a number. What stays is not scaled: this is corruption, not dropout.
     in_evaluation: whether ``evaluate`` sees it too. Raises ValueError unless 0 <= p < 1.
@@ -187,7 +191,7 @@ class Masking(_Noise):
     def forward(self, x: Array) -> Array:
         """x (N, *shape) -> y (N, *shape)."""
         y, u = self.y[: x.shape[0]], self._flat(x.shape[0])
-        self.mask(y.reshape(-1), x.reshape(-1), u, self.on, self.p, self.keep)  # (1)
+        self.mask(y.reshape(-1), x.reshape(-1), u, self.on, self.p, self.keep)  # (5) (6) (7)
         return y
 
     def backward(self, dy: Array) -> Array | None:
@@ -195,17 +199,17 @@ class Masking(_Noise):
         if self.dx is None:
             return None
         dx, u = self.dx[: dy.shape[0]], self._flat(dy.shape[0])
-        self.mask(dx.reshape(-1), dy.reshape(-1), u, self.on, self.p, self.keep)  # (2)
+        self.mask(dx.reshape(-1), dy.reshape(-1), u, self.on, self.p, self.keep)  # (7)
         return dx
 
 
 class SaltAndPepper(Masking):
     """Numbers become 0 or 1, each with probability p / 2, and else stay.
 
-    Shapes: x, m, s, y (N, *any).
+    Shapes: x, f, s, y (N, *any).
 
-        y = m x + s               m = 0 with probability p, s = 1 for half of these     (1)
-        dx = m dy                                                                       (2)
+        s = 1 for half of what is lost, else 0;   s = 0 where it does not act           (8)
+        y = f x + s,   dx = f dy                  (5) and (6) say f, as in Masking      (9)
 
     p: of losing a number. in_evaluation: whether ``evaluate`` sees it too. Raises ValueError
     unless 0 <= p < 1.
@@ -217,7 +221,7 @@ class SaltAndPepper(Masking):
         self.p, self.in_evaluation = p, in_evaluation
 
     def range(self, before: Range) -> Range:
-        """x, 0 or 1. Source: (1)."""
+        """x, 0 or 1. Source: (9)."""
         return before and (min(before[0], 0.0), max(before[1], 1.0))
 
     def bind(self, backend: Backend, rows: int, need_dx: bool) -> None:
@@ -228,21 +232,21 @@ class SaltAndPepper(Masking):
     def forward(self, x: Array) -> Array:
         """x (N, *shape) -> y (N, *shape)."""
         y, u = self.y[: x.shape[0]], self._flat(x.shape[0])
-        self.spoil(y.reshape(-1), x.reshape(-1), u, self.on, self.p)  # (1)
+        self.spoil(y.reshape(-1), x.reshape(-1), u, self.on, self.p)  # (8) (9)
         return y
 
     def backward(self, dy: Array) -> Array | None:
         """dy (N, *shape) -> dx (N, *shape)."""
-        return super().backward(dy)  # (2)
+        return super().backward(dy)  # (9)
 
 
 class Dropout(Masking):
     """Units are left out of a step: y = x m / (1 - p), so that the mean over m is x.
 
-    Shapes: x, m, y (N, *any); m = 0 with probability p, else 1.
+    Shapes: x, m, f, y (N, *any); m = 0 with probability p, else 1.
 
-        y = m x / (1 - p)                         in training; y = x elsewhere          (1)
-        dx = m dy / (1 - p)                                                             (2)
+        f = m / (1 - p)                           in training; f = 1 elsewhere          (6)
+        y = f x,   dx = f dy,                     which are (7) of Masking
 
     Raises ValueError unless 0 <= p < 1. Source: Srivastava et al., "Dropout: a simple way to
     prevent neural networks from overfitting", 2014, sections 4 and 10 (scaled in training);
@@ -254,5 +258,5 @@ class Dropout(Masking):
 
     @property
     def keep(self) -> float:
-        """The factor of what stays. Source: (1)."""
-        return 1 / (1 - self.p)  # (1) (2)
+        """The factor of what stays. Source: (6)."""
+        return 1 / (1 - self.p)  # (6)

@@ -48,13 +48,14 @@ class MaxPool2d(Layer):
 
     Shapes: x (N, H, W, C), y (N, P, Q, C).
 
-        y, winner = the maximum of each window, and where in the window it stands       (1)
-        dx = dy where a pixel won, summed over the windows it is in, 0 elsewhere        (2)
+        y = the maximum of each window                                                  (1)
+        winner = where in the window it stands                                          (2)
+        dx = dy where a pixel won, summed over the windows it is in, 0 elsewhere        (3)
 
     size: of a window, one whole number or (height, width); stride: the same, the size itself by
     default.
     padding: "valid", or "same" (P = ceil(H / stride), as in Keras), whose border never wins. Of
-    equal pixels the first in reading order wins; a NaN wins over all. Kept for (2): one byte for
+    equal pixels the first in reading order wins; a NaN wins over all. Kept for (3): one byte for
     each output. Raises ValueError for sizes below 1, windows of more than 256 pixels, those that
     do not fit.
     Source: Ranzato et al. 2007; kernels/pooling.py.
@@ -89,7 +90,7 @@ class MaxPool2d(Layer):
     def forward(self, x: Array) -> Array:
         """x (N, H, W, C) -> y (N, P, Q, C)."""
         y = self.y[: x.shape[0]]
-        self.max_pool(y, self.winner[: x.shape[0]], x, *self.geometry)  # (1)
+        self.max_pool(y, self.winner[: x.shape[0]], x, *self.geometry)  # (1) (2)
         return y
 
     def backward(self, dy: Array) -> Array | None:
@@ -97,7 +98,7 @@ class MaxPool2d(Layer):
         if self.dx is None:
             return None
         dx = self.dx[: dy.shape[0]]
-        self.max_pool_gradient(dx, dy, self.winner[: dy.shape[0]], *self.geometry)  # (2)
+        self.max_pool_gradient(dx, dy, self.winner[: dy.shape[0]], *self.geometry)  # (3)
         return dx
 
 
@@ -106,12 +107,12 @@ class Upsample2d(Layer):
 
     Shapes: x (N, H, W, C), y (N, H factor_h, W factor_w, C).
 
-        y = x, each pixel factor_h factor_w times                                       (1)
-        dx = sum of dy over the copies of each pixel                                    (2)
+        y = x, each pixel factor_h factor_w times                                       (4)
+        dx = sum of dy over the copies of each pixel                                    (5)
 
     factor: one whole number or (factor_h, factor_w). Raises ValueError for a factor below 1, and
     for rows that are no images. Source: Odena, Dumoulin, Olah, "Deconvolution and checkerboard
-    artifacts", 2016.
+    artifacts", 2016; kernels/pooling.py.
     """
 
     factor = Fixed(pair)
@@ -126,7 +127,7 @@ class Upsample2d(Layer):
         return self.output, {}
 
     def range(self, before: Range) -> Range:
-        """That of x. Source: (1)."""
+        """That of x. Source: (4)."""
         return before
 
     def bind(self, backend: Backend, rows: int, need_dx: bool) -> None:
@@ -138,7 +139,7 @@ class Upsample2d(Layer):
     def forward(self, x: Array) -> Array:
         """x (N, H, W, C) -> y (N, H factor_h, W factor_w, C)."""
         y = self.y[: x.shape[0]]
-        self.upsample(y, x)  # (1)
+        self.upsample(y, x)  # (4)
         return y
 
     def backward(self, dy: Array) -> Array | None:
@@ -146,5 +147,5 @@ class Upsample2d(Layer):
         if self.dx is None:
             return None
         dx = self.dx[: dy.shape[0]]
-        self.upsample_gradient(dx, dy)  # (2)
+        self.upsample_gradient(dx, dy)  # (5)
         return dx

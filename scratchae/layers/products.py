@@ -20,7 +20,7 @@ class ConvProduct:
     """a = im2col(x) W and its gradients: every output is the product of one patch of x with W.
 
     Shapes: x, dx (N, H, W, C), W, dW (kh, kw, C, O), a, da (N, P, Q, O). channels: C, others: O,
-    rows: the largest N. Source: kernels/convolution.py (1) to (3).
+    rows: the largest N. Source: kernels/convolution.py (1) (5) (6).
     """
 
     def __init__(self, backend: Backend, axes: Axes, channels: int, others: int, rows: int):
@@ -57,7 +57,7 @@ class TransposedConvProduct(ConvProduct):
     """a = col2im(x W^T) and its gradients: every input paints its multiple of W as one patch of a.
 
     Shapes: x, dx (N, P, Q, O), W, dW (kh, kw, C, O), a, da (N, H, W, C), where C is the layer's
-    number of outputs, O that of its inputs. Source: kernels/convolution.py (4) to (6).
+    number of outputs, O that of its inputs. Source: kernels/convolution.py (7) to (9).
     """
 
     def forward(self, a: Array, x: Array, W: Array) -> None:
@@ -78,7 +78,7 @@ class RotatedConvProduct(TransposedConvProduct):
 
         a[p] = sum_i x[p + i - before] W[i]
              = sum_j x[p + before' - j] W'[j],    W'[j] = W[k - 1 - j],
-             before' = k - 1 - before                                                           (1)
+             before' = k - 1 - before                                                          (10)
 
     Shapes: x, dx (N, H, W, C), W, dW (kh, kw, C, O), a, da (N, P, Q, O).
     Source: Dumoulin and Visin 2016, relation 8, "no zero padding, unit strides, transposed".
@@ -86,7 +86,7 @@ class RotatedConvProduct(TransposedConvProduct):
 
     def __init__(self, backend: Backend, axes: Axes, channels: int, others: int, rows: int):
         vertical, horizontal = (
-            Axis(axis.patches, axis.pixels, axis.kernel, 1, axis.kernel - 1 - axis.before)  # (1)
+            Axis(axis.patches, axis.pixels, axis.kernel, 1, axis.kernel - 1 - axis.before)  # (10)
             for axis in axes
         )
         super().__init__(backend, (vertical, horizontal), others, channels, rows)
@@ -96,15 +96,15 @@ class RotatedConvProduct(TransposedConvProduct):
 
     def forward(self, a: Array, x: Array, W: Array) -> None:
         """a (N, P, Q, O) <- x (N, H, W, C), W."""
-        self.rotate(self.rotated, W, False)  # (1)
+        self.rotate(self.rotated, W, False)  # (10)
         super().forward(a, x, self.rotated)
 
     def backward(self, dW: Array, dx: Array, da: Array, x: Array, W: Array, add: bool) -> None:
         """dW, dx (N or 0, H, W, C) <- da (N, P, Q, O), x, W."""
-        self.rotate(self.rotated, W, False)  # (1)
+        self.rotate(self.rotated, W, False)  # (10)
         super().backward(self.drotated[: len(dW)], dx, da, x, self.rotated, False)
         if len(dW):
-            self.rotate(dW, self.drotated, add)  # (1)
+            self.rotate(dW, self.drotated, add)  # (10)
 
 
 def convolution(backend: Backend, axes: Axes, inputs: int, outputs: int, rows: int) -> ConvProduct:

@@ -14,12 +14,13 @@ class Repeat(Layer):
 
     Shapes: x (N, D), y (N, T, D).
 
-        y[n, t, d] = x[n, d]                      t < T                                 (1)
-        dx[n, d] = sum over t of dy[n, t, d]                                            (2)
+        y[n, t, d] = x[n, d]                      t < T                                 (4)
+        dx[n, d] = sum over t of dy[n, t, d]                                            (5)
 
-    It is the upsampling of an image of one pixel, T times downwards. Raises ValueError for T below
-    1, and for rows that are not (D,). Source: Srivastava, Mansimov, Salakhutdinov, "Unsupervised
-    learning of video representations using LSTMs", 2015, section 2; Keras' ``RepeatVector``.
+    It is the upsampling of an image of one pixel, T times downwards: kernels/pooling.py.
+    Raises ValueError for T below 1, and for rows that are not (D,). Source: Srivastava,
+    Mansimov, Salakhutdinov, "Unsupervised learning of video representations using LSTMs",
+    2015, section 2; Keras' ``RepeatVector``.
     """
 
     T = Fixed(positive)
@@ -34,7 +35,7 @@ class Repeat(Layer):
         return self.output, {}
 
     def range(self, before: Range) -> Range:
-        """That of x. Source: (1)."""
+        """That of x. Source: (4)."""
         return before
 
     def bind(self, backend: Backend, rows: int, need_dx: bool) -> None:
@@ -47,7 +48,7 @@ class Repeat(Layer):
         """x (N, D) -> y (N, T, D)."""
         N, D = x.shape
         y = self.y[:N]
-        self.upsample(y.reshape(N, self.T, 1, D), x.reshape(N, 1, 1, D))  # (1)
+        self.upsample(y.reshape(N, self.T, 1, D), x.reshape(N, 1, 1, D))  # (4)
         return y
 
     def backward(self, dy: Array) -> Array | None:
@@ -56,5 +57,5 @@ class Repeat(Layer):
             return None
         N, T, D = dy.shape
         dx = self.dx[:N]
-        self.upsample_gradient(dx.reshape(N, 1, 1, D), dy.reshape(N, T, 1, D))  # (2)
+        self.upsample_gradient(dx.reshape(N, 1, 1, D), dy.reshape(N, T, 1, D))  # (5)
         return dx

@@ -17,13 +17,13 @@ class Categorical(Likelihood):
 
     Shapes: a (N, ..., C) logits, x (N, ..., C) one-hot, nll (N,) in nats:
 
-        p_c = exp(a_c) / sum_k exp(a_k)                                                 (1)
+        p_c = exp(a_c) / sum_k exp(a_k)                                                 (2)
         nll = -sum x_c log p_c,   da = p - x     over categories and places; kernels/categorical.py
 
     Probabilities in the place of one-hot x work too: the sum is then a cross-entropy and no
     log-likelihood. One-hot rows of labels (N,) are np.eye(C)[labels]. Raises ValueError for data
     that is negative somewhere or does not sum to 1 over the last axis. Source: Bishop 2006, eq.
-    4.104 (1), 4.108, 4.109.
+    4.104 (2), 4.108, 4.109.
     """
 
     kernel = CATEGORICAL_NLL
@@ -56,7 +56,7 @@ class Categorical(Likelihood):
     def mean(self, a: np.ndarray) -> np.ndarray:
         """softmax(a), same shape: the probability of each category."""
         e = np.exp(a - a.max(axis=-1, keepdims=True))
-        return e / e.sum(axis=-1, keepdims=True)  # (1)
+        return e / e.sum(axis=-1, keepdims=True)  # (2)
 
     def sample(self, a: np.ndarray, noise: Any) -> np.ndarray:
         """x one-hot, same shape: the first category whose cumulated probability is above u.

@@ -24,9 +24,9 @@ class Contractive(Penalty):
     Reshape may stand beside it. The penalty depends on W twice, through h and by itself:
     ``direct_gradient`` adds the second part to dW.
 
-        penalty = weight sum_j s_nj^2 sum_i W_ij^2,   s the slope of the activation     (1)
+        penalty = weight sum_j s_nj^2 sum_i W_ij^2,   s the slope of the activation     (3)
 
-    Reconstruction holds the code to what matters, (1) forgets the rest: what is left are the
+    Reconstruction holds the code to what matters, (3) forgets the rest: what is left are the
     directions in which data varies. Raises ValueError for weight < 0 and another encoder. Source:
     Rifai et al., "Contractive auto-encoders", 2011; kernels/contraction.py (1) to (6).
     """
@@ -64,7 +64,7 @@ class Contractive(Penalty):
         """sums (3,) <- nll (N,), h (N, O). Source: kernels/contraction.py (1) to (3)."""
         v = self.v[: h.shape[0]]
         self.squared_columns(self.q, self.layer.W)
-        self.contraction(v, h, self.q, self.b)  # (1)
+        self.contraction(v, h, self.q, self.b)  # (3)
         self.sum_terms(sums, nll, v)
 
     def backward(self, dh: Array, h: Array, total: Array) -> Array:

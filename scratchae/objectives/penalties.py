@@ -125,11 +125,11 @@ class KLRate(Penalty):
     whole batch, held between LEAST and MOST of kernels/penalties.py, which only a sigmoid that
     rounds to 0 or 1 does not keep.
 
-        penalty = weight sum_d (rho log(rho / rho_d) + (1 - rho) log((1 - rho) / (1 - rho_d)))  (1)
+        penalty = weight sum_d (rho log(rho / rho_d) + (1 - rho) log((1 - rho) / (1 - rho_d)))  (5)
 
     It is no sum over examples: its gradient reads the sums over all shards. ``fit`` tells the mean
     over the batches of an epoch; ``evaluate``, and fit of its validation data, take rho_d over all
-    data, which gives less, as (1) is convex in rho_d. A code outside [0, 1] makes it NaN, and a
+    data, which gives less, as (5) is convex in rho_d. A code outside [0, 1] makes it NaN, and a
     run stops; with weight 0 it asks for nothing. Raises ValueError for weight < 0, a rate
     outside (0, 1), or, when a model is built, an encoder that ends in another activation than a
     sigmoid, or in Gaussian noise that is not cut to [0, 1].
@@ -177,8 +177,8 @@ class KLRate(Penalty):
         if not self.weight:
             return 0.0
         rho, rate = self.rate, np.clip(total[PLACE:] / total[0], LEAST, MOST)
-        kl = rho * np.log(rho / rate) + (1 - rho) * np.log((1 - rho) / (1 - rate))  # (1)
-        return self.weight * float(kl.sum())  # (1)
+        kl = rho * np.log(rho / rate) + (1 - rho) * np.log((1 - rho) / (1 - rate))  # (5)
+        return self.weight * float(kl.sum())  # (5)
 
     def backward(self, dh: Array, h: Array, total: Array) -> Array:
         """dh, h (N, ...), total (k,) -> dh + gradient. Source: kernels/penalties.py (4)."""

@@ -226,6 +226,25 @@ def loose_equations(name, source):
     return offences
 
 
+EQUATION = re.compile(r"^\s*([\w\[\], ]+?) = .*?\((\d+)\)(?:\s*\(\d+\))*$", re.MULTILINE)
+
+
+def other_numbers(name, source, kernels):
+    """Equations of a class, by their left-hand side, that its kernels have under another number;
+    kernels: {module: source}."""
+    used = [module for module, _ in imports(name, source) if module in kernels]
+    texts = [ast.get_docstring(parse(kernels[module])) or "" for module in used]
+    theirs, offences = EQUATION.findall("\n".join(texts)), []
+    for node in parse(source).body:
+        text = (ast.get_docstring(node) or "") if isinstance(node, ast.ClassDef) else ""
+        for left, number in EQUATION.findall(text):
+            there = {n for other, n in theirs if other == left}
+            if there and number not in there:
+                found = f"{left} is ({number}), but {sorted(there)} in its kernel"
+                offences.append(f"{name} {node.name}: {found}")
+    return offences
+
+
 def is_jit(function):
     return any(isinstance(d, ast.Name) and d.id == "jit" for d in function.decorator_list)
 

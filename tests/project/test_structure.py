@@ -14,9 +14,11 @@ from project.structure import (
     MODULES,
     SHAPE,
     circles,
+    dotted,
     foreign_imports,
     imports,
     loose_equations,
+    other_numbers,
     poor_docstrings,
     read,
     too_long,
@@ -47,6 +49,18 @@ def test_no_circle():
 
 def test_every_equation_is_defined_and_used():
     assert offences(loose_equations, LIBRARY) == []
+
+
+def test_a_class_has_the_numbers_of_its_kernels():
+    kernels = {dotted(name): read(name) for name in KERNELS}
+    found = [o for name in LIBRARY for o in other_numbers(name, read(name), kernels)]
+    assert found == []
+    mine = "from ..kernels.gaussian import GAUSSIAN_SAMPLE\n"
+    mine += f"class A:\n {TWO_EQUATIONS}"
+    kernel = {"scratchae.kernels.gaussian": '"""x.\n\n    a = b    (2)\n    c = d    (3)\n"""'}
+    assert other_numbers("scratchae/latents/x.py", mine.replace("(1) (2)", "(1)"), kernel) == [
+        "scratchae/latents/x.py A: a is (1), but ['2'] in its kernel"
+    ]
 
 
 def test_spellings_implement_the_same_equations():

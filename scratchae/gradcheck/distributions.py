@@ -118,7 +118,7 @@ def _grid(likelihood: Likelihood, a: np.ndarray, shape: Shape) -> Grid:
 
 def _few(likelihood: Likelihood, shape: Shape, values: list[np.ndarray]) -> Grid:
     """All pairs of the values drawn, and of the whole numbers between them, that x can be."""
-    whole = all((v == np.round(v)).all() for v in values)
+    whole = all((v == np.round(v)).all() and v[-1] - v[0] < FEW for v in values)
     values = [np.arange(v[0], v[-1] + 1) for v in values] if whole else values
     x = pairs(values).reshape(-1, *shape)
     x = x[[_accepts(likelihood, row[None]) for row in x]]

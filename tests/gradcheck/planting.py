@@ -6,6 +6,8 @@ from scratchae.backend.cuda import source as cuda
 from scratchae.kernels.kernel import Kernel
 
 OFF = 1.001  # the planted error, 0.1 %
+# how the rows of check_likelihood begin that are about p itself, and not about a gradient
+PROOFS = ("integral over", "sum over", "mean", "sample,", "grey x")
 
 
 def spoiled(kernel, spoil):
@@ -58,3 +60,8 @@ def replace_cuda(monkeypatch, file, right, wrong):
 def wrong(report):
     """What is wrong in a report: {what: error}."""
     return {row.what: row.error for row in report.rows if row.verdict == "wrong"}
+
+
+def gradients(report):
+    """The rows of a report that are about a gradient."""
+    return [row for row in report.rows if not row.what.startswith(PROOFS)]

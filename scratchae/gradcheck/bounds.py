@@ -37,6 +37,7 @@ from .distributions import mass_rows, pairs
 from .layers import Tensors, thawed, title
 from .measure import TOLERANCE, Report, Row, probe
 from .models import data_for
+from .samplers import takes_mu_and_logvar
 
 LOG_2PI = math.log(2 * math.pi)
 NODES = {1: 40, 2: 20}  # of Gauss-Hermite in each of D dimensions
@@ -76,10 +77,15 @@ def _require(model: Any) -> None:
             f"check_bound is given {type(model).__qualname__}, but a VAE is expected: only the "
             "loss of a VAE bounds log p(x)"
         )
-    D = model.objective.latent.dimensions
+    latent, D = model.objective.latent, model.objective.latent.dimensions
+    if not takes_mu_and_logvar(latent):
+        raise ValueError(
+            f"{type(latent).__name__} takes no mu and logvar side by side, from which check_bound "
+            "knows q(z|x): check_sampler(latent, h, mu=mu, sigma=sigma) checks its draws"
+        )
     if D not in NODES:
         raise ValueError(
-            f"{type(model.objective.latent).__name__}({D}) has {D} latent numbers, but quadrature "
+            f"{type(latent).__name__}({D}) has {D} latent numbers, but quadrature "
             "takes 1 or 2: check the same layers with fewer, or the parts: check_sampler(latent), "
             "check_likelihood(likelihood)"
         )

@@ -3,6 +3,7 @@
 import ast
 import importlib.util
 import inspect
+import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,10 +11,10 @@ from types import ModuleType
 from typing import Any
 
 from ..likelihoods import Likelihood
-from .layers import check_layer
-from .measure import Report
+from .layers import check_layer, title
+from .measure import Report, Row
 from .models import check_latent, check_likelihood
-from .samplers import check_sampler
+from .samplers import check_sampler, takes_mu_and_logvar
 
 Shape = tuple[int, ...]
 EXAMPLE = "mine.py:LayerNorm"
@@ -40,7 +41,11 @@ def reports_on(
         return [check_layer(thing, sizes, backend=backend)]
     if hasattr(thing, "draw") and hasattr(thing, "bind"):
         gradients = check_latent(thing, sizes or None, backend=backend)
-        return [gradients, check_sampler(thing, backend=backend)]
+        if takes_mu_and_logvar(thing):
+            return [gradients, check_sampler(thing, backend=backend)]
+        note = "h is not mu and logvar: call check_sampler(latent, h, mu=mu, sigma=sigma)"
+        row = Row("moments of z", math.nan, "not seen", note)
+        return [gradients, Report(f"sampler of {title(thing)}", [row])]
     raise ValueError(
         f"{target} is a {type(thing).__qualname__}, but a layer (declare, bind, forward, "
         "backward), a latent or a likelihood is expected"

@@ -17,7 +17,7 @@ sample's skewness and kurtosis, 6 / n and 24 / n (3).
 """
 
 import copy
-import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -28,29 +28,60 @@ from .layers import title
 from .measure import Report, Row, probe
 from .moments import mean_row
 
+Pair = Sequence[np.ndarray]  # mu (D,), sigma (D,)
 DRAWS = 2**21  # an error of 1 % in the variance is then 10 standard errors
 SAMPLES = 2  # an example
 EPOCHS = 1, 2
 
 
 def check_sampler(
-    latent: Any, h: np.ndarray | None = None, draws: int = DRAWS, backend: str = "numpy"
+    latent: Any,
+    h: Any = None,
+    draws: int = DRAWS,
+    backend: str = "numpy",
+    *,
+    mu: Any = None,
+    sigma: Any = None,
 ) -> Report:
     """Check that z is drawn from N(mu, sigma^2) with sigma = exp(logvar / 2), and independently.
 
     h: one row (2D,) = [mu | logvar], by default one for latent.dimensions in which every number
-    tells; draws: how many numbers in all. A right sampler is called wrong with a probability of at
+    tells; for another h, of any shape, mu and sigma (D,) that z is to have. draws: how many
+    numbers in all. A right sampler is called wrong with a probability of at
     most 1e-9. The latent is a copy, bound in float64 for two samples an example. It cannot see a
     wrong kl or a wrong gradient: check_bound and check_latent do. Raises what the latent raises.
     Source: the module, (1) to (4); moments.py.
     """
-    row = _row(latent.dimensions) if h is None else np.array(h, np.float64).ravel()
-    N = max(draws // (SAMPLES * (len(row) // 2)), 2)
+    row = _row(latent.dimensions) if h is None else np.array(h, np.float64)
     mine, bound = copy.deepcopy(latent), get_backend(backend, "float64")
+    if mu is None or sigma is None:
+        _require_mu_and_logvar(latent, row.shape)
+        mu, sigma = row[: latent.dimensions], np.exp(row[latent.dimensions :] / 2)  # (1)
+    due = np.broadcast_arrays(np.asarray(mu, np.float64), np.asarray(sigma, np.float64))
+    N = max(draws // (SAMPLES * due[0].size), 2)
     mine.check(row.shape)
     mine.bind(bound, N, SAMPLES)
-    first, second = (_standardised(mine, bound, row, N, epoch) for epoch in EPOCHS)
-    return Report(f"sampler of {title(latent)}", _rows(row, first, second))
+    first, second = (_standardised(mine, bound, row, due, N, epoch) for epoch in EPOCHS)
+    return Report(f"sampler of {title(latent)}", _rows(due, first, second))
+
+
+def takes_mu_and_logvar(latent: Any) -> bool:
+    """Whether rows h are (2D,), as mu and logvar side by side are."""
+    try:
+        latent.check((2 * latent.dimensions,))
+    except ValueError:
+        return False
+    return True
+
+
+def _require_mu_and_logvar(latent: Any, shape: tuple[int, ...]) -> None:
+    """Raise ValueError where rows h are not (2D,), and so tell no mu and sigma."""
+    if shape != (2 * latent.dimensions,) or not takes_mu_and_logvar(latent):
+        latent.check(shape)
+        raise ValueError(
+            f"rows of shape {shape} for {latent.dimensions} latent numbers are not mu and logvar "
+            "side by side: say what z is to have, check_sampler(latent, h, mu=mu, sigma=sigma)"
+        )
 
 
 def _row(D: int) -> np.ndarray:
@@ -61,25 +92,25 @@ def _row(D: int) -> np.ndarray:
 
 
 def _standardised(
-    latent: Any, backend: Backend, row: np.ndarray, N: int, epoch: int
+    latent: Any, backend: Backend, row: np.ndarray, due: Pair, N: int, epoch: int
 ) -> np.ndarray:
     """u (N, K, D) of fresh draws in that epoch."""
-    mu, logvar = np.split(row, 2)
+    mu, sigma = due
     index, clock = np.arange(N, dtype=np.uint32), randomness.clock(0, epoch)
     latent.draw(backend.asarray(index, np.uint32), backend.asarray(clock, np.uint32))
-    h = np.broadcast_to(row, (N, len(row)))
+    h = np.broadcast_to(row, (N, *row.shape))
     z = backend.to_host(latent.forward(backend.asarray(h))).reshape(N, SAMPLES, -1)
-    return (z - mu) / np.exp(logvar / 2)  # (1)
+    return (z - mu) / sigma  # (1)
 
 
-def _rows(row: np.ndarray, first: np.ndarray, second: np.ndarray) -> list[Row]:
+def _rows(due: Pair, first: np.ndarray, second: np.ndarray) -> list[Row]:
     u, D = first.reshape(-1, first.shape[2]), first.shape[2]
     tests = 2 * (D + 1) + 2 + D * (D - 1) // 2 + 3 * D
     m, s = u.mean(axis=0), u.std(axis=0)  # (2)
     v, later = ((a - m) / np.where(s > 0, s, 1) for a in (first, second))
 
     def moment(what: str, off: np.ndarray, variance: float) -> Row:
-        each = mean_row(what, off, variance, len(u), tests, lambda i: _told(row, m, s, i))
+        each = mean_row(what, off, variance, len(u), tests, lambda i: _told(due, m, s, i))
         together = mean_row(what, off.mean(), variance, u.size, tests)
         return together if each.verdict == "right" else each
 
@@ -110,12 +141,11 @@ def _dimensions(v: np.ndarray, tests: int) -> list[Row]:
     return [mean_row("dimensions independent", r, 1.0, len(v), tests, say.__getitem__)]
 
 
-def _told(row: np.ndarray, m: np.ndarray, s: np.ndarray, i: int) -> str:
+def _told(due: Pair, m: np.ndarray, s: np.ndarray, i: int) -> str:
     """What z of dimension i has, and what it should have."""
-    mu, logvar = (float(half[i]) for half in np.split(row, 2))
-    sigma = math.exp(logvar / 2)
+    mu, sigma = (float(half[i]) for half in due)
     mean, deviation = mu + sigma * m[i], sigma * s[i]
-    due = f"mu is {mu:.4g} and exp(logvar / 2) {sigma:.4g}"
-    if abs(deviation / math.exp(logvar) - 1) < 0.02:
-        due += f", exp(logvar) {math.exp(logvar):.4g}"
-    return f"dimension {i}: z has mean {mean:.4g} and deviation {deviation:.4g}, where {due}"
+    is_due = f"mu is {mu:.4g} and sigma = exp(logvar / 2) {sigma:.4g}"
+    if abs(deviation / sigma**2 - 1) < 0.02:
+        is_due += f", exp(logvar) {sigma**2:.4g}"
+    return f"dimension {i}: z has mean {mean:.4g} and deviation {deviation:.4g}, where {is_due}"

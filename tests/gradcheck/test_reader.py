@@ -59,6 +59,20 @@ class Latent(sa.Gaussian):
         self.dimensions = 2
 
 
+class OneSpread(Latent):
+    """h is mu alone: its rows have D numbers."""
+
+    def check(self, shape):
+        if shape != (2,):
+            raise ValueError(f"rows of shape {shape}, but (2,) is expected")
+
+    def forward(self, h):
+        return super().forward(np.concatenate([h, np.zeros_like(h)], axis=1))
+
+    def backward(self, dz, kl_weight):
+        return super().backward(dz, kl_weight)[:, :2]
+
+
 class WrongSampler(Latent):
     def draw(self, rows, clock):
         super().draw(rows, clock)
@@ -107,6 +121,7 @@ def mine(tmp_path, monkeypatch):
         ("dense", "--shape 7", ["Dense tanh"]),
         ("Latent", "", ["Latent", "sampler of Latent"]),
         ("Latent", "--shape 4", ["Latent", "sampler of Latent"]),
+        ("OneSpread", "--shape 2", ["OneSpread", "sampler of OneSpread"]),
     ],
 )
 def test_what_is_right(name, options, titles, mine, capsys):

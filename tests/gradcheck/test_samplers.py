@@ -27,6 +27,32 @@ def test_a_row_of_ones_own():
         check_sampler(sa.Gaussian(2), np.zeros(6))
 
 
+class OneSpread(sa.Gaussian):
+    """h is mu alone, sigma a number of the latent's."""
+
+    def __init__(self, dimensions, sigma):
+        self.dimensions, self.sigma = dimensions, sigma
+
+    def check(self, shape):
+        if shape != (self.dimensions,):
+            raise ValueError(f"rows of shape {shape}, but ({self.dimensions},) is expected")
+
+    def forward(self, h):
+        return np.repeat(h, self.samples, axis=0) + self.sigma * self.eps[: len(h) * self.samples]
+
+
+def test_a_latent_that_is_handed_something_else():
+    mu = np.array([1.5, -0.5])
+    for h, draws in ((mu, FEW), ([1.5, -0.5], FEW)):
+        assert check_sampler(OneSpread(2, 0.3), h, draws, mu=mu, sigma=0.3).ok
+    for planted in (OneSpread(2, 0.31), OneSpread(2, 0.09)):
+        assert list(wrong(check_sampler(planted, mu, FEW, mu=mu, sigma=0.3))) == ["variance"]
+    with pytest.raises(ValueError, match=r"say what z is to have, check_sampler\(latent, h, mu"):
+        check_sampler(OneSpread(2, 0.3), mu)
+    with pytest.raises(ValueError, match=r"rows of shape \(4,\), but \(2,\) is expected"):
+        check_sampler(OneSpread(2, 0.3))
+
+
 def sampling(change):
     """The latent's kernel with z <- change(mu, logvar, eps), all (M, D)."""
 

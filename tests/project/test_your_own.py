@@ -46,11 +46,13 @@ def page(tmp_path_factory):
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_runs_and_prints_what_it_says(page, name):
     names = page(name)
+    if name == "your_own_loop":  # which asserts what it says
+        return
     history = names["history"]["train_loss"]
     assert np.isfinite(history).all() and history[-1] < history[0]
 
 
-@pytest.mark.parametrize("name", [name for name in PAGES if name != "your_own_data"])
+@pytest.mark.parametrize("name", sorted({*PAGES} - {"your_own_data", "your_own_loop"}))
 def test_what_a_page_saves_is_what_it_loads(page, name):
     names = page(name)
     model, again = names["model"], names["again"]
@@ -144,11 +146,12 @@ def test_both_spellings_agree(page, kind, tolerance):
 
 @KINDS
 def test_a_run_that_is_saved_goes_on_bit_for_bit(page, kind, tmp_path):
-    names = {k: v for name in PAGES for k, v in page(name).items() if isinstance(v, type)}
+    found = [v for name in PAGES for v in page(name).values() if isinstance(v, type)]
+    mine = {kind.__name__: kind for kind in found if kind.__module__ in PAGES}
     model, optimizer = kind(page)
     trained((model, optimizer))
     sa.save(model, tmp_path / "run", optimizer=optimizer)
-    again = sa.load(tmp_path / "run", classes=list(set(names.values())))
+    again = sa.load(tmp_path / "run", classes=mine.values())
     assert type(again) is type(model) and type(again.optimizer) is type(optimizer)
     for one, its in ((model, optimizer), (again, again.optimizer)):
         sa.fit(one, X, its, epochs=2, batch_size=30, progress=False)

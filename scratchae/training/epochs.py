@@ -176,7 +176,8 @@ class Epochs:
         # a schedule need not give a later one
         rate = f"{self.optimizer.rate(max(self.optimizer.t, 1)):g}"
         ways = [f"a learning rate below {rate}"] if taken else []
-        ways += ["a lighter penalty"] if penalty is not None and penalty.weight > 0 else []
+        heavy = penalty is not None and penalty.weight > 0 and (taken or "penalty" in bad)
+        ways += ["a lighter penalty"] if heavy else []
         tried = f"try {', '.join(ways)}, " if ways else ""
         return (
             f"{tried}check that the data is scaled to about 1, or start from smaller initial "

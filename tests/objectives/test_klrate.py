@@ -58,11 +58,13 @@ def test_one_code_outside_stops_the_run(backend, shards, tolerance):
 
 
 @pytest.mark.parametrize(
-    ("scale", "rate"), [(1e20, 1e-3), (90, 3e38)], ids=["reconstruction", "parameters"]
+    ("scale", "rate", "words"),
+    [(1e20, 1e-3, "step: check that the data is scaled"), (90, 3e38, "learning rate below")],
+    ids=["reconstruction", "parameters"],
 )
-def test_a_penalty_is_not_blamed_for_what_is_no_fault_of_its_own(scale, rate):
+def test_a_penalty_is_not_blamed_for_what_is_no_fault_of_its_own(scale, rate, words):
     m = built(sa.Dense(6, 3, "sigmoid"))
-    with pytest.raises(sa.NonFiniteLoss, match="learning rate below") as caught:
+    with pytest.raises(sa.NonFiniteLoss, match=words) as caught:
         sa.fit(m, np.float32(scale) * X, sa.SGD(rate), epochs=1, batch_size=len(X), shards=1)
     assert "KLRate takes" not in str(caught.value)
 

@@ -3,7 +3,7 @@
 import functools
 import inspect
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ LIBRARY = __name__.partition(".")[0]
 MOST64 = float(np.finfo(np.float64).max)
 LEAST32 = float(np.finfo(np.float32).smallest_subnormal)
 MOST32 = float(np.finfo(np.float32).max)
+PIECE = 1 << 20  # bytes of data that are looked at or converted at one time
 
 
 def whole(value: Any, least: int) -> bool:
@@ -103,8 +104,8 @@ def accepts(f: Any, count: int, *names: str) -> bool:
 def stacklevel() -> int:
     """The stacklevel of a warning that is to point at the line that called this library. Source:
     warnings.warn."""
-    up, frame = 1, sys._getframe(1)
-    while frame.f_back and str(frame.f_globals.get("__name__")).startswith(f"{LIBRARY}."):
+    up, frame, within = 1, sys._getframe(1), (f"{LIBRARY}.", "contextlib")
+    while frame.f_back and str(frame.f_globals.get("__name__")).startswith(within):
         up, frame = up + 1, frame.f_back
     return up
 
@@ -149,24 +150,58 @@ def in_brackets(names: Iterable[str]) -> str:
     return f"({words[0]},)" if len(words) == 1 else f"({', '.join(words)})"
 
 
-def host_rows(x: Any, shape: tuple[int, ...], what: str) -> np.ndarray:
-    """A host array (N, *shape) of finite floating point values, or a sentence that says what is
+def as_rows(x: Any, what: str, expected: str) -> np.ndarray:
+    """An array (N, ...) itself; a list, a table or whatever else NumPy reads as one. Raises
+    TypeError for the rest, in words: expected. Source: numpy.asarray."""
+    unmasked(x, what)
+    why = ""
+    if isinstance(x, (np.ndarray, list, tuple)) or hasattr(type(x), "__array__"):
+        try:
+            return np.asarray(x)
+        except Exception as error:  # of any kind: __array__ is the other library's
+            why = f" ({' '.join(str(error).split())})"
+    raise TypeError(f"{what} is a {kind(x)}, but {expected}{why}")
+
+
+def host_rows(
+    x: Any, shape: tuple[int, ...] | None, what: str, pixels: str = "", expected: str = ""
+) -> np.ndarray:
+    """A host array (N, *shape), or (N, ...), of finite values, or a sentence that says what is
     wrong.
 
-    Raises TypeError for another library, object arrays and raw uint8; ValueError for the wrong
-    rank or shape, no rows, and NaN or inf (naming the first bad index).
+    pixels: what else, beside a division, may be done with raw uint8. expected: what is expected,
+    in words. Raises TypeError for what NumPy does not read, object arrays and raw uint8;
+    ValueError for the wrong rank or shape, no rows, and NaN or inf (naming the first bad index).
     """
-    rows = in_brackets(("N", *map(str, shape)))
-    unmasked(x, what)
-    is_a(what, x, np.ndarray, f"a NumPy array {rows} on the host is expected")
+    rows = "(N, ...)" if shape is None else in_brackets(("N", *map(str, shape)))
+    x = as_rows(x, what, expected or f"a NumPy array {rows} on the host is expected")
     if x.dtype == np.uint8:
-        raise TypeError(f"{what} holds raw uint8 pixels: divide by 255 first, or give Images(x)")
+        raise TypeError(
+            f"{what} holds raw uint8 pixels: divide by 255 first{pixels}; numbers that are no "
+            "pixels are to be np.asarray(x, np.float32)"
+        )
     if x.dtype.kind not in "fiub":
-        raise TypeError(f"{what} has dtype {x.dtype}, but numbers are expected: give float32")
-    if x.shape[1:] != tuple(shape) or x.size == 0:
+        raise TypeError(
+            f"{what} has dtype {x.dtype}, but numbers are expected: give np.asarray(x, np.float32)"
+        )
+    if x.ndim < 2 if shape is None else x.shape[1:] != tuple(shape):
+        raise ValueError(f"{what} has shape {x.shape}, but {rows} is expected")
+    if x.size == 0:
         raise ValueError(f"{what} has shape {x.shape}, but {rows} is expected, N at least 1")
     finite(x, what)
     return x
+
+
+def rows_a_piece(x: np.ndarray) -> int:
+    """How many rows of x (N, ...) are about PIECE bytes, at least 1."""
+    return max(1, PIECE * len(x) // max(1, x.nbytes))
+
+
+def pieces(x: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+    """The rows of x (N, ...), about PIECE bytes at a time: (where they start, a view of them)."""
+    x = np.atleast_1d(x)
+    for start in range(0, len(x), step := rows_a_piece(x)):
+        yield start, x[start : start + step]
 
 
 def first(bad: np.ndarray) -> tuple[int, ...]:
@@ -174,22 +209,34 @@ def first(bad: np.ndarray) -> tuple[int, ...]:
     return tuple(int(i) for i in np.argwhere(bad)[0])
 
 
+def first_where(x: np.ndarray, bad: Callable[[np.ndarray], Any]) -> tuple[int, ...] | None:
+    """The index of the first value of x (N, ...) that is bad, None where none is: bad(rows) tells
+    of each in a piece of x, or says False of all of them."""
+    for start, rows in pieces(x):
+        if np.any(mask := bad(rows)):
+            n, *rest = first(mask)
+            return start + n, *rest
+    return None
+
+
 def finite(x: np.ndarray, what: str) -> None:
     """Raise ValueError at the first NaN or inf of x, any shape, by its index."""
-    if x.dtype.kind != "f":
-        return
-    with np.errstate(invalid="ignore", over="ignore"):  # a sum needs no mask of x's size
-        total = x.sum(dtype=np.float64)
-    if not np.isfinite(total) and (bad := ~np.isfinite(x)).any():
-        at, n = first(bad), np.count_nonzero(bad)
-        raise ValueError(f"{what} is {x[at]} at index {at} ({n} such values): clean it first")
+    if x.dtype.kind == "f" and (at := first_where(x, _not_finite)) is not None:
+        n = sum(np.count_nonzero(~np.isfinite(rows)) for _, rows in pieces(x))
+        value = np.atleast_1d(x)[at]
+        raise ValueError(f"{what} is {value} at index {at} ({n} such values): clean it first")
+
+
+def _not_finite(x: np.ndarray) -> Any:
+    with np.errstate(invalid="ignore", over="ignore"):  # a sum is faster than a mask
+        return False if np.isfinite(x.sum(dtype=np.float64)) else ~np.isfinite(x)
 
 
 def representable(x: np.ndarray, dtype: np.dtype, what: str) -> None:
     """Raise ValueError at the first value of x, any shape, too large for dtype."""
     limit = np.finfo(dtype).max
     if x.dtype.itemsize > dtype.itemsize and max(abs(x.min()), abs(x.max())) > limit:
-        at = first(np.abs(x) > limit)
+        at = first_where(x, lambda rows: np.abs(rows) > limit)
         raise ValueError(
             f"{what} is {x[at]} at index {at}, but {dtype} ends at {limit:.1e}: scale to about 1"
         )

@@ -1,5 +1,6 @@
 """The protocol of a backend, and what an array is here."""
 
+import math
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any, Protocol, runtime_checkable
@@ -10,6 +11,25 @@ from ..checks import is_a
 from ..kernels.kernel import Kernel
 
 Array = Any  # an array of the backend's own library
+
+
+def native(dtype: np.dtype) -> np.dtype:
+    """The dtype in which kernels gather rows of data of that dtype: uint8, float32, float64 as
+    they are, in this machine's byte order, others as the nearer of float32 and float64."""
+    same = dtype.newbyteorder("=")
+    if same in (np.uint8, np.float32, np.float64):
+        return same
+    return np.dtype(np.float32 if dtype.itemsize <= 2 else np.float64)
+
+
+def ready(a: np.ndarray) -> bool:
+    """Whether kernels can gather rows of a data set (M, ...) as it lies in memory."""
+    return a.flags.c_contiguous and a.flags.aligned and a.dtype == native(a.dtype)
+
+
+def convert(out: np.ndarray, rows: np.ndarray) -> None:
+    """out (N, D) <- rows (N, ...) of a data set, cast."""
+    out.reshape(rows.shape)[...] = rows
 
 
 class Table:
@@ -25,6 +45,22 @@ class Table:
     def at(self, rows: Array) -> tuple[Array, Array]:
         """The array to gather from and the rows (N,) in it. Source: cuda/staging.py."""
         return self.data, rows
+
+
+class Converting(Table):
+    """A host data set (M, ...) that is not ``ready``: the rows of one step, at most ``rows`` of
+    them, are converted as they are asked for, so that no second data set lies in memory."""
+
+    def __init__(self, host: np.ndarray, rows: int):
+        self.host = host
+        super().__init__(np.empty((rows, math.prod(host.shape[1:])), native(host.dtype)))
+        self.places = np.arange(rows, dtype=np.uint32)
+
+    def at(self, rows: Array) -> tuple[Array, Array]:
+        """The rows (N,), converted, and 0 ... N - 1."""
+        N = len(rows)
+        convert(self.data[:N], self.host[rows])
+        return self.data, self.places[:N]
 
 
 def host_array(a: Any, name: str) -> np.ndarray:
@@ -68,7 +104,8 @@ class Backend(Protocol):
         """A host data set where the kernels can read it, not copied if it need not be."""
 
     def table(self, a: np.ndarray, rows: int) -> "Table":
-        """A host data set (M, D) whose rows are gathered, at most ``rows`` of them a step."""
+        """A host data set (M, D), or (M, ...) where it is not ``ready``, whose rows are gathered,
+        at most ``rows`` of them a step."""
 
     def to_host(self, a: Array) -> np.ndarray:
         """An array of this backend as a NumPy array."""

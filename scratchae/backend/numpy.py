@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..kernels.kernel import Kernel
-from .base import Array, Table, host_array
+from .base import Array, Converting, Table, host_array, ready
 from .blas import one_blas_thread
 
 ALIGNMENT = 128  # bytes: two cache lines, and what a GPU wants of a row
@@ -74,8 +74,9 @@ class NumpyBackend:
         return np.ascontiguousarray(a)
 
     def table(self, a: np.ndarray, rows: int) -> Table:
-        """The data set (M, D) itself, whatever the rows of a step."""
-        return Table(self.share(a))
+        """The data set (M, D) itself, or the rows of a step (rows, D) where it must be
+        converted."""
+        return Table(a) if ready(a) else Converting(a, rows)
 
     def to_host(self, a: Array) -> np.ndarray:
         """A copy of an array of this backend, same shape. Source: numpy.array."""

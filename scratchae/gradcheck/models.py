@@ -166,7 +166,7 @@ def data_for(
         made = drawn(model, x)
         shape = (x, *model.input_shape)
         x = possible(model.objective.likelihood, shape) if made is None else made
-    x = checks.host_rows(x, model.input_shape if built else x.shape[1:], "x").astype(np.float64)
+    x = checks.host_rows(x, model.input_shape if built else None, "x").astype(np.float64)
     model.objective.likelihood.check(x)
     bound = get_backend(backend or (model.backend.name if built else "numpy"), "float64")
     own = None

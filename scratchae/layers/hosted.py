@@ -73,11 +73,9 @@ class ByHand:
 
     def _array(self, a: Any, shape: Shape, what: str) -> Array:
         """A host array (N, *shape) on the backend, checked."""
-        a, what = (
-            np.asarray(a) if isinstance(a, (list, tuple)) else a,
-            f"{what} of this {self.name}",
-        )
-        checks.representable(checks.host_rows(a, shape, what), self.backend.dtype, what)
+        what = f"{what} of this {self.name}"
+        a = checks.host_rows(a, shape, what)
+        checks.representable(a, self.backend.dtype, what)
         return self.backend.asarray(a)
 
     def _prepare(self, rows: int) -> None:

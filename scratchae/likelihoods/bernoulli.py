@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from ..checks import first_where
 from ..kernels.bernoulli import BERNOULLI_NLL
 from .base import Likelihood
 
@@ -22,12 +23,11 @@ class Bernoulli(Likelihood):
 
     def check(self, x: np.ndarray) -> None:
         """Raise ValueError where x (N, ...) leaves [0, 1], naming the first such index."""
-        outside = (x < 0) | (x > 1)
-        if outside.any():
-            at = tuple(int(i) for i in np.argwhere(outside)[0])
+        if (at := first_where(x, _outside)) is not None:
             raise ValueError(
                 f"the data is {x[at]} at index {at}, but a Bernoulli likelihood takes values in "
-                "[0, 1]: scale the data, or choose GaussianLikelihood or SquaredError"
+                "[0, 1]: scale the data and clip what leaves it, x = np.clip(x, 0, 1), or choose "
+                "GaussianLikelihood or SquaredError"
             )
 
     def mean(self, a: np.ndarray) -> np.ndarray:
@@ -38,3 +38,8 @@ class Bernoulli(Likelihood):
     def sample(self, a: np.ndarray, noise: Any) -> np.ndarray:
         """x in {0, 1}, same shape."""
         return (noise.uniform(a.shape) < self.mean(a)).astype(a.dtype)
+
+
+def _outside(x: np.ndarray) -> Any:
+    with np.errstate(invalid="ignore"):  # two numbers are faster than a mask
+        return False if x.min() >= 0 and x.max() <= 1 else (x < 0) | (x > 1)

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from ..backend import Array
+from ..checks import first_where
 from ..kernels.categorical import CATEGORICAL_NLL
 from .base import Likelihood
 
@@ -31,19 +32,14 @@ class Categorical(Likelihood):
 
     def check(self, x: np.ndarray) -> None:
         """Raise ValueError where x (N, ..., C) holds no probabilities, by the first place."""
-        negative = x < 0
-        if negative.any():
-            at = tuple(int(i) for i in np.argwhere(negative)[0])
+        if (at := first_where(x, lambda rows: rows < 0)) is not None:
             raise ValueError(
                 f"the data is {x[at]} at index {at}, but a Categorical likelihood takes one-hot "
                 "rows or probabilities over the last axis: encode labels as np.eye(C)[labels]"
             )
-        total = x.sum(axis=-1, dtype=np.float64)
-        off = np.abs(total - 1) > NEAR
-        if off.any():
-            at = tuple(int(i) for i in np.argwhere(off)[0])
+        if (at := first_where(x, lambda rows: np.abs(_total(rows) - 1) > NEAR)) is not None:
             raise ValueError(
-                f"the data sums to {total[at]:.6g} over the last axis at index {at}, but a "
+                f"the data sums to {_total(x[at]):.6g} over the last axis at index {at}, but a "
                 "Categorical likelihood takes one-hot rows or probabilities, which sum to 1: "
                 "encode labels as np.eye(C)[labels], or choose Bernoulli"
             )
@@ -68,3 +64,8 @@ class Categorical(Likelihood):
         x = np.zeros_like(a)
         np.put_along_axis(x, (above > u).argmax(axis=-1)[..., None], 1, axis=-1)
         return x
+
+
+def _total(x: np.ndarray) -> np.ndarray:
+    """x (..., C) -> its sum over the categories (...)."""
+    return x.sum(axis=-1, dtype=np.float64)

@@ -1,6 +1,7 @@
 """CuPy arrays on the GPU, with the kernels' CUDA spellings."""
 
 import gc
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -10,7 +11,7 @@ import numpy as np
 
 from ... import checks
 from ...kernels.kernel import Kernel
-from ..base import Array, Table, host_array
+from ..base import Array, Table, host_array, native, ready
 from .cublas import RECORDING
 from .driver import cause, require_cupy
 from .launch import Gpu
@@ -95,12 +96,15 @@ class CupyBackend:
         ``rows`` at a time.
 
         Source: staging.py."""
-        key = (a.ctypes.data, a.shape, a.dtype.str)
+        key = (a.ctypes.data, a.shape, a.strides, a.dtype.str)
         if key in self._tables:
             return self._tables[key]
-        if a.nbytes > RESIDENT * self.free():
+        shape, dtype = (len(a), math.prod(a.shape[1:])), native(a.dtype)
+        if math.prod(shape) * dtype.itemsize > RESIDENT * self.free():
             return StagedTable(self, a, rows)
-        table = Table(self.share(a))
+        table = Table(self.share(a) if ready(a) else self.empty(shape, dtype))
+        for start, part in () if ready(a) else checks.pieces(a):
+            self.write(table.data[start : start + len(part)], part.reshape(len(part), -1))
         if self._sharing:
             self._tables[key] = table
         return table

@@ -5,7 +5,7 @@ from typing import Any
 
 from . import datasets, initializers, kernels, schedules
 from .backend import get_backend
-from .datasets import Images, Source, Values
+from .datasets import Images, ScaleWarning, Source, Values
 from .evaluation import evaluate
 from .latents import Gaussian, Latent
 from .layers import (
@@ -93,6 +93,7 @@ __all__ = [
     "Repeat",
     "Reshape",
     "SaltAndPepper",
+    "ScaleWarning",
     "Sequential",
     "Source",
     "SquaredError",

@@ -6,14 +6,17 @@ from collections.abc import Callable
 from .. import checks
 from . import ecg5000, fashion_mnist, mnist
 from .files import DataUnavailable
+from .fitting import ScaleWarning
 from .generated import beats, daily, strokes, surface
 from .idx import Split
-from .sources import Images, Source, Values, as_source
+from .sources import Images, Scaling, Source, Values, as_source
 from .splits import scaled, split, take
 
 __all__ = [
     "DataUnavailable",
     "Images",
+    "ScaleWarning",
+    "Scaling",
     "Source",
     "Values",
     "as_source",

@@ -1,11 +1,33 @@
 """Whether data fits a model: looked at once, before anything is trained or measured."""
 
+import warnings
 from typing import Any
 
 import numpy as np
 
 from .. import checks, randomness
-from .sources import MEMBERS, Images, Values, as_source
+from .sources import MEMBERS, Images, Values, is_source
+
+SAMPLE = 1000  # rows, evenly spread, of which the size is looked at
+NARROW = 1e-2  # a span below it: ten steps of Adam(1e-3) cross it
+LARGE = 50.0  # a root mean square above it: 50,000 such steps; that of raw pixels is 60 to 150
+
+
+class ScaleWarning(UserWarning):
+    """The numbers of the data are far from 1 in size, so training will learn little of them."""
+
+
+class Rows:
+    """The rows of a source, a slice at a time, as an array (N, *shape) gives them."""
+
+    def __init__(self, source: Any):
+        self.source = source
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def __getitem__(self, rows: slice) -> np.ndarray:
+        return self.source.values(rows)
 
 
 def fitting_source(model: Any, data: Any, what: str) -> Any:
@@ -20,9 +42,7 @@ def fitting_source(model: Any, data: Any, what: str) -> Any:
             f"the model is a {checks.kind(model)}, but a VAE or an Autoencoder is expected"
         )
     model.require_built()
-    if isinstance(data, np.ndarray):
-        checks.host_rows(data, model.input_shape, what)
-    source = as_source(data)
+    source = data if is_source(data) else Values.of(data, model.input_shape, what)
     _require_members(source, what)
     if source.shape != model.input_shape:
         raise ValueError(
@@ -34,6 +54,54 @@ def fitting_source(model: Any, data: Any, what: str) -> Any:
     if not isinstance(source, (Images, Values)) and model.backend.spelling != "cuda":
         _look_at_a_row(source, model.backend)
     return source
+
+
+def fitting_rows(model: Any, data: Any, what: str) -> Rows:
+    """The same data's rows on the host. Raises TypeError for a source that does not give any."""
+    source = fitting_source(model, data, what)
+    if not hasattr(source, "values"):
+        raise TypeError(
+            f"{what} is a {checks.kind(source)}, but an array, Images or Values are expected: "
+            "give one, or define values(rows)"
+        )
+    return Rows(source)
+
+
+def warn_of_scale(source: Any) -> None:
+    """Warn (ScaleWarning) where the numbers of a source of Values are far from 1 in size.
+
+    An output moves by about the learning rate in a step of Adam, and float32 has 7 digits: what
+    spans NARROW is lost in the steps, what is beyond LARGE is reached after very many. The span is
+    that of all numbers, so that rows that are mostly zeros raise no alarm; what never changes is
+    not looked at."""
+    if not isinstance(source, Values):
+        return
+    n = len(source)
+    rows = np.arange(0, n, -(-n // SAMPLE))
+    low, high, mean, deviation = _seen(source, rows)
+    if low == high or (high - low >= NARROW and np.hypot(mean, deviation) <= LARGE):
+        return
+    warnings.warn(
+        f"the data has a mean of {mean:.4g} and a standard deviation of {deviation:.2g} "
+        f"({len(rows):,} of its {n:,} rows), but a model learns numbers of about 1 in size: bring "
+        "it there, train, test = datasets.scaled(train, test)",
+        ScaleWarning,
+        stacklevel=checks.stacklevel(),
+    )
+
+
+def _seen(source: Values, rows: np.ndarray) -> tuple[float, float, float, float]:
+    """The least, the largest, the mean and the standard deviation of those rows (n,)."""
+    low, high, sums, step = np.inf, -np.inf, np.zeros(3), checks.rows_a_piece(source.x)
+    origin = float(source.x[0].flat[0])  # so that a spread is seen beside an offset
+    with np.errstate(over="ignore", invalid="ignore"):
+        for i in range(0, len(rows), step):
+            x = source.values(rows[i : i + step]).astype(np.float64) - origin
+            low, high = min(low, x.min()), max(high, x.max())
+            sums += x.size, x.sum(), (x * x).sum()
+        mean, square = sums[1:] / sums[0]
+        deviation = np.sqrt(max(square - mean * mean, 0.0))
+    return low, high, origin + mean, float(deviation)
 
 
 def _require_members(source: Any, what: str) -> None:

@@ -7,10 +7,14 @@ import numpy as np
 
 from .. import checks, randomness
 from ..backend import Array, Backend
+from ..backend.base import native
 from ..kernels.batch import GATHER_DYNAMIC, GATHER_GREY, GATHER_THRESHOLD, GATHER_VALUES
 from ..kernels.philox import UNIFORM
 
 MEMBERS = ("name", "shape", "__len__", "feed", "check")  # of a source
+ARRAY = "a NumPy array (N, ...) is expected"
+SOURCE = "a NumPy array, Images or Values are expected"
+IMAGES = ", or give Images(x)"
 GATHER = {"none": GATHER_GREY, "threshold": GATHER_THRESHOLD, "dynamic": GATHER_DYNAMIC}
 
 
@@ -22,7 +26,8 @@ class Feed:
     def __init__(
         self, backend: Backend, data: np.ndarray, shape: tuple[int, ...], rows: int, kernel: Any
     ):
-        self.table = backend.table(data.reshape(len(data), -1), rows)
+        flat = data.reshape(len(data), -1) if data.flags.c_contiguous else data  # no copy
+        self.table = backend.table(flat, rows)
         self.shape = shape
         self.gather = backend.op(kernel)
         self.x = backend.empty((rows, math.prod(shape)))
@@ -52,7 +57,9 @@ class Source(Protocol):
     (n,) uint32 and a clock (4,), gives x (n, *shape) of the backend's dtype, which stays as it is
     until the next call. The same rows and clock give the same x: whatever is drawn is a function
     of both (kernels/philox.py, with a stream of randomness.py). ``check`` raises ValueError where
-    the rows cannot come from that likelihood."""
+    the rows cannot come from that likelihood. What reads rows on the host (``encode``, detectors)
+    asks for ``values(rows)`` too, which gives some of them, by a slice or indices, as a host array
+    (n, *shape) of floats."""
 
     name: str
     shape: tuple[int, ...]
@@ -78,17 +85,17 @@ class Images:
     def __init__(
         self, pixels: np.ndarray, labels: Any = None, binarize: str = "none", name: str = "images"
     ):
-        checks.unmasked(pixels, "the images")
-        if not isinstance(pixels, np.ndarray) or pixels.dtype != np.uint8:
-            given = getattr(pixels, "dtype", checks.kind(pixels))
+        pixels = checks.as_rows(pixels, "the images", "a NumPy array of uint8 is expected")
+        if pixels.dtype != np.uint8:
             raise TypeError(
-                f"the images are {given}, but uint8 in 0..255 is expected; values go to Values(x)"
+                f"the images are {pixels.dtype}, but uint8 in 0..255 is expected; other numbers "
+                "go to Values(np.asarray(x, np.float32))"
             )
         if pixels.ndim < 2 or pixels.size == 0:
             raise ValueError(f"the images have shape {pixels.shape}, but (N, H, W, C) is expected")
         checks.one_of("binarize", binarize, GATHER)
         self.labels = _one_each(labels, len(pixels))
-        self.pixels = np.ascontiguousarray(pixels)
+        self.pixels = pixels
         self.binarize = binarize
         self.name = name
         self.shape = pixels.shape[1:]
@@ -100,8 +107,13 @@ class Images:
         """Pixels are in [0, 1] whatever their shape; raise ValueError where that is not enough.
 
         Source: kernels/batch.py; the likelihood."""
-        if not likelihood.takes_grey:
-            likelihood.check(self.values())
+        if likelihood.takes_grey:
+            return
+        for start, part in checks.pieces(self.pixels):
+            try:
+                likelihood.check(self.values(slice(start, start + len(part))))
+            except ValueError as error:
+                raise ValueError(f"of the images from {start} on, {error}") from None
 
     def feed(self, backend: Backend, rows: int) -> Feed:
         """A feed for up to rows images at once. Shapes: see Feed. Source: kernels/batch.py."""
@@ -114,35 +126,73 @@ class Images:
         rows: a slice or an array of indices. Source: kernels/batch.py, (1) to (3).
         """
         index = np.arange(len(self), dtype=np.uint32)[rows]
-        data, x = (
-            self.pixels.reshape(len(self), -1),
-            np.empty((len(index), math.prod(self.shape)), np.float32),
-        )
-        noise: tuple[np.ndarray, ...] = ()
+        data = self.pixels[rows].reshape(len(index), math.prod(self.shape))
+        x, noise = np.empty(data.shape, np.float32), tuple[np.ndarray, ...]()
         if self.binarize == "dynamic":
             noise = (np.empty_like(x),)
             clock = randomness.clock(0, purpose=randomness.EVALUATION)
             UNIFORM.definition(noise[0], index, clock, randomness.PIXELS)
-        GATHER[self.binarize].definition(x, data, index, *noise)
+        GATHER[self.binarize].definition(x, data, np.arange(len(index)), *noise)
         return x.reshape(-1, *self.shape)
 
 
-class Values:
-    """Floating point rows as they are.
+class Scaling:
+    """What ``scaled`` did: x -> (x - low) / (high - low), and its inverse.
 
-    Shapes: x (N, ...), labels (N,) or None. Raises what checks.host_rows raises, ValueError for
-    other labels and TypeError for masked ones. Source: kernels/batch.py (4).
+    Shapes: low, high () or, of each feature, (C,); x (N, ..., C). Source: splits.py, (2)."""
+
+    def __init__(self, low: np.ndarray, high: np.ndarray):
+        self.low, self.high = low, high
+
+    def __call__(self, x: Any) -> np.ndarray:
+        """x (N, ..., C), in the units of the data -> scaled, float. Raises what
+        checks.host_rows raises. Source: splits.py, (2)."""
+        x = checks.host_rows(x, None, "x")
+        out = np.empty(x.shape, native(x.dtype))
+        with np.errstate(over="ignore", invalid="ignore"):
+            for start, part in checks.pieces(x):
+                part = part.astype(out.dtype, copy=False)
+                out[start : start + len(part)] = (part - self.low) / (self.high - self.low)
+        return out
+
+    def inverse(self, x: Any) -> np.ndarray:
+        """x (N, ..., C), scaled, such as a reconstruction -> in the units of the data. Source:
+        splits.py, (2)."""
+        return self.low + np.asarray(x) * (self.high - self.low)
+
+
+class Values:
+    """Numbers as they are, in the dtype and the memory that they have.
+
+    Shapes: x (N, ...), or a list or table of that shape, labels (N,) or None. Floating point
+    numbers and integers, which are converted batch by batch where they are not float32 or float64
+    in C order. scaling: what ``scaled`` did to them, or None. Raises what checks.host_rows raises,
+    ValueError for other labels and TypeError for masked ones. Source: kernels/batch.py (4).
     """
 
-    def __init__(self, x: np.ndarray, labels: Any = None, name: str = "values"):
-        checks.is_a("the data", x, np.ndarray, "a NumPy array (N, ...) is expected")
-        if x.ndim < 2:
-            raise ValueError(f"the data has shape {x.shape}, but rows (N, ...) are expected")
-        x = checks.host_rows(x, x.shape[1:], "the data")
-        self.labels = _one_each(labels, len(x))
-        self.x = _native(x)
+    scaling: Scaling | None = None
+
+    def __init__(self, x: Any, labels: Any = None, name: str = "values"):
+        self._hold(x, None, "the data", ARRAY, IMAGES)
+        self.labels = _one_each(labels, len(self.x))
         self.name = name
-        self.shape = x.shape[1:]
+
+    def _hold(
+        self, x: Any, shape: tuple[int, ...] | None, what: str, expected: str, pixels: str
+    ) -> None:
+        self.x = checks.host_rows(x, shape, what, pixels, expected)
+        checks.representable(self.x, np.dtype(np.float64), what)
+        self.shape = self.x.shape[1:]
+
+    @classmethod
+    def of(
+        cls, x: Any, shape: tuple[int, ...] | None, what: str, pixels: str = IMAGES
+    ) -> "Values":
+        """x (N, *shape) as values, or a sentence that calls it by the name what."""
+        values = cls.__new__(cls)
+        values._hold(x, shape, what, SOURCE, pixels)
+        values.labels, values.name = None, "values"
+        return values
 
     def __len__(self) -> int:
         return len(self.x)
@@ -157,6 +207,12 @@ class Values:
         (4)."""
         return Feed(backend, self.x, self.shape, rows, GATHER_VALUES)
 
+    def values(self, rows: Any = slice(None)) -> np.ndarray:
+        """Some or all rows as float32 or float64, as a batch has them: (n, *shape).
+
+        rows: a slice or an array of indices. Source: kernels/batch.py (4)."""
+        return self.x[rows].astype(native(self.x.dtype), copy=False)
+
 
 def _one_each(labels: Any, n: int) -> Any:
     """labels (n,), or None, as they are."""
@@ -165,20 +221,14 @@ def _one_each(labels: Any, n: int) -> Any:
     return labels
 
 
-def _native(x: np.ndarray) -> np.ndarray:
-    """x in a dtype that every loop is compiled for: float32 and float64 as they are, others as the
-    nearer."""
-    if x.dtype in (np.float32, np.float64):
-        return np.ascontiguousarray(x, dtype=x.dtype.newbyteorder("="))
-    checks.representable(x, np.dtype(np.float64), "the data")
-    return np.ascontiguousarray(x, dtype=np.float32 if x.dtype.itemsize <= 2 else np.float64)
-
-
 def as_source(data: Any) -> Source:
-    """Images, Values, or any object of that protocol as it is; an array (N, ...) as Values.
+    """Images, Values, or any object of that protocol as it is; an array (N, ...), a list or a
+    table as Values.
 
-    Raises TypeError for anything else."""
-    if hasattr(data, "feed") and not isinstance(data, type):
-        return data
-    checks.is_a("the data", data, np.ndarray, "a NumPy array, Images or Values are expected")
-    return Values(data)
+    Raises TypeError for anything else, and what Values raises."""
+    return data if is_source(data) else Values.of(data, None, "the data")
+
+
+def is_source(data: Any) -> bool:
+    """Whether it is an object of that protocol."""
+    return hasattr(data, "feed") and not isinstance(data, type)

@@ -21,14 +21,14 @@ from typing import Any
 
 import numpy as np
 
-from ..checks import real
-from ..datasets.fitting import fitting_source
+from ..checks import pieces, real
+from ..datasets.fitting import fitting_rows
 from ..kernels.errors import ABSOLUTE_ERROR
 
 
-def denoising_score(model: Any, x: np.ndarray, sigma: float) -> np.ndarray:
-    """x (N, *input_shape) -> the model's estimate of grad log p_sigma(x), same shape, in 1 / units
-    of x.
+def denoising_score(model: Any, x: Any, sigma: float) -> np.ndarray:
+    """x (N, *input_shape), an array or a source -> the model's estimate of grad log p_sigma(x),
+    same shape, in 1 / units of x.
 
     model: an Autoencoder whose encoder begins with GaussianNoise(sigma), trained with
     SquaredError, or another likelihood whose best reconstruction is a mean, and with no other
@@ -37,11 +37,13 @@ def denoising_score(model: Any, x: np.ndarray, sigma: float) -> np.ndarray:
     sigma <= 0, TypeError for a VAE and for AbsoluteError, and what ``reconstruct`` raises. Source:
     the module, (1).
     """
-    fitting_source(model, x, "x")
+    rows = fitting_rows(model, x, "x")
     variance = real("sigma", sigma, 0, strict=True) ** 2
     if hasattr(model, "latent"):
         raise TypeError("the model is a VAE, but an Autoencoder trained on noisy x is expected")
     if getattr(model.objective.likelihood, "kernel", None) is ABSOLUTE_ERROR:
         raise TypeError("AbsoluteError learns a median, but a mean is expected: use SquaredError")
-    r = model.reconstruct(x)
-    return ((r - x) / variance).astype(r.dtype)  # (1)
+    r = model.reconstruct(rows.source)
+    for start, part in pieces(r):
+        part[...] = (part - rows[slice(start, start + len(part))]) / variance  # (1)
+    return r

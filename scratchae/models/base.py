@@ -7,6 +7,7 @@ import numpy as np
 
 from .. import checks
 from ..backend import Array, Backend, floating, get_backend
+from ..datasets.fitting import fitting_rows
 from ..layers import Layer
 from ..layers.sequential import distinct
 from ..likelihoods import Likelihood
@@ -149,13 +150,12 @@ class Model:
         self.require_built()
         return shared_copy(self.objective)
 
-    def encode(self, x: np.ndarray) -> Any:
-        """x (N, *input_shape) -> what the encoder gives, the code (N, *code). Raises as
-        checks.host_rows. Source: objectives/reconstruction.py (1)."""
-        self.require_built()
+    def encode(self, x: Any) -> Any:
+        """x (N, *input_shape), an array or a source -> what the encoder gives, the code
+        (N, *code). Raises what ``evaluate`` raises. Source: objectives/reconstruction.py (1)."""
         return self._map(lambda f, rows: f.encoder.forward(rows), self._data(x))
 
-    def decoder_output(self, h: np.ndarray) -> np.ndarray:
+    def decoder_output(self, h: Any) -> np.ndarray:
         """A code h, or z, (N, *code) -> what the decoder gives, (N, ...): the parameters a of p(x
         | h).
 
@@ -166,7 +166,7 @@ class Model:
         self.require_built()
         return self._map(lambda f, rows: f.decoder.forward(rows), self._rows(h, *self._code()))
 
-    def decode(self, h: np.ndarray) -> np.ndarray:
+    def decode(self, h: Any) -> np.ndarray:
         """A code h, or z, (N, *code) -> the mean of p(x | h), (N, *input_shape). Raises as
         ``decoder_output``.
 
@@ -181,7 +181,7 @@ class Model:
             )
         return mean
 
-    def sample_x(self, h: np.ndarray, seed: int = 0) -> np.ndarray:
+    def sample_x(self, h: Any, seed: int = 0) -> np.ndarray:
         """A code h, or z, (N, *code) -> x ~ p(x | h), (N, *input_shape), and not its mean.
 
         The same seed, the same draws. Raises TypeError for a likelihood that is no distribution,
@@ -193,9 +193,9 @@ class Model:
         """The shape of a row of the code, and its name."""
         return self.objective.code, "the code"
 
-    def reconstruct(self, x: np.ndarray) -> np.ndarray:
-        """x (N, *input_shape) -> decode(encode(x)), the mean of p(x | code of x), same shape.
-        Source: the model's docstring."""
+    def reconstruct(self, x: Any) -> np.ndarray:
+        """x (N, *input_shape), an array or a source -> decode(encode(x)), the mean of p(x | code
+        of x), same shape. Source: the model's docstring."""
         return self.decode(self.encode(x))
 
     def _rows(self, x: Any, shape: tuple[int, ...], what: str) -> np.ndarray:
@@ -203,10 +203,9 @@ class Model:
         checks.representable(x, self.backend.dtype, what)
         return x
 
-    def _data(self, x: Any) -> np.ndarray:
-        x = self._rows(x, self.input_shape, "x")
-        self.objective.likelihood.check(x)
-        return x
+    def _data(self, x: Any) -> Any:
+        """The rows of an array or a source, (N, *input_shape), to be sliced."""
+        return fitting_rows(self, x, "x")
 
     def _map(self, f: Callable[[Objective, Array], Array], x: np.ndarray) -> np.ndarray:
         """f over rows of x, a chunk at a time, on the backend and back."""

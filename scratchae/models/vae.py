@@ -37,17 +37,17 @@ class VAE(Model):
     ):
         super().__init__(ELBO(encoder, decoder, latent, likelihood or Bernoulli(), beta))
 
-    def encode(self, x: np.ndarray) -> Any:
-        """x (N, *input_shape) -> the parameters of q(z|x), of a Gaussian mu (N, D), logvar (N, D).
-        Source: objectives/elbo.py (1)."""
+    def encode(self, x: Any) -> Any:
+        """x (N, *input_shape), an array or a source -> the parameters of q(z|x), of a Gaussian mu
+        (N, D), logvar (N, D). Source: objectives/elbo.py (1)."""
         return self.latent.posterior(super().encode(x))
 
     def _code(self) -> tuple[tuple[int, ...], str]:
         return self.objective.code, "z"
 
-    def reconstruct(self, x: np.ndarray) -> np.ndarray:
-        """x (N, *input_shape) -> the mean of p(x | z), z the mean of q(z|x), same shape. Source:
-        objectives/elbo.py (1) (3)."""
+    def reconstruct(self, x: Any) -> np.ndarray:
+        """x (N, *input_shape), an array or a source -> the mean of p(x | z), z the mean of q(z|x),
+        same shape. Source: objectives/elbo.py (1) (3)."""
         return self.decode(self.latent.mean(super().encode(x)))
 
     def sample(self, n: int, seed: int = 0, noise: bool = False) -> np.ndarray:

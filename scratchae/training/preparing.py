@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from .. import checks
-from ..datasets.fitting import fitting_source
+from ..datasets.fitting import fitting_source, warn_of_scale
 from ..optim import Optimizer
 from .epochs import Epochs, require_parameters
 
@@ -30,6 +30,7 @@ def prepared(
     held = None if validation is None else fitting_source(model, validation, "validation")
     batch_size = min(checks.positive("batch_size", batch_size), len(source))
     _require_trainable(model, optimizer)
+    warn_of_scale(source)
     with claimed(model):
         yield Epochs(
             model,

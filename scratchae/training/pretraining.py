@@ -25,8 +25,8 @@ from itertools import pairwise
 from typing import Any
 
 from ..backend import Array, Backend
-from ..datasets import Images, Values
-from ..datasets.fitting import fitting_source
+from ..datasets import Values
+from ..datasets.fitting import fitting_rows
 from ..layers import Layer, Sequential, Tied
 from ..layers.sequential import leaves
 from ..likelihoods import SquaredError
@@ -90,7 +90,7 @@ def pretrain(
     with claimed(model):
         for i, (stage, shallow) in enumerate(zip(stages, stacks, strict=True)):
             if i > 0:
-                source = Values(stacks[i - 1].encode(_rows(source)))  # (2)
+                source = Values(stacks[i - 1].encode(source))  # (2)
             histories.append(train(shallow, source, copy.deepcopy(optimizer)))  # (1)
             _give(model.backend, _views(model, stage), shallow.parameters.views().values())  # (3)
             model.optimizer = None
@@ -99,23 +99,13 @@ def pretrain(
     return histories
 
 
-def _source(model: Any, data: Any) -> Images | Values:
+def _source(model: Any, data: Any) -> Any:
     if not isinstance(model, Autoencoder):
         raise TypeError(
             f"the model is a {type(model).__qualname__}, but only an Autoencoder has stages: "
             "train it by fit alone"
         )
-    source = fitting_source(model, data, "data")
-    if not isinstance(source, (Images, Values)):
-        raise TypeError(
-            f"the data is a {type(source).__qualname__}, but an array, Images or Values are "
-            "expected"
-        )
-    return source
-
-
-def _rows(source: Images | Values) -> Any:
-    return source.values() if isinstance(source, Images) else source.x
+    return fitting_rows(model, data, "data").source
 
 
 def _stages(model: Autoencoder) -> list[Stage]:

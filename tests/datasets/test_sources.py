@@ -14,11 +14,13 @@ from scratchae import (
     Sequential,
     SquaredError,
     Values,
+    checks,
     datasets,
     evaluate,
     get_backend,
     randomness,
 )
+from scratchae.backend.cuda import backend as cupy_module
 from scratchae.datasets import as_source
 from scratchae.datasets.generated import strokes
 
@@ -125,11 +127,57 @@ def test_pixels_stay_bytes_and_are_not_copied(backend):
     )
 
 
+WHOLE = np.round(3 * X)
+UNREADY = {  # what kernels do not read as it lies in memory
+    "int16": WHOLE.astype("int16"),
+    "int64": WHOLE.astype("int64"),
+    "bool": X > 0,
+    "float16": X.astype("float16"),
+    "longdouble": X.astype("longdouble"),
+    "big-endian": X.astype(">f4"),
+    "Fortran": np.asfortranarray(X),
+    "int16 in Fortran": np.asfortranarray(WHOLE.astype("int16")),
+    "reversed": X[::-1, :, ::-1],
+    "one row for all": np.broadcast_to(X[:1], X.shape),
+    "unaligned": np.frombuffer(b"0" + X.tobytes(), np.uint8)[1:].view(X.dtype).reshape(X.shape),
+}
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_a_batch_of_values(backend, dtype):
-    for x in (X, X.astype("float32"), np.round(X).astype("int64"), X > 0):
-        np.testing.assert_array_equal(batch(Values(x), backend, dtype), x[ROWS].astype(dtype))
+    np.testing.assert_array_equal(batch(Values(X), backend, dtype), X[ROWS].astype(dtype))
     assert len(Values(X)) == 11 and Values(X).shape == (4, 3, 1)
+
+
+@pytest.mark.parametrize("kind", UNREADY)
+@pytest.mark.parametrize("resident", [0.0, 1.0])
+def test_rows_are_converted_as_they_are_gathered(kind, backend, resident, monkeypatch):
+    """On the host, a batch at a time; on a GPU the whole in pieces, or the batches that cross."""
+    monkeypatch.setattr(cupy_module, "RESIDENT", resident)
+    monkeypatch.setattr(checks, "PIECE", 500)
+    x = UNREADY[kind]
+    source = Values(x)
+    assert source.x is x
+    single = x.dtype.itemsize <= 2 or x.dtype == ">f4"
+    due = x.astype("float32" if single else "float64")[ROWS]
+    for dtype in ("float32", "float64"):
+        np.testing.assert_array_equal(batch(source, backend, dtype), due.astype(dtype))
+    if backend != "cupy":
+        assert source.feed(get_backend(backend), 6).table.data.shape == (6, 12)
+
+
+@pytest.mark.parametrize("resident", [0.0, 1.0])
+@BINARIZE
+def test_images_in_another_order(backend, binarize, resident, monkeypatch):
+    monkeypatch.setattr(cupy_module, "RESIDENT", resident)
+    monkeypatch.setattr(checks, "PIECE", 50)
+    for pixels in (np.asfortranarray(PIXELS), PIXELS[::2, :, ::-1][[0, 1, 2] * 4]):
+        ours, theirs = (
+            Images(p, binarize=binarize) for p in (pixels, np.ascontiguousarray(pixels))
+        )
+        assert ours.pixels is pixels
+        np.testing.assert_array_equal(batch(ours, backend), batch(theirs, backend))
+        np.testing.assert_array_equal(ours.values(ROWS), theirs.values(ROWS))
 
 
 def test_the_check_is_the_likelihoods():

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scratchae import Values
+from scratchae import Images, Values
 from scratchae.datasets import scaled, split, take
 from scratchae.datasets.splits import joined
 
@@ -172,9 +172,74 @@ def test_fractions(fraction):
         split(rows(10), fraction=fraction)
 
 
-@pytest.mark.parametrize("call", [split, scaled, lambda x: take(x, [0])])
-def test_arrays_are_to_be_wrapped(call):
-    with pytest.raises(
-        TypeError, match=r"ndarray, but Values are expected: wrap it as Values\(x\)"
-    ):
-        call(np.zeros((4, 2)))
+@pytest.mark.parametrize("binarize", ["none", "threshold", "dynamic"])
+def test_parts_of_images_are_images(binarize):
+    pixels = np.arange(10 * 4, dtype=np.uint8).reshape(10, 2, 2, 1)
+    images = Images(pixels, np.arange(10), binarize, "mine")
+    parts = [
+        *split(images),
+        take(images, [3, 0]),
+        take(images, slice(2, 4)),
+        joined(*split(images)),
+    ]
+    for part in parts:
+        assert isinstance(part, Images) and (part.name, part.binarize) == ("mine", binarize)
+        np.testing.assert_array_equal(part.pixels, pixels[part.labels])
+    assert [len(part) for part in parts] == [8, 2, 2, 2, 10]
+    assert np.shares_memory(parts[3].pixels, pixels)  # a slice is no copy
+
+
+def test_images_are_not_scaled():
+    images = Images(np.zeros((4, 2, 2, 1), np.uint8), name="mine")
+    for call in (lambda: scaled(images), lambda: scaled(rows(4), images)):
+        with pytest.raises(TypeError, match=r"mine are Images, which are in \[0, 1\]: leave"):
+            call()
+
+
+def test_sets_of_two_kinds_or_shapes_are_not_joined():
+    pixels = np.zeros((4, 2), np.uint8)
+    grey, ink = Images(pixels, name="grey"), Images(pixels, binarize="threshold")
+    for other in (ink, rows(3)):
+        with pytest.raises(TypeError, match=r"grey and .* are sets of two kinds: join Values\(a"):
+            joined(grey, other)
+        both = joined(Values(grey.values()), Values(other.values()))
+        assert both.shape == (2,) and len(both) == 4 + len(other)
+    with pytest.raises(ValueError, match=r"values has rows of shape \(3,\), but rows has \(2,\)"):
+        joined(rows(3), np.ones((4, 3)))
+
+
+SCALES = [  # integers of either sign, another byte order, half precision
+    np.array([[-32768, 0], [32767, 5]], np.int16),
+    np.array([[0, 0], [65535, 5]], np.uint16),
+    np.array([[-(2**40), 0], [2**40, 5]]),
+    np.array([[1, 5], [3, 2]], ">f4"),
+    np.array([[1, 5], [3, 2]], ">f8"),
+    np.array([[-60000, 5], [60000, 2]], np.float16),
+    np.array([[False, True], [True, True]]),
+]
+
+
+@pytest.mark.parametrize("x", SCALES, ids=lambda x: x.dtype.str)
+def test_what_is_scaled_knows_its_numbers(x, tolerance):
+    a, b = scaled(x, x[:1])
+    dtype = "float32" if x.dtype.itemsize <= 2 or x.dtype == ">f4" else "float64"
+    wide, low, high = x.astype(float), float(x.min()), float(x.max())
+    tol = tolerance("kernel", dtype)
+    assert a.x.dtype == b.x.dtype == dtype and a.scaling is b.scaling
+    np.testing.assert_allclose(a.x, (wide - low) / (high - low), rtol=0, atol=tol)
+    np.testing.assert_array_equal(b.x, a.x[:1])
+    np.testing.assert_array_equal(a.scaling(x), a.x)
+    np.testing.assert_allclose(a.scaling.inverse(a.x), wide, rtol=tol, atol=tol * (high - low))
+
+
+def test_the_numbers_of_a_scale_go_along(tolerance):
+    x = np.random.default_rng(0).normal(size=(5, 7, 3)) * [1, 10, 100] + [0, 5, 9]
+    a, b = scaled(Values(x[:4], np.arange(4)), x[4:], per_feature=True)
+    part, again = take(a, a.labels > 1), joined(a, b)
+    assert part.scaling is again.scaling is split(a)[0].scaling is a.scaling
+    assert a.scaling.low.shape == a.scaling.high.shape == (3,) and Values(x).scaling is None
+    back = a.scaling.inverse(again.x)
+    np.testing.assert_allclose(back, x, rtol=0, atol=1e3 * tolerance("kernel"))
+    # by numbers of a wide dtype, an offset that float32 does not hold comes back
+    far = scaled(1e8 + x)[0].scaling
+    np.testing.assert_allclose(far.inverse(far(1e8 + x).astype("float32")), 1e8 + x, atol=1e-2)

@@ -75,9 +75,8 @@ def a_loss_that_is_not_finite_names_its_step_and_leaves_the_step_before(gpu, rec
             6, backend=backend, seed=1
         )
         optimizer = sa.Adam()
-        with pytest.raises(
-            sa.NonFiniteLoss, match=r"at step 40 \(epoch 1\).*are those before that step"
-        ):
+        words = r"at step 40 \(epoch 1\).*are those before that step"
+        with pytest.warns(sa.ScaleWarning), pytest.raises(sa.NonFiniteLoss, match=words):
             sa.fit(model, data, optimizer, epochs=3, batch_size=1, shards=1)
         assert optimizer.t == 39
         found.append(values(model))

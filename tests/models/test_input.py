@@ -56,7 +56,8 @@ DATA = [
     (put(-np.inf, 0, 0), ValueError, r"-inf at index \(0, 0\)"),
 ]
 NOT_ARRAYS = [
-    ([[0.1, 0.2, 0.3]], TypeError, "list.* NumPy array"),
+    ([[0.1, 0.2], [0.3]], TypeError, r"list.* NumPy array.*\(.*inhomogeneous"),
+    ({(0.1, 0.2, 0.3)}, TypeError, "set.* NumPy array"),
     (ndarray(), TypeError, "ndarray.* NumPy array"),
 ]
 OUTSIDE = [

@@ -64,7 +64,10 @@ def test_one_code_outside_stops_the_run(backend, shards, tolerance):
 )
 def test_a_penalty_is_not_blamed_for_what_is_no_fault_of_its_own(scale, rate, words):
     m = built(sa.Dense(6, 3, "sigmoid"))
-    with pytest.raises(sa.NonFiniteLoss, match=words) as caught:
+    with (
+        pytest.warns(sa.ScaleWarning),
+        pytest.raises(sa.NonFiniteLoss, match=words) as caught,
+    ):
         sa.fit(m, np.float32(scale) * X, sa.SGD(rate), epochs=1, batch_size=len(X), shards=1)
     assert "KLRate takes" not in str(caught.value)
 

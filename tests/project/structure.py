@@ -17,6 +17,7 @@ LEVELS = (
     {"kernels"},
     {"checks", "locks"},
     {"backend", "randomness", "settings"},
+    {"datasets"},
     {"initializers"},
     {"parameters"},
     {"weights"},
@@ -24,7 +25,7 @@ LEVELS = (
     {"objectives"},
     {"models"},
     {"schedules"},
-    {"datasets", "optim", "execution"},
+    {"optim", "execution"},
     {"saving", "evaluation"},
     {"training", "detection"},
     {"plots"},
@@ -38,7 +39,7 @@ BY_PROTOCOL = {
     "evaluation",
     "training",
 }  # they know no model by name
-UNKNOWN_TO_THEM = set().union(*LEVELS[3:9], {"saving"})  # initial weights up to models, files
+UNKNOWN_TO_THEM = set().union(*LEVELS[4:10], {"saving"})  # initial weights up to models, files
 # into stages, so it knows what a model is made of
 CUTS_MODELS = "scratchae/training/pretraining.py"
 LOOPS_ALONE = {

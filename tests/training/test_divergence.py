@@ -62,9 +62,8 @@ def test_no_penalty_is_at_fault_where_there_is_none(penalty):
 def test_a_vector_with_both_infinities_is_spoilt_without_a_warning():
     model = sa.Autoencoder(sa.Dense(6, 3), sa.Dense(3, 6)).build(6)
     x = np.random.default_rng(0).normal(size=(8, 6)).astype(np.float32) * 90
-    with pytest.raises(
-        sa.NonFiniteLoss, match="the vector of parameters is no longer finite after epoch 1"
-    ):
+    words = "the vector of parameters is no longer finite after epoch 1"
+    with pytest.warns(sa.ScaleWarning), pytest.raises(sa.NonFiniteLoss, match=words):
         sa.fit(model, x, sa.SGD(3e38), epochs=1, batch_size=8, shards=1)
     assert {np.inf, -np.inf} <= set(model.parameters.values.tolist())
 

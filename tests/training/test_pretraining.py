@@ -320,7 +320,7 @@ OPTIONS = [
     ({"epochs": 0}, ValueError, "epochs is 0, but"),
     ({"batch_size": 0}, ValueError, "batch_size is 0, but"),
     ({"data": rows(D=5)}, ValueError, r"shape \(24, 5\), but"),
-    ({"data": Own()}, TypeError, "the data is a Own, but an array, Images or Values"),
+    ({"data": Own()}, TypeError, "data is a .*Own, but an array, Images or Values"),
     *(
         (
             {"corruption": wrong},

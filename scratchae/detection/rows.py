@@ -6,46 +6,36 @@ from typing import Any
 
 import numpy as np
 
-from .. import checks
-from ..datasets import Values
-from ..datasets.fitting import fitting_source
+from ..datasets.fitting import fitting_rows
+from ..datasets.sources import is_source
 
 ROWS = 256  # examples that are in floating point at one time
-WHAT = "the data"
 
 
 def parts(model: Any, data: Any) -> Iterator[np.ndarray]:
     """The data as host arrays (n, ...), ROWS at a time, checked first. Raises as, and Source:
     datasets/fitting.py."""
-    known = readable(data)
-    source = fitting_source(model, data if known is None else known, WHAT)
-    if readable(source) is None:
-        raise TypeError(
-            f"the data is a {checks.kind(source)}, which gives no values: define values(rows), or "
-            "give an array, Images or Values"
-        )
-    for start in range(0, len(source), ROWS):
-        yield chosen(source, slice(start, start + ROWS))
+    known = fitting_rows(model, data, "the data")
+    for start in range(0, len(known), ROWS):
+        yield known[start : start + ROWS]
 
 
 def readable(data: Any) -> Any:
     """Data of which ``chosen`` reads examples: a source that gives values, or an array (N, ...);
     None for what is neither, such as the paths of files. Source: datasets/sources.py."""
-    if hasattr(data, "feed"):
-        return data if hasattr(data, "values") or isinstance(data, Values) else None
+    if is_source(data):
+        return data if hasattr(data, "values") else None
     try:
-        x = np.asanyarray(data)  # a mask is refused
+        x = np.asarray(data)
     except Exception:  # of any kind: it is another library's, or ragged
         return None
     return x if x.ndim else None
 
 
 def chosen(data: Any, rows: Any) -> np.ndarray:
-    """Some examples of readable data as a host array (n, ...); rows: a slice, or indices or
-    booleans (N,). Source: datasets/sources.py."""
-    if hasattr(data, "values"):
-        return data.values(rows)
-    return (data.x if isinstance(data, Values) else data)[rows]
+    """Some examples of readable data as a host array (n, ...); rows: a slice, or indices (n,).
+    Source: datasets/sources.py."""
+    return data.values(rows) if is_source(data) else data[rows]
 
 
 def usable(model: Any, data: Any) -> np.ndarray | None:

@@ -102,7 +102,7 @@ def _pixels(images: Any) -> np.ndarray:
     drawn."""
     # without scratchae.checks: PyTorch's half of a benchmark draws by these and loads no Numba
     if hasattr(images, "feed"):  # a source
-        images = images.values() if hasattr(images, "values") else getattr(images, "x", images)
+        images = images.values() if hasattr(images, "values") else images
     if isinstance(images, np.ma.MaskedArray):
         raise TypeError("the images are a masked array, but no mask is read: fill it first")
     try:

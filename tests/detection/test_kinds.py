@@ -146,7 +146,5 @@ def test_a_source_that_gives_no_values_is_told_so(model):
     class Batches(Source):
         values = property()
 
-    with pytest.raises(
-        TypeError, match=r"a .*Batches, which gives no values: define values\(rows\)"
-    ):
+    with pytest.raises(TypeError, match=r"Batches, but .*: give one, or define values\(rows\)"):
         Detector(model).scores(Batches(ONES))

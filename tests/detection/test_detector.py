@@ -1,5 +1,6 @@
 """Detectors: scores by the book, and warnings where a detector would be of no use."""
 
+import re
 import warnings
 from types import SimpleNamespace
 
@@ -141,15 +142,13 @@ def test_a_model_that_has_changed_since_fit_is_noticed(backend):
     for change in (train, write, lambda m: m.build(6, backend=backend, seed=1)):
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            detector.flags(X[:9]), detector.report(X[:9], X[:9, 0] > 0.5)
+            detector.report(X, detector.flags(X))
         change(model)
         for use in (lambda: detector.flags(X), lambda: detector.report(X, X[:, 0] > 0.5)):
-            with pytest.warns(
-                DetectionWarning,
-                match=r"parameters or numbers have changed.* since .*: call detector\.fit",
-            ) as got:
+            with pytest.warns(DetectionWarning) as got:  # the scores may call for another too
                 use()
-            assert got[0].filename == __file__
+            words = r"parameters or numbers have changed.* since .*: call detector\.fit"
+            assert re.search(words, str(got[0].message)) and got[0].filename == __file__
         detector.fit(X)
 
 

@@ -130,14 +130,14 @@ SEEDS = {
     ),
     "a sample has seed 0": Planted(
         "scratchae/models/vae.py",
-        "self.latent.dimensions), seed,",
-        "self.latent.dimensions), 0,",
+        "randomness.Draws(seed, randomness.PRIOR)",
+        "randomness.Draws(0, randomness.PRIOR)",
         WHO,
     ),
     "a split has seed 0": Planted(
         "scratchae/datasets/splits.py",
-        "len(values), seed, EPOCH",
-        "len(values), 0, EPOCH",
+        "seed, EPOCH)",
+        "0, EPOCH)",
         "tests/datasets/test_splits.py",
     ),
     "the noise of days has seed 0": Planted(

@@ -160,8 +160,8 @@ READERS = {
     "white is 256": Planted("kernels/batch.py", "UNIT = 1 / 255", "UNIT = 1 / 256", SOURCES),
     "training and test part change places": Planted(
         "scratchae/datasets/splits.py",
-        "take(values, order[:n]), take(values, order[n:])",
-        "take(values, order[n:]), take(values, order[:n])",
+        "take(source, order[:n]), take(source, order[n:])",
+        "take(source, order[n:]), take(source, order[:n])",
         "tests/datasets/test_splits.py",
     ),
 }

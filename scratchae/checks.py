@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+import math
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -36,6 +37,16 @@ def positive(name: str, value: Any) -> int:
     if not whole(value, 1):
         raise ValueError(f"{name} is {value!r}, but it must be a whole number of at least 1")
     return int(value)
+
+
+def row_shape(value: Any, name: str = "the input shape") -> tuple[int, ...]:
+    """The shape of one row as a tuple; a number alone is (n,). Raises ValueError for sizes that
+    are not whole or below 1, and for more numbers than memory has addresses for."""
+    shape = tuple(value) if isinstance(value, (tuple, list)) else (value,)
+    shape = tuple(positive(f"{name}'s size", n) for n in shape)
+    if (n := math.prod(shape)) > sys.maxsize // 8:  # as float64
+        raise ValueError(f"{name} has over 2^{n.bit_length() - 1} numbers, more than memory holds")
+    return shape
 
 
 def flag(name: str, value: Any) -> bool:

@@ -9,7 +9,15 @@ from .base import Array, Backend
 from .cuda.backend import CupyBackend
 from .numpy import NumpyBackend
 
-__all__ = ["Array", "Backend", "CupyBackend", "NumpyBackend", "floating", "get_backend"]
+__all__ = [
+    "Array",
+    "Backend",
+    "CupyBackend",
+    "NumpyBackend",
+    "as_backend",
+    "floating",
+    "get_backend",
+]
 
 NAMES = ("numpy", "reference", "cupy")
 OPTIONS = ("precision", "graph")  # of "cupy"
@@ -32,6 +40,20 @@ def get_backend(name: str = "numpy", dtype: Any = "float32", **gpu: Any) -> Back
     if gpu:
         raise ValueError(f"only the backend 'cupy' takes {' and '.join(gpu)}: leave it out")
     return NumpyBackend(name, dtype)
+
+
+def as_backend(backend: str | Backend, dtype: Any = None) -> Backend:
+    """The backend of that name, in float32 if dtype is None, or the one handed in.
+
+    Raises what ``get_backend`` raises, and ValueError where the one handed in computes in another
+    dtype."""
+    if not isinstance(backend, Backend):
+        return get_backend(backend, "float32" if dtype is None else dtype)
+    if dtype is not None and floating(dtype) != backend.dtype.name:
+        raise ValueError(
+            f"dtype is {dtype!r}, but the backend handed in computes in {backend.dtype.name!r}"
+        )
+    return backend
 
 
 def floating(dtype: Any) -> str:

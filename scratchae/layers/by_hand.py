@@ -40,8 +40,7 @@ def by_hand(
     another thing, ValueError for a shape that does not fit. Source: layers/base.py.
     """
     checks.not_a_class("the part for by_hand", part)
-    shape = tuple(shape) if isinstance(shape, (tuple, list)) else (shape,)
-    shape = tuple(checks.positive("the shape's size", n) for n in shape)
+    shape = checks.row_shape(shape, "the shape")
     bound = get_backend(backend, dtype) if isinstance(backend, str) else backend
     kind: Any
     if isinstance(part, Layer):
@@ -71,7 +70,7 @@ class LayerByHand(ByHand):
 
     def __init__(self, part: Layer, shape: Shape, backend: Backend, seed: int):
         super().__init__(part, shape, backend, seed)
-        distinct(leaves("layer", self.part))
+        distinct([("layer", self.part)])
         output, declared = declared_by(self.part, shape)
         resolve_ties(layer for _, layer in leaves("", self.part))
         self.part.place(randomness.NOISE)

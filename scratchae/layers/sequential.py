@@ -1,5 +1,7 @@
 """Layers one after the other."""
 
+from collections.abc import Iterable
+
 from ..backend import Array, Backend
 from ..parameters import Declared, Views, below, prefixed
 from .base import Layer, Range, Shape, declared_by, require_fit, require_views
@@ -139,14 +141,20 @@ def leaves(name: str, layer: Layer) -> list[tuple[str, Layer]]:
     return [leaf for i, inner in enumerate(layer.layers) for leaf in leaves(f"{name}.{i}", inner)]
 
 
-def distinct(layers: list[tuple[str, Layer]]) -> None:
-    """Raise ValueError where one layer object stands in two places, which would share its
-    buffers."""
+def distinct(parts: Iterable[tuple[str, Layer]]) -> None:
+    """Raise ValueError where one layer object, of these parts or inside of them, stands in two
+    places, which would share its buffers."""
     seen: dict[int, str] = {}
-    for name, layer in layers:
-        if id(layer) in seen:
+
+    def walk(name: str, layer: Layer) -> None:
+        if id(layer) in seen:  # before what is inside, whose number may double at each level
             raise ValueError(
                 f"the same {type(layer).__name__} stands at {seen[id(layer)]} and at {name}: make "
                 "one for each"
             )
         seen[id(layer)] = name
+        for i, inner in enumerate(layer.layers if isinstance(layer, Sequential) else ()):
+            walk(f"{name}.{i}", inner)
+
+    for name, layer in parts:
+        walk(name, layer)

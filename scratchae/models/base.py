@@ -6,14 +6,14 @@ from typing import Any, Self
 import numpy as np
 
 from .. import checks
-from ..backend import Array, Backend, floating, get_backend
+from ..backend import Array, Backend, as_backend
 from ..datasets.fitting import fitting_rows
 from ..layers import Layer
 from ..layers.sequential import distinct
 from ..likelihoods import Likelihood
 from ..locks import Lock
 from ..objectives import Objective
-from ..parameters import Parameters
+from ..parameters import Declared, Parameters
 from ..randomness import OUTPUTS, Draws
 from ..settings import fix, shared_copy, store
 from ..weights import Weights
@@ -97,23 +97,26 @@ class Model:
         meet or one layer stands in two places; a model that was built before is then as it was.
         Source: initializers.py.
         """
-        shape = tuple(input_shape) if isinstance(input_shape, (tuple, list)) else (input_shape,)
-        shape = tuple(checks.positive("the input shape's size", n) for n in shape)
-        if not isinstance(backend, Backend):
-            bound = get_backend(backend, "float32" if dtype is None else dtype)
-        elif dtype is not None and floating(dtype) != backend.dtype.name:
-            raise ValueError(
-                f"dtype is {dtype!r}, but the backend handed in computes in {backend.dtype.name!r}"
-            )
-        else:
-            bound = backend
-        distinct(self.objective.leaves())
+        shape, bound = checks.row_shape(input_shape), as_backend(backend, dtype)
+
+        def drawn(declared: Declared) -> Parameters:
+            parameters = Parameters(bound, declared)
+            parameters.initialise(seed)
+            return parameters
+
+        return self.assemble(shape, drawn)
+
+    def assemble(self, shape: tuple[int, ...], make: Callable[[Declared], Parameters]) -> Self:
+        """As ``build``, for rows of that shape, with the parameters that make(declared) gives,
+        drawn or to be read from a file.
+
+        Nothing of their size is allocated before it is called. Source: ``build``."""
+        distinct((name, getattr(self.objective, name)) for name in ("encoder", "decoder"))
         objective = shared_copy(self.objective)  # the layers handed in may serve another model too
-        parameters = Parameters(bound, objective.declare(shape))
-        parameters.initialise(seed)
+        parameters = make(objective.declare(shape))
         objective.t = objective.epoch = 0  # no step was taken with these parameters
         fix(objective)
-        self.input_shape, self.backend, self.parameters = shape, bound, parameters
+        self.input_shape, self.backend, self.parameters = shape, parameters.backend, parameters
         self.objective, self.optimizer, self._inference = objective, None, None
         return self
 

@@ -72,3 +72,13 @@ def test_a_layer_in_two_places():
         ValueError,
         words.format("encoder.1.0"),
     )
+
+
+def test_layers_in_two_places_in_two_places():
+    """Each level doubles the places of the one below, and is refused before they are counted."""
+    layer = sa.Flatten()
+    for _ in range(60):
+        layer = sa.Sequential(layer, layer)
+    words = r"the same Flatten stands at \S*\.0 and at \S*\.1"
+    one_sentence(lambda: autoencoder(layer, sa.Dense(3, 3)).build(3), ValueError, words)
+    one_sentence(lambda: sa.by_hand(layer, 3), ValueError, words)

@@ -113,6 +113,10 @@ CALLS = [
         (lambda m, n=n: m.build(n), ValueError, r"input shape's size is .*at least 1")
         for n in (0, (3, -1), "3")
     ),
+    *(
+        (lambda m, n=n: m.build(n), ValueError, r"over 2\^\d+ numbers, more than memory holds")
+        for n in (10**40, (2**40, 2**40), 10**5000)
+    ),
     (
         lambda m: m.build(3, backend="torch"),
         ValueError,

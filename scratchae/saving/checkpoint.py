@@ -5,11 +5,9 @@ The file holds every named tensor, the optimiser's vectors, and as metadata: the
 counters, and a SHA-256 over all of these and all tensors, which the format itself lacks.
 """
 
-import hashlib
 import inspect
 import json
 import os
-import secrets
 import warnings
 from collections.abc import Iterable
 from pathlib import Path
@@ -21,8 +19,8 @@ from .. import models, optim
 from ..backend import Backend, get_backend
 from ..settings import shared_copy
 from .description import construct, describe
-
-FORMAT = "scratchae 4"
+from .reading import read
+from .writing import FORMAT, digest, write
 
 
 def save(model: Any, path: str | os.PathLike[str], *, optimizer: Any = None) -> None:
@@ -62,8 +60,8 @@ def save(model: Any, path: str | os.PathLike[str], *, optimizer: Any = None) -> 
         metadata["optimizer"] = json.dumps(describe(optimizer))
         metadata["counters"] = json.dumps({"t": optimizer.t})
     tensors = {name: np.asarray(a, order="C") for name, a in tensors.items()}
-    metadata["sha256"] = _digest(tensors, metadata)
-    _write(Path(path), to_bytes(tensors, metadata))
+    metadata["sha256"] = digest(tensors, metadata)
+    write(Path(path), to_bytes(tensors, metadata))
 
 
 def load(
@@ -81,7 +79,7 @@ def load(
     custom = _by_name(classes)
     if not isinstance(backend, Backend):
         get_backend(backend)  # refused before the file is read, and not as a fault of the file
-    metadata, tensors = _read(Path(path))
+    metadata, tensors = read(Path(path))
     try:
         return _restore(metadata, tensors, custom, backend)
     except (KeyError, TypeError, AttributeError, RecursionError, json.JSONDecodeError) as error:
@@ -171,66 +169,3 @@ def _count(n: Any) -> int:
     if type(n) is not int or not 0 <= n < 1 << 32:
         raise ValueError(f"it counts {n!r} steps or epochs: it is damaged")
     return n
-
-
-def _digest(tensors: dict[str, np.ndarray], metadata: dict[str, str]) -> str:
-    sha = hashlib.sha256()
-    for key in sorted(metadata.keys() - {"sha256"}):
-        sha.update(f"{key} {metadata[key]}".encode())
-    for name in sorted(tensors):
-        a = tensors[name]
-        sha.update(f"{name} {a.dtype.name} {a.shape}".encode())
-        sha.update(a.tobytes())
-    return sha.hexdigest()
-
-
-def _write(path: Path, data: bytes) -> None:
-    """Beside its place first, then moved there whole; through a link to where it leads."""
-    path = Path(os.path.realpath(path))
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"there is no folder {path.parent}: make it, or give another path")
-    if path.exists() and not path.is_file():
-        raise OSError(f"{path} is no plain file: give a path that ends in the name of a file")
-    temporary = path.with_name(f".{path.name[:100]}.{secrets.token_hex(8)}.part")
-    try:
-        with temporary.open("xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except OSError as error:
-        raise OSError(
-            f"{path} could not be written ({error.strerror or error}): free or choose a place"
-        ) from error
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _read(path: Path) -> tuple[dict[str, str], dict[str, np.ndarray]]:
-    from safetensors import SafetensorError, safe_open
-
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"there is no file {path}: give the path that save(model, path) wrote"
-        )
-    try:
-        with safe_open(path, framework="numpy") as file:
-            metadata = file.metadata() or {}
-            # not a dict
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except SafetensorError as error:
-        raise ValueError(
-            f"{path} is no whole safetensors file ({error}): save the model again"
-        ) from error
-    if metadata.get("format") != FORMAT:
-        found = metadata.get("format", "no format")
-        raise ValueError(
-            f"{path} says {found!r}, but {FORMAT!r} is expected: give a file that save() wrote"
-        )
-    found, saved = _digest(tensors, metadata), metadata.get("sha256")
-    if found != saved:
-        raise ValueError(
-            f"{path} is damaged: it has the SHA-256 {found}, but was saved with {saved}: save "
-            "again"
-        )
-    return metadata, tensors

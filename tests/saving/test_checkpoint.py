@@ -24,7 +24,7 @@ from saving.models import (
 import scratchae as sa
 from scratchae.backend import NumpyBackend
 from scratchae.initializers import Normal
-from scratchae.saving import checkpoint
+from scratchae.saving import checkpoint, reading
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -71,7 +71,7 @@ def test_a_tie_is_kept(tmp_path):
     """One matrix in the file, and one in the model that comes back; a model without a tie is
     described as ever."""
     save(built("tied"), tmp_path / "model")
-    assert set(checkpoint._read(tmp_path / "model")[1]) == {
+    assert set(reading.read(tmp_path / "model")[1]) == {
         "encoder.1.W",
         "encoder.1.b",
         "decoder.0.b",

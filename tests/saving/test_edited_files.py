@@ -12,7 +12,7 @@ from saving.broken import refused
 from saving.models import built, save, train
 
 import scratchae as sa
-from scratchae.saving import checkpoint
+from scratchae.saving import writing
 
 
 def rewritten(path, change, signed):
@@ -21,7 +21,7 @@ def rewritten(path, change, signed):
         metadata, tensors = file.metadata(), {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     change(metadata, tensors)
     if signed:
-        metadata["sha256"] = checkpoint._digest(tensors, metadata)
+        metadata["sha256"] = writing.digest(tensors, metadata)
     save_file(tensors, path, metadata)
     return path.read_bytes()
 

@@ -44,9 +44,22 @@ def row_shape(value: Any, name: str = "the input shape") -> tuple[int, ...]:
     are not whole or below 1, and for more numbers than memory has addresses for."""
     shape = tuple(value) if isinstance(value, (tuple, list)) else (value,)
     shape = tuple(positive(f"{name}'s size", n) for n in shape)
+    if len(shape) > 63:  # with N, the most axes that NumPy has
+        raise ValueError(f"{name} has {len(shape)} axes, but at most 63 are expected")
     if (n := math.prod(shape)) > sys.maxsize // 8:  # as float64
         raise ValueError(f"{name} has over 2^{n.bit_length() - 1} numbers, more than memory holds")
     return shape
+
+
+def shown(text: Any, most: int = 400) -> str:
+    """What stands in a file, for a message: control characters as escapes, and at most that many
+    characters, of the beginning and of the end."""
+    text = str(text)
+    if len(text) > most:
+        text = f"{text[: most // 2]} ... {text[-most // 2 :]}"
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text
+    )
 
 
 def flag(name: str, value: Any) -> bool:

@@ -8,7 +8,6 @@ counters, and a SHA-256 over all of these and all tensors, which the format itse
 import inspect
 import json
 import os
-import warnings
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -16,11 +15,19 @@ from typing import Any
 import numpy as np
 
 from .. import models, optim
-from ..backend import Backend, get_backend
-from ..settings import shared_copy
+from ..backend import Backend, as_backend, get_backend
+from ..checks import row_shape, shown
+from ..parameters import Declared, Parameters
 from .description import construct, describe
-from .reading import read
-from .writing import FORMAT, digest, write
+from .reading import Tensors, contents, opened
+from .writing import FORMAT, content, digest, write
+
+SMALL = 1 << 26  # bytes of tensors that are read, to tell damage from what was made so
+# what a file that describes no model makes of itself, beside ValueError
+UNFIT = (
+    *(LookupError, TypeError, AttributeError, ArithmeticError, RecursionError),
+    json.JSONDecodeError,
+)
 
 
 def save(model: Any, path: str | os.PathLike[str], *, optimizer: Any = None) -> None:
@@ -33,8 +40,6 @@ def save(model: Any, path: str | os.PathLike[str], *, optimizer: Any = None) -> 
     optimiser that has not trained this model, RuntimeError before ``build``, OSError where it
     cannot be written. Source: the safetensors format.
     """
-    from safetensors.numpy import save as to_bytes
-
     if not isinstance(model, models.Model):
         raise TypeError(f"save is given {model!r}, but a model is expected: save(model, path)")
     model.require_built()
@@ -59,9 +64,11 @@ def save(model: Any, path: str | os.PathLike[str], *, optimizer: Any = None) -> 
         }
         metadata["optimizer"] = json.dumps(describe(optimizer))
         metadata["counters"] = json.dumps({"t": optimizer.t})
-    tensors = {name: np.asarray(a, order="C") for name, a in tensors.items()}
+    tensors = {
+        name: np.asarray(a, a.dtype.newbyteorder("<"), order="C") for name, a in tensors.items()
+    }
     metadata["sha256"] = digest(tensors, metadata)
-    write(Path(path), to_bytes(tensors, metadata))
+    write(Path(path), content(tensors, metadata))
 
 
 def load(
@@ -79,16 +86,27 @@ def load(
     custom = _by_name(classes)
     if not isinstance(backend, Backend):
         get_backend(backend)  # refused before the file is read, and not as a fault of the file
-    metadata, tensors = read(Path(path))
+    with opened(Path(path)) as file:
+        tensors = None
+        try:
+            metadata, tensors = contents(file)
+            return _restore(metadata, tensors, custom, backend)
+        except (*UNFIT, ValueError) as error:
+            raise _refusal(path, tensors, error) from (error if custom else None)
+
+
+def _refusal(path: Any, tensors: Tensors | None, error: Exception) -> ValueError:
+    """What is wrong with the file at that path, in a sentence that is shorter than the file."""
     try:
-        return _restore(metadata, tensors, custom, backend)
-    except (KeyError, TypeError, AttributeError, RecursionError, json.JSONDecodeError) as error:
-        raise ValueError(
-            f"{path} does not describe a model of this library ({type(error).__name__}: {error}): "
-            "save it again"
-        ) from error
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from error
+        if tensors is not None and tensors.bytes <= SMALL:
+            tensors.read()  # what is damaged may describe anything
+    except ValueError as damage:
+        error = damage
+    text = shown(error)
+    if isinstance(error, UNFIT):
+        kind = type(error).__name__
+        text = f"it does not describe a model of this library ({kind}: {text}): save it again"
+    return ValueError(f"{path}: {text}")
 
 
 def _by_name(classes: Any) -> dict[str, Any]:
@@ -117,26 +135,44 @@ def _restore(metadata: Any, tensors: Any, custom: dict[str, Any], backend: str |
     model = _made("model", metadata, custom)
     if not isinstance(model, models.Model):
         raise TypeError(f"{type(model).__name__} is no model")
-    shape, dtype = tuple(json.loads(metadata["input_shape"])), metadata["dtype"]
-    declared = shared_copy(model.objective).declare(shape)
-    expected = {name: (tensor, dtype) for name, (tensor, _) in declared.items()}
-    found = {name: (a.shape, a.dtype.name) for name, a in tensors.items()}
-    found = {name: what for name, what in found.items() if not name.startswith("optimizer.")}
-    if expected != found:
-        raise ValueError(
-            f"it holds tensors {found}, but its architecture has {expected}: it is damaged"
-        )
-    with warnings.catch_warnings():
-        # which was said when the model was first built
-        warnings.simplefilter("ignore", models.WideCode)
-        model.build(shape, backend=backend, dtype=dtype)
-    for name, view in model.parameters.views().items():
-        model.backend.write(view, tensors[name])
+    shape = json.loads(metadata["input_shape"])
+    if not isinstance(shape, list):
+        raise TypeError("its input_shape is no list")
+    bound = as_backend(backend, metadata["dtype"])
+
+    def empty(declared: Declared) -> Parameters:
+        _compare(declared, tensors, bound.dtype.name)
+        return Parameters(bound, declared)
+
+    model.assemble(row_shape(shape), empty)
     model.objective.t = _count(json.loads(metadata["step"]))
     model.objective.epoch = _count(json.loads(metadata["epoch"]))
     if "optimizer" in metadata:
         model.optimizer = _restore_optimizer(metadata, tensors, custom, model)
+    tensors.read()
+    for name, view in model.parameters.views().items():
+        bound.write(view, tensors[name])
     return model
+
+
+def _compare(declared: Declared, tensors: Tensors, dtype: str) -> None:
+    """Raise ValueError unless the file has the tensors that the architecture declares, all
+    shapes."""
+    expected = {name: (tensor, dtype) for name, (tensor, _) in declared.items()}
+    found = {
+        name: (a.shape, a.dtype.name)
+        for name, a in tensors.items()
+        if not name.startswith("optimizer.")
+    }
+    wrong = [name for name in sorted(expected | found) if expected.get(name) != found.get(name)]
+    if wrong:
+        has, due = (
+            {name: one[name] for name in wrong[:2] if name in one} for one in (found, expected)
+        )
+        raise ValueError(
+            f"it holds tensors {has}, but its architecture has {due} ({len(wrong)} differ): it is "
+            "damaged"
+        )
 
 
 def _restore_optimizer(metadata: Any, tensors: Any, custom: dict[str, Any], model: Any) -> Any:

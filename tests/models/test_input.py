@@ -117,6 +117,7 @@ CALLS = [
         (lambda m, n=n: m.build(n), ValueError, r"over 2\^\d+ numbers, more than memory holds")
         for n in (10**40, (2**40, 2**40), 10**5000)
     ),
+    (lambda m: m.build((1,) * 64), ValueError, "the input shape has 64 axes, but at most 63"),
     (
         lambda m: m.build(3, backend="torch"),
         ValueError,

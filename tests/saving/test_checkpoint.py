@@ -71,11 +71,8 @@ def test_a_tie_is_kept(tmp_path):
     """One matrix in the file, and one in the model that comes back; a model without a tie is
     described as ever."""
     save(built("tied"), tmp_path / "model")
-    assert set(reading.read(tmp_path / "model")[1]) == {
-        "encoder.1.W",
-        "encoder.1.b",
-        "decoder.0.b",
-    }
+    with reading.opened(tmp_path / "model") as file:
+        assert set(reading.contents(file)[1]) == {"encoder.1.W", "encoder.1.b", "decoder.0.b"}
     again = sa.load(tmp_path / "model")
     for parts in (again, again.objective, again.replica(3)):
         assert parts.decoder.layers[0].of is parts.encoder.layers[1]

@@ -1,17 +1,20 @@
 """ECG5000: 5,000 heart beats of one patient, 140 samples each. Source: Goldberger et al. 2000;
 Chen et al. 2015."""
 
-import hashlib
 import os
+from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
 from .. import checks
+from ..checks import shown
 from . import files
-from .files import MEND
 from .sources import Values
 from .splits import joined
+from .unpacking import MEND, plain, small, text
 
 NORMAL = 1
 CLASSES = {
@@ -26,6 +29,7 @@ SHA256 = {
     "ECG5000_TRAIN.txt": "0d96aff193311a6dc6111bf0dbd2f7d2313987fbf7a1da4a383d92563876057b",
     "ECG5000_TEST.txt": "baf4ad57d28daa5e79050edd4185968181762bc83d45a757753015b4ba8ab295",
 }
+LINE = 1 << 20  # bytes: the longest line of the UCR archive has some 50,000
 MIRRORS = (
     "https://www.timeseriesclassification.com/aeon-toolkit/ECG5000.zip",
     "https://github.com/sktime/sktime-datasets/raw/main/TSC/ECG5000.zip",
@@ -46,11 +50,13 @@ def load(data_dir: str | os.PathLike | None = None) -> tuple[Values, Values]:
     """
     found = [
         files.find(
-            "ecg5000", name, sha256, MIRRORS, data_dir, also=(f"{name}.gz",), digest=_digest
+            "ecg5000", name, sha256, MIRRORS, data_dir, also=(f"{name}.gz",), content=_content
         )
         for name, sha256 in SHA256.items()
     ]
-    train, test = (Values(*read_ucr(path), name="ECG5000") for path in found)
+    train, test = (
+        Values(*_table(BytesIO(content), path), name="ECG5000") for path, content in found
+    )
     return train, test
 
 
@@ -73,17 +79,33 @@ def read_ucr(path: str | os.PathLike) -> tuple[np.ndarray, np.ndarray]:
     decimal points, or labels that are not whole.
     Source: Dau et al. 2019, "The UCR Time Series Archive", the briefing.
     """
-    lines = files.unpacked(Path(path)).splitlines()
-    filled = [(f"{path}, line {i},", line) for i, line in enumerate(lines, 1) if line.strip()]
-    if not filled:
+    with open(path, "rb") as file:
+        return _table(BytesIO(text(file, path)) if plain(file)[1] else file, path)
+
+
+def _table(file: BinaryIO, path: object) -> tuple[np.ndarray, np.ndarray]:
+    """A text, plain, a line at a time -> series (N, T) float32 and labels (N,) int64."""
+    rows: list[np.ndarray] = []
+    for i, line in enumerate(_lines(file), 1):
+        where = f"{path}, line {i},"
+        if len(line) > LINE:
+            raise ValueError(f"{where} has over {LINE:,} bytes, which is no series: {MEND}")
+        if line.strip():
+            row = _series(where, line)
+            due = max(2, len(rows[0]) if rows else len(row))
+            if len(row) != due:
+                raise ValueError(f"{where} has length {len(row)}, but {due} was expected: {MEND}")
+            rows.append(row)
+    if not rows:
         raise ValueError(f"{path} is empty, but a line for each series was expected: {MEND}")
-    rows = [_series(where, line) for where, line in filled]
-    for (where, _), row in zip(filled, rows, strict=True):
-        if len(row) != len(rows[0]) or len(row) < 2:
-            due = max(2, len(rows[0]))
-            raise ValueError(f"{where} has length {len(row)}, but {due} was expected: {MEND}")
     table = np.array(rows)  # (N, 1 + T)
     return table[:, 1:].astype(np.float32), table[:, 0].astype(np.int64)
+
+
+def _lines(file: BinaryIO) -> Iterator[bytes]:
+    """The lines of a text, of which none is read beyond LINE bytes."""
+    while raw := file.readline(LINE + 1):
+        yield from raw.splitlines()
 
 
 def _series(where: str, line: bytes) -> np.ndarray:
@@ -93,7 +115,7 @@ def _series(where: str, line: bytes) -> np.ndarray:
         row = np.array([float(word.replace(b"_", b"__")) for word in words])
     except ValueError as error:
         raise ValueError(
-            f"{where} is no list of numbers with decimal points ({error}): {MEND}"
+            f"{where} is no list of numbers with decimal points ({shown(error, 120)}): {MEND}"
         ) from None
     checks.finite(row, where)
     checks.representable(row, np.dtype(np.float32), where)
@@ -102,5 +124,5 @@ def _series(where: str, line: bytes) -> np.ndarray:
     return row
 
 
-def _digest(path: Path) -> str:
-    return hashlib.sha256(files.unpacked(path).replace(b"\r\n", b"\n")).hexdigest()
+def _content(path: Path) -> bytes:
+    return text(BytesIO(small(path)), path).replace(b"\r\n", b"\n")

@@ -5,14 +5,16 @@ dimensions, and then D sizes of four bytes each. Source: LeCun, Cortes, Burges, 
 database", "File formats".
 """
 
+import math
 import os
+from io import BufferedReader, BytesIO
 from pathlib import Path
 
 import numpy as np
 
 from .. import checks
 from . import files
-from .files import MEND
+from .unpacking import DEFLATE, MEND, PIECE, piece, plain
 
 Split = tuple[np.ndarray, np.ndarray]  # images (N, 28, 28, 1) and labels (N,), both uint8
 
@@ -26,20 +28,37 @@ def read_idx(path: str | os.PathLike) -> np.ndarray:
     not IDX of unsigned bytes. Source: the page "The MNIST database of handwritten digits", section
     "File formats".
     """
-    raw = files.unpacked(Path(path))
-    dimensions = MAGIC.get(raw[:4])
+    with open(path, "rb") as file:
+        return _array(file, path)
+
+
+def _array(file: BufferedReader | BytesIO, where: object) -> np.ndarray:
+    """The array of an open IDX file, any shape: the header says how much is unpacked."""
+    size = file.seek(0, os.SEEK_END)
+    file.seek(0)
+    stream, packed = plain(file)
+    magic = piece(stream, where, 4)
+    dimensions = MAGIC.get(magic)
     if dimensions is None:
         raise ValueError(
-            f"{path} begins with {raw[:4]!r}, but an IDX file of bytes was expected: {MEND}"
+            f"{where} begins with {magic!r}, but an IDX file of bytes was expected: {MEND}"
         )
-    start = 4 + 4 * dimensions
-    shape = tuple(int.from_bytes(raw[i : i + 4], "big") for i in range(4, start, 4))
-    expected = start + int(np.prod(shape, dtype=object))
-    if len(raw) != expected:
-        raise ValueError(
-            f"{path} holds {len(raw)} bytes, but {expected} are due for shape {shape}: {MEND}"
-        )
-    return np.frombuffer(raw, np.uint8, offset=start).reshape(shape).copy()  # a writable array
+    sizes = piece(stream, where, 4 * dimensions)
+    shape = tuple(int.from_bytes(sizes[i : i + 4], "big") for i in range(0, 4 * dimensions, 4))
+    n, header = math.prod(shape), 4 + 4 * dimensions
+    holds, most = f"{size} bytes", size
+    if packed:
+        holds, most = f"at most {size * DEFLATE} bytes", size * DEFLATE
+    if header + n <= most and (packed or header + n == most):
+        x, at = np.empty(n, np.uint8), 0
+        while more := piece(stream, where, min(PIECE, n - at)):
+            x[at : at + len(more)] = np.frombuffer(more, np.uint8)
+            at += len(more)
+        found = 4 + len(sizes) + at + len(piece(stream, where, 1))
+        if found == header + n:
+            return x.reshape(shape)
+        holds = f"{found} bytes{' or more' if found > header + n else ''}"
+    raise ValueError(f"{where} holds {holds}, but {header + n} are due for shape {shape}: {MEND}")
 
 
 def load_splits(
@@ -54,9 +73,9 @@ def load_splits(
     order. Images are (N, 28, 28, 1) uint8, labels (N,) uint8. Raises what files.find and read_idx
     raise, and ValueError if images and labels do not belong together. Source: as read_idx.
     """
-    paths = [files.find(dataset, name, sha256, mirrors, data_dir) for name, sha256 in sums.items()]
-    arrays = [read_idx(path) for path in paths]
-    return _split(paths[0], *arrays[:2]), _split(paths[2], *arrays[2:])
+    found = [files.find(dataset, name, sha256, mirrors, data_dir) for name, sha256 in sums.items()]
+    arrays = [_array(BytesIO(content), path) for path, content in found]
+    return _split(found[0].path, *arrays[:2]), _split(found[2].path, *arrays[2:])
 
 
 def _split(path: Path, images: np.ndarray, labels: np.ndarray) -> Split:

@@ -52,7 +52,7 @@ def test_order_of_the_search(tmp_path, monkeypatch, cache):
     for folder in (cache, tmp_path / "env", given):  # the later one is searched earlier
         for path in (folder / NAME, folder / "set" / NAME):
             put(path)
-            assert find(given) == path
+            assert find(given) == (path, BODY)
 
 
 def test_a_flat_folder_may_hold_another_set(tmp_path):
@@ -61,7 +61,9 @@ def test_a_flat_folder_may_hold_another_set(tmp_path):
         ValueError, match=r"has the SHA-256 [0-9a-f]{64}, but the published file has [0-9a-f]{64}"
     ):
         find(flat.parent)
-    assert files.find("other", NAME, hashlib.sha256(OTHER).hexdigest(), (), flat.parent) == flat
+    assert (
+        files.find("other", NAME, hashlib.sha256(OTHER).hexdigest(), (), flat.parent).path == flat
+    )
 
 
 def test_a_wrong_checksum_is_never_passed_over(tmp_path, cache):
@@ -92,7 +94,7 @@ def test_mirrors_in_turn(monkeypatch, cache):
         put(path)
 
     monkeypatch.setattr(files, "_download", second)
-    assert find() == cache / "set" / NAME
+    assert find().path == cache / "set" / NAME
     assert asked == [mirror + NAME for mirror in MIRRORS]
 
 
@@ -143,18 +145,17 @@ def test_only_a_whole_download_is_kept(monkeypatch, cache, pieces):
 
     def downloader(timeout):
         def send(url, output_file, _):
-            with open(output_file, "wb") as file:
-                for piece in pieces:
-                    if piece is None:
-                        raise requests.exceptions.ChunkedEncodingError("broken off")
-                    file.write(piece)
+            for piece in pieces:
+                if piece is None:
+                    raise requests.exceptions.ChunkedEncodingError("broken off")
+                output_file.write(piece)
 
         return send
 
     monkeypatch.setattr(pooch, "HTTPDownloader", downloader)
     monkeypatch.setattr(files, "_download", DOWNLOAD)
     if pieces == (BODY,):
-        assert find().read_bytes() == BODY
+        assert find() == (cache / "set" / NAME, BODY)
         assert [path.name for path in cache.rglob("*")] == ["set", NAME]
     else:
         with pytest.raises(files.DataUnavailable, match=r"does not match|ChunkedEncodingError"):

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from scratchae.datasets import fashion_mnist, mnist
+from scratchae.datasets import fashion_mnist, files, mnist
 from scratchae.datasets.idx import load_splits, read_idx
 
 IMAGES = np.arange(3 * 28 * 28, dtype=np.uint32).astype(np.uint8).reshape(3, 28, 28)
@@ -63,9 +63,15 @@ def test_damage_is_named(tmp_path, damage):
 
 def test_images_without_their_labels_are_refused(tmp_path, monkeypatch):
     names = ("images", "labels", "t-images", "t-labels")
+
+    def read(path):
+        return files.Found(path, path.read_bytes())
+
     for name, array in zip(names, (IMAGES, LABELS, IMAGES, LABELS[:2]), strict=True):
         (tmp_path / name).write_bytes(idx(array))
-    monkeypatch.setattr("scratchae.datasets.files.find", lambda dataset, name, *_: tmp_path / name)
+    monkeypatch.setattr(
+        "scratchae.datasets.files.find", lambda dataset, name, *_: read(tmp_path / name)
+    )
     with pytest.raises(
         ValueError, match=r"labels of .*t-images is \(2,\), but \(3,\) is expected"
     ):

@@ -147,7 +147,7 @@ def test_kernels_compile_where_no_cache_can_be_kept(monkeypatch):
 
 
 def test_kernels_are_cached_where_that_is_possible():
-    """The fallback is only that: a kernel of a file has a cache, what stands in no file has none."""
+    """A kernel of a file has a cache; what stands in no file is compiled without one."""
     scope = {}
     exec("def nowhere(x):\n    return 2 * x", scope)
     loop = jit(scope["nowhere"])

@@ -29,6 +29,10 @@ def test_read_idx_returns_what_was_written(tmp_path, array, pack):
     np.testing.assert_array_equal(found, array)
 
 
+def read(path):
+    return files.Found(path, path.read_bytes())
+
+
 def flipped(raw: bytes, at: int) -> bytes:
     return raw[:at] + bytes([raw[at] ^ 0xFF]) + raw[at + 1 :]
 
@@ -87,7 +91,9 @@ def test_a_set_is_its_four_files(tmp_path, monkeypatch):
     names = ("train-images", "train-labels", "t10k-images", "t10k-labels")
     for name, array in zip(names, arrays, strict=True):
         (tmp_path / name).write_bytes(gzip.compress(idx(array)))
-    monkeypatch.setattr("scratchae.datasets.files.find", lambda dataset, name, *_: tmp_path / name)
+    monkeypatch.setattr(
+        "scratchae.datasets.files.find", lambda dataset, name, *_: read(tmp_path / name)
+    )
     found = [array for part in load_splits("set", dict.fromkeys(names, ""), ()) for array in part]
     for array, written in zip(found, arrays, strict=True):
         assert array.dtype == np.uint8

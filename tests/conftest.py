@@ -9,6 +9,7 @@ pytest-xdist is installed; ``-n 0`` keeps it in one, and so does naming files or
 """
 
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -40,6 +41,11 @@ TOLERANCES = {
     ("planted", "float64"): 1e-5,  # an error of 0.1 % must show more than this
 }
 
+
+# A job in the background is handed signals that are ignored: the tests raise them.
+for name, handler in (("SIGINT", signal.default_int_handler), ("SIGHUP", signal.SIG_DFL)):
+    if hasattr(signal, name) and signal.getsignal(getattr(signal, name)) is signal.SIG_IGN:
+        signal.signal(getattr(signal, name), handler)
 
 BACKENDS = [
     "reference",

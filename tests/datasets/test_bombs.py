@@ -289,23 +289,24 @@ def test_a_download_that_never_ends(cache, monkeypatch, endless, name, drip, wor
 
 
 LOADING = """
-    import sys
+    import os, sys
     from pathlib import Path
     from scratchae.datasets import ecg5000, files
-    files._cache = lambda: Path(sys.argv[1])
-    def download(url, path, sha256):
-        Path(sys.argv[1], "ecg5000").mkdir(parents=True, exist_ok=True)
-        path.write_bytes(Path(sys.argv[3]).read_bytes())
+    def download(url, path, sha256):  # moved there whole, as pooch does
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(f"{path.name}.{os.getpid()}")
+        part.write_bytes(Path(sys.argv[3]).read_bytes())
+        os.replace(part, path)
     files._download = download
     print("ready", flush=True)
     sys.stdin.readline()
-    for _ in range(20):
+    for i in range(20):
+        files._cache = lambda: Path(sys.argv[1], str(i))
         name = next(iter(ecg5000.SHA256))
         found = files.find(
             "ecg5000", name, sys.argv[2], ecg5000.MIRRORS, content=ecg5000._content
         )
         assert found.content[:3] == b"1 0"
-        found.path.unlink(missing_ok=True)
 """
 
 

@@ -173,6 +173,7 @@ def test_archives_that_are_packed_in_another_way(tmp_path, method):
     refused(lambda: unpacking.member(path, TRAIN), "in another way than deflate")
 
 
+@pytest.mark.slow
 def test_every_flipped_bit_of_an_archive_is_a_refusal_or_nothing(tmp_path):
     raw = zipped(tmp_path / "x.zip").read_bytes()
     for bit in range(8 * len(raw)):
@@ -310,6 +311,7 @@ LOADING = """
 """
 
 
+@pytest.mark.slow
 def test_processes_that_unpack_at_once(tmp_path, monkeypatch):
     """Each writes a part of its own; whichever comes last, the file is whole."""
     monkeypatch.delenv("SCRATCHAE_DATA", raising=False)

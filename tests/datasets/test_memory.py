@@ -15,7 +15,8 @@ OTHERS = ["float16", ">f4", "Fortran", "one-hot", "images", "images in Fortran's
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs the limit on memory that Linux has")
-@pytest.mark.parametrize("names", [FIRST, pytest.param(OTHERS, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("names", [FIRST, OTHERS])
 def test_data_larger_than_memory_trains(names, tmp_path):
     script = Path(__file__).with_name("larger.py")
     done = subprocess.run(

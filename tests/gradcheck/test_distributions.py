@@ -21,6 +21,7 @@ def told(report):
     return {row.what: row.note for row in report.rows if row.verdict == "no density"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", [(1,), (2,), (5,), (3, 2), (4, 4, 3)])
 @pytest.mark.parametrize(
     "likelihood", [sa.Bernoulli(), sa.GaussianLikelihood(0.6), sa.LearnedGaussian(0.3)]
@@ -33,11 +34,13 @@ def test_what_is_a_distribution(likelihood, shape, tolerance):
     assert max(row.error for row in mass) < tolerance("layer")
 
 
+@pytest.mark.slow
 def test_every_spelling(backend):
     for likelihood in (sa.Bernoulli(), sa.Categorical(), sa.GaussianLikelihood(2.0)):
         assert check_likelihood(likelihood, backend=backend).ok
 
 
+@pytest.mark.slow
 def test_categories_and_the_default_shape():
     for shape in ((2,), (3, 4)):
         report = check_likelihood(sa.Categorical(), shape)
@@ -173,6 +176,7 @@ class Exponential(Host):
         return -np.exp(a) * np.log1p(-noise.uniform(a.shape))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [Laplace, Student, ContinuousBernoulli, Poisson, Exponential])
 def test_a_readers_own(kind):
     report = check_likelihood(kind(), (2,))
@@ -280,6 +284,7 @@ class Likeliest(sa.Categorical):
         return (a == a.max(axis=-1, keepdims=True)).astype(a.dtype)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "kind, seen",
     [

@@ -326,6 +326,7 @@ def test_a_folder_that_vanishes_meanwhile(tmp_path, monkeypatch):
         save(built(), folder / "model")
 
 
+@pytest.mark.slow
 def test_a_disk_that_is_full(tmp_path):
     code = """
         import resource, sys
@@ -350,6 +351,7 @@ COPYING = """
 """
 
 
+@pytest.mark.slow
 def test_a_file_that_is_overwritten_in_place(tmp_path):
     """The file is cut while it is loaded, as cp does: a refusal, and no SIGBUS."""
     code = """

@@ -15,6 +15,8 @@ from numba.core import caching
 
 from scratchae.kernels.machine.compile import jit
 
+pytestmark = pytest.mark.slow
+
 LOOP = "def double(x, out):\n    for i in range(len(x)):\n        out[i] = 2 * x[i]\n"
 ROOT = Path(__file__).resolve().parents[3]
 

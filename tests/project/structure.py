@@ -51,7 +51,7 @@ OPEN = {
     "numba",
     "llvmlite",
 }  # what a module may import as it is imported; llvmlite is Numba's own
-LAZY = {"matplotlib", "tqdm", "threadpoolctl", "safetensors", "pooch", "requests", "PIL", "cupy"}
+LAZY = {"matplotlib", "tqdm", "threadpoolctl", "pooch", "requests", "PIL", "cupy"}
 SHAPE = re.compile(
     r"\b[Ss]hapes?\b|\bscalars?\b|\((?:\*?\w+(?: \w{1,2})*|\.\.\.),(?: ?(?:\*?\w+(?: "
     r"\w{1,2})*|\.\.\.),?)*\)"

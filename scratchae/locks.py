@@ -3,6 +3,7 @@
 import os
 import threading
 import weakref
+from contextlib import suppress
 from typing import Any
 
 _EVERY: weakref.WeakSet["Lock"] = weakref.WeakSet()
@@ -20,8 +21,9 @@ class Lock:
         return self._lock.acquire(blocking)
 
     def release(self) -> None:
-        """Give it back."""
-        self._lock.release()
+        """Give it back; of a child that was forked by whoever held it, it is free already."""
+        with suppress(RuntimeError):
+            self._lock.release()
 
     def renew(self) -> None:
         """Another lock in its place, which nobody holds."""
@@ -31,7 +33,7 @@ class Lock:
         self._lock.acquire()
 
     def __exit__(self, *_: Any) -> None:
-        self._lock.release()
+        self.release()
 
 
 def _renew() -> None:

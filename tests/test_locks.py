@@ -49,6 +49,18 @@ def test_a_lock_that_was_held():
     assert lock.acquire(blocking=False)
 
 
+def test_a_child_leaves_a_lock_that_its_parent_holds():
+    """As where a callback of ``fit`` forks, and the child leaves by sys.exit."""
+    lock = Lock()
+
+    def leave():
+        lock.__exit__()
+        assert lock.acquire(blocking=False)
+
+    with lock:
+        assert forked(leave) == 0
+
+
 @pytest.mark.parametrize("tries", [3])
 def test_a_child_encodes_while_its_parent_did(tries):
     model = sa.Autoencoder(sa.Sequential(sa.Dense(64, 8)), sa.Sequential(sa.Dense(8, 64))).build(

@@ -44,8 +44,16 @@ class _OneThread:
             if not self._inside.total():
                 _set(self._shared)
 
-    def after_fork(self) -> None:
-        """In a child, forget the threads that were left behind."""
+    def before_fork(self) -> None:
+        """Wait for a thread that sets or lifts the limit: a child would find it half done."""
+        self._lock.acquire()
+
+    def after_fork_in_parent(self) -> None:
+        """Let the others go on."""
+        self._lock.release()
+
+    def after_fork_in_child(self) -> None:
+        """Forget the threads that were left behind; locks.py has made the lock anew."""
         here = threading.get_ident()
         held = self._inside.total()
         for thread in set(self._inside) - {here}:
@@ -90,4 +98,8 @@ def one_blas_thread() -> _OneThread:
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_ONE.after_fork)
+    os.register_at_fork(
+        before=_ONE.before_fork,
+        after_in_parent=_ONE.after_fork_in_parent,
+        after_in_child=_ONE.after_fork_in_child,
+    )

@@ -4,7 +4,7 @@ into words."""
 import math
 import time
 from collections.abc import Callable, Generator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from typing import Any, Self
 
 import numpy as np
@@ -67,9 +67,11 @@ class Epochs:
         self.runner.__exit__(*error)
 
     def _start(self) -> None:
-        self.runner.__enter__()
-        self.feeds = self.runner.feeds(self.source)
-        self.held_feeds = None if self.held is None else self.runner.feeds(self.held)
+        with ExitStack() as stack:  # a feed may not fit into memory: the runner is left then
+            stack.enter_context(self.runner)
+            self.feeds = self.runner.feeds(self.source)
+            self.held_feeds = None if self.held is None else self.runner.feeds(self.held)
+            stack.pop_all()
 
     def _follow_frozen_layers(self) -> None:
         """Another runner, where layers were frozen or set free: its buffers are others."""

@@ -3,12 +3,14 @@ does."""
 
 import os
 import threading
+import time
 
 import numpy as np
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
 import scratchae as sa
+from scratchae.backend import blas
 from scratchae.backend.blas import one_blas_thread
 
 
@@ -136,6 +138,47 @@ def test_a_detector_flags_nothing_that_it_learnt_its_maximum_from():
         detector = Detector(model, rule=Maximum()).fit(X)
     with threadpool_limits(1, "blas"):
         assert not detector.flags(X).any()
+
+
+class Large(sa.Values):
+    """Data whose buffers do not fit into memory."""
+
+    def feed(self, backend, rows):
+        raise MemoryError("no memory for a buffer")
+
+
+def test_it_is_lifted_where_a_feed_cannot_be_made(two):
+    model, others = wide(), threading.active_count()
+    with pytest.raises(MemoryError, match="no memory for a buffer"):
+        sa.fit(model, Large(X), sa.Adam(), epochs=1, shards=2, threads=2, progress=False)
+    assert blas_threads() == two and threading.active_count() == others
+    sa.fit(model, X, sa.Adam(), epochs=1, progress=False)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_a_fork_waits_until_the_limit_is_set_or_lifted(two, monkeypatch):
+    """A child that found it half done would keep one BLAS thread for good."""
+    half, set_numbers = threading.Event(), blas._set
+
+    def slowly(numbers):
+        set_numbers(numbers)
+        half.set()
+        time.sleep(0.2)
+
+    def multiply():
+        with one_blas_thread():
+            pass
+
+    monkeypatch.setattr(blas, "_set", slowly)
+    thread = threading.Thread(target=multiply)
+    thread.start()
+    half.wait(10)
+    pid = os.fork()
+    if pid == 0:
+        os._exit(0 if blas_threads() == two else 1)
+    _, status = os.waitpid(pid, 0)
+    thread.join()
+    assert status == 0
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")

@@ -258,8 +258,8 @@ def _not_finite(x: np.ndarray) -> Any:
 
 def representable(x: np.ndarray, dtype: np.dtype, what: str) -> None:
     """Raise ValueError at the first value of x, any shape, too large for dtype."""
-    limit = np.finfo(dtype).max
-    if x.dtype.itemsize > dtype.itemsize and max(abs(x.min()), abs(x.max())) > limit:
+    limit = float(np.finfo(dtype).max)
+    if x.dtype.itemsize > dtype.itemsize and max(abs(float(x.min())), abs(float(x.max()))) > limit:
         at = first_where(x, lambda rows: np.abs(rows) > limit)
         raise ValueError(
             f"{what} is {x[at]} at index {at}, but {dtype} ends at {limit:.1e}: scale to about 1"

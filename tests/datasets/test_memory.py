@@ -60,6 +60,8 @@ def test_a_bad_value_is_named_in_whichever_piece_it_lies(at, order, monkeypatch)
     x[at], x[-1, -1] = 1e39, -1e39
     with pytest.raises(ValueError, match=rf"is 1e\+39 at index \({words}\), but float32|-1e\+39"):
         checks.representable(x, np.dtype("float32"), "x")
+    least = np.full((2, 5), np.iinfo("int64").min)  # which has no absolute value in int64
+    checks.representable(least, np.dtype("float32"), "x")
     x[at], x[-1, -1] = np.inf, np.nan
     n = 1 if at == (999, 4) else 2
     with pytest.raises(ValueError, match=rf"at index \({words}\) \({n} such values\)"):

@@ -10,11 +10,11 @@ RESULTS = "config.json", "metrics.jsonl", "weights.safetensors", "*.png", "*.gif
 LONGEST = 1 << 20  # bytes of a config.json that are read
 
 
-def claim(out: Path, room: int) -> bool:
+def claim(out: Path, size: int) -> bool:
     """Make the folder, which is this process's alone from then on -> whether an earlier run's
     results are in it.
 
-    Raises OSError for a folder that cannot be written to, or takes no file of ``room`` bytes,
+    Raises OSError for a folder that cannot be written to, or takes no file of ``size`` bytes,
     ValueError for one that another run is writing to, and for one whose results no run wrote, or
     are links."""
     try:
@@ -25,7 +25,7 @@ def claim(out: Path, room: int) -> bool:
             _require_a_runs(out, old)
             (out / "earlier").mkdir(exist_ok=True)
         with TemporaryFile(dir=out) as file:
-            file.write(bytes(room))
+            file.write(bytes(size))
     except OSError as error:
         raise OSError(
             f"--out is {str(out)!r}, which cannot be written to ({error.strerror or error}): give "

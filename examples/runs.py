@@ -20,7 +20,7 @@ from scratchae import Images, Values, plots
 
 WEIGHTS, CONFIG, METRICS = "weights.safetensors", "config.json", "metrics.jsonl"
 NEW = "weights.new.safetensors"  # until they are whole and an earlier run's files are set aside
-ROOM = 3 * 4  # bytes for each parameter: a float32 of its own and two of Adam's
+STATE = 3 * 4  # bytes for each parameter: a float32 of its own and two of Adam's
 
 
 class Run:
@@ -55,7 +55,7 @@ class Run:
         config = {name: str(v) if isinstance(v, Path) else v for name, v in vars(options).items()}
         config |= {"parameters": n, "versions": _versions()}
         self.config = json.dumps(config, indent=2) + "\n"
-        self.begun = not folder.claim(self.out, ROOM * n)  # whether the folder is this run's alone
+        self.begun = not folder.claim(self.out, STATE * n)  # whether it is this run's alone
         self._write(CONFIG, lambda path: folder.write(path, self.config))
         self._write(METRICS, lambda path: folder.write(path, ""))
 

@@ -68,7 +68,7 @@ def made(target: str, arguments: Sequence[str]) -> Any:
     if isinstance(thing, type):
         return _called(thing, target, values)
     if values:
-        raise ValueError(f"{target} is no class, so --arguments has nobody to go to")
+        raise ValueError(f"{target} is no class, so it takes no --arguments: leave them out")
     return thing
 
 

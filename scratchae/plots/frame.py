@@ -80,13 +80,13 @@ def framed(
         (note, NOTE, {"size": 8.5, "color": QUIET}),
     ]
     down = TOP
-    for words, room, style in lines:
+    for words, taken, style in lines:
         if not words:
             continue
         text: Any = figure.text(
             MARGIN / width, 1 - down / height, words, va="top", parse_math=False, **style
         )
-        down += room
+        down += taken
         fit = (width - 2 * MARGIN) * DPI / max(text.get_window_extent().width, 1)
         text.set_size(text.get_size() * min(1, fit))  # one line, however long
     if constrained:

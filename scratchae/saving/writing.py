@@ -114,7 +114,7 @@ def write(path: Path, pieces: Iterable[bytes | memoryview]) -> None:
             os.replace(part, target)
             part = None
     except OSError as error:
-        advice = "free or choose a place"
+        advice = "give a path that may be written to, on a disk with space"
         raise failed(f"{target} could not be written", error, advice) from error
     finally:
         if part is not None:

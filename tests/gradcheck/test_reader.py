@@ -156,7 +156,7 @@ def test_what_is_wrong(name, options, wrong, mine, capsys):
         ("LayerNorm", "--shape 0", "--shape is 0, but whole numbers above 0 are expected"),
         ("Scaled", "--shape 7", "takes (size, name, eps=1e-05): missing a required argument:"),
         ("Scaled", "--shape 7 --arguments 1 2 3 4", "too many positional arguments; hand them in"),
-        ("dense", "--shape 7 --arguments 7", "is no class, so --arguments has nobody to go to"),
+        ("dense", "--shape 7 --arguments 7", "is no class, so it takes no --arguments"),
         ("dense", "--shape 6", "Dense(7, 3) is handed rows of shape (6,), but it takes (7,)"),
         ("LayerNorm", "--shape 7 --backend fast", "there is no backend 'fast'"),
         ("", "", "is given, but FILE:NAME is expected, such as mine.py:LayerNorm"),

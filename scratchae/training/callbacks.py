@@ -99,6 +99,11 @@ class EarlyStopping:
 
     def __call__(self, model: Any, history: Any) -> bool:
         """Look at the last epoch; True ends the run."""
+        if not history.records:
+            raise ValueError(
+                "the history has no epoch, for a callback before EarlyStopping has emptied it: "
+                "leave its records, or put that callback after this one"
+            )
         record = history.records[-1]
         if self.column not in record:
             raise ValueError(

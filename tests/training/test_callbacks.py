@@ -276,6 +276,13 @@ def test_a_column_of_nan():
         )
 
 
+def test_a_history_that_was_emptied():
+    callbacks = [lambda model, history: history.records.clear(), sa.EarlyStopping()]
+    with pytest.raises(ValueError, match="a callback before EarlyStopping has emptied it: leave"):
+        sa.fit(made(), X, sa.Adam(), epochs=3, validation=X, callbacks=callbacks)
+    sa.fit(made(), X, sa.Adam(), epochs=3, validation=X, callbacks=callbacks[::-1])
+
+
 def test_two_of_them_are_refused():
     """The second would give back its own best epoch, without a word to the first."""
     model = made()

@@ -148,6 +148,7 @@ class Scaling:
         """x (N, ..., C), in the units of the data -> scaled, float. Raises what
         checks.host_rows raises. Source: splits.py, (2)."""
         x = checks.host_rows(x, None, "x")
+        self._require_features(x)
         out = np.empty(x.shape, native(x.dtype))
         with np.errstate(over="ignore", invalid="ignore"):
             for start, part in checks.pieces(x):
@@ -156,9 +157,19 @@ class Scaling:
         return out
 
     def inverse(self, x: Any) -> np.ndarray:
-        """x (N, ..., C), scaled, such as a reconstruction -> in the units of the data. Source:
-        splits.py, (2)."""
-        return self.low + np.asarray(x) * (self.high - self.low)
+        """x (N, ..., C), scaled, such as a reconstruction -> in the units of the data. Raises
+        ValueError for other features. Source: splits.py, (2)."""
+        x = np.asarray(x)
+        self._require_features(x)
+        return self.low + x * (self.high - self.low)
+
+    def _require_features(self, x: np.ndarray) -> None:
+        """Raise ValueError where x (N, ..., C) has not the features that were scaled."""
+        if self.low.ndim and x.shape[-1:] != self.low.shape:
+            raise ValueError(
+                f"x has shape {x.shape}, but the scaling is of {len(self.low)} features: give "
+                "rows whose last axis has these"
+            )
 
 
 class Values:

@@ -243,3 +243,12 @@ def test_the_numbers_of_a_scale_go_along(tolerance):
     # by numbers of a wide dtype, an offset that float32 does not hold comes back
     far = scaled(1e8 + x)[0].scaling
     np.testing.assert_allclose(far.inverse(far(1e8 + x).astype("float32")), 1e8 + x, atol=1e-2)
+
+
+@pytest.mark.parametrize("shape", [(4, 5), (4, 1), (4, 3, 1)])
+def test_a_scaling_of_features_takes_these_alone(shape):
+    """One feature would be stretched by the numbers of all three, to three."""
+    scaling = scaled(np.random.default_rng(0).random((9, 3)), per_feature=True)[0].scaling
+    for way in (scaling, scaling.inverse):
+        with pytest.raises(ValueError, match="the scaling is of 3 features: give rows whose last"):
+            way(np.ones(shape))

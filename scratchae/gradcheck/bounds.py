@@ -156,12 +156,14 @@ class _Sides:
 
 
 def _log_evidence(log_joint: Callable[[np.ndarray], np.ndarray], D: int) -> tuple[float, float]:
-    """log p(x), and the same with twice the step. log_joint: (M, D) -> (M,)."""
+    """log p(x), and the same with twice the step; NaN where log_joint, (M, D) -> (M,), is."""
     low, high, k = np.full(D, -EDGE), np.full(D, EDGE), POINTS[D]
     while True:
         axes = [np.linspace(a, b, k) for a, b in zip(low, high, strict=True)]
         step = (high - low) / (k - 1)
         log = log_joint(pairs(axes))
+        if not np.isfinite(log.max()):
+            return math.nan, math.nan
         kept = pairs(axes)[log > log.max() - DEEP]
         before, low, high = high - low, kept.min(axis=0) - step, kept.max(axis=0) + step
         if (high - low > 0.8 * before).all():
@@ -189,6 +191,9 @@ def _gap(loss: float, exact: tuple[np.ndarray, np.ndarray, float]) -> Row:
 def _bound(loss: float, exact: tuple[np.ndarray, np.ndarray, float]) -> Row:
     """Whether the loss is at least -log p(x), (2)."""
     log_p, settled = float(exact[0].mean()), exact[2]
+    if not math.isfinite(log_p - loss):
+        note = f"loss {loss:.6g}, log p(x) {log_p:.6g}: nll is not finite at some z"
+        return Row("bound", math.inf, "wrong", note)
     below = max(-log_p - loss, 0.0) / max(1.0, abs(loss))  # (2)
     if settled > UNSETTLED:
         note = f"log p(x) is known to {settled:.1g} nats only: the decoder is too sharp"

@@ -223,3 +223,15 @@ def test_what_it_does_not_take():
     with pytest.raises(TypeError, match=r"Hidden keeps no noise in self\.eps"):
         check_bound(hidden)
     assert in_module is check_bound and check_latent(sa.Gaussian(2)).ok
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_a_likelihood_that_is_not_finite_is_wrong(value):
+    class Broken(sa.SquaredError):
+        def forward(self, a, x):
+            nll = super().forward(a, x)
+            nll[...] = value
+            return nll
+
+    report = check_bound(vae(Broken()).build(6), np.ones((2, 6)))
+    assert {"loss", "bound"} <= {row.what for row in report.rows if row.verdict == "wrong"}, report

@@ -50,13 +50,12 @@ def find(
     machine does not have it.
 
     Looks in data_dir, $SCRATCHAE_DATA and the user cache, in each for <dataset>/<name>, then for
-    <name>;
-    mirrors are addresses to which the name is appended, or of .zip archives that hold it. also:
-    other names of the same content; content: what of a file is hashed and handed back, if not its
-    bytes. Without pooch there is no cache and no download.
-    Raises FileNotFoundError if data_dir or SCRATCHAE_DATA is no folder, ValueError if what is
-    there has another checksum, DataUnavailable if there is no file to be had: each mirror is given
-    up after TIMEOUT. Source: pooch's manual, pooch.retrieve.
+    <name>; mirrors are addresses to which the name is appended, or of .zip archives that hold it.
+    also: other names of the same content; content: what of a file is hashed and handed back, if
+    not its bytes. Without pooch there is no cache and no download. Raises FileNotFoundError if
+    data_dir or SCRATCHAE_DATA is no folder, ValueError if what is there has another checksum,
+    DataUnavailable if there is no file to be had: each mirror is given up after TIMEOUT. Source:
+    pooch's manual, pooch.retrieve.
     """
     looked: list[str] = []
     others: list[Path] = []

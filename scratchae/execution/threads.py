@@ -34,8 +34,8 @@ class ThreadRunner:
     """Replicas of a model, one for each shard, and the threads that run them.
 
     batch_size: the largest batch (N,). clip: the largest norm of a step's gradient, or None.
-    Gradients are (S, n). Use it as a context manager: leaving
-    it ends the threads. Inside it BLAS is held to one thread, since parallelism is over the batch.
+    Gradients are (S, n). Use it as a context manager: leaving it ends the threads. Inside it BLAS
+    is held to one thread, since parallelism is over the batch.
     Source: the module; runner.py, the protocol.
     """
 

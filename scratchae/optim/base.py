@@ -15,8 +15,8 @@ class Optimizer(Configured):
     ``per_step`` says what changes with the step (t, learning rate, 1 / count), which ``tick`` puts
     into a small array, self.row; ``update`` runs the kernel over one part of the vector, so that
     several threads may share it. Where row[0] is 0 the loss was not finite, and the kernel changes
-    nothing. An optimiser holds the state of one model and
-    goes on with it when ``fit`` is called again.
+    nothing. An optimiser holds the state of one model and goes on with it when ``fit`` is called
+    again.
     Source: autograd's optimisers on one flat vector.
     """
 

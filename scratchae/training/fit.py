@@ -28,18 +28,18 @@ def fit(
 ) -> History:
     """Train a built model on data (N, *input_shape), and tell how it went.
 
-    data, validation: Images, Values, or a floating point array. Each epoch visits every example
-    once, in an order that is a function of seed and epoch; the last batch may be smaller.
-    validation is evaluated after each epoch: test_loss, test_reconstruction, ... in the history.
-    shards cut a batch and decide the bits, threads execute them and do not. callbacks, one or
-    several functions, are called as f(model, history) after each epoch; one that returns True ends
-    the run. A begin(model, validated) of theirs is called first, a step(model, step) after each
-    step (step.t, step.terms), a finish(model, history) when the run is over. What a callback sets
-    (beta, a weight, a learning rate, layer.trainable) takes effect at the next step. clip: the
-    largest norm of a step's gradient, which is scaled down to it. progress: whether to tell how it
-    goes. Ctrl-C, SIGTERM and SIGHUP end the run after the step under way. Epochs are counted with
-    the model: called again, it goes on with the next one (one that was interrupted is begun
-    again), and draws other noise, whichever the optimiser.
+    data, validation: an array, list or table of numbers, Images, Values, or another Source. Each
+    epoch visits every example once, in an order that is a function of seed and epoch; the last
+    batch may be smaller. validation is evaluated after each epoch: test_loss, test_reconstruction,
+    ... in the history. shards cut a batch and decide the bits, threads execute them and do not.
+    callbacks, one or several functions, are called as f(model, history) after each epoch; one that
+    returns True ends the run. A begin(model, validated) of theirs is called first, a step(model,
+    step) after each step (step.t, step.terms), a finish(model, history) when the run is over. What
+    a callback sets (beta, a weight, a learning rate, layer.trainable) takes effect at the next
+    step. clip: the largest norm of a step's gradient, which is scaled down to it. progress:
+    whether to tell how it goes. Ctrl-C, SIGTERM and SIGHUP end the run after the step under way.
+    Epochs are counted with the model: called again, it goes on with the next one (one that was
+    interrupted is begun again), and draws other noise, whichever the optimiser.
 
     Raises NonFiniteLoss naming step, term and what to try; ValueError and TypeError, before
     anything is changed, for data that does not fit, sizes below 1, a learning rate that is none, a

@@ -62,10 +62,10 @@ def pretrain(
     values. The first one's loss is in nats per example, that of the others a squared error, summed
     over a row.
 
-    data: Images, Values, or a floating point array; the codes of all rows (N, ...), of two stages,
-    lie in memory in the model's dtype. optimizer: a new one, of which each stage takes a copy.
-    epochs, batch_size, shards, threads, seed: of each stage, as for ``fit``. corruption: noise
-    such as Masking(0.25), put before every stage's encoder.
+    data: as for ``fit``, a Source with values(rows); the codes of all rows (N, ...), of two
+    stages, lie in memory in the model's dtype. optimizer: a new one, of which each stage takes a
+    copy. epochs, batch_size, shards, threads, seed: of each stage, as for ``fit``. corruption:
+    noise such as Masking(0.25), put before every stage's encoder.
 
     A stage's values are in the model when it has ended, so that Ctrl-C (the list ends there) or an
     error in a later one loses none. model.optimizer is then None, since its moments were those of

@@ -52,7 +52,8 @@ class Epochs:
     ):
         self.model, self.optimizer, self.source, self.held = model, optimizer, source, held
         self.batch_size, self.shards, self.threads, self.seed = batch_size, shards, threads, seed
-        self.clip, self.watched, self.looked = clip, watched, True  # who made it looked at data
+        self.clip, self.watched = clip, watched
+        self.begun = False  # whoever made this has looked at the data
         self.runner = self._new_runner()
 
     def _new_runner(self) -> Runner:
@@ -65,6 +66,8 @@ class Epochs:
 
     def __exit__(self, *error: Any) -> None:
         self.runner.__exit__(*error)
+        if error[0] is None and self.begun:
+            self._look_again(self.source, "data")
 
     def _start(self) -> None:
         with ExitStack() as stack:  # a feed may not fit into memory: the runner is left then
@@ -81,14 +84,12 @@ class Epochs:
             self.runner = self._new_runner()
             self._start()
 
-    def _look_again(self) -> None:
+    def _look_again(self, source: Any, what: str) -> None:
         """Raise ValueError where the data is no more what the likelihood takes."""
-        if not self.looked:
-            try:
-                self.source.check(self.model.objective.likelihood)
-            except ValueError as error:
-                raise ValueError(f"the data was changed during the training: {error}") from None
-        self.looked = False
+        try:
+            source.check(self.model.objective.likelihood)
+        except ValueError as error:
+            raise ValueError(f"the {what} was changed during the training: {error}") from None
 
     @property
     def batches(self) -> int:
@@ -104,7 +105,9 @@ class Epochs:
         """The steps of the next epoch, every example once, or until stop(). Then ``record``.
 
         Raises NonFiniteLoss. Source: Kingma and Welling 2014, Algorithm 1."""
-        self._look_again()
+        if self.begun:
+            self._look_again(self.source, "data")
+        self.begun = True
         epoch, self.began = self.next, time.perf_counter()
         self.mean = Mean(self.model.objective, self.watched)
         order = randomness.permutation(len(self.source), self.seed, epoch)
@@ -149,6 +152,7 @@ class Epochs:
     def _held_out(self, epoch: int) -> dict[str, float]:
         if self.held is None:
             return {}
+        self._look_again(self.held, "validation data")
         n = len(self.held)
         terms = held_out(self.runner, self.held_feeds, n, self.batch_size, self.seed)
         step = Step(self.optimizer.t, np.zeros(0), terms, math.isfinite(terms["loss"]), kept=False)

@@ -19,6 +19,7 @@ autoencoders", 2010 (c); Goodfellow, Bengio, Courville, "Deep Learning", 2016, s
 """
 
 import copy
+import warnings
 from collections.abc import Iterable
 from functools import partial
 from itertools import pairwise
@@ -26,7 +27,7 @@ from typing import Any
 
 from ..backend import Array, Backend
 from ..datasets import Values
-from ..datasets.fitting import fitting_rows
+from ..datasets.fitting import ScaleWarning, fitting_rows
 from ..layers import Layer, Sequential, Tied
 from ..layers.sequential import leaves
 from ..likelihoods import SquaredError
@@ -91,7 +92,10 @@ def pretrain(
         for i, (stage, shallow) in enumerate(zip(stages, stacks, strict=True)):
             if i > 0:
                 source = Values(stacks[i - 1].encode(source))  # (2)
-            histories.append(train(shallow, source, copy.deepcopy(optimizer)))  # (1)
+            with warnings.catch_warnings():
+                if i > 0:  # codes are as the layers give them, and nobody's to scale
+                    warnings.simplefilter("ignore", ScaleWarning)
+                histories.append(train(shallow, source, copy.deepcopy(optimizer)))  # (1)
             _give(model.backend, _views(model, stage), shallow.parameters.views().values())  # (3)
             model.optimizer = None
             if histories[-1].interrupted:

@@ -335,3 +335,28 @@ def test_the_loss_does_not_cancel(beta):
         terms = objective.loss(np.array([1.0, nll, kl]))
         assert terms["loss"] == nll + beta * kl
         assert (terms["reconstruction"], terms["kl"]) == (nll, kl)
+
+
+@pytest.mark.parametrize("epochs", [1, 2])
+def test_data_that_is_changed_within_the_last_epoch(epochs):
+    x, model = np.eye(6)[np.random.default_rng(0).integers(6, size=N)], vae()
+
+    class Spoil:
+        def __call__(self, model, history): ...
+
+        def step(self, model, step):
+            if step.t == 3 * epochs - 1:
+                x[:] = 7
+
+    with pytest.raises(ValueError, match="the data was changed during the training"):
+        fit(model, x, callbacks=Spoil(), epochs=epochs)
+
+
+def test_validation_data_that_is_changed():
+    x, held = (np.eye(6)[np.random.default_rng(0).integers(6, size=N)] for _ in range(2))
+
+    def spoil(model, history):
+        held[:] = 7
+
+    with pytest.raises(ValueError, match="the validation data was changed during the training"):
+        fit(vae(), x, callbacks=spoil, validation=held)

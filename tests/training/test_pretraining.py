@@ -379,3 +379,13 @@ def test_a_used_optimizer_is_refused():
 def test_a_model_that_is_not_built():
     with pytest.raises(RuntimeError, match=r"call model\.build"):
         train(sa.Autoencoder(sa.Dense(6, 2), sa.Dense(2, 6)))
+
+
+def test_nobody_is_told_to_scale_codes():
+    """Of the codes of later stages nothing is said: they are as the layers give them."""
+    model, data = stack(), rows()
+    for name in ("encoder.0.W",):
+        model.weights[name] = model.weights[name] * 1e-6
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", sa.ScaleWarning)
+        sa.pretrain(model, data, sa.SGD(1e-12), epochs=1)

@@ -30,21 +30,14 @@ class Training:
 
     def __init__(self, epochs: Epochs):
         self.epochs, self.history = epochs, History(epochs.optimizer)
-        self.open = False
 
     def __iter__(self) -> Iterator[Step]:
-        if self.open:
-            raise RuntimeError(
-                "an epoch of this training is under way: finish its loop, or leave it, before "
-                "another is begun"
-            )
-        self.open, steps = True, self.epochs.steps(lambda: False)
+        steps = self.epochs.steps(lambda: False)
         try:
             while (step := _whole(steps)) is not None:
                 yield step
         finally:
-            self.open = False
-            steps.close()
+                steps.close()
         record = self.epochs.record()
         if record is not None:
             self.history.records.append(record)

@@ -91,17 +91,6 @@ def test_a_loop_that_is_left_is_no_epoch():
     assert fit(whole, optimizer=sa.SGD(1e-30), epochs=1)["epoch"] == [1]
 
 
-def test_one_loop_at_a_time():
-    """Two would share an epoch."""
-    with training(vae(), rows(), sa.SGD(1e-3), batch_size=8) as run:
-        first = iter(run)
-        next(first)
-        with pytest.raises(RuntimeError, match="an epoch of this training is under way"):
-            next(iter(run))
-        assert len(list(first)) == STEPS - 1 and len(list(run)) == STEPS
-        assert run.history["epoch"] == [1, 2]
-
-
 def test_ctrl_c_comes_out_after_the_step_under_way():
     before = signal.getsignal(signal.SIGINT)
     signal.signal(signal.SIGINT, signal.default_int_handler)

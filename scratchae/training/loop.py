@@ -24,17 +24,19 @@ class Training:
     Each iteration takes one step and gives it: batch.t, batch.terms in nats per example. history:
     a record for each epoch that was finished; a loop that is left by break is no epoch, and is
     begun again. What is set in between (beta, a learning rate, layer.trainable) takes effect at
-    the next step. Raises NonFiniteLoss; Ctrl-C comes out after the step under way. Source: the
-    module.
+    the next step. Raises NonFiniteLoss, RuntimeError for a step after the block or of a loop that
+    another has replaced; Ctrl-C comes out after the step under way. Source: the module.
     """
 
+    _steps: Any = None  # of the loop that was begun last
+
     def __init__(self, epochs: Epochs):
-        self.epochs, self.history = epochs, History(epochs.optimizer)
+        self.epochs, self.history, self.open = epochs, History(epochs.optimizer), True
 
     def __iter__(self) -> Iterator[Step]:
-        steps = self.epochs.steps(lambda: False)
+        steps = self._steps = self.epochs.steps(lambda: False)
         try:
-            while (step := _whole(steps)) is not None:
+            while (step := self._next(steps)) is not None:
                 yield step
         finally:
                 steps.close()
@@ -45,6 +47,18 @@ class Training:
     def __len__(self) -> int:
         """The steps of an epoch."""
         return self.epochs.batches
+
+    def _next(self, steps: Iterator[Step]) -> Step | None:
+        if not self.open:
+            raise RuntimeError(
+                "the training has ended, since its with block was left: take steps within it"
+            )
+        if steps is not self._steps:
+            raise RuntimeError(
+                "another loop over this training was begun, which begins the epoch again: end one "
+                "loop before the next"
+            )
+        return _whole(steps)
 
 
 def _whole(steps: Iterator[Step]) -> Step | None:
@@ -77,4 +91,8 @@ def training(
     how: Any = {"shards": shards, "threads": threads, "seed": seed, "clip": clip}
     ready = prepared(model, data, optimizer, validation, batch_size, watched=True, **how)
     with ready as epochs, epochs:
-        yield Training(epochs)
+        run = Training(epochs)
+        try:
+            yield run
+        finally:
+            run.open = False

@@ -123,6 +123,29 @@ class Interrupting(sa.Values):
         return feed
 
 
+def test_no_step_is_taken_after_the_block():
+    """Its threads have ended then, and another training may have the model."""
+    model = vae()
+    with training(model, rows(), sa.Adam(), batch_size=8) as run:
+        begun = iter(run)
+        next(begun)
+    before = values(model).copy()
+    for loop in (begun, iter(run)):
+        with pytest.raises(RuntimeError, match="take steps within it"):
+            next(loop)
+    np.testing.assert_array_equal(values(model), before)
+
+
+def test_a_loop_within_a_loop():
+    """Both would count their steps in one epoch's mean."""
+    with training(vae(), rows(), sa.Adam(), batch_size=8) as run:
+        with pytest.raises(RuntimeError, match="end one loop before the next"):
+            for _ in run:
+                for _ in run:
+                    pass
+        assert run.history["epoch"] == [1]
+
+
 def test_a_model_that_is_built_again_in_between():
     model = vae()
     loop = training(model, rows(), sa.Adam(), batch_size=8)

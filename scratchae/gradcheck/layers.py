@@ -30,8 +30,9 @@ def check_layer(
     protocol asks.
 
     "gradients add": where layer.add is set, they are added to what is there. "smaller batch": all
-    rows but one, and then that one, give together what the whole batch gives. It works on any
-    object of the protocol. Raises what the layer raises. Source: layers/base.py; measure.py.
+    rows but one, and then that one, give together what the whole batch gives. "x is kept", told
+    where it is wrong: no pass writes to x. It works on any object of the protocol. Raises what the
+    layer raises. Source: layers/base.py; measure.py.
     """
     bound = BoundLayer(layer, tuple(input_shape), rows, get_backend(backend, "float64"))
     found = bound.judge()
@@ -39,7 +40,7 @@ def check_layer(
         found.append(gradients_add(bound))
     if rows > 1:
         found.append(smaller_batch(bound))
-    return Report(title(layer), found)
+    return Report(title(layer), found + x_written(bound))
 
 
 class Tensors:
@@ -182,6 +183,18 @@ def smaller_batch(bound: BoundLayer) -> Row:
     ]
     note = "fewer rows than bound for: rows must be independent, and old ones must not be read"
     return _equal("smaller batch", max(difference(a, b) for a, b in pairs), note)
+
+
+def x_written(bound: BoundLayer) -> list[Row]:
+    """A row where a pass writes to x: the layer before it reads that in its own backward. Source:
+    layers/base.py."""
+    x = bound.backend.asarray(bound.x)
+    draw(bound.layer, bound.backend, len(bound.x))
+    bound.layer.forward(x)
+    bound.backward(bound.dy)
+    error = difference(bound.backend.to_host(x), bound.x)
+    note = "x is written to, which the layer before reads: compute in an array of your own"
+    return [Row("x is kept", error, "wrong", note)] if error else []
 
 
 def _equal(what: str, error: float, note: str) -> Row:

@@ -254,6 +254,13 @@ class Noisy(Scale):
         return super().forward(x) * (1 + 0.1 * np.sin(self.calls))
 
 
+class WritesToX(Scale):
+    def forward(self, x):
+        y = super().forward(x)
+        x[...] = y
+        return y
+
+
 @pytest.mark.parametrize(
     "layer, sees, note",
     [
@@ -264,6 +271,7 @@ class Noisy(Scale):
         (NotWritten, {"s", "gradients add", "smaller batch"}, "not written"),
         (NoInput, {"x"}, "shape"),
         (Noisy, {"s", "x", "smaller batch"}, "two calls"),
+        (WritesToX, {"x is kept"}, "which the layer before reads"),
     ],
 )
 def test_a_readers_wrong_layer(layer, sees, note):

@@ -98,7 +98,10 @@ class EarlyStopping:
         self.owner, self.waited = model.parameters, 0
 
     def __call__(self, model: Any, history: Any) -> bool:
-        """Look at the last epoch; True ends the run."""
+        """Look at the last epoch; True ends the run. In a loop of one's own, ``begin`` need not
+        be called, and ``finish`` is to be."""
+        if self.owner is not model.parameters:
+            self.begin(model, True)
         if not history.records:
             raise ValueError(
                 "the history has no epoch, for a callback before EarlyStopping has emptied it: "

@@ -160,3 +160,25 @@ def test_a_hook_that_is_none(step):
     callback.step = step
     with pytest.raises(TypeError, match="a callback's step is"):
         fit(vae(), callbacks=callback)
+
+
+def test_early_stopping_by_hand(backend):
+    """As ``fit`` calls it; and the best weights of one model are not given to another."""
+    how = {"batch_size": 8, "validation": rows(9, 1)}
+    by_fit, mine, other = (vae(backend) for _ in range(3))
+    sa.fit(by_fit, rows(), sa.Adam(1.0), epochs=9, callbacks=sa.EarlyStopping(2), **how)
+    stop = sa.EarlyStopping(2)
+    with training(mine, rows(), sa.Adam(1.0), **how) as run:
+        for _ in range(9):
+            for _batch in run:
+                pass
+            if stop(mine, run.history):
+                break
+        stop.finish(mine, run.history)
+    np.testing.assert_array_equal(values(mine), values(by_fit))
+    assert mine.objective.epoch == by_fit.objective.epoch < len(run.history.records)
+    with training(other, rows(), sa.Adam(1.0), **how) as run:
+        for _batch in run:
+            pass
+        with pytest.raises(RuntimeError, match="another model"):
+            stop(other, run.history)

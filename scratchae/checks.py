@@ -190,12 +190,21 @@ def as_rows(x: Any, what: str, expected: str) -> np.ndarray:
 def host_rows(
     x: Any, shape: tuple[int, ...] | None, what: str, pixels: str = "", expected: str = ""
 ) -> np.ndarray:
-    """A host array (N, *shape), or (N, ...), of finite values, or a sentence that says what is
-    wrong.
+    """As ``number_rows``, (N, *shape) of finite values: raises ValueError for NaN or inf too, by
+    the first bad index."""
+    x = number_rows(x, shape, what, pixels, expected)
+    finite(x, what)
+    return x
+
+
+def number_rows(
+    x: Any, shape: tuple[int, ...] | None, what: str, pixels: str = "", expected: str = ""
+) -> np.ndarray:
+    """A host array (N, *shape), or (N, ...), of numbers, or a sentence that says what is wrong.
 
     pixels: what else, beside a division, may be done with raw uint8. expected: what is expected,
     in words. Raises TypeError for what NumPy does not read, object arrays and raw uint8;
-    ValueError for the wrong rank or shape, no rows, and NaN or inf (naming the first bad index).
+    ValueError for the wrong rank or shape, and no rows.
     """
     rows = "(N, ...)" if shape is None else in_brackets(("N", *map(str, shape)))
     x = as_rows(x, what, expected or f"a NumPy array {rows} on the host is expected")
@@ -212,7 +221,6 @@ def host_rows(
         raise ValueError(f"{what} has shape {x.shape}, but {rows} is expected")
     if x.size == 0:
         raise ValueError(f"{what} has shape {x.shape}, but {rows} is expected, N at least 1")
-    finite(x, what)
     return x
 
 

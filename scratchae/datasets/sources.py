@@ -145,9 +145,9 @@ class Scaling:
         self.low, self.high = low, high
 
     def __call__(self, x: Any) -> np.ndarray:
-        """x (N, ..., C), in the units of the data -> scaled, float. Raises what
-        checks.host_rows raises. Source: splits.py, (2)."""
-        x = checks.host_rows(x, None, "x")
+        """x (N, ..., C), in the units of the data -> scaled, float; NaN, as in a gap, stays NaN.
+        Raises what checks.number_rows raises. Source: splits.py, (2)."""
+        x = checks.number_rows(x, None, "x")
         self._require_features(x)
         out = np.empty(x.shape, native(x.dtype))
         with np.errstate(over="ignore", invalid="ignore"):

@@ -28,10 +28,11 @@ class Training:
     another has replaced; Ctrl-C comes out after the step under way. Source: the module.
     """
 
-    _steps: Any = None  # of the loop that was begun last
+    __slots__ = ("_steps", "epochs", "history", "open")  # a clip that is set here could not act
 
     def __init__(self, epochs: Epochs):
         self.epochs, self.history, self.open = epochs, History(epochs.optimizer), True
+        self._steps: Any = None  # of the loop that was begun last
 
     def __iter__(self) -> Iterator[Step]:
         steps = self._steps = self.epochs.steps(lambda: False)
@@ -39,7 +40,7 @@ class Training:
             while (step := self._next(steps)) is not None:
                 yield step
         finally:
-                steps.close()
+            steps.close()
         record = self.epochs.record()
         if record is not None:
             self.history.records.append(record)
@@ -65,7 +66,7 @@ def _whole(steps: Iterator[Step]) -> Step | None:
     """The next step, or None; a Ctrl-C that came during it acts after it."""
     with interrupts(("SIGINT",)) as stop:
         step = next(steps, None)
-    if stop.signal is not None:
+    if stop.signal is not None and not stop.within:  # a run around this one has been told
         signal.raise_signal(stop.signal)
     return step
 

@@ -252,3 +252,14 @@ def test_a_scaling_of_features_takes_these_alone(shape):
     for way in (scaling, scaling.inverse):
         with pytest.raises(ValueError, match="the scaling is of 3 features: give rows whose last"):
             way(np.ones(shape))
+
+
+def test_gaps_stay_gaps():
+    """So that a detector, which flags an example with a gap, can be handed scaled ones."""
+    x = np.random.default_rng(0).normal(size=(20, 6)).astype(np.float32)
+    train = scaled(Values(x))[0]
+    x[3, 2], x[5, 0] = np.nan, np.inf
+    found = train.scaling(x)
+    assert np.isnan(found[3, 2]) and np.isinf(found[5, 0])
+    keep = np.isfinite(x)
+    np.testing.assert_array_equal(found[keep], train.x[keep])

@@ -118,3 +118,21 @@ def test_the_first_signal_counts(handled):
     history = fit(vae(), epochs=9, callbacks=[raising(signal.SIGINT)])
     assert history.signal == signal.SIGINT
     assert not fit(vae(), epochs=1).interrupted
+
+
+@pytest.mark.parametrize("name", SIGNALS)
+def test_a_run_within_a_callback_of_another(handled, name):
+    """Both end: who asks a program to end does not mean the innermost run alone."""
+    number, inner, probe = getattr(signal, name), [], vae()
+    handler = signal.default_int_handler if name == "SIGINT" else signal.SIG_DFL
+    signal.signal(number, handler)
+
+    def train_another(model, history):
+        inner.append(
+            fit(probe, epochs=3, callbacks=[raising(number)] if len(history) == 2 else None)
+        )
+
+    outer = fit(vae(), epochs=6, callbacks=[train_another])
+    assert [one.interrupted for one in inner] == [False, True] and len(inner[1]) == 1
+    assert outer.signal == number and len(outer) == 2
+    assert signal.getsignal(number) is handler

@@ -182,3 +182,25 @@ def test_early_stopping_by_hand(backend):
             pass
         with pytest.raises(RuntimeError, match="another model"):
             stop(other, run.history)
+
+
+def test_what_cannot_act_is_refused():
+    loop = training(vae(), rows(), sa.Adam(), batch_size=8)
+    with loop as run, pytest.raises(AttributeError, match="clip"):
+        run.clip = 0.1
+
+
+def test_ctrl_c_in_a_loop_within_a_callback_ends_the_outer_run():
+    before = signal.getsignal(signal.SIGINT)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    def probe(model, history):
+        with training(vae(), Interrupting(rows()), sa.Adam(0.01), batch_size=8) as run:
+            for _ in run:
+                pass
+
+    try:
+        history = fit(vae(), epochs=5, callbacks=probe)
+        assert len(history) == 1 and history.signal == signal.SIGINT
+    finally:
+        signal.signal(signal.SIGINT, before)

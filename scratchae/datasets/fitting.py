@@ -11,6 +11,7 @@ from .sources import MEMBERS, Images, Values, is_source
 SAMPLE = 1000  # rows, evenly spread, of which the size is looked at
 NARROW = 1e-2  # a span below it: ten steps of Adam(1e-3) cross it
 LARGE = 50.0  # a root mean square above it: 50,000 such steps; that of raw pixels is 60 to 150
+OFFSET = 5.0  # a mean above it, 5,000 steps of a bias, and above 1.5 deviations, as of degrees
 
 
 class ScaleWarning(UserWarning):
@@ -71,15 +72,16 @@ def warn_of_scale(source: Any) -> None:
     """Warn (ScaleWarning) where the numbers of a source of Values are far from 1 in size.
 
     An output moves by about the learning rate in a step of Adam, and float32 has 7 digits: what
-    spans NARROW is lost in the steps, what is beyond LARGE is reached after very many. The span is
-    that of all numbers, so that rows that are mostly zeros raise no alarm; what never changes is
-    not looked at."""
+    spans NARROW is lost in the steps, what is beyond LARGE or OFFSET is reached after very many.
+    The span is that of all numbers, so that rows that are mostly zeros raise no alarm; what never
+    changes is not looked at."""
     if not isinstance(source, Values):
         return
     n = len(source)
     rows = np.arange(0, n, -(-n // SAMPLE))
     low, high, mean, deviation = _seen(source, rows)
-    if low == high or (high - low >= NARROW and np.hypot(mean, deviation) <= LARGE):
+    far = np.hypot(mean, deviation) > LARGE or abs(mean) > max(OFFSET, 1.5 * deviation)
+    if low == high or (high - low >= NARROW and not far):
         return
     warnings.warn(
         f"the data has a mean of {mean:.4g} and a standard deviation of {deviation:.2g} "

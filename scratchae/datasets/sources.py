@@ -241,5 +241,5 @@ def as_source(data: Any) -> Source:
 
 
 def is_source(data: Any) -> bool:
-    """Whether it is an object of that protocol."""
-    return hasattr(data, "feed") and not isinstance(data, type)
+    """Whether it is an object of that protocol; a table may have a column called feed."""
+    return callable(getattr(data, "feed", None)) and not isinstance(data, type)

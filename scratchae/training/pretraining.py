@@ -52,6 +52,7 @@ def pretrain(
     threads: int | None = None,
     seed: int = 0,
     corruption: Layer | None = None,
+    progress: bool = True,
 ) -> list[History]:
     """Train a built Autoencoder stage by stage on data (N, *input_shape) -> a History for each
     stage.
@@ -65,8 +66,8 @@ def pretrain(
 
     data: as for ``fit``, a Source with values(rows); the codes of all rows (N, ...), of two
     stages, lie in memory in the model's dtype. optimizer: a new one, of which each stage takes a
-    copy. epochs, batch_size, shards, threads, seed: of each stage, as for ``fit``. corruption:
-    noise such as Masking(0.25), put before every stage's encoder.
+    copy. epochs, batch_size, shards, threads, seed, progress: of each stage, as for ``fit``.
+    corruption: noise such as Masking(0.25), put before every stage's encoder.
 
     A stage's values are in the model when it has ended, so that Ctrl-C (the list ends there) or an
     error in a later one loses none. model.optimizer is then None, since its moments were those of
@@ -85,7 +86,13 @@ def pretrain(
     stages = _stages(model)
     stacks = [_shallow(model, stage, stages, corruption) for stage in stages]
     train = partial(
-        fit, epochs=epochs, batch_size=batch_size, shards=shards, threads=threads, seed=seed
+        fit,
+        epochs=epochs,
+        batch_size=batch_size,
+        shards=shards,
+        threads=threads,
+        seed=seed,
+        progress=progress,
     )
     histories: list[History] = []
     with claimed(model):

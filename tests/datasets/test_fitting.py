@@ -32,6 +32,8 @@ FAR = {
     "pixels as float32": RNG.integers(0, 256, (300, 8)).astype(np.float32),
     "features of other units": NORMAL * [1, 1, 1, 1, 1e4, 1, 1, 1],
     "1e30": 1e30 * NORMAL,
+    "degrees": 15 + 8 * NORMAL,
+    "per cent": 100 * RNG.random((300, 8)),
     "float16": (5000 * NORMAL).astype(np.float16),
 }
 NEAR = {
@@ -39,7 +41,7 @@ NEAR = {
     "float16": NORMAL.astype(np.float16),
     "in [0, 1]": RNG.random((300, 8)),
     "in [0, 0.1]": 0.1 * RNG.random((300, 8)),
-    "per cent": 100 * RNG.random((300, 8)) - 50,
+    "per cent about 0": 100 * RNG.random((300, 8)) - 50,
     "one-hot": np.eye(8)[RNG.integers(0, 8, 300)],
     "rare categories": np.eye(5000)[RNG.integers(0, 5000, 300)],
     "counts": RNG.poisson(0.02, (300, 8)),

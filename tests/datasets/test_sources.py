@@ -195,7 +195,7 @@ def test_as_source():
     class Own:
         """A reader's own source is taken as it is."""
 
-        feed = None
+        def feed(self, backend, rows): ...
 
     assert isinstance(as_source(Own()), Own)
 
@@ -239,3 +239,15 @@ def test_load_by_name(monkeypatch):
     assert train.name == test.name == "strokes (generated)" and train.binarize == "threshold"
     np.testing.assert_array_equal(train.labels, small[0][1])
     assert set(datasets.LOADERS) == set(datasets.TITLES) == {"mnist", "fashion_mnist", "strokes"}
+
+
+def test_a_table_with_a_column_called_feed():
+    class Table:
+        feed = np.ones(4)
+
+        def __array__(self, dtype=None, copy=None):
+            return np.ones((4, 6), np.float32)
+
+    assert len(Values(Table())) == 4
+    model = Autoencoder(Dense(6, 2), Dense(2, 6)).build(6)
+    assert model.encode(Table()).shape == (4, 2)

@@ -389,3 +389,8 @@ def test_nobody_is_told_to_scale_codes():
     with warnings.catch_warnings():
         warnings.simplefilter("error", sa.ScaleWarning)
         sa.pretrain(model, data, sa.SGD(1e-12), epochs=1)
+
+
+def test_it_may_be_silent(capsys):
+    sa.pretrain(stack(), rows(), sa.Adam(), epochs=1, progress=False)
+    assert capsys.readouterr().out == ""

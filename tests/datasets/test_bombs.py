@@ -56,6 +56,7 @@ IDX = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("which", IDX)
 def test_idx_files(tmp_path, which):
     head, words = IDX[which]
@@ -80,6 +81,7 @@ UCR = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("which", UCR)
 def test_texts(tmp_path, which):
     head, block, times, words = UCR[which]
@@ -270,6 +272,7 @@ def endless():
         server.shutdown()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["", "ECG5000.zip"])
 @pytest.mark.parametrize(
     "drip, words", [(False, "over 4194304 bytes"), (True, "over 0.3 seconds")]

@@ -123,6 +123,7 @@ LATENT_ERRORS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("error", LATENT_ERRORS)
 def test_an_error_in_the_latent_is_seen(error, backend, monkeypatch):
     model = vae(sa.GaussianLikelihood(0.5)).build(6, backend=backend, seed=2)

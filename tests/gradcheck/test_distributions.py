@@ -215,6 +215,7 @@ class MeanOverValues(sa.GaussianLikelihood):
         return tuple(v / math.prod(shape) for v in super().constants(shape))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "kind, seen, note",
     [
@@ -253,6 +254,7 @@ class MeanOfShape(sa.LearnedGaussian):
         return sa.LearnedGaussian(self.floor).sample(a, noise)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [OwnMean, Ink, MeanOfShape])
 def test_a_mean_that_is_not_the_mean(kind):
     assert list(wrong(check_likelihood(kind(), (2,)))) == ["mean"]

@@ -69,6 +69,7 @@ def test_an_error_in_a_term_of_the_latent_is_seen(term, backend, monkeypatch, to
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "kind, name",
     [

@@ -122,6 +122,7 @@ def test_a_constant_feature_pulls_logvar_down_until_a_floor_stops_it(backend):
     assert nll.min() == pytest.approx(math.log(1e-3) + LN_2PI / 2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("term", ["mu", "logvar", "q in logvar", "a place"])
 def test_an_error_in_one_term_is_seen(term, backend, monkeypatch, tolerance):
     def spoil(nll, da, a, x, L):
@@ -219,6 +220,7 @@ def means_alone(shape, fan_in, fan_out, noise):
     return np.concatenate([0.5 * noise.normal((1, 6)), np.zeros((1, 6))], axis=1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 2, 5, 7])
 def test_a_known_noise_is_found_again(seed):
     """A line in six dimensions, three of noise 0.1, three of 0.3; a linear VAE is factor analysis.

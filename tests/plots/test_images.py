@@ -176,6 +176,7 @@ def test_no_rows_are_a_sentence():
         plots.image_rows({}, TITLE)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("title", "note", "taller"),
     [("t", "n", 0.66), ("t", "", 0.49), ("", "n", 0.41), ("", "", 0.18)],

@@ -353,6 +353,7 @@ def test_windows_of_no_points_are_refused():
         plots.window_pairs({"a": (np.zeros(0), np.zeros(0))}, np.zeros(0), TITLE)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("low", "high"),
     [

@@ -159,6 +159,7 @@ WAITING = """
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["model", "模" * 85])
 def test_parts_of_dead_processes_are_cleared(tmp_path, name):
     path = tmp_path / name

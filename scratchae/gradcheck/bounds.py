@@ -33,7 +33,8 @@ from ..backend import Backend
 from ..models import Model
 from ..objectives import ELBO
 from ..randomness import OUTPUTS, Draws
-from .distributions import mass_rows, pairs
+from .distributions import mass_rows
+from .grids import pairs
 from .layers import Tensors, thawed, title
 from .measure import TOLERANCE, Report, Row, probe
 from .models import data_for

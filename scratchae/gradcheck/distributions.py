@@ -7,54 +7,40 @@ and rows of two values x = (x_0, x_1),
     m = int x p(x) dx / Z                      is what mean(a) is to give               (2)
     V = int (x - m)^2 p(x) dx / Z              and higher moments likewise              (3)
 
-The integral is the trapezoid rule of step h in t_0 and t_1, where the values drawn say which:
+Where x is taken, and how the integral is refined, stands in grids.py. The verdict is "does not
+settle", neither right nor wrong, where two refinements differ by more than 1e-4, where mass beyond
+the grid may count (tails as far as those of Cauchy), where a moment is infinite, or where n draws
+tell it to no better than 5 %. So the integral cannot judge a p with a jump or a spike inside its
+support, with a pole at a bound other than 0, or with a bound that neither check nor draws near 0
+tell: let check refuse what lies outside. Of n draws u = (x - m) / sqrt(V) is to have mean 0 and
+variance 1, and of u_0 u_1 the mean that p gives it (moments.py).
 
-    x = c + s sinh t                           x on the line, far tails included        (4)
-    x = 1 / (1 + exp(-t))                      x between 0 and 1                        (5)
-    x = s exp t                                x above 0                                (6)
-
-A smooth p that dies at the ends leaves next to no error; a kink at c = mean(a) leaves one of h^2,
-which (4 Z(h) - Z(2h)) / 3 takes off; what that changes says how far Z is settled. Of n draws u =
-(x - m) / sqrt(V) is to have mean 0 and variance 1, and of u_0 u_1 the mean that p gives it
-(moments.py).
-
-Source: Trefethen and Weideman, "The exponentially convergent trapezoidal rule", 2014, sections 5
-and 14 (4 to 6); Richardson, "The approximate arithmetical solution by finite differences", 1911.
+Source: the definitions of a density and of its moments (1 to 3); grids.py.
 """
 
 import copy
 import math
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
 from ..backend import Backend
 from ..likelihoods import Likelihood
 from ..randomness import OUTPUTS, Draws
+from . import grids
 from .measure import TOLERANCE, Row, probe
 from .moments import mean_row
 
 Shape = tuple[int, ...]
+Density = Callable[[np.ndarray], np.ndarray]
 DRAWS = 2**20  # rows; an error of 1 % in the variance is then 10 standard errors
 LOOK = 2**15  # rows that are drawn to see which values x takes
-FEW = 500  # so many different values are summed over, more are a continuum
-# t from, to, in so many steps, a multiple of 4: sinh 8 = 1490, exp(-36) = 2e-16
-LINE, UNIT, HALF = (-8.0, 8.0, 160), (-36.0, 36.0, 180), (-36.0, 6.0, 168)
-UNSETTLED = 0.1  # |Z(h) - Z(2h)|, in units of Z, that tells nothing any more
+SETTLED = 1e-4  # what refinements may differ by, in units of what is integrated
+KNOWN = 0.05  # standard error of a mean of draws, and doubt of a fourth moment, that tell enough
+UNSETTLED = "does not settle"
 TESTS = 6  # means that are judged for one likelihood
-
-
-@dataclass(frozen=True)
-class Grid:
-    """Points x (M, *shape) with weights w (M,), and w_plain (M,), those of Z(h) alone.
-
-    what: a sum or an integral; unseen: the mass that may lie outside. Source: the module."""
-
-    x: np.ndarray
-    w: np.ndarray
-    w_plain: np.ndarray
-    what: str
-    unseen: float = 0.0
 
 
 def small_shapes(shape: Shape) -> list[Shape]:
@@ -73,20 +59,20 @@ def mass_rows(likelihood: Likelihood, shape: Shape, backend: Backend) -> list[Ro
 
 
 def distribution_rows(
-    likelihood: Likelihood, shape: Shape, backend: Backend, draws: int = DRAWS
+    likelihood: Likelihood, shape: Shape, backend: Backend, n: int = DRAWS
 ) -> list[Row]:
     """The mass over two values along each axis of data (N, *shape), then mean and sample.
 
     Source: the module, (1) to (3)."""
     looked = [_Looked(likelihood, small, backend) for small in small_shapes(shape)]
     found, last = [each.mass() for each in looked], looked[-1]
-    if not _draws(likelihood):
+    if not draws(likelihood):
         return found
-    return [*found, last.mean(), *last.sample(draws), *last.between()]
+    return [*found, last.mean(), *last.sample(n), *last.between()]
 
 
-def _draws(likelihood: Likelihood) -> bool:
-    """Whether it claims to be a distribution: it says how to draw x."""
+def draws(likelihood: Likelihood) -> bool:
+    """Whether it claims to be a distribution: it says how to draw x. Source: base.py."""
     return type(likelihood).sample is not Likelihood.sample
 
 
@@ -96,69 +82,32 @@ def _drawn(likelihood: Likelihood, a: np.ndarray, n: int) -> np.ndarray:
     return np.asarray(likelihood.sample(rows, Draws(0, OUTPUTS)), np.float64)
 
 
-def _grid(likelihood: Likelihood, a: np.ndarray, shape: Shape) -> Grid:
-    """Where p(x | a) is to be summed or integrated."""
+def _grid(likelihood: Likelihood, a: np.ndarray, shape: Shape, density: Density) -> grids.Grid:
+    """Where p(x | a) is to be summed or integrated; density: x (M, *shape) -> p (M,)."""
     mean, D = np.asarray(likelihood.mean(a), np.float64).ravel(), math.prod(shape)
-    if not _draws(likelihood):
-        return _line(shape, mean if len(mean) == D else np.zeros(D), np.ones(D))
+    if not draws(likelihood):
+        return grids.line(shape, mean if len(mean) == D else np.zeros(D), np.ones(D))
     x = _drawn(likelihood, a, LOOK).reshape(LOOK, -1)
-    values = [np.unique(column) for column in x.T]
-    if max(map(len, values)) <= FEW:
-        return _few(likelihood, shape, values)
-    low, middle, high = np.quantile(x, (0.25, 0.5, 0.75), axis=0)
-    near_0, near_1 = x.min() < 1e-3 * middle.min(), 1 - x.max() < 1e-3
+    values, accepts = [np.unique(column) for column in x.T], partial(_accepts, likelihood)
+    if max(map(len, values)) <= grids.FEW:
+        return grids.few(accepts, shape, values, LOOK)
+    low, high = grids.bounds(accepts, shape, x)
+    near_0, near_1 = x.min() < 1e-3 * np.median(x, axis=0).min(), 1 - x.max() < 1e-3
     if x.min() >= 0 and x.max() <= 1 and (near_0 or near_1):
-        return _unit(shape)
-    if x.min() >= 0 and near_0:
-        return _half(shape, middle)
+        low, high = max(low, 0.0), min(high, 1.0)
+    elif x.min() >= 0 and low < 0 and (near_0 or not density(-x.reshape(LOOK, *shape)).any()):
+        low = 0.0
+    if math.isfinite(low) and math.isfinite(high):
+        return grids.interval(shape, low, high)
+    if math.isfinite(low):
+        return grids.half(shape, low, x)
+    if math.isfinite(high):
+        mirrored = grids.half(shape, -high, -x)
+        return replace(mirrored, x=-mirrored.x)
+    first, middle, third = np.quantile(x, (0.25, 0.5, 0.75), axis=0)
     inside = len(mean) == D and (x.min(axis=0) < mean).all()
     inside = inside and (mean < x.max(axis=0)).all()
-    return _line(shape, mean if inside else middle, high - low)
-
-
-def _few(likelihood: Likelihood, shape: Shape, values: list[np.ndarray]) -> Grid:
-    """All pairs of the values drawn, and of the whole numbers between them, that x can be."""
-    whole = all((v == np.round(v)).all() and v[-1] - v[0] < FEW for v in values)
-    values = [np.arange(v[0], v[-1] + 1) for v in values] if whole else values
-    x = pairs(values).reshape(-1, *shape)
-    x = x[[_accepts(likelihood, row[None]) for row in x]]
-    beyond = np.stack([np.full(shape, v[-1] + 1) for v in values])
-    # of n draws all lie below a mass of 21 / n with the probability 1e-9
-    unseen = 0.0 if len(values[0]) <= 2 or not _accepts(likelihood, beyond) else 42 / LOOK
-    return Grid(x, np.ones(len(x)), np.ones(len(x)), "sum", unseen)
-
-
-def _line(shape: Shape, centre: np.ndarray, scale: np.ndarray) -> Grid:
-    t = np.linspace(*LINE[:2], LINE[2] + 1)
-    axes = [
-        (c + s * np.sinh(t), s * np.cosh(t)) for c, s in zip(centre, scale, strict=True)
-    ]  # (4)
-    return _product(shape, t, axes)
-
-
-def _unit(shape: Shape) -> Grid:
-    t = np.linspace(*UNIT[:2], UNIT[2] + 1)
-    axis = 1 / (1 + np.exp(-t)), (np.exp(t / 2) + np.exp(-t / 2)) ** -2  # (5)
-    return _product(shape, t, [axis] * math.prod(shape))
-
-
-def _half(shape: Shape, scale: np.ndarray) -> Grid:
-    t = np.linspace(*HALF[:2], HALF[2] + 1)
-    return _product(shape, t, [(s * np.exp(t), s * np.exp(t)) for s in scale])  # (6)
-
-
-def _product(shape: Shape, t: np.ndarray, axes: list[tuple[np.ndarray, np.ndarray]]) -> Grid:
-    """All pairs of points x (k,) of the axes, weighed by the product of h dx/dt (k,)."""
-    h, even = t[1] - t[0], np.arange(len(t)) % 2 == 0
-    plain = pairs([h * slope for _, slope in axes]).prod(axis=1)
-    coarse = pairs([2 * h * slope * even for _, slope in axes]).prod(axis=1)
-    x = pairs([x for x, _ in axes]).reshape(-1, *shape)
-    return Grid(x, (4 * plain - coarse) / 3, plain, "integral")
-
-
-def pairs(values: list[np.ndarray]) -> np.ndarray:
-    """D arrays (k_d,) -> (k_0 k_1 ..., D): every combination of one of each. Source: a product."""
-    return np.stack([v.ravel() for v in np.meshgrid(*values, indexing="ij")], axis=1)
+    return grids.line(shape, mean if inside else middle, third - first)
 
 
 def _accepts(likelihood: Likelihood, x: np.ndarray) -> bool:
@@ -175,8 +124,8 @@ class _Looked:
     def __init__(self, likelihood: Likelihood, shape: Shape, backend: Backend):
         self.likelihood, self.shape, self.backend = copy.deepcopy(likelihood), shape, backend
         self.a = probe((1, *likelihood.parameters(shape)), 45)  # (1, ...), as a decoder might give
-        self.grid = _grid(self.likelihood, self.a, shape)
-        self.p = self._density(self.grid.x)
+        self.grid = _grid(self.likelihood, self.a, shape, self._density)
+        self.p = self._density(self.grid.x, self.grid.log_w)  # (M,), weights included
         with np.errstate(all="ignore"):
             self.Z = float(self.grid.w @ self.p)  # (1)
             self.share = self.grid.w * self.p / self.Z  # (M,): what a sum over p weighs
@@ -184,32 +133,38 @@ class _Looked:
         self.m = self.share @ self.points  # (2)
         self.V = self.share @ (self.points - self.m) ** 2  # (3)
 
-    def _density(self, x: np.ndarray) -> np.ndarray:
-        """p (M,) at x (M, *shape), 0 where nll is not a number."""
+    def _density(
+        self, x: np.ndarray, log_w: np.ndarray | float = 0.0, unit: float = 1.0
+    ) -> np.ndarray:
+        """p w (M,) at x (M, *shape), 0 where nll is not a number; unit: of nll, in nats."""
         self.likelihood.bind(self.backend, len(x), self.shape)
         rows = np.ascontiguousarray(np.broadcast_to(self.a, (len(x), *self.a.shape[1:])))
         a, x = self.backend.asarray(rows), self.backend.asarray(x)
         with np.errstate(all="ignore"):  # x may leave what the likelihood has numbers for
-            p = np.exp(-self.backend.to_host(self.likelihood.forward(a, x)))
+            p = np.exp(log_w - unit * self.backend.to_host(self.likelihood.forward(a, x)))
         return np.where(np.isnan(p), 0.0, p)
 
     def mass(self) -> Row:
         """Whether Z is one."""
-        plain = float(self.grid.w_plain @ self.p)
-        what, settled = f"{self.grid.what} over x {self.shape}", abs(self.Z - plain)
-        error = abs(self.Z - 1)
-        if error <= TOLERANCE + self.grid.unseen + 2 * settled and settled < UNSETTLED:
+        grid, error = self.grid, abs(self.Z - 1)
+        what, doubt = f"{grid.what} over x {self.shape}", grid.doubt(self.p)
+        if doubt <= SETTLED and error <= TOLERANCE + grid.unseen + 2 * doubt:
             return Row(what, error, "right")
-        if _draws(self.likelihood):
-            return Row(what, error, "wrong", self._mass_told(plain))
-        note = f"an error, no distribution, as it cannot draw: {self._mass_told(plain)}"
-        return Row(what, error, "no density", note)
+        if not draws(self.likelihood):
+            note = f"an error, no distribution, as it cannot draw: {self._mass_told()}"
+            return Row(what, error, "no density", note)
+        # what is off by far more than all refinements differ by is off
+        if self.Z > 0 and error > TOLERANCE + grid.unseen + 10 * grid.most(self.p):
+            return Row(what, error, "wrong", self._mass_told())
+        return Row(what, error, UNSETTLED, self._mass_told())
 
-    def _mass_told(self, plain: float) -> str:
-        Z = self.Z
-        if not abs(Z - plain) < UNSETTLED * Z:
-            return f"quadrature does not settle: the mass is {Z:.4g} or {plain:.4g}"
-        if abs(self.grid.w @ self.p ** math.log(2) - 1) < TOLERANCE:
+    def _mass_told(self) -> str:
+        Z, most = self.Z, self.grid.most(self.p)
+        if not (Z > 0 and 10 * most < abs(Z - 1)):
+            say = f"the mass is {Z:.4g}, give or take {most:.2g}"
+            return f"quadrature does not settle: {say}, neither right nor wrong"
+        bits = self._density(self.grid.x, self.grid.log_w, math.log(2))
+        if abs(self.grid.w @ bits - 1) < TOLERANCE:
             return f"mass {Z:.4g}, that of 2^-nll is 1: nll is in bits, so multiply it by log 2"
         where = " over the values that sample draws" if self.grid.what == "sum" else ""
         lacks = math.log(Z) / math.prod(self.shape)
@@ -222,39 +177,66 @@ class _Looked:
             note = f"mean(a) has {claimed.size} values for x of {self.m.size}"
             return Row("mean", math.inf, "wrong", note)
         size = np.sqrt(self.V + self.m**2) + (self.V + self.m**2 == 0)
-        plain = self.grid.w_plain * self.p
-        settled = np.abs(plain @ self.points / plain.sum() - self.m) / size
         error = np.abs(claimed - self.m) / size  # (2)
-        i = int(np.argmax(error))
-        if error[i] <= TOLERANCE + 100 * self.grid.unseen + 2 * settled[i]:
+        i = int(np.argmax(np.nan_to_num(error, nan=np.inf)))
+        away = self.points[:, i] - self.m[i]
+        finite = self.doubts(self.grid.doubt, away**2, size[i] ** 2) <= KNOWN
+        # a mass that is not settled makes no mean right, not even one right by symmetry
+        both = (self.doubts(self.grid.doubt, f, size[i]) for f in (away, size[i] + 0 * away))
+        doubt = float(np.max(list(both)))
+        slack = TOLERANCE + 100 * self.grid.unseen
+        if finite and doubt <= SETTLED and error[i] <= slack + 2 * doubt:
             return Row("mean", float(error[i]), "right")
+        if not (finite and error[i] > slack + 10 * self.doubts(self.grid.most, away, size[i])):
+            return Row(
+                "mean", float(error[i]), UNSETTLED, "moments of p: infinite, or p too sharp"
+            )
         note = f"mean(a) is {claimed[i]:.6g} where that of p is {self.m[i]:.6g}"
         return Row("mean", float(error[i]), "wrong", note)
+
+    def doubts(self, doubt: Callable[[np.ndarray], float], f: np.ndarray, size: float) -> float:
+        """How far the mean over p of f (M,) may be from settled, in units of size."""
+        with np.errstate(all="ignore"):
+            return float(doubt(self.p * f) / np.float64(abs(self.Z) * size))
 
     def sample(self, draws: int) -> list[Row]:
         """Whether draws have the moments of p."""
         s = np.sqrt(np.where(self.V > 0, self.V, 1))
         one = self.V / (s * s)  # 1, or 0 where x is a constant
         drawn = _drawn(self.likelihood, self.a, draws).reshape(draws, -1)
-        u, of_p = (drawn - self.m) / s, (self.points - self.m) / s
-        spread = self.share @ of_p**4 - one  # (3)
+        with np.errstate(all="ignore"):
+            u, of_p = (drawn - self.m) / s, (self.points - self.m) / s
+            spread = self.share @ of_p**4 - one  # (3)
+            second = float(np.max([self.doubts(self.grid.doubt, v, 1.0) for v in (of_p**2).T]))
+            powers = zip((of_p**4).T, spread, strict=True)
+            fourth = float(
+                np.max([second, *(self.doubts(self.grid.doubt, v, 1.0 + k) for v, k in powers)])
+            )
         rows = [
-            mean_row("sample, mean", u.mean(axis=0), one, draws, TESTS),
-            mean_row("sample, variance", (u * u).mean(axis=0) - one, spread, draws, TESTS),
+            self._moment("mean", u.mean(axis=0), one, draws, second),
+            self._moment("variance", (u * u).mean(axis=0) - one, spread, draws, fourth),
         ]
         if u.shape[1] == 2:
             both = of_p.prod(axis=1)
             r, square = self.share @ both, self.share @ both**2  # (3)
             off = u.prod(axis=1).mean() - r
-            rows.append(mean_row("sample, both values", off, square - r * r, draws, TESTS))
+            rows.append(self._moment("both values", off, square - r * r, draws, second))
         return rows
+
+    def _moment(self, what: str, off: np.ndarray, v: np.ndarray, draws: int, doubt: float) -> Row:
+        """A row of ``sample``: means off (k,) of draws, of variance v (k,) each."""
+        what, error = f"sample, {what}", float(np.max(np.abs(off)))
+        if not doubt <= KNOWN or not np.sqrt(np.max(np.maximum(v, 0)) / draws) <= KNOWN:
+            note = "a moment of p: infinite, or too far in the tails for so many draws"
+            return Row(what, error, UNSETTLED, note)
+        return mean_row(what, off, v, draws, TESTS)
 
     def between(self) -> list[Row]:
         """What a likelihood of few values is for those between them, if it takes them."""
-        grid, what = _unit(self.shape), "grey x, between 0 and 1"
+        grid, what = grids.interval(self.shape), "grey x, between 0 and 1"
         binary = self.grid.what == "sum" and set(self.points.ravel()) == {0.0, 1.0}
         if not binary or not _accepts(self.likelihood, grid.x):
             return []
-        Z = float(grid.w @ self._density(grid.x))  # (1)
+        Z = float(grid.w @ self._density(grid.x, grid.log_w))  # (1)
         note = f"mass {Z:.4g}, a cross-entropy there: the ELBO bounds nothing"
         return [Row(what, abs(Z - 1), "no density", note)]

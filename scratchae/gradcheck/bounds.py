@@ -29,6 +29,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import checks
 from ..backend import Backend
 from ..models import Model
 from ..objectives import ELBO
@@ -61,6 +62,7 @@ def check_bound(model: Model, x: np.ndarray | int = 3, backend: str | None = Non
     encode and decode. Raises ValueError for a latent of more than two numbers, TypeError for
     another model. Source: the module, (1) to (6).
     """
+    checks.not_a_class("the model", model)
     _require(model)
     bound, data, values = data_for(model, x, backend, _drawn)
     sides = _Sides(model.objective, bound, data, values)

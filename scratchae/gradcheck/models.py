@@ -11,7 +11,8 @@ from ..backend import Backend, get_backend
 from ..likelihoods import Likelihood
 from ..models import Model
 from ..objectives import Objective
-from .distributions import distribution_rows
+from ..randomness import OUTPUTS, Draws
+from .distributions import distribution_rows, draws
 from .layers import Tensors, draw, grey, thawed, title
 from .measure import Report, Row, judge, probe
 from .shards import shards_add
@@ -29,6 +30,7 @@ def check_latent(
     It cannot see a wrong sampler or a wrong kl, whose gradients may be right: check_sampler and
     check_bound do. Raises what the latent raises. Source: latents/gaussian.py; measure.py.
     """
+    checks.not_a_class("the latent", latent)
     shape = shape or (2 * latent.dimensions,)
     bound = get_backend(backend, "float64")
     found = []
@@ -73,12 +75,16 @@ def check_likelihood(
     """Check da of -log p(x | a) for rows of that shape, with 1 and 2 samples an example; then
     whether p is a distribution: its mass is one, ``mean`` is its mean, ``sample`` has its moments.
 
-    x: data (rows, *shape) that the likelihood can have; by default in (0, 1). The mass is that
+    x: data (rows, *shape) that the likelihood can have; by default in (0, 1), or drawn from it if
+    its check refuses these. The mass is that
     over two values along each axis of shape, so a constant that forgets the channels shows with
     shape (28, 28, 1). A likelihood without ``sample`` claims to be no distribution, and is told
-    what it is: "no density". A right one is called wrong with a probability of at most 1e-9.
+    what it is: "no density". What quadrature or draws cannot tell, far tails or a p with a jump,
+    "does not settle", and is neither right nor wrong. By its draws a right one is called wrong
+    with a probability of at most 1e-9.
     Raises ValueError for other data. Source: likelihoods/base.py; measure.py; distributions.py.
     """
+    checks.not_a_class("the likelihood", likelihood)
     bound, shape = get_backend(backend, "float64"), tuple(shape)
     found = likelihood_gradients(likelihood, shape, x, rows, bound)
     return Report(title(likelihood), found + distribution_rows(likelihood, shape, bound))
@@ -94,10 +100,34 @@ def likelihood_gradients(
 
 
 def possible(likelihood: Likelihood, shape: Shape) -> np.ndarray:
-    """Data in (0, 1) of that shape; probabilities where the likelihood asks for them. Source:
+    """Data (N, ...) in (0, 1), probabilities where the likelihood asks for them; drawn from it
+    where its check refuses these. Raises ValueError where neither will do. Source:
     kernels/philox.py (6)."""
     x = grey(shape)
-    return x if likelihood.takes_grey else x / x.sum(axis=-1, keepdims=True)
+    x = x if likelihood.takes_grey else x / x.sum(axis=-1, keepdims=True)
+    try:
+        likelihood.check(x)
+    except ValueError as error:
+        return _drawn(likelihood, shape, str(error))
+    return x
+
+
+def _drawn(likelihood: Likelihood, shape: Shape, refused: str) -> np.ndarray:
+    """Data (N, ...) by sample, for a likelihood that refused data in (0, 1)."""
+    name, why = type(likelihood).__name__, "and it draws none"
+    if draws(likelihood):
+        a = probe((shape[0], *likelihood.parameters(shape[1:])), 46)
+        x = np.asarray(likelihood.sample(a, Draws(0, OUTPUTS)), np.float64)
+        try:
+            likelihood.check(x)
+        except ValueError as error:
+            refused, why = str(error), "nor what its sample draws"
+        else:
+            return x
+    raise ValueError(
+        f"{name} takes no data in (0, 1), {why} ({refused}): hand in data that it can have, as in "
+        "check_likelihood(likelihood, shape, x=x)"
+    )
 
 
 def _likelihood_row(likelihood: Likelihood, backend: Backend, x: np.ndarray, K: int) -> Row:
@@ -125,6 +155,7 @@ def check_objective(
 
     Raises ValueError where shapes do not meet. Source: objectives/base.py; measure.py; shards.py.
     """
+    checks.not_a_class("the objective", objective)
     bound = get_backend(backend, "float64")
     x = possible(objective.likelihood, (rows, *shape))
     found = _objective_rows(objective, bound, x, None)
@@ -142,6 +173,7 @@ def check_model(model: Model, x: np.ndarray | int = 4, backend: str | None = Non
     raises for x.
     Source: objectives/base.py; measure.py.
     """
+    checks.not_a_class("the model", model)
     bound, data, own = data_for(model, x, backend)
     return Report(title(model), _objective_rows(model.objective, bound, data, own))
 

@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import randomness
+from .. import checks, randomness
 from ..backend import Backend, get_backend
 from .layers import title
 from .measure import Report, Row, probe
@@ -52,6 +52,7 @@ def check_sampler(
     wrong kl or a wrong gradient: check_bound and check_latent do. Raises what the latent raises.
     Source: the module, (1) to (4); moments.py.
     """
+    checks.not_a_class("the latent", latent)
     row = _row(latent.dimensions) if h is None else np.array(h, np.float64)
     mine, bound = copy.deepcopy(latent), get_backend(backend, "float64")
     if mu is None or sigma is None:

@@ -202,6 +202,7 @@ CASES: dict[str, list[Maker]] = {
     "adamw.ADAMW": [of(SHARD, "p! p! p! f", ADAM, 0.9, 0.999, 1e-8, 1e-2, *MOST)],
     "rmsprop.RMSPROP": [of(SHARD, "p! p! f", ADAM[:2], 0.9, 1e-8, *MOST)],
     "sgd.SGD": [of(SHARD, "p! p! f", ADAM[:2], 0.9, *MOST)],
+    "clip.SQUARES": [of(SHARD, "1 f", *MOST)],
     "batch.GATHER_GREY": [gather(128, 60_000, 784)],
     "batch.GATHER_THRESHOLD": [gather(128, 60_000, 784)],
     "batch.GATHER_DYNAMIC": [gather(128, 60_000, 784, noise=True)],

@@ -9,7 +9,6 @@ from execution import graph_claims as claims
 from execution.graph_models import rows, small, values
 
 import scratchae as sa
-from scratchae import optim
 from scratchae.execution import graphs as graph
 
 
@@ -39,8 +38,6 @@ def test_an_optimiser_with_a_tick_of_its_own_is_refused(gpu):
         TypeError, match="Warm has a tick of its own, which a GPU's recorded steps do not call"
     ):
         sa.fit(small(gpu), rows(), Warm(), epochs=1)
-    with pytest.raises(NotImplementedError, match=r"Optimizer does not say per_step\(t, count\)"):
-        optim.Optimizer().per_step(1, 1.0)
 
 
 def test_steps_count_whose_losses_nobody_has_read(gpu):

@@ -21,6 +21,8 @@ from scratchae.datasets import DataUnavailable, ecg5000, fashion_mnist, files, m
 from scratchae.datasets.ecg5000 import read_ucr
 from scratchae.datasets.idx import read_idx
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 TRAIN, TEST = ecg5000.SHA256
 TEXT = b"1 0.5 -2.25 3\n4 1e-3 2 -1\n"
@@ -56,7 +58,6 @@ IDX = {
 }
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("which", IDX)
 def test_idx_files(tmp_path, which):
     head, words = IDX[which]
@@ -81,7 +82,6 @@ UCR = {
 }
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("which", UCR)
 def test_texts(tmp_path, which):
     head, block, times, words = UCR[which]
@@ -175,7 +175,6 @@ def test_archives_that_are_packed_in_another_way(tmp_path, method):
     refused(lambda: unpacking.member(path, TRAIN), "in another way than deflate")
 
 
-@pytest.mark.slow
 def test_every_flipped_bit_of_an_archive_is_a_refusal_or_nothing(tmp_path):
     raw = zipped(tmp_path / "x.zip").read_bytes()
     for bit in range(8 * len(raw)):
@@ -272,7 +271,6 @@ def endless():
         server.shutdown()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", ["", "ECG5000.zip"])
 @pytest.mark.parametrize(
     "drip, words", [(False, "over 4194304 bytes"), (True, "over 0.3 seconds")]
@@ -314,7 +312,6 @@ LOADING = """
 """
 
 
-@pytest.mark.slow
 def test_processes_that_unpack_at_once(tmp_path, monkeypatch):
     """Each writes a part of its own; whichever comes last, the file is whole."""
     monkeypatch.delenv("SCRATCHAE_DATA", raising=False)

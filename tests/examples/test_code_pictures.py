@@ -9,6 +9,8 @@ from code_pictures import code_activity
 
 from scratchae.plots import frame
 
+pytestmark = pytest.mark.slow
+
 WORDS = "codes of the test images of $x^{$"  # matplotlib cannot parse it
 
 

@@ -23,6 +23,8 @@ import scratchae
 from scratchae import Adam, Autoencoder, Dense, SquaredError, Values
 from scratchae.training.progress import Progress
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
 OURS = {"config.json", "metrics.jsonl"}
@@ -369,7 +371,6 @@ def finished(out):
     return scratchae.load(path).objective.epoch if path.exists() else None
 
 
-@pytest.mark.slow
 def test_a_kill_at_any_moment_leaves_a_whole_epoch(tmp_path):
     """Ten runs into one folder, each killed; in the end the finished run is there, and all
     others."""

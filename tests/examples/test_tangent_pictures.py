@@ -9,6 +9,8 @@ import tangent_pictures as pictures
 
 from scratchae.plots import frame
 
+pytestmark = pytest.mark.slow
+
 TITLE = "surface (generated): points, and the plane in which the code moves"
 NOTE = "contractive autoencoder 3-100-3, tied weights, weight 0.3, interrupted after 200 epochs"
 

@@ -12,6 +12,8 @@ from scratchae.gradcheck import bounds, check_bound, check_latent, check_model
 from scratchae.gradcheck.bounds import check_bound as in_module
 from scratchae.latents import gaussian
 
+pytestmark = pytest.mark.slow
+
 MASS = "integral over x (2,)"
 
 
@@ -123,7 +125,6 @@ LATENT_ERRORS = {
 }
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("error", LATENT_ERRORS)
 def test_an_error_in_the_latent_is_seen(error, backend, monkeypatch):
     model = vae(sa.GaussianLikelihood(0.5)).build(6, backend=backend, seed=2)

@@ -11,6 +11,8 @@ import scratchae as sa
 from scratchae.gradcheck import check_likelihood
 from scratchae.likelihoods import Likelihood
 
+pytestmark = pytest.mark.slow
+
 LOG_2PI = math.log(2 * math.pi)
 AXES = ["integral over x (2, 1, 1)", "integral over x (1, 2, 1)", "integral over x (1, 1, 2)"]
 DRAWN = ["sample, mean", "sample, variance", "sample, both values"]
@@ -21,7 +23,6 @@ def told(report):
     return {row.what: row.note for row in report.rows if row.verdict == "no density"}
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("shape", [(1,), (2,), (5,), (3, 2), (4, 4, 3)])
 @pytest.mark.parametrize(
     "likelihood", [sa.Bernoulli(), sa.GaussianLikelihood(0.6), sa.LearnedGaussian(0.3)]
@@ -34,13 +35,11 @@ def test_what_is_a_distribution(likelihood, shape, tolerance):
     assert max(row.error for row in mass) < tolerance("layer")
 
 
-@pytest.mark.slow
 def test_every_spelling(backend):
     for likelihood in (sa.Bernoulli(), sa.Categorical(), sa.GaussianLikelihood(2.0)):
         assert check_likelihood(likelihood, backend=backend).ok
 
 
-@pytest.mark.slow
 def test_categories_and_the_default_shape():
     for shape in ((2,), (3, 4)):
         report = check_likelihood(sa.Categorical(), shape)
@@ -176,7 +175,6 @@ class Exponential(Host):
         return -np.exp(a) * np.log1p(-noise.uniform(a.shape))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("kind", [Laplace, Student, ContinuousBernoulli, Poisson, Exponential])
 def test_a_readers_own(kind):
     report = check_likelihood(kind(), (2,))
@@ -215,7 +213,6 @@ class MeanOverValues(sa.GaussianLikelihood):
         return tuple(v / math.prod(shape) for v in super().constants(shape))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "kind, seen, note",
     [
@@ -254,7 +251,6 @@ class MeanOfShape(sa.LearnedGaussian):
         return sa.LearnedGaussian(self.floor).sample(a, noise)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("kind", [OwnMean, Ink, MeanOfShape])
 def test_a_mean_that_is_not_the_mean(kind):
     assert list(wrong(check_likelihood(kind(), (2,)))) == ["mean"]
@@ -286,7 +282,6 @@ class Likeliest(sa.Categorical):
         return (a == a.max(axis=-1, keepdims=True)).astype(a.dtype)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "kind, seen",
     [

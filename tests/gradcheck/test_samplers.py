@@ -9,6 +9,8 @@ from scratchae.gradcheck import check_latent, check_sampler
 from scratchae.gradcheck.moments import ALARM, allowed
 from scratchae.latents import gaussian
 
+pytestmark = pytest.mark.slow
+
 FEW = 2**18  # draws, for errors that are larger than 1 %
 
 
@@ -79,7 +81,6 @@ def test_a_wrong_sigma_is_seen(sigma, backend, monkeypatch):
     assert "where mu is" in note and (sigma != "exp(logvar)" or ", exp(logvar) " in note)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("factor", [0.99, 1.01])
 def test_one_percent_of_the_variance_is_seen(factor, monkeypatch):
     off = sampling(lambda mu, logvar, eps: mu + np.sqrt(factor) * np.exp(logvar / 2) * eps)
@@ -88,7 +89,6 @@ def test_one_percent_of_the_variance_is_seen(factor, monkeypatch):
         assert list(wrong(check_sampler(sa.Gaussian(D)))) == ["variance"]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("factor", [0.0, 0.99, -1.0])
 def test_a_wrong_mean_is_seen(factor, monkeypatch):
     off = sampling(lambda mu, logvar, eps: factor * mu + np.exp(logvar / 2) * eps)

@@ -12,6 +12,8 @@ from scratchae.backend import get_backend
 from scratchae.gradcheck import check_likelihood
 from scratchae.gradcheck.distributions import distribution_rows
 
+pytestmark = pytest.mark.slow
+
 MASS = "integral over x (2,)"
 
 
@@ -134,7 +136,6 @@ class VonMises(Host):
         return (drawn + math.pi) % (2 * math.pi) - math.pi
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "likelihood",
     [
@@ -155,7 +156,6 @@ def test_a_support_is_kept_to(likelihood):
     assert {found[what] for what in DRAWN} == {"right"}, str(report)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("sigma", [1.5, 2.0])
 def test_tails_too_far_for_draws(sigma):
     report = check_likelihood(LogNormal(sigma), (2,))
@@ -164,7 +164,6 @@ def test_tails_too_far_for_draws(sigma):
     assert found["sample, variance"] == "does not settle", str(report)
 
 
-@pytest.mark.slow
 def test_moments_that_are_infinite_do_not_settle():
     report = check_likelihood(Cauchy(), (2,))
     assert report.ok, str(report)
@@ -194,14 +193,12 @@ class Median(LogNormal):
         return np.exp(a)
 
 
-@pytest.mark.slow
 def test_errors_show_on_a_half_line():
     assert list(wrong(check_likelihood(LacksMass(1.0), (2,)))) == [MASS]
     assert list(wrong(check_likelihood(OffMean(0.3), (2,)))) == ["mean"]
     assert list(wrong(check_likelihood(Median(1.5), (2,)))) == ["mean"]
 
 
-@pytest.mark.slow
 def test_a_coarse_quadrature_calls_no_mean_right():
     report = check_likelihood(Coarse(), (2,))
     assert verdicts(report)["mean"] != "right", str(report)
@@ -220,7 +217,6 @@ class Uniform(Host):
         return a + 2 * noise.uniform(a.shape) - 1
 
 
-@pytest.mark.slow
 def test_what_jumps_inside_the_grid_does_not_settle():
     rows = distribution_rows(Uniform(), (2,), get_backend("numpy", "float64"))
     assert {row.verdict for row in rows} == {"does not settle"}, rows

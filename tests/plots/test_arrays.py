@@ -10,6 +10,8 @@ import pytest
 from scratchae import plots
 from scratchae.plots import frame
 
+pytestmark = pytest.mark.slow
+
 TITLE = "arrays"
 
 
@@ -102,7 +104,6 @@ def wanted():
         return {name: screen(draw(x)) for name, (draw, x) in FIGURES.items()}
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "kind",
     [kind if kind in FIRST else pytest.param(kind, marks=pytest.mark.slow) for kind in KINDS],
@@ -131,7 +132,6 @@ TIMES = {
 }
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", TIMES)
 def test_times_of_every_kind(name):
     for draw in (
@@ -155,7 +155,6 @@ def test_a_time_that_is_none_is_left_out(name):
         screen(draw(t[keep], ONES[keep]))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 def test_a_gap_in_a_series_is_a_gap(bad):
     x = ONES.copy()
@@ -171,7 +170,6 @@ def test_a_gap_in_a_series_is_a_gap(bad):
             screen(draw(x))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in FIGURES if name not in ("series", "window")])
 def test_nan_elsewhere_is_a_sentence_whose_advice_holds(name):
     draw, x = FIGURES[name]

@@ -37,6 +37,7 @@ def trained(likelihood=None, seed=0):
     return model
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 1])
 def test_the_principal_subspace_is_found(seed):
     x, model = data(), trained(seed=seed)
@@ -51,6 +52,7 @@ def test_the_principal_subspace_is_found(seed):
     assert angles(decoder, others).max() > 1  # the test can tell subspaces apart
 
 
+@pytest.mark.slow
 def test_another_error_finds_another_subspace():
     """With absolute errors it is not the principal one: the angles can tell."""
     model = trained(sa.AbsoluteError())

@@ -12,6 +12,8 @@ from saving.models import built, save, train
 import scratchae as sa
 from scratchae.saving import writing
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):

@@ -94,7 +94,7 @@ HEADERS = {
     + b"}}",
     "depth": b"[" * 100_000,
     "deep objects": b'{"a":' * 50_000 + b"1" + b"}" * 50_000,
-    "a number": b'{"a":' + b"9" * 1_000_000 + b"}",
+    "a number": b'{"a":' + b"9" * 500_000 + b"}",
     "many axes": b'{"__metadata__":{"format":"scratchae 4"},'
     b'"a":{"dtype":"F32","data_offsets":[0,4],"shape":['
     + b",".join([b"1" + b"0" * 30] * 30_000)
@@ -104,9 +104,9 @@ HEADERS = {
     "half a character": b'{"__metadata__":{"format":"\\ud800"}}',
     "a list": b"[]",
     "blanks": b" " * 100,
-    "a long format": b'{"__metadata__":{"format":"' + b"x" * 1_000_000 + b'"}}',
+    "a long format": b'{"__metadata__":{"format":"' + b"x" * 500_000 + b'"}}',
     "escapes": b'{"__metadata__":{"format":"\\u001b]0;owned\\u0007\\n\\u202e"}}',
-    "a long name": b'{"__metadata__":{"format":"scratchae 4"},"' + b"n" * 1_000_000 + b'":5}',
+    "a long name": b'{"__metadata__":{"format":"scratchae 4"},"' + b"n" * 500_000 + b'":5}',
 }
 
 
@@ -115,7 +115,7 @@ def test_headers(tmp_path, which):
     refused(written(tmp_path / "x", HEADERS[which], b"\0" * 4))
 
 
-MANY = [20_000, pytest.param(330_000, marks=pytest.mark.slow)]
+MANY = [20_000, 165_000]
 
 
 @pytest.mark.parametrize("n", MANY)
@@ -190,7 +190,7 @@ MODELS = {
     + "5"
     + "]}}" * 9_000,
     "lists": "[" * 30_000 + "]" * 30_000,
-    "a long name": '{"class": "' + "x" * 1_000_000 + '"}',
+    "a long name": '{"class": "' + "x" * 500_000 + '"}',
     "a long argument": one("Dense", inputs=3, outputs=3, activation="x" * 500_000),
     "escapes": '{"class": "\\u001b]0;owned\\u0007\\nall is well"}',
     "beta": one("VAE", encoder=5, decoder=10**400, latent=None, likelihood=None, beta=10**400),
@@ -220,7 +220,7 @@ def test_numbers_that_overflow(tmp_path, whole):
 
 
 @pytest.mark.parametrize(
-    "sha256", ["x\x1b]0;owned\x07\x1b[2J\nERROR root: all is well", "a" * 10**6]
+    "sha256", ["x\x1b]0;owned\x07\x1b[2J\nERROR root: all is well", "a" * 500_000]
 )
 def test_a_checksum_that_is_none(tmp_path, whole, sha256):
     header, rest = whole

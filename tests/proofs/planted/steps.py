@@ -93,20 +93,20 @@ READERS = {
     "IDX is little-endian": Planted("scratchae/datasets/idx.py", '"big")', '"little")', IDX),
     "IDX lies column by column": Planted(
         "scratchae/datasets/idx.py",
-        ".reshape(shape).copy()",
-        ".reshape(shape[:1] + shape[:0:-1]).swapaxes(1, -1).copy()",
+        "return x.reshape(shape)",
+        "return x.reshape(shape[:1] + shape[:0:-1]).swapaxes(1, -1)",
         IDX,
     ),
     "images begin a byte late": Planted(
         "scratchae/datasets/idx.py",
-        "raw, np.uint8, offset=start)",
-        "raw[1:] + raw[:1], np.uint8, offset=start)",
+        "np.frombuffer(more, np.uint8)",
+        "np.frombuffer(more[1:] + more[:1], np.uint8)",
         IDX,
     ),
     "training and test images change places": Planted(
         "scratchae/datasets/idx.py",
-        "return _split(paths[0], *arrays[:2]), _split(paths[2], *arrays[2:])",
-        "return _split(paths[2], *arrays[2:]), _split(paths[0], *arrays[:2])",
+        "return _split(found[0].path, *arrays[:2]), _split(found[2].path, *arrays[2:])",
+        "return _split(found[2].path, *arrays[2:]), _split(found[0].path, *arrays[:2])",
         IDX,
     ),
     "labels from 1 on": Planted(
@@ -146,10 +146,10 @@ READERS = {
         UCR,
     ),
     "training and test beats change places": Planted(
-        "scratchae/datasets/ecg5000.py", "train, test = (Values", "test, train = (Values", UCR
+        "scratchae/datasets/ecg5000.py", "    train, test = (\n", "    test, train = (\n", UCR
     ),
     "a packed file is read as it lies": Planted(
-        "scratchae/datasets/files.py", "return gzip.decompress(raw)", "return raw", IDX
+        "scratchae/datasets/unpacking.py", r'magic == b"\x1f\x8b"', "False", IDX
     ),
     "the variable goes before the argument": Planted(
         "scratchae/datasets/files.py",

@@ -104,8 +104,8 @@ class EarlyStopping:
             self.begin(model, True)
         if not history.records:
             raise ValueError(
-                "the history has no epoch, for a callback before EarlyStopping has emptied it: "
-                "leave its records, or put that callback after this one"
+                "the history has no epoch to look at: call EarlyStopping after one, and let no "
+                "callback before it empty the records"
             )
         record = history.records[-1]
         if self.column not in record:

@@ -222,8 +222,10 @@ class Mean:
         self.count += int(n)
         if self.watched:
             self.of_sums &= self._numbers() == self.numbers
-        self.total = self.total + step.total if len(self.total) else step.total
-        self.sums = {k: self.sums.get(k, 0.0) + n * v for k, v in step.terms.items()}
+        if self.of_sums:
+            self.total = self.total + step.total if len(self.total) else step.total
+        if self.watched or not self.of_sums:
+            self.sums = {k: self.sums.get(k, 0.0) + n * v for k, v in step.terms.items()}
 
     def _numbers(self) -> tuple[Any, ...]:
         return self.objective.constants(), self.objective.per_step(1)

@@ -7,6 +7,7 @@ import warnings
 
 import numpy as np
 import pytest
+from tables import Table
 
 import scratchae as sa
 from scratchae.datasets import scaled, split, take
@@ -17,19 +18,6 @@ from scratchae.evaluation import denoising_score
 X = np.random.default_rng(0).random((12, 4, 2, 3))
 PIXELS = np.random.default_rng(1).integers(0, 256, X.shape).astype(np.uint8)
 FLAT = X.reshape(12, -1)
-
-
-class Table:
-    """What a DataFrame of pandas is to NumPy."""
-
-    def __init__(self, x):
-        self.values = x
-
-    def __len__(self):
-        return len(self.values)
-
-    def __array__(self, dtype=None, copy=None):
-        return np.array(self.values, dtype)
 
 
 def read_only(x):

@@ -4,6 +4,7 @@ import tempfile
 
 import numpy as np
 import pytest
+from tables import Table
 
 import scratchae as sa
 from scratchae.detection import (
@@ -18,19 +19,6 @@ from scratchae.detection import rows as parts
 SCORES = (absolute_error, squared_error, negative_log_likelihood)
 ONES = np.random.default_rng(0).integers(0, 2, (600, 4, 4, 3)).astype(np.float64)  # in every dtype
 PIXELS = np.random.default_rng(1).integers(0, 256, (600, 4, 4, 3)).astype(np.uint8)
-
-
-class Table:
-    """What a table is to NumPy."""
-
-    def __init__(self, values):
-        self.kept = values
-
-    def __array__(self, dtype=None, copy=None):
-        return np.array(self.kept, dtype)
-
-    def __len__(self):
-        return len(self.kept)
 
 
 class Source:

@@ -278,7 +278,7 @@ def test_a_column_of_nan():
 
 def test_a_history_that_was_emptied():
     callbacks = [lambda model, history: history.records.clear(), sa.EarlyStopping()]
-    with pytest.raises(ValueError, match="a callback before EarlyStopping has emptied it: leave"):
+    with pytest.raises(ValueError, match="no callback before it empty the records"):
         sa.fit(made(), X, sa.Adam(), epochs=3, validation=X, callbacks=callbacks)
     sa.fit(made(), X, sa.Adam(), epochs=3, validation=X, callbacks=callbacks[::-1])
 

@@ -3,6 +3,7 @@ does."""
 
 import os
 import threading
+from contextlib import contextmanager
 import time
 
 import numpy as np
@@ -36,24 +37,32 @@ def two():
         yield blas_threads()
 
 
+@contextmanager
+def held_by_another_thread():
+    """Another thread is within the limit; what is given lets it out, and waits for that."""
+    inside, leave = threading.Event(), threading.Event()
+
+    def multiply():
+        with one_blas_thread():
+            inside.set()
+            leave.wait(10)
+
+    def let_out():
+        leave.set()
+        thread.join()
+
+    thread = threading.Thread(target=multiply)
+    thread.start()
+    inside.wait(10)
+    yield let_out
+    let_out()
+
+
 def test_the_last_one_lifts_the_limit(two):
     """Not in the order of a stack: the first one leaves first."""
-    first, second = threading.Event(), threading.Event()
-
-    def enter_and_leave():
-        with one_blas_thread():
-            first.set()
-            second.wait(10)
-
-    thread = threading.Thread(target=enter_and_leave)
-    thread.start()
-    first.wait(10)
-    limit = one_blas_thread()
-    limit.__enter__()
-    second.set()
-    thread.join()
-    assert set(blas_threads()) == {1}
-    limit.__exit__()
+    with held_by_another_thread() as let_out, one_blas_thread():
+        let_out()
+        assert set(blas_threads()) == {1}
     assert blas_threads() == two
 
 
@@ -184,20 +193,9 @@ def test_a_fork_waits_until_the_limit_is_set_or_lifted(two, monkeypatch):
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
 def test_a_child_has_its_own_limit(two):
     """Forked while another thread multiplies: nobody in the child would ever lift the limit."""
-    inside, leave = threading.Event(), threading.Event()
-
-    def multiply():
-        with one_blas_thread():
-            inside.set()
-            leave.wait(10)
-
-    thread = threading.Thread(target=multiply)
-    thread.start()
-    inside.wait(10)
-    pid = os.fork()
-    if pid == 0:
-        os._exit(0 if blas_threads() == two else 1)
-    _, status = os.waitpid(pid, 0)
-    leave.set()
-    thread.join()
+    with held_by_another_thread():
+        pid = os.fork()
+        if pid == 0:
+            os._exit(0 if blas_threads() == two else 1)
+        _, status = os.waitpid(pid, 0)
     assert status == 0

@@ -3,8 +3,8 @@ does."""
 
 import os
 import threading
-from contextlib import contextmanager
 import time
+from contextlib import contextmanager
 
 import numpy as np
 import pytest

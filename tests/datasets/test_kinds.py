@@ -128,6 +128,7 @@ def followed(verb, data, before=()):
             followed(then, ADVICE[words](data), (*before, type(error)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", VERBS)
 def test_it_works_or_says_what_does(name, kind, tmp_path):

@@ -80,6 +80,7 @@ def model():
     return sa.VAE(encoder, decoder, sa.Gaussian(6)).build((4, 4, 3))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("score", SCORES, ids=lambda score: score.__name__)
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_same_numbers_have_the_same_scores(model, kind, score):

@@ -110,6 +110,7 @@ def mine(tmp_path, monkeypatch):
         sys.modules.pop(name, None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name, options, titles",
     [
@@ -131,6 +132,7 @@ def test_what_is_right(name, options, titles, mine, capsys):
     assert "wrong" not in out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name, options, wrong",
     [

@@ -55,6 +55,7 @@ def peak(case, dtype, monkeypatch):
         tracemalloc.stop()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", LARGE)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_a_step_allocates_nothing(case, dtype, monkeypatch):

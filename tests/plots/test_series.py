@@ -46,6 +46,7 @@ def figures():
     }
 
 
+@pytest.mark.slow
 def test_titles_and_nothing_clipped():
     for name, figure in figures().items():
         assert [text.get_text() for text in figure.texts] == [TITLE, NOTE], name
@@ -96,6 +97,7 @@ def test_the_histogram_counts_every_score_once(shift):
     assert list(axes.lines[0].get_xdata()) == [0.03, 0.03]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("low", "high", "scale"),
     [
@@ -334,6 +336,7 @@ def test_events_are_in_the_units_of_the_series(dates):
         plots.series_scores(t, x, x, 5.0, [("flat", other[2], other[6])], TITLE)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("t", [np.array([3.0]), np.array(["2024-01-01"], "datetime64[D]")])
 def test_one_point_is_drawn_as_a_point(t):
     x = np.array([2.0])

@@ -54,6 +54,8 @@ BACKENDS = [
     "cupy",
 ]  # emulated: the GPU's code, executed on the CPU
 SLOW_FOLDERS = ("benchmarks", "emulator")
+# These compile nearly every loop: one process does, and the others find it on disk.
+EVERY_LOOP = ("kernels/test_spellings.py", "layers/test_contract.py", "layers/test_lstm.py")
 
 
 def pytest_addoption(parser):
@@ -92,6 +94,19 @@ def pytest_cmdline_main(config):
     alone = alone or getattr(option, "cov_source", None)
     if whole and not alone and option.numprocesses is None:
         option.numprocesses, option.dist = min(4, os.cpu_count() or 1), "loadfile"
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Each file in one process, and all of EVERY_LOOP in one."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class Files(LoadFileScheduling):
+        def _split_scope(self, nodeid):
+            file = super()._split_scope(nodeid)
+            return "every loop" if file.endswith(EVERY_LOOP) else file
+
+    return Files(config, log) if config.option.dist == "loadfile" else None
 
 
 def pytest_configure(config):

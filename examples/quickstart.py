@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from output import say
+
 import scratchae
 from scratchae import VAE, Adam, Dense, Flatten, Gaussian, Reshape, Sequential, datasets, plots
 
@@ -20,5 +22,4 @@ plots.save(plots.image_grid(digits, f"{train.name}: samples"), out / "samples.pn
 
 scratchae.save(model, out / "vae.safetensors")
 again = scratchae.load(out / "vae.safetensors")
-print(again)
-print(scratchae.evaluate(again, test))  # nats per example; the loss is minus the ELBO
+say(f"{again}\n{scratchae.evaluate(again, test)}")  # nats per example; the loss: minus the ELBO

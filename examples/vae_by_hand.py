@@ -17,16 +17,18 @@ lower bound on log p(x), the ELBO. The loss is minus the ELBO, with one z drawn 
     kl_nd = KL(q(z_d|x_n), p(z_d))              a number for each image and dimension     elbo (5)
     loss = 1/N sum_n (nll_n + sum_d kl_nd) = reconstruction + kl, in nats             elbo (6) (7)
 
-The numbers are the library's: "gaussian (4)" is equation (4) of kernels/gaussian.py, which has the
-same line. bernoulli, activation and adam are beside it; dense is in scratchae/layers, elbo is in
-scratchae/objectives. Source: Kingma and Welling, "Auto-encoding variational Bayes", 2014.
+The numbers are the library's: gaussian (4) is (4) of kernels/gaussian.py; dense is in
+scratchae/layers, elbo in scratchae/objectives. Source: Kingma and Welling, arXiv:1312.6114, 2014.
 """
 
 import argparse
+import sys
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parent))  # python -P and -I leave it out
 import numpy as np
 from matplotlib.image import imsave
+from output import say
 
 from scratchae import datasets
 
@@ -121,13 +123,12 @@ def main(out, epochs=10):
     for epoch in range(1, epochs + 1):
         sums = np.zeros(2)
         for rows in np.array_split(rng.permutation(len(images)), len(images) // N):
-            x, t = images[rows].astype(float), t + 1  # (N, 784)
-            eps = rng.standard_normal((len(x), D))
+            x, eps, t = images[rows].astype(float), rng.standard_normal((len(rows), D)), t + 1
             nll, kl, kept = forward(x, eps, params)
             adam(params, backward(x, eps, params, kept), m, v, t, len(x))
             sums += nll.sum(), kl.sum()
         nll, kl = sums / len(images)  # elbo (6) (7)
-        print(f"epoch {epoch}: reconstruction {nll:.2f} + kl {kl:.2f} = loss {nll + kl:.2f} nats")
+        say(f"epoch {epoch}: reconstruction {nll:.2f} + kl {kl:.2f} = loss {nll + kl:.2f} nats")
     _, a = mlp(rng.standard_normal((60, D)), *params[4:])  # the decoder alone makes images
     grid = sigmoid(a).reshape(6, 10, 28, 28).swapaxes(1, 2).reshape(6 * 28, 10 * 28)
     imsave(out / "samples.png", grid.repeat(3, 0).repeat(3, 1), cmap="gray_r", vmin=0, vmax=1)

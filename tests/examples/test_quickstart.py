@@ -28,7 +28,7 @@ def test_it_runs(tmp_path, monkeypatch, capsys):
 def test_its_files_are_written_before_its_lines():
     """An output that fails ends the script, and costs nothing."""
     source = QUICKSTART.read_text(encoding="utf-8")
-    assert source.index("print(") > max(map(source.index, ("scratchae.save(", "plots.save(")))
+    assert source.index("say(") > max(map(source.index, ("scratchae.save(", "plots.save(")))
 
 
 def test_it_is_25_lines_at_most():

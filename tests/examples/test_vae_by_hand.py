@@ -130,6 +130,7 @@ def test_the_page_is_the_library(name, sizes, tolerance):
 def module(source):
     """The page's source, changed, as a module."""
     made = types.ModuleType("planted")
+    made.__file__ = vae_by_hand.__file__
     exec(source, vars(made))
     return made
 

@@ -32,6 +32,23 @@ def test_every_python_block_runs(code):
         assert history["test_loss"][-1] < 300
 
 
+@pytest.mark.slow
+def test_the_vae_has_learnt(capsys):
+    """By the losses that README gives: below each pixel at its mean over the images."""
+    (code,) = (code for code in BLOCKS if "digits" in code)
+    names: dict = {}
+    exec(code, names)
+    said = re.search(r"\# from ([\d.]+) to ([\d.]+)\n", code)
+    constant = re.search(r"\ncosts ([\d.]+) nats a test image", README)
+    assert said and constant and str(names["history"]["test_loss"]) in capsys.readouterr().out
+    found = names["history"]["test_loss"][0], names["history"]["test_loss"][-1]
+    assert found == pytest.approx([float(said[1]), float(said[2])], abs=1)
+    p, x = names["train"].values().mean(axis=0), names["test"].values()
+    p = np.clip(p, 1e-6, 1 - 1e-6)
+    nll = -(x * np.log(p) + (1 - x) * np.log1p(-p)).sum(axis=(1, 2, 3)).mean()
+    assert nll == pytest.approx(float(constant[1]), abs=0.1) and found[1] < 0.6 * nll
+
+
 def test_the_real_beats_take_the_place_of_the_generated_ones(monkeypatch):
     """By the words that README says, as it says them; the real ones' file is not needed for
     that."""

@@ -39,7 +39,19 @@ from .likelihoods import (
     SquaredError,
 )
 from .models import VAE, Autoencoder, Model, WideCode
-from .objectives import ELBO, L1, Contractive, KLRate, Objective, Penalty, Reconstruction, StudentT
+from .objectives import (
+    ELBO,
+    IWAE,
+    L1,
+    STL,
+    Contractive,
+    DReG,
+    KLRate,
+    Objective,
+    Penalty,
+    Reconstruction,
+    StudentT,
+)
 from .optim import SGD, Adadelta, Adagrad, Adam, AdamW, Optimizer, RMSProp
 from .saving.checkpoint import load, save
 from .training.callbacks import EarlyStopping
@@ -50,9 +62,11 @@ from .training.pretraining import pretrain
 
 __all__ = [
     "ELBO",
+    "IWAE",
     "L1",
     "LSTM",
     "SGD",
+    "STL",
     "VAE",
     "AbsoluteError",
     "Adadelta",
@@ -67,6 +81,7 @@ __all__ = [
     "Conv2d",
     "ConvTranspose1d",
     "ConvTranspose2d",
+    "DReG",
     "Dense",
     "Dropout",
     "EarlyStopping",

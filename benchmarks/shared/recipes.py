@@ -139,7 +139,7 @@ def build(recipe: Recipe, backend: Any = "numpy") -> Any:
 def noise(model: Any, N: int) -> np.ndarray | None:
     """The eps (N, D) of the examples 0 to N - 1 in the first epoch, where there is any."""
     drawn, first = None, model.objective.encoder.layers[0]
-    if hasattr(model.objective, "latent"):
+    if model.objective.latent is not None:
         drawn = (N, model.objective.latent.dimensions), randomness.LATENT
     elif isinstance(first, sa.GaussianNoise):
         drawn = (N, int(np.prod(model.input_shape))), randomness.NOISE

@@ -177,7 +177,7 @@ def build(ours: Any, last: bool) -> nn.Module:
     encoder = translated(objective.encoder, "encoder", weights, last)
     decoder = translated(objective.decoder, "decoder", weights, last)
     model: Any = VAE(encoder, decoder)
-    if not hasattr(objective, "latent"):
+    if objective.latent is None:
         error, first = ERRORS[type(objective.likelihood).__name__], objective.encoder.layers[0]
         model = Autoencoder(encoder, decoder, error, getattr(first, "sigma", 0.0))
     return model.to(memory_format=torch.channels_last) if last else model

@@ -39,7 +39,7 @@ def denoising_score(model: Any, x: Any, sigma: float) -> np.ndarray:
     """
     rows = fitting_rows(model, x, "x")
     variance = real("sigma", sigma, 0, strict=True) ** 2
-    if hasattr(model, "latent"):
+    if model.latent is not None:
         raise TypeError("the model is a VAE, but an Autoencoder trained on noisy x is expected")
     if getattr(model.objective.likelihood, "kernel", None) is ABSOLUTE_ERROR:
         raise TypeError("AbsoluteError learns a median, but a mean is expected: use SquaredError")

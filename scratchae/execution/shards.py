@@ -11,13 +11,13 @@ from ..checks import positive
 GRAIN = 32  # parameters: parts of the flat vector start on multiples of 128 bytes
 
 
-def shards_of(backend: Any, batch_size: int, shards: int | None) -> int:
-    """The number of shards for batches up to (N,): the backend's own, or as asked, at most one a
-    row.
+def shards_of(backend: Any, batch_size: int, shards: int | None, samples: int = 1) -> int:
+    """The number of shards for batches up to (N,), of so many samples an example: the backend's
+    own, or as asked, at most one a row.
 
     Raises ValueError for what is no whole number of at least 1. Source:
     docs/decisions/0002-shards.md."""
-    asked = backend.default_shards(batch_size) if shards is None else shards
+    asked = backend.default_shards(batch_size * samples) if shards is None else shards
     return min(positive("shards", asked), batch_size)
 
 

@@ -48,7 +48,7 @@ class ThreadRunner:
         clip: float | None = None,
     ):
         self.backend, self.objective = model.backend, model.objective
-        self.shards = shards_of(self.backend, batch_size, shards)
+        self.shards = shards_of(self.backend, batch_size, shards, self.objective.K)
         self.threads = threads_of(threads, self.shards)
         self.rows = -(-batch_size // self.shards)
         self.block = self._block()

@@ -8,11 +8,12 @@ How an error is measured, and why 1e-6 divides right from wrong, stands in measu
 sizes do, as a figure, and the derivative without any difference, in curve.py.
 
 A gradient check holds backward against forward and cannot see a wrong forward: with sigma =
-exp(logvar) in both of them every gradient is right. What it cannot see, three proofs can:
+exp(logvar) in both of them every gradient is right. What it cannot see, four proofs can:
 
     check_sampler(latent)           z has the moments of N(mu, exp(logvar))     samplers.py
     check_likelihood(likelihood)    p has the mass 1, its mean, its sample      distributions.py
     check_bound(model)              the loss bounds -log p(x), by quadrature    bounds.py
+    check_estimator(objective, ..)  the mean gradient is the mean loss's        estimators.py
 
 ``python -m scratchae.gradcheck`` checks every layer, latent, likelihood, objective and kind of
 model, in both spellings, and ends with one line; ``python -m scratchae.gradcheck mine.py:LayerNorm
@@ -26,11 +27,13 @@ from typing import Any
 
 import numpy as np
 
+from ..latents import Latent
 from ..likelihoods import Likelihood
 from ..models import Model
 from ..objectives import Objective
 from .bounds import check_bound
 from .curve import complex_step, v_curve
+from .estimators import check_estimator
 from .layers import check_layer
 from .measure import Function, Report, Row, judge
 from .models import check_latent, check_likelihood, check_model, check_objective
@@ -41,6 +44,7 @@ __all__ = [
     "Row",
     "check",
     "check_bound",
+    "check_estimator",
     "check_function",
     "check_latent",
     "check_layer",
@@ -67,7 +71,7 @@ def check(thing: Any, *args: Any) -> Report:
         return check_objective(thing, *args)
     if isinstance(thing, Likelihood):
         return check_likelihood(thing, *args)
-    if hasattr(thing, "declare"):
+    if hasattr(thing, "declare") and not isinstance(thing, Latent):
         return check_layer(thing, *args)
     if hasattr(thing, "bind"):
         return check_latent(thing, *args)

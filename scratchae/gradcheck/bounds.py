@@ -80,7 +80,7 @@ def _require(model: Any) -> None:
             f"check_bound is given {type(model).__qualname__}, but a VAE is expected: only the "
             "loss of a VAE bounds log p(x)"
         )
-    latent, D = model.objective.latent, model.objective.latent.dimensions
+    latent, D = model.latent, model.latent.dimensions
     if not takes_mu_and_logvar(latent):
         raise ValueError(
             f"{type(latent).__name__} takes no mu and logvar side by side, from which check_bound "
@@ -96,7 +96,7 @@ def _require(model: Any) -> None:
 
 def _drawn(model: Model, n: int) -> np.ndarray | None:
     """x (n, *input_shape) from the model's own p(x); None if its likelihood has no sample."""
-    z = probe((n, model.objective.latent.dimensions), 41)
+    z = probe((n, model.latent.dimensions), 41)
     try:
         return model.objective.likelihood.sample(model.decoder_output(z), Draws(0, OUTPUTS))
     except TypeError:

@@ -34,9 +34,20 @@ from ..likelihoods import (
     SquaredError,
 )
 from ..models import VAE, Autoencoder
-from ..objectives import ELBO, L1, Contractive, KLRate, Reconstruction, StudentT
+from ..objectives import (
+    ELBO,
+    IWAE,
+    L1,
+    STL,
+    Contractive,
+    DReG,
+    KLRate,
+    Reconstruction,
+    StudentT,
+)
 from .bounds import check_bound
 from .distributions import distribution_rows
+from .estimators import check_estimator
 from .layers import check_layer, grey, title
 from .measure import Report
 from .models import check_latent, check_model, check_objective, likelihood_gradients, possible
@@ -98,6 +109,8 @@ def _objectives(backend: str) -> list[Report]:
         Reconstruction(code := Dense(6, 3, "tanh"), Tied(code), SquaredError(), Contractive(0.6)),
         ELBO(Dense(6, 4), Dense(2, 6), Gaussian(2), Bernoulli(), beta=0.5),
         ELBO(Dense(6, 4), Dense(2, 12), Gaussian(2), LearnedGaussian(0.3)),
+        ELBO(Dense(6, 4), Dense(2, 6), Gaussian(2), Bernoulli(), beta=0.5, samples=3),
+        IWAE(Dense(6, 4), Dense(2, 6), Gaussian(2), Bernoulli(), samples=3),
         Reconstruction(Dense(6, 3, "tanh"), Dense(3, 6), Categorical()),
     )
     return [check_objective(objective, (6,), backend=backend) for objective in made]
@@ -154,6 +167,12 @@ def _bounds(backend: str) -> list[Report]:
     ]
 
 
+def _estimators(backend: str) -> list[Report]:
+    parts = Dense(4, 2), Dense(1, 4, "tanh"), Gaussian(1), Bernoulli()
+    made = STL(*parts, samples=1), DReG(*parts, samples=2)
+    return [check_estimator(objective, (4,), backend=backend) for objective in made]
+
+
 GRADIENTS = {  # what each line of a group proves, and what none of them can see
     "layers": (
         _layers,
@@ -196,5 +215,10 @@ PROOFS = {  # the same of what no gradient check can see
         _bounds,
         "with beta = 1 loss is -log p(x) + KL(q, p(z|x)), by quadrature; p has the mass 1",
         "noise that is drawn wrongly: samplers above; a wrong gradient",
+    ),
+    "estimators": (
+        _estimators,
+        "the mean over the noise of a gradient that is no slope is the slope of the mean loss",
+        "its scatter; noise that is drawn wrongly: samplers above",
     ),
 }

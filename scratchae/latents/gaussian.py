@@ -1,10 +1,13 @@
 """The Gaussian latent, reparameterised."""
 
+from collections.abc import Callable
+
 import numpy as np
 
 from ..backend import Array, Backend
 from ..checks import positive
 from ..kernels.gaussian import GAUSSIAN_GRADIENT, GAUSSIAN_SAMPLE
+from ..kernels.importance import GAUSSIAN_PATH, GAUSSIAN_RATIO, GAUSSIAN_WEIGHED
 from ..kernels.philox import NORMAL
 from ..randomness import LATENT
 from ..settings import Fixed
@@ -20,6 +23,8 @@ class Gaussian(Latent):
         z = mu + sigma eps,   eps ~ N(0, I)                                             (2)
         kl = (mu^2 + exp(logvar) - 1 - logvar) / 2                                      (3)
         dh = [dmu | dlogvar], through z and through kl_weight . kl                  (4) (5)
+
+    and under importance weights what kernels/importance.py says.
 
     eps is drawn by ``draw``, lies in a buffer, and is the same in backward as in forward. Raises
     ValueError for fewer than one dimension. Source: Kingma and Welling, "Auto-encoding variational
@@ -46,9 +51,12 @@ class Gaussian(Latent):
         self.normal = backend.op(NORMAL)
         self.reparameterise = backend.op(GAUSSIAN_SAMPLE)
         self.gradient = backend.op(GAUSSIAN_GRADIENT)
+        self.log_ratio = backend.op(GAUSSIAN_RATIO)
+        self.weigh, self.follow = backend.op(GAUSSIAN_WEIGHED), backend.op(GAUSSIAN_PATH)
         self.z = backend.empty((rows * samples, D))
         self.eps = backend.zeros((rows * samples, D))
         self.kl = backend.empty((rows, D))
+        self.r = backend.empty((rows * samples,))
         self.dh = backend.empty((rows, 2 * D))
 
     def draw(self, rows: Array, clock: Array) -> None:
@@ -69,6 +77,25 @@ class Gaussian(Latent):
         N = self.h.shape[0]
         self.gradient(self.dh[:N], dz, self.h, self.eps[: dz.shape[0]], kl_weight)  # (4) (5)
         return self.dh[:N]
+
+    def ratio(self) -> Array:
+        """(N K,) log q(z|x) - log p(z) of the last ``forward``. Source: kernels/importance.py."""
+        M = self.h.shape[0] * self.samples
+        self.log_ratio(self.r[:M], self.z[:M], self.h, self.eps[:M])
+        return self.r[:M]
+
+    def weighed(self, dz: Array, w: Array) -> Array:
+        """dz (N K, D), w (N K,) -> dh (N, 2D). Source: kernels/importance.py (7) to (9)."""
+        return self._under(self.weigh, dz, w)
+
+    def path(self, dz: Array, w: Array) -> Array:
+        """dz (N K, D), w (N K,) -> dh (N, 2D). Source: kernels/importance.py (10) to (12)."""
+        return self._under(self.follow, dz, w)
+
+    def _under(self, gradient: Callable[..., None], dz: Array, w: Array) -> Array:
+        dh, M = self.dh[: self.h.shape[0]], dz.shape[0]
+        gradient(dh, dz, self.z[:M], self.h, self.eps[:M], w)
+        return dh
 
     def posterior(self, h: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """h (N, 2D) -> mu (N, D), logvar (N, D)."""

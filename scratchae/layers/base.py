@@ -31,6 +31,8 @@ class Layer(Configured):
     trainable = Flag(True)
     add: bool = False
     handed: Views | None = None  # what attach has handed over: W, dW, ... by name
+    samples: int = 1  # K rows an example, m of example m // K: behind a latent that draws K
+    draws_for_samples: bool = False  # whether ``draw`` fills K rows an example
     shape: Shape  # of one input row, known after declare
     output: Shape  # of one output row, known after declare
 
@@ -70,7 +72,8 @@ class Layer(Configured):
         return None
 
     def draw(self, rows: Array, clock: Array) -> None:
-        """Fill the noise buffers, for the examples rows (N,) at that clock (4,), if there are any.
+        """Fill the noise buffers, (N K, ...), for the examples rows (N,) at that clock (4,), if
+        there are any.
 
         Source: kernels/philox.py."""
 

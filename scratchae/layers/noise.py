@@ -33,6 +33,7 @@ class _Noise(Layer):
 
     stream: int = NOISE
     in_evaluation: bool = False
+    draws_for_samples = True
     noise_kernel: Kernel = UNIFORM
 
     def place(self, stream: int) -> int:
@@ -53,11 +54,12 @@ class _Noise(Layer):
         self.dx = backend.empty((rows, *self.shape)) if need_dx else None
 
     def draw(self, rows: Array, clock: Array) -> None:
-        """Fill the noise of the examples rows (N,), at the position of each number in its row, and
-        set on.
+        """Fill the noise of the examples rows (N,), sample k of an example at the positions from k
+        times the numbers of a row on, and set on.
 
         Source: kernels/philox.py."""
-        self.fill(self.draws[: rows.shape[0]], rows, clock, self.stream)
+        N = rows.shape[0]
+        self.fill(self.draws[: N * self.samples].reshape(N, -1), rows, clock, self.stream)
         self.gate(self.on, clock, self.in_evaluation)  # (1)
 
     def _flat(self, N: int) -> Array:

@@ -7,6 +7,7 @@ import numpy as np
 
 from ..backend import Array, Backend
 from ..kernels.kernel import Kernel
+from ..parameters import Declared, Views
 from ..settings import Configured
 
 
@@ -25,7 +26,9 @@ class Likelihood(Configured):
 
     kernel: Kernel
     nll_kernel: Callable[..., None]
+    weigh_rows: Callable[..., None]  # the objective hands it over when it binds
     takes_grey: bool = True  # any x in [0, 1] will do, so images need no look
+    add: bool = False  # whether gradients of its parameters add to what is there: layers/base.py
 
     def parameters(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """The shape of a row of a, for rows of x of that shape."""
@@ -35,6 +38,17 @@ class Likelihood(Configured):
         """The kernel's constants for rows of that shape, read at each step. Source: the kernel's
         docstring."""
         return ()
+
+    def declare(self, shape: tuple[int, ...]) -> Declared:
+        """The parameters of its own, for rows of x of that shape: none as a rule. Source:
+        layers/base.py."""
+        return {}
+
+    def attach(self, values: Views, grads: Views) -> None:
+        """Keep the views of its parameters: W (any shape) as self.W, its gradient as self.dW.
+        Source: layers/base.py."""
+        for name, view in (values | {f"d{name}": grad for name, grad in grads.items()}).items():
+            setattr(self, name, view)
 
     def check(self, x: np.ndarray) -> None:
         """Raise ValueError where data x (N, ...) cannot come from this likelihood. Source: its
@@ -67,6 +81,14 @@ class Likelihood(Configured):
     def backward(self) -> Array:
         """da (N K, ...), the gradient of the sum of nll. Source: the kernel's docstring."""
         return self.da[: self.rows]
+
+    def weighed(self, w: Array) -> Array:
+        """w (N K,) -> da (N K, ...), the gradient of sum_m w_m nll_m, in the place of
+        ``backward``; once after each ``forward``. Source: kernels/importance.py (6)."""
+        da = self.backward()
+        rows = da.reshape(da.shape[0], -1)
+        self.weigh_rows(rows, rows, w)
+        return da
 
     def flat(self, rows: Array) -> Array:
         """Rows of a, da or x as the kernel takes them: (n, ...) -> (n, D), a view. Source: its

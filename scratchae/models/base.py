@@ -8,13 +8,14 @@ import numpy as np
 from .. import checks
 from ..backend import Array, Backend, as_backend
 from ..datasets.fitting import fitting_rows
+from ..latents import Latent
 from ..layers import Layer
 from ..layers.sequential import distinct
 from ..likelihoods import Likelihood
 from ..locks import Lock
 from ..objectives import Objective
 from ..parameters import Declared, Parameters
-from ..randomness import OUTPUTS, Draws
+from ..randomness import OUTPUTS, PRIOR, Draws
 from ..settings import fix, shared_copy, store
 from ..weights import Weights
 from .summary import table
@@ -61,6 +62,7 @@ class Model:
     encoder = Part(Layer, "a layer, such as Sequential(...)")
     decoder = Part(Layer, "a layer, such as Sequential(...)")
     likelihood = Part(Likelihood, "a likelihood, such as Bernoulli()")
+    latent: Any = Part(Latent, "a latent, such as Gaussian(20)", optional=True)
 
     objective: Objective
     _one_at_a_time: Lock  # encode and decode share one replica's buffers
@@ -111,7 +113,7 @@ class Model:
         drawn or to be read from a file.
 
         Nothing of their size is allocated before it is called. Source: ``build``."""
-        distinct((name, getattr(self.objective, name)) for name in ("encoder", "decoder"))
+        distinct(self.objective.networks().items())
         objective = shared_copy(self.objective)  # the layers handed in may serve another model too
         parameters = make(objective.declare(shape))
         objective.t = objective.epoch = 0  # no step was taken with these parameters
@@ -136,12 +138,15 @@ class Model:
                 "the shape of one example, such as (28, 28, 1)"
             )
 
-    def replica(self, rows: int, grads: Array | None = None) -> Objective:
+    def replica(
+        self, rows: int, grads: Array | None = None, samples: int | None = None
+    ) -> Objective:
         """A copy of the objective, bound for (rows, ...), on the shared values and one gradient
-        vector (n,).
+        vector (n,); samples: of z an example, if they are to be others than in training.
 
         Source: DataParallel of "parallel SGD", with the values shared."""
         objective = self.parts()
+        objective.draw_samples(samples)
         objective.attach(
             self.parameters.views(), {} if grads is None else self.parameters.views(grads)
         )
@@ -154,8 +159,14 @@ class Model:
         return shared_copy(self.objective)
 
     def encode(self, x: Any) -> Any:
-        """x (N, *input_shape), an array or a source -> what the encoder gives, the code
-        (N, *code). Raises what ``evaluate`` raises. Source: objectives/reconstruction.py (1)."""
+        """x (N, *input_shape), an array or a source -> what the encoder gives: the code (N,
+        *code), or the parameters of q(z|x), of a Gaussian mu (N, D), logvar (N, D). Raises what
+        ``evaluate`` raises. Source: objectives/reconstruction.py (1), elbo.py (1)."""
+        h = self._encoded(x)
+        return h if self.latent is None else self.latent.posterior(h)
+
+    def _encoded(self, x: Any) -> np.ndarray:
+        """x -> h, (N, ...)."""
         return self._map(lambda f, rows: f.encoder.forward(rows), self._data(x))
 
     def decoder_output(self, h: Any) -> np.ndarray:
@@ -194,12 +205,29 @@ class Model:
 
     def _code(self) -> tuple[tuple[int, ...], str]:
         """The shape of a row of the code, and its name."""
-        return self.objective.code, "the code"
+        return self.objective.code, "the code" if self.latent is None else "z"
 
     def reconstruct(self, x: Any) -> np.ndarray:
-        """x (N, *input_shape), an array or a source -> decode(encode(x)), the mean of p(x | code
-        of x), same shape. Source: the model's docstring."""
-        return self.decode(self.encode(x))
+        """x (N, *input_shape), an array or a source -> the mean of p(x | code of x), or of p(x |
+        z), z the mean of q(z|x); same shape. Source: the model's docstring."""
+        h = self._encoded(x)
+        return self.decode(h if self.latent is None else self.latent.mean(h))
+
+    def sample(self, n: int, seed: int = 0, noise: bool = False) -> np.ndarray:
+        """n draws z ~ p(z), of a Gaussian N(0, I) -> the means of p(x|z), (n, *input_shape): what
+        one shows.
+
+        noise: draw x ~ p(x|z) too. The same seed, the same draws. Raises ValueError for n < 1,
+        TypeError for a model without a latent, which has no p(z).
+        Source: Kingma and Welling 2014, section 2.1, p(z) p(x|z).
+        """
+        if self.latent is None:
+            raise TypeError(
+                f"this {type(self).__name__} has no latent, so it draws no codes: decode codes of "
+                "your own, or train a VAE"
+            )
+        z = self.latent.sample(checks.positive("n", n), Draws(seed, PRIOR))
+        return self.sample_x(z, seed) if checks.flag("noise", noise) else self.decode(z)
 
     def _rows(self, x: Any, shape: tuple[int, ...], what: str) -> np.ndarray:
         x = checks.host_rows(x, shape, what)
@@ -226,7 +254,7 @@ class Model:
         while self._inference is None or self._inference[1] < min(rows, self._most):
             try:
                 rows = min(rows, self._most)
-                self._inference = self.replica(rows), rows
+                self._inference = self.replica(rows, samples=1), rows
             except MemoryError:
                 if rows == 1:
                     raise

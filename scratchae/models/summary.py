@@ -63,7 +63,9 @@ def _single(value: Any) -> Any:
 
 def _title(model: Any, built: bool) -> str:
     parts = [
-        as_call(getattr(model, name)) for name in ("latent", "likelihood") if hasattr(model, name)
+        as_call(part)
+        for part in (getattr(model, name, None) for name in ("latent", "likelihood"))
+        if part is not None
     ]
     beta = getattr(model, "beta", 1.0)
     if beta != 1.0:

@@ -5,6 +5,8 @@ import math
 import numpy as np
 
 from ..backend import Array, Backend
+from ..kernels.importance import WEIGH_ROWS
+from ..latents import Latent
 from ..layers import Layer
 from ..layers.base import declared_by
 from ..layers.sequential import learns, leaves
@@ -25,18 +27,24 @@ class Objective(Configured):
     to those of the whole batch. ``backward`` reads that total: an objective need not be a sum over
     examples. Terms are in nats per example, and loss is what ``backward`` differentiates, less the
     division by the count, which the optimiser does once. One of your own keeps encoder, decoder
-    and likelihood in its constructor, makes self.sums in ``bind``, and defines ``forward``,
-    ``loss`` and ``backward``; where ``encoder_learns`` is False no gradient is due for the
-    encoder. Model(objective) makes a model of it. Source: Kingma and Welling 2014, eq. 10.
+    and likelihood in its constructor, and a latent if there is one between the two; it makes
+    self.sums in ``bind``, and defines ``forward``, ``loss`` and ``backward``; where
+    ``encoder_learns`` is False no gradient is due for the encoder, and where ``latent_learns`` is,
+    none for the latent. With ``samples`` K the decoder has K rows an example. Model(objective)
+    makes a model of it. Source: Kingma and Welling 2014, eq. 10.
     """
 
     encoder: Layer
+    latent: Latent | None = None
     decoder: Layer
     likelihood: Likelihood
+    samples: int = 1  # K, of the latent, an example
+    other_samples: int | None = None  # K of a replica that is to draw another number of them
     sums: Array  # (k,) float64
     row: Array  # (j,), what changes between steps: ``per_step``, written before each
     code: Shape  # of a row that the decoder takes, known after ``declare``
     encoder_learns: bool  # known after ``attach``
+    latent_learns: bool  # whether anything before the decoder does; known after ``attach``
     t: int = 0  # the step that ``loss`` is about: the last that was trained
     epoch: int = 0  # whole epochs trained, by whichever optimiser: the noise is that of the next
 
@@ -46,10 +54,11 @@ class Objective(Configured):
         through in blocks. Source: execution/threads.py."""
         return False
 
-    def code_shape(self, shape: Shape) -> Shape:
-        """The decoder's input shape for that output shape of the encoder. Source: the objective's
-        own."""
-        return shape
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The names of what has parameters, or may have, in order of x. Source: the class."""
+        between = ("latent",) if self.latent is not None else ()
+        return ("encoder", *between, "decoder", "likelihood")
 
     def declare(self, shape: Shape) -> Declared:
         """Input shape of one row -> all parameters. Raises ValueError where the shapes do not
@@ -60,12 +69,41 @@ class Objective(Configured):
         complete(self, Objective, "forward(x)", "loss(total)", "backward(total)")
         self.likelihood.require_kernel()
         resolve_ties(layer for _, layer in self.leaves())
-        h, encoder = declared_by(self.encoder, shape)
-        self.code = self.code_shape(h)
+        self.code, encoder = declared_by(self.encoder, shape)
+        stream, latent = self.encoder.place(NOISE), Declared()
+        if self.latent is not None:
+            self.code, latent = self.latent.declare(self.code)
+            stream = self.latent.place(stream)
         output, decoder = declared_by(self.decoder, self.code)
         self._require(output)
-        self.decoder.place(self.encoder.place(NOISE))
-        return prefixed("encoder", encoder) | prefixed("decoder", decoder)
+        self.decoder.place(stream)
+        self._let_layers_know()
+        inner = encoder, latent, decoder, self.likelihood.declare(shape)
+        declared = dict(zip(("encoder", "latent", "decoder", "likelihood"), inner, strict=True))
+        return {k: v for part, one in declared.items() for k, v in prefixed(part, one).items()}
+
+    def _let_layers_know(self) -> None:
+        """Tell the layers behind the latent of its samples. Raises TypeError for a layer that
+        draws, and does not know of them."""
+        for name, layer in self.behind():
+            layer.samples = self.K
+            own = type(layer).draw is not Layer.draw and not layer.draws_for_samples
+            if own and self.K > 1:
+                raise TypeError(
+                    f"{name} draws noise for one sample an example, but there are "
+                    f"{self.K}: let {type(layer).__name__}.draw fill self.samples rows an "
+                    "example, and say so, draws_for_samples = True"
+                )
+
+    def draw_samples(self, samples: int | None) -> None:
+        """Let the latent draw that many samples an example once it is bound; None: ``samples``."""
+        self.other_samples = samples
+        self._let_layers_know()
+
+    @property
+    def K(self) -> int:
+        """Rows of z an example: ``samples``, or what a replica is to draw instead."""
+        return self.other_samples or self.samples
 
     def _require(self, output: Shape) -> None:
         """Raise ValueError unless the decoder's rows are what the likelihood takes."""
@@ -86,25 +124,41 @@ class Objective(Configured):
 
     def leaves(self) -> list[tuple[str, Layer]]:
         """Every layer with its name, in order of x. Source: layers/sequential.py."""
-        return leaves("encoder", self.encoder) + leaves("decoder", self.decoder)
+        return leaves("encoder", self.encoder) + self.behind()
+
+    def behind(self) -> list[tuple[str, Layer]]:
+        """Of ``leaves`` those that are handed K rows an example."""
+        networks = [item for item in self.networks().items() if item[0] != "encoder"]
+        return [leaf for name, network in networks for leaf in leaves(name, network)]
+
+    def networks(self) -> dict[str, Layer]:
+        """Encoder, what is inside the latent, and decoder, by name, in order of x."""
+        inner = self.latent.networks() if self.latent is not None else {}
+        between = {f"latent.{name}": network for name, network in inner.items()}
+        return {"encoder": self.encoder} | between | {"decoder": self.decoder}
 
     def frozen(self) -> tuple[str, ...]:
         """The names of the layers that are not to be trained. Source: layers/base.py."""
         return tuple(name for name, layer in self.leaves() if not layer.trainable)
 
     def attach(self, values: Views, grads: Views) -> None:
-        """Hand the views, any shape, to encoder and decoder. Source: parameters.py."""
-        for name in ("encoder", "decoder"):
+        """Hand the views, any shape, to every part. Source: parameters.py."""
+        for name in self.parts:
             getattr(self, name).attach(below(name, values), below(name, grads))
         self.encoder_learns = learns(self.encoder, bool(below("encoder", values)))
+        self.latent_learns = self.encoder_learns or bool(below("latent", values))
 
     def bind(self, backend: Backend, rows: int) -> None:
         """Bind every part for (rows, ...); no gradient goes below the last layer that learns.
 
         Source: layers/base.py."""
+        K = self.K
         self.encoder.bind(backend, rows, need_dx=False)
-        self.decoder.bind(backend, rows, need_dx=self.encoder_learns)
-        self.likelihood.bind(backend, rows, self.shape)
+        if self.latent is not None:
+            self.latent.bind(backend, rows, K)
+        self.decoder.bind(backend, rows * K, need_dx=self.latent_learns)
+        self.likelihood.bind(backend, rows, self.shape, K)
+        self.likelihood.weigh_rows = backend.op(WEIGH_ROWS)
         self.row = backend.zeros((len(self.per_step(1)),))
         backend.write(self.row, self.per_step(max(self.t, 1)))
 
@@ -120,20 +174,28 @@ class Objective(Configured):
 
     def numbers(self) -> int:
         """How many numbers one row leaves in the buffers (N, ...): x, da, each layer's output and
-        its gradient.
+        its gradient, K times behind the latent.
 
         Known after ``declare``."""
-        ends = math.prod(self.shape) + math.prod(self.likelihood.parameters(self.shape))
-        return ends + 2 * sum(math.prod(layer.output) for _, layer in self.leaves())
+
+        def outputs(named: list[tuple[str, Layer]]) -> int:
+            return 2 * sum(math.prod(layer.output) for _, layer in named)
+
+        once = math.prod(self.shape) + outputs(leaves("encoder", self.encoder))
+        da = math.prod(self.likelihood.parameters(self.shape))
+        return once + self.K * (da + outputs(self.behind()))
 
     def accumulate(self, add: bool) -> None:
         """Let ``backward`` add to the gradients (True) or assign them. Source: layers/base.py."""
-        self.encoder.add = self.decoder.add = add
+        for name in self.parts:
+            getattr(self, name).add = add
 
     def draw(self, rows: Array, clock: Array) -> None:
         """Draw all noise for the examples rows (N,) at that clock (4,). Source:
         kernels/philox.py."""
         self.encoder.draw(rows, clock)
+        if self.latent is not None:
+            self.latent.draw(rows, clock)
         self.decoder.draw(rows, clock)
 
     def forward(self, x: Array) -> Array:

@@ -26,25 +26,27 @@ section 6.
 import numpy as np
 
 from ..backend import Array, Backend
+from ..checks import positive
 from ..kernels.sums import SUMS
 from ..latents import Latent
 from ..layers import Layer
 from ..likelihoods import Likelihood
-from ..settings import Number, Scheduled, complete
+from ..parameters import Declared
+from ..settings import Fixed, Number, Scheduled
 from .base import Objective, Shape
 
 
 class ELBO(Objective):
-    """The negative evidence lower bound, one sample of z an example, the KL weighed by beta.
+    """The negative evidence lower bound, with K samples of z an example, the KL weighed by beta.
 
-    Shapes: x (N, ...), h (N, 2D), z (N, D), kl (N, D), a (N, ...), nll (N,).
+    Shapes: x (N, ...), h (N, 2D), z (N K, D), kl (N, D), a (N K, ...), nll (N K,).
 
         h = encoder(x)                            mu and logvar of q(z|x)               (1)
-        z ~ q(z|x)                                reparameterised                       (2)
+        z_nk ~ q(z|x_n)                           reparameterised                       (2)
         a = decoder(z)                                                                  (3)
-        nll_n = -log p(x_n | a_n)                                                       (4)
+        nll_nk = -log p(x_n | a_nk)                                                     (4)
         kl_nd = KL of q(z_d|x_n) from p(z_d)                                            (5)
-        loss = 1/N sum_n (nll_n + beta sum_d kl_nd)                                     (6)
+        loss = 1/N sum_n (1/K sum_k nll_nk + beta sum_d kl_nd)                          (6)
              = reconstruction + kl + penalty,   penalty = (beta - 1) kl                 (7)
 
     and backwards, for N loss, the chain rule through (4), (3), (2), (1), where (5) enters at (2).
@@ -56,6 +58,7 @@ class ELBO(Objective):
 
     additive = True
     beta = Number(0, schedule=True)
+    samples = Fixed(positive)
 
     def __init__(
         self,
@@ -64,54 +67,48 @@ class ELBO(Objective):
         latent: Latent,
         likelihood: Likelihood,
         beta: Scheduled = 1.0,
+        samples: int = 1,
     ):
         self.encoder = encoder
         self.decoder = decoder
-        self.latent = latent
+        self.latent: Latent = latent
         self.likelihood = likelihood
         self.beta = beta
+        self.samples = samples
 
-    def code_shape(self, shape: Shape) -> Shape:
-        """That of a row of h -> (D,). Raises ValueError for another shape. Source: the latent."""
-        calls = ("check(shape)", "bind(backend, rows, samples)", "forward(h)")
-        complete(self.latent, Latent, *calls, "backward(dz, kl_weight)")
-        self.latent.check(shape)
-        return (self.latent.dimensions,)
+    def declare(self, shape: Shape) -> Declared:
+        """As Objective.declare, shapes too. Source: objectives/base.py."""
+        self.latent.require("backward(dz, kl_weight)")
+        return super().declare(shape)
 
     def bind(self, backend: Backend, rows: int) -> None:
         """Bind every part for (rows, ...). Source: layers/base.py."""
         super().bind(backend, rows)
-        self.latent.bind(backend, rows)
         self.sum_terms, self.sums = backend.op(SUMS), backend.empty((3,), np.float64)
+        self.share = backend.zeros((rows * self.K,))
+        backend.write(self.share, np.full(self.share.shape, 1 / self.K))
 
     def per_step(self, t: int) -> tuple[float, ...]:
-        """row (D,): the weight of each dimension's kl at step t. Source: the class docstring,
-        (6)."""
-        return (self._beta(t),) * self.latent.dimensions
+        """row (J,): the weight of each term of kl at step t. Source: the class docstring, (6)."""
+        return (self._beta(t),) * self.latent.terms
 
     def _beta(self, t: int) -> float:
         return type(self).beta.at(self, t)
 
-    def draw(self, rows: Array, clock: Array) -> None:
-        """Draw all noise for the examples rows (N,) at that clock (4,). Source:
-        kernels/philox.py."""
-        super().draw(rows, clock)
-        self.latent.draw(rows, clock)
-
     def forward(self, x: Array) -> Array:
         """x (N, ...) -> (count, sum of nll, sum of kl)."""
-        h = self.encoder.forward(x)  # (N, 2D)    (1)
-        z = self.latent.forward(h)  # (N, D)     (2) (5)
-        a = self.decoder.forward(z)  # (N, ...)   (3)
-        nll = self.likelihood.forward(a, x)  # (N,)       (4)
-        kl = self.latent.kl[: len(nll)]  # (N, D)
+        h = self.encoder.forward(x)  # (N, 2D)     (1)
+        z = self.latent.forward(h)  # (N K, D)    (2) (5)
+        a = self.decoder.forward(z)  # (N K, ...)  (3)
+        nll = self.likelihood.forward(a, x)  # (N K,)      (4)
+        kl, self.M = self.latent.kl[: len(x)], len(nll)  # (N, D)
         self.sum_terms(self.sums, nll, kl)
         return self.sums
 
     def loss(self, total: np.ndarray) -> dict[str, float]:
         """loss = reconstruction + kl + penalty, in nats per example; total (3,)."""
         count, nll, kl = total.tolist()
-        reconstruction, kl = nll / count, kl / count
+        reconstruction, kl = nll / (count * self.K), kl / count
         beta = self._beta(max(self.t, 1))
         penalty = (beta - 1.0) * kl if beta != 1.0 else 0.0  # (7), and no 0 * inf
         # by (6): the sum of (7) would cancel where beta is small
@@ -120,8 +117,15 @@ class ELBO(Objective):
 
     def backward(self, total: np.ndarray) -> None:
         """Fill the gradients of count times loss, shapes as the parameters."""
-        da = self.likelihood.backward()  # (4)
+        da = self._da()  # (4), and 1/K of (6)
         dz = self.decoder.backward(da)  # (3)
-        if self.encoder_learns:
+        if self.latent_learns:
             dh = self.latent.backward(dz, self.row)  # (2), and beta times (5), as in (6)
-            self.encoder.backward(dh)  # (1)
+            if self.encoder_learns:
+                self.encoder.backward(dh)  # (1)
+
+    def _da(self) -> Array:
+        """da (N K, ...), the gradient of 1/K sum_k nll_nk."""
+        if self.K == 1:
+            return self.likelihood.backward()
+        return self.likelihood.weighed(self.share[: self.M])

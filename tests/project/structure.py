@@ -21,7 +21,8 @@ LEVELS = (
     {"initializers"},
     {"parameters"},
     {"weights"},
-    {"layers", "latents", "likelihoods"},
+    {"layers", "likelihoods"},
+    {"latents"},
     {"objectives"},
     {"models"},
     {"schedules"},
@@ -39,7 +40,7 @@ BY_PROTOCOL = {
     "evaluation",
     "training",
 }  # they know no model by name
-UNKNOWN_TO_THEM = set().union(*LEVELS[4:10], {"saving"})  # initial weights up to models, files
+UNKNOWN_TO_THEM = set().union(*LEVELS[4:11], {"saving"})  # initial weights up to models, files
 # into stages, so it knows what a model is made of
 CUTS_MODELS = "scratchae/training/pretraining.py"
 LOOPS_ALONE = {

@@ -94,7 +94,11 @@ OFFENDERS = {
         "kernels/x.py",
         "def f():\n    from scratchae import backend",
     ),
-    "sideways": (wrong_directions, "scratchae/latents/x.py", "from ..layers.base import Layer"),
+    "sideways": (
+        wrong_directions,
+        "scratchae/layers/x.py",
+        "from ..likelihoods.base import Likelihood",
+    ),
     "to the whole": (wrong_directions, "scratchae/plots/curves.py", "from .. import VAE"),
     "no protocol": (
         wrong_directions,

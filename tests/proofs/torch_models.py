@@ -115,7 +115,7 @@ def leaves(model):
 def noise(runner, n):
     """The eps (N, D) that the runner's replicas drew for the last n rows, or None without a
     latent."""
-    if not hasattr(runner.objective, "latent"):
+    if runner.objective.latent is None:
         return None
     eps, rows = [], n
     for replica in runner.replicas[: runner.active]:

@@ -1,0 +1,97 @@
+"""Whether an estimator's gradient is right in the mean, by quadrature over its noise.
+
+The gradient of STL or DReG is no slope of the loss that was drawn, so differences of that loss say
+nothing of it. Over the noise eps both have a mean, and those are to be a function and its slope:
+
+    L(theta) = E_eps[loss(theta, eps)]                                                  (1)
+    dL/dtheta = E_eps[g(theta, eps)]              g: what ``backward`` fills            (2)
+
+For a latent of one number and K = 1 or 2 samples, E_eps is a sum over the Gauss-Hermite rule's
+nodes in each of the K directions, written where the latent keeps its noise: no draw is made.
+
+Source: Tucker, Lawson, Gu, Maddison, "Doubly reparameterized gradient estimators for Monte Carlo
+objectives", 2019, section 3; Abramowitz and Stegun, "Handbook of mathematical functions", 1964,
+25.4.46.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from .. import checks
+from ..backend import Backend, get_backend
+from ..objectives import Objective
+from .grids import pairs
+from .layers import Tensors, thawed, title
+from .measure import Report
+from .models import possible
+
+Shape = tuple[int, ...]
+MOST = 2  # samples: the grid has nodes^K points
+
+
+def check_estimator(
+    objective: Objective, shape: Shape, rows: int = 2, nodes: int = 24, backend: str = "numpy"
+) -> Report:
+    """Check that the mean gradient of an objective is the slope of its mean loss, for each named
+    tensor, on rows x (rows, *shape) in (0, 1).
+
+    objective: over a latent of one number, with 1 or 2 samples. nodes: of the rule, in each
+    direction; what is left of its error falls fast with them, and is small where the decoder is
+    smooth. It cannot see noise that is drawn wrongly (check_sampler) or a loss that bounds nothing
+    (check_bound). Raises ValueError for another latent or more samples. Source: the module.
+    """
+    checks.not_a_class("the objective", objective)
+    _require(objective)
+    bound = get_backend(backend, "float64")
+    mean = _Mean(objective, bound, possible(objective.likelihood, (rows, *shape)), nodes)
+    return Report(
+        f"estimator {title(objective)}", mean.tensors.judge(mean.loss, lambda _: mean.gradients())
+    )
+
+
+def _require(objective: Any) -> None:
+    D = getattr(objective.latent, "dimensions", None)
+    if D != 1 or objective.K > MOST:
+        raise ValueError(
+            f"{type(objective).__name__} has {D} latent numbers and {objective.K} samples, but "
+            f"quadrature over the noise takes 1, and 1 or {MOST} samples: check the same layers "
+            "with fewer"
+        )
+
+
+class _Mean:
+    """An objective's loss and gradients, the mean over its noise, for x (N, ...)."""
+
+    def __init__(self, objective: Objective, backend: Backend, x: np.ndarray, nodes: int):
+        self.objective, self.backend, self.N = thawed(objective), backend, len(x)
+        self.x = backend.asarray(x)
+        self.tensors = Tensors(backend, self.objective.declare(x.shape[1:]))
+        self.objective.attach(self.tensors.values, self.tensors.grads)
+        self.objective.bind(backend, self.N)
+        self.objective.accumulate(False)
+        self.latent: Any = self.objective.latent
+        one, w = np.polynomial.hermite_e.hermegauss(nodes)
+        self.eps = pairs([one] * objective.K)  # (M, K)
+        self.w = pairs([w / w.sum()] * objective.K).prod(axis=1)  # (M,)
+
+    def _at(self, eps: np.ndarray) -> np.ndarray:
+        """The sums (k,) with that noise (K,) for every example."""
+        self.backend.write(self.latent.eps, np.tile(eps, self.N).reshape(-1, 1))
+        return self.backend.to_host(self.objective.forward(self.x)).copy()
+
+    def loss(self) -> float:
+        """The count times (1)."""
+        return sum(
+            w * total[0] * self.objective.loss(total)["loss"]
+            for w, total in zip(self.w, map(self._at, self.eps), strict=True)
+        )  # (1)
+
+    def gradients(self) -> None:
+        """Fill the gradients with (2), times the count."""
+        mean = np.zeros(self.tensors.flat.shape)
+        for w, eps in zip(self.w, self.eps, strict=True):
+            total = self._at(eps)
+            self.objective.backward(self.backend.asarray(total, np.float64))
+            mean += w * self.backend.to_host(self.tensors.flat)  # (2)
+        self.backend.write(self.tensors.flat, mean)

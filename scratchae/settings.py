@@ -22,6 +22,7 @@ from contextvars import ContextVar
 from typing import Any, TypeVar
 
 from .checks import MOST32, accepts, flag, nameable, not_a_class, real, real32
+from .names import Named
 
 Scheduled = float | Callable[[int], float]  # a number, or a function of the step t = 1, 2, ...
 Thing = TypeVar("Thing")
@@ -165,7 +166,7 @@ class Fixed:
         thing.__dict__[self.name] = self.check(what, value) if self.check else value
 
 
-class Configured:
+class Configured(Named):
     """What keeps the arguments of its constructor as attributes: each is a Number or Fixed."""
 
     def __copy__(self) -> Any:

@@ -44,6 +44,8 @@ class _Convolution1d(Layer):
     plane: Conv2d | ConvTranspose2d  # known after declare
     W: Array
     b: Array
+    dW: Array
+    db: Array
     inputs, outputs, kernel, stride = (Fixed(positive) for _ in range(4))
     padding, activation = Fixed(_padding), Fixed(arguments.activation)
     init, init_b = Fixed(arguments.initializer), Fixed(arguments.initializer)

@@ -13,10 +13,11 @@ from ..layers import Layer
 from ..layers.sequential import distinct
 from ..likelihoods import Likelihood
 from ..locks import Lock
+from ..names import Named, free
 from ..objectives import Objective
 from ..parameters import Declared, Parameters
 from ..randomness import OUTPUTS, PRIOR, Draws
-from ..settings import fix, shared_copy, store
+from ..settings import fix, parts, shared_copy, store
 from ..weights import Weights
 from .summary import table
 
@@ -48,7 +49,7 @@ class Part:
             raise TypeError(f"the {self.name} is {value!r}, but {self.words}, is expected")
 
 
-class Model:
+class Model(Named):
     """An objective with parameters: build it once, then train it with ``fit`` or use it.
 
     Shapes: rows (N, *input_shape) on the host, float; results float of the backend's dtype, on the
@@ -156,7 +157,10 @@ class Model:
     def parts(self) -> Objective:
         """A copy of the objective, not bound to anything yet. Source: ``replica``."""
         self.require_built()
-        return shared_copy(self.objective)
+        copied = shared_copy(self.objective)
+        for part in parts(copied):
+            free(part)
+        return copied
 
     def encode(self, x: Any) -> Any:
         """x (N, *input_shape), an array or a source -> what the encoder gives: the code (N,

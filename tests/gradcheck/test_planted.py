@@ -115,13 +115,13 @@ def test_an_error_in_one_tensor_of_a_layer_is_seen(
     right_bind, right = type(layer).bind, type(layer).backward
 
     def bind(self, backend, rows, need_dx):
-        self.backend = backend
+        self._backend = backend
         right_bind(self, backend, rows, need_dx)
 
     def backward(self, dy):
         dx = right(self, dy)
         gradient = {"W": self.dW, "b": self.db, "x": dx}[tensor]
-        self.backend.write(gradient, OFF * self.backend.to_host(gradient))
+        self._backend.write(gradient, OFF * self._backend.to_host(gradient))
         return dx
 
     monkeypatch.setattr(type(layer), "bind", bind)

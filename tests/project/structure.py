@@ -16,6 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 LEVELS = (
     {"kernels"},
     {"checks", "locks"},
+    {"names"},
     {"backend", "randomness", "settings"},
     {"datasets"},
     {"initializers"},
@@ -40,7 +41,7 @@ BY_PROTOCOL = {
     "evaluation",
     "training",
 }  # they know no model by name
-UNKNOWN_TO_THEM = set().union(*LEVELS[4:11], {"saving"})  # initial weights up to models, files
+UNKNOWN_TO_THEM = set().union(*LEVELS[5:12], {"saving"})  # initial weights up to models, files
 # into stages, so it knows what a model is made of
 CUTS_MODELS = "scratchae/training/pretraining.py"
 LOOPS_ALONE = {

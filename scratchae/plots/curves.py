@@ -1,6 +1,6 @@
 """Curves over the epochs."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from .frame import FAINT, INK, TEST, TRAIN, framed, literal, name_axes, two_names
@@ -63,7 +63,11 @@ def loss_curves(
 
 def _records(given: Any) -> list[dict[str, Any]]:
     """The records of a history, each with what is due."""
-    records = list(getattr(given, "records", given))
+    from .. import checks
+
+    given = getattr(given, "records", given)
+    checks.is_a("the history", given, Iterable, "that of fit is expected, or its records")
+    records = list(given)
     if not records:
         raise ValueError("there are no records, so there is no curve: train for an epoch")
     for i, record in enumerate(records):

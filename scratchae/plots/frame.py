@@ -34,17 +34,23 @@ FORMULAS = (
 
 
 def save(figure: "Figure", path: str | os.PathLike[str]) -> None:
-    """Write a figure as the file type its path ends in. Source: matplotlib's ``savefig``."""
-    figure.savefig(path, dpi=figure.dpi)
+    """Write a figure as the file type its path ends in. Raises TypeError for what is no figure or
+    no path, FileNotFoundError for a folder that is not there. Source: matplotlib's ``savefig``."""
+    require_figure(figure)
+    figure.savefig(target(path), dpi=figure.dpi)
 
 
 def write_gif(figures: Iterable["Figure"], path: str | os.PathLike[str]) -> None:
     """Write figures of one size as an animation that rests on the last: half a second each, for
-    ever. Raises ValueError for no figures. Source: Pillow's manual, "GIF"."""
+    ever. Raises ValueError for no figures, and as ``save``. Source: Pillow's manual, "GIF"."""
     from PIL import Image
 
-    screens = []
+    from .. import checks
+
+    checks.is_a("the film", figures, Iterable, "a list of figures is expected")
+    screens, path = [], target(path)
     for figure in figures:
+        require_figure(figure)
         canvas: Any = figure.canvas
         canvas.draw()
         screens.append(np.array(canvas.buffer_rgba())[..., :3])
@@ -56,6 +62,28 @@ def write_gif(figures: Iterable["Figure"], path: str | os.PathLike[str]) -> None
     frames[0].save(
         path, save_all=True, append_images=frames[1:], duration=durations, loop=0, optimize=False
     )
+
+
+def require_figure(figure: Any) -> None:
+    """Raise TypeError for what is no figure."""
+    from matplotlib.figure import Figure
+
+    from .. import checks
+
+    words = "one that a function of plots gives is expected, such as loss_curves(history, title)"
+    checks.is_a("the figure", figure, Figure, words)
+
+
+def target(path: Any) -> Any:
+    """Where a figure is to stand, or an open file as it is. Raises TypeError for what is neither,
+    FileNotFoundError for a folder that is not there."""
+    from ..saving.writing import as_path, require_folder
+
+    if hasattr(path, "write"):
+        return path
+    path = as_path(path)
+    require_folder(path)
+    return path
 
 
 def header(title: str, note: str) -> float:

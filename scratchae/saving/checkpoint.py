@@ -9,7 +9,6 @@ import inspect
 import json
 import os
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,7 +19,7 @@ from ..checks import row_shape, shown
 from ..parameters import Declared, Parameters
 from .description import construct, describe
 from .reading import Tensors, contents, opened
-from .writing import FORMAT, content, digest, write
+from .writing import FORMAT, as_path, content, digest, write
 
 SMALL = 1 << 26  # bytes of tensors that are read, to tell damage from what was made so
 # what a file that describes no model makes of itself, beside ValueError
@@ -36,13 +35,14 @@ def save(model: Any, path: str | os.PathLike[str], *, optimizer: Any = None) -> 
 
     Tensors have their declared shapes under their names, vectors (n,) under "optimizer.".
     optimizer: the one that trained the model. The file is written beside its place and moved there
-    whole. Raises TypeError for what is no model, or not ``describe``'s to tell, ValueError for an
-    optimiser that has not trained this model, RuntimeError before ``build``, OSError where it
-    cannot be written. Source: the safetensors format.
+    whole. Raises TypeError for what is no model or no path, or not ``describe``'s to tell,
+    ValueError for an optimiser that has not trained this model, RuntimeError before ``build``,
+    OSError where it cannot be written. Source: the safetensors format.
     """
     if not isinstance(model, models.Model):
         raise TypeError(f"save is given {model!r}, but a model is expected: save(model, path)")
     model.require_built()
+    target = as_path(path)
     if optimizer is not None and getattr(optimizer, "owner", None) is not model.parameters:
         raise ValueError(
             f"the optimizer is {optimizer!r}, which has not trained this model: hand in the one "
@@ -68,7 +68,7 @@ def save(model: Any, path: str | os.PathLike[str], *, optimizer: Any = None) -> 
         name: np.asarray(a, a.dtype.newbyteorder("<"), order="C") for name, a in tensors.items()
     }
     metadata["sha256"] = digest(tensors, metadata)
-    write(Path(path), content(tensors, metadata))
+    write(target, content(tensors, metadata))
 
 
 def load(
@@ -86,7 +86,7 @@ def load(
     custom = _by_name(classes)
     if not isinstance(backend, Backend):
         get_backend(backend)  # refused before the file is read, and not as a fault of the file
-    with opened(Path(path)) as file:
+    with opened(as_path(path)) as file:
         tensors = None
         try:
             metadata, tensors = contents(file)

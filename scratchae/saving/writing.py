@@ -16,9 +16,11 @@ import secrets
 import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
+
+from ..checks import is_a
 
 try:
     import fcntl
@@ -91,6 +93,21 @@ def failed(what: str, error: OSError, advice: str) -> OSError:
     return type(error)(f"{what} ({error.strerror or error}): {advice}")
 
 
+def as_path(path: Any) -> Path:
+    """The path of a file. Raises TypeError for what is none."""
+    is_a("the path", path, (str, os.PathLike), "that of a file is expected, such as 'my.file'")
+    return Path(path)
+
+
+def require_folder(target: Path) -> None:
+    """Raise FileNotFoundError where the folder that a file is to stand in is not there."""
+    folder = status(target.parent)
+    if folder is None or not stat.S_ISDIR(folder.st_mode):
+        raise FileNotFoundError(
+            f"there is no folder {target.parent}: make it, or give another path"
+        )
+
+
 def write(path: Path, pieces: Iterable[bytes | memoryview]) -> None:
     """Write beside the place first, then move there whole; through a link to where it leads.
 
@@ -130,11 +147,8 @@ def _target(path: Path) -> tuple[Path, os.stat_result | None]:
         raise FileNotFoundError(
             f"{path} leads nowhere, since the working directory is gone: give a path from the root"
         ) from None
-    folder, earlier = status(target.parent), status(target)
-    if folder is None or not stat.S_ISDIR(folder.st_mode):
-        raise FileNotFoundError(
-            f"there is no folder {target.parent}: make it, or give another path"
-        )
+    require_folder(target)
+    earlier = status(target)
     if earlier is not None and not stat.S_ISREG(earlier.st_mode):
         raise OSError(f"{target} is no plain file: give a path that ends in the name of a file")
     return target, earlier

@@ -176,6 +176,12 @@ def test_arguments_that_were_mixed_up(tmp_path):
             TypeError, match=r"save is given .*, but a model is expected: save\(model, path\)"
         ):
             sa.save(wrong, model)
+    for none in (None, 3, b"model"):
+        for call in (lambda none=none: save(model, none), lambda none=none: sa.load(none)):
+            with pytest.raises(
+                TypeError, match=r"the path is a .*, but that of a file is expected"
+            ):
+                call()
     save(model, path)
     for classes in (Scale, "Scale", ["Scale"], [None], 3):
         with pytest.raises(TypeError, match=r"classes is .*, but a list of classes is expected"):

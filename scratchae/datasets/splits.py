@@ -38,6 +38,11 @@ def take(data: Any, rows: Any) -> Any:
         chosen = np.arange(len(source))[rows]
     except (IndexError, TypeError) as error:
         raise IndexError(f"{error}: give indices, a boolean for each row, or a slice") from None
+    if chosen.shape == (0,):
+        raise ValueError(
+            f"the rows given choose none of the {len(source)} of {source.name}: choose one at "
+            "least, and see whether the condition holds for any"
+        )
     checks.sizes(f"the rows of {source.name}", chosen, "n")
     labels = None if source.labels is None else np.asarray(source.labels)[rows]
     return _like(source, _held(source)[rows if isinstance(rows, slice) else chosen], labels)

@@ -22,10 +22,17 @@ class History:
         return self.signal is not None
 
     def __getitem__(self, column: str) -> list[Any]:
+        if not isinstance(column, str):  # also whoever iterates over it, from 0 on
+            raise TypeError(
+                f"history[{column!r}] is no column: take one by its name, such as "
+                "history['train_loss'], or history.records, which has one an epoch"
+            )
         for record in self.records:
             if column not in record:
-                epoch, columns = record.get("epoch"), ", ".join(record)
-                raise KeyError(f"no {column!r} in epoch {epoch}, which has {columns}")
+                raise KeyError(
+                    f"there is no column {column!r} in epoch {record.get('epoch')}: choose one of "
+                    f"{', '.join(record)}"
+                )
         return [record[column] for record in self.records]
 
     def __len__(self) -> int:

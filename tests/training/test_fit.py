@@ -206,8 +206,13 @@ def test_fit_works_outside_the_main_thread(backend):
 
 def test_a_column_that_there_is_not():
     history = fit(vae())
-    with pytest.raises(KeyError, match="no 'val_loss' in epoch 1, which has epoch, train_loss, "):
+    with pytest.raises(KeyError, match="no column 'val_loss' in epoch 1: choose one of epoch, "):
         history["val_loss"]
+    for wrong in (lambda: history[0], lambda: list(history), lambda: history[1:]):
+        with pytest.raises(
+            TypeError, match=r"is no column: .*, or history.records, which has one"
+        ):
+            wrong()
 
 
 def test_more_shards_than_rows_in_the_last_batch(backend, tolerance):

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from .. import randomness
+from .. import checks, randomness
 from ..backend import Backend, get_backend
 from ..layers import Layer
-from ..layers.base import declared_by
+from ..layers.base import declared_by, require_fit
 from ..layers.sequential import leaves
 from ..layers.tied import resolve_ties
 from ..parameters import Declared, Parameters
@@ -34,6 +34,7 @@ def check_layer(
     where it is wrong: no pass writes to x. It works on any object of the protocol. Raises what the
     layer raises. Source: layers/base.py; measure.py.
     """
+    checks.not_a_class("the layer", layer)
     bound = BoundLayer(layer, tuple(input_shape), rows, get_backend(backend, "float64"))
     found = bound.judge()
     if bound.tensors.values:
@@ -130,7 +131,9 @@ class BoundLayer:
         """x (n, *shape), noise of the examples from first on -> y (n, *output), host. Source: the
         layer."""
         draw(self.layer, self.backend, len(x), first)
-        return self.backend.to_host(self.layer.forward(self.backend.asarray(x)))
+        y = self.layer.forward(self.backend.asarray(x))
+        require_fit(self.layer, "forward", y, len(x), self.output, self.backend.dtype)
+        return self.backend.to_host(y)
 
     def backward(self, dy: np.ndarray) -> np.ndarray:
         """dy (n, *output) -> dx (n, *shape), host; the gradients are filled. Source: the layer."""

@@ -3,6 +3,7 @@
 from typing import Any
 
 from ..backend import Array, Backend
+from ..checks import kind
 from ..parameters import Declared, Views
 from ..settings import Configured, Flag, complete
 
@@ -106,16 +107,26 @@ def declared_by(layer: Layer, shape: Shape) -> tuple[Shape, Declared]:
     return tuple(output), declared
 
 
-def require_fit(layer: Layer, method: str, given: Any, shape: Shape, dtype: Any) -> None:
-    """Raise TypeError where a layer's forward or backward gives nothing, rows (N, ...) of another
-    shape or dtype than it is to, or where it keeps a gradient from the model."""
+def require_fit(
+    layer: Layer, method: str, given: Any, rows: int, shape: Shape, dtype: Any
+) -> None:
+    """Raise TypeError where a layer's forward or backward, handed so many rows, gives no array, or
+    another number of rows, or rows of another shape or dtype than it is to."""
     name = f"{type(layer).__name__}.{method}"
-    if given is None:
-        raise TypeError(f"{name} gives None, but {'y' if method == 'forward' else 'dx'} is needed")
+    if not hasattr(given, "shape"):
+        what = None if given is None else f"a {kind(given)}"
+        raise TypeError(
+            f"{name} gives {what}, but {'y' if method == 'forward' else 'dx'} is needed"
+        )
     if given.shape[1:] != shape:
         raise TypeError(
             f"{name} gives an array of shape {given.shape}, but rows of shape {shape} are "
             "expected, as declare says"
+        )
+    if given.shape[:1] != (rows,):
+        raise TypeError(
+            f"{name} gives an array of shape {given.shape}, but it was handed {rows} rows: give "
+            "one for each"
         )
     if given.dtype != dtype:
         raise TypeError(

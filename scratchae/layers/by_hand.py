@@ -91,7 +91,7 @@ class LayerByHand(ByHand):
         self._prepare(len(x))
         with self.backend.undisturbed():
             y = self.part.forward(x)
-        require_fit(self.part, "forward", y, self.output, self.backend.dtype)
+        require_fit(self.part, "forward", y, len(x), self.output, self.backend.dtype)
         return self.backend.to_host(y)
 
     def backward(self, dy: Any) -> np.ndarray:
@@ -100,7 +100,7 @@ class LayerByHand(ByHand):
         dy = self._same_rows(self._array(dy, self.output, "dy"), "dy")
         with self.backend.undisturbed():
             dx = self.part.backward(dy)
-        require_fit(self.part, "backward", dx, self.shape, self.backend.dtype)
+        require_fit(self.part, "backward", dx, len(dy), self.shape, self.backend.dtype)
         for _, layer in leaves("", self.part):
             require_views(layer)
         self._keep(filled=True)

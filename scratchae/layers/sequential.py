@@ -99,10 +99,11 @@ class Sequential(Layer):
     def forward(self, x: Array) -> Array:
         """x (N, ...) -> y (N, ...). Raises TypeError, in the first pass, where a layer gives rows
         of another shape than it has declared, or of another dtype."""
+        N = x.shape[0]
         for i, layer in enumerate(self.layers):
             x = layer.forward(x)  # (1)
             if not self.went:
-                require_fit(layer, "forward", x, self.shapes[i + 1], self.dtype)
+                require_fit(layer, "forward", x, N, self.shapes[i + 1], self.dtype)
         self.went = True
         return x
 
@@ -112,19 +113,19 @@ class Sequential(Layer):
         for i in reversed(range(len(self.layers))):
             dx = self.layers[i].backward(dy)  # (2)
             if not self.returned:
-                self._look_back(i, dx)
+                self._look_back(i, dx, dy.shape[0])
             if dx is None:
                 break
             dy = dx
         self.returned = True
         return dx
 
-    def _look_back(self, i: int, dx: Array | None) -> None:
+    def _look_back(self, i: int, dx: Array | None, rows: int) -> None:
         """Raise TypeError where layer i gives another dx (N, ...) than is needed, or hides a
         gradient."""
         require_views(self.layers[i])
         if self.need_dx[i]:
-            require_fit(self.layers[i], "backward", dx, self.shapes[i], self.dtype)
+            require_fit(self.layers[i], "backward", dx, rows, self.shapes[i], self.dtype)
 
 
 def learns(layer: Layer, has_parameters: bool) -> bool:

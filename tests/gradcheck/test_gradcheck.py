@@ -249,6 +249,21 @@ class NoInput(Scale):
         super().backward(dy)
 
 
+class DropsInput(Scale):
+    def backward(self, dy):
+        return super().backward(dy)[:-1]
+
+
+class DropsOutput(Scale):
+    def forward(self, x):
+        return super().forward(x)[:-1]
+
+
+class NoOutput(Scale):
+    def forward(self, x):
+        super().forward(x)
+
+
 class Noisy(Scale):
     calls = 0
 
@@ -272,7 +287,8 @@ class WritesToX(Scale):
         (Assigns, {"gradients add"}, "layer.add"),
         (ReadsOldRows, {"smaller batch"}, "old ones"),
         (NotWritten, {"s", "gradients add", "smaller batch"}, "not written"),
-        (NoInput, {"x"}, "shape"),
+        (NoInput, {"x"}, "there is no gradient: give one, and not None"),
+        (DropsInput, {"x", "smaller batch"}, "the gradient has shape (2, 4), but x has (3, 4)"),
         (Noisy, {"s", "x", "smaller batch"}, "two calls"),
         (WritesToX, {"x is kept"}, "which the layer before reads"),
     ],
@@ -281,6 +297,19 @@ def test_a_readers_wrong_layer(layer, sees, note):
     report = check_layer(layer(), (4,))
     assert set(wrong(report)) == sees and not report.ok
     assert any(note in row.note for row in report.rows), str(report)
+
+
+@pytest.mark.parametrize(
+    "layer, words",
+    [
+        (DropsOutput(), r"DropsOutput.forward gives an array of shape \(2, 4\), .* handed 3 rows"),
+        (NoOutput(), "NoOutput.forward gives None, but y is needed"),
+        (Scale, r"the layer is the class Scale, but an object is expected: Scale\(...\)"),
+    ],
+)
+def test_what_is_no_layer_is_a_sentence(layer, words):
+    with pytest.raises(TypeError, match=words):
+        check_layer(layer, (4,))
 
 
 # --- whole models, and check itself ---

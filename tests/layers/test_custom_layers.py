@@ -214,6 +214,23 @@ class NarrowOutput(Scale):
         return super().forward(x)[:, :1]
 
 
+class FewerRows(Scale):
+    """One example is left out, though a layer cuts no batch."""
+
+    def forward(self, x):
+        return super().forward(x)[:-1]
+
+
+class FewerInputs(Scale):
+    def backward(self, dy):
+        return super().backward(dy)[:-1]
+
+
+class NoArray(Scale):
+    def forward(self, x):
+        return super().forward(x).tolist()
+
+
 class NoReturn(Scale):
     def forward(self, x):
         super().forward(x)
@@ -240,6 +257,9 @@ MISFITS = [
         r"OneInput\.backward gives an array of shape \(\d+,\), but rows of shape \(3,\) are",
     ),
     (NarrowOutput, r"NarrowOutput\.forward gives an array of shape \(\d+, 1\), but rows of shape"),
+    (FewerRows, r"FewerRows\.forward gives .*, but it was handed \d+ rows: give one for each"),
+    (FewerInputs, r"FewerInputs\.backward gives an array of shape .*, but it was handed \d+ rows"),
+    (NoArray, r"NoArray\.forward gives a list, but y is needed"),
     (NoReturn, r"NoReturn\.forward gives None, but y is needed"),
 ]
 

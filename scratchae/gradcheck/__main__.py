@@ -4,6 +4,7 @@ of your own; the exit status is 1 if anything is wrong."""
 import argparse
 import errno
 import os
+import re
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -27,6 +28,9 @@ class Parser(argparse.ArgumentParser):
     def __init__(self) -> None:
         form = argparse.RawDescriptionHelpFormatter
         super().__init__(PROG, description=__doc__, epilog=EXAMPLES, formatter_class=form)
+        self._negative_number_matcher = re.compile(
+            r"-\.?\d"
+        )  # -1e-5 too, as later Pythons have it
         self.add_argument(
             "what",
             nargs="?",

@@ -119,6 +119,7 @@ def mine(tmp_path, monkeypatch):
         ("LayerNorm", "--shape 4,5,2 --backend reference", ["LayerNorm"]),
         ("LayerNorm", "--shape 7 --arguments 1e-3", ["LayerNorm"]),
         ("Scaled", "--shape 7 --arguments 7 tanh", ["Scaled"]),
+        ("Scaled", "--arguments -1e-5 tanh -1e-9 --shape 7", ["Scaled"]),
         ("dense", "--shape 7", ["Dense tanh"]),
         ("Latent", "", ["Latent", "sampler of Latent"]),
         ("Latent", "--shape 4", ["Latent", "sampler of Latent"]),
@@ -208,6 +209,13 @@ def test_arguments_are_literals_or_words():
         *(7, 0.5, True, (1, 2), "tanh", -1),
         "__import__('os')",
     ]
+
+
+@pytest.mark.parametrize("words", ["-1e-5", "7 -2.5E+3 -.5e1 -1_000", "-3 -0.5"])
+def test_an_argument_may_be_a_negative_number(words):
+    given = command.Parser().parse_args(["a.py:A", "--arguments", *words.split(), "--shape", "7"])
+    assert (given.arguments, given.shape) == (words.split(), ["7"])
+    assert all(isinstance(reader._value(word), int | float) for word in given.arguments)
 
 
 def test_the_path_may_hold_a_colon(tmp_path, monkeypatch, capsys):

@@ -46,13 +46,18 @@ def points(scores: Any, n: int, length: int, step: int = 1, highest: bool = Fals
     its points.
 
     With one score a window, one bad hour blames all of a window's points; with a score for each of
-    its points, such as np.abs(model.reconstruct(w) - w)[:, :, 0], each is blamed for its own
-    error; of C channels take .mean(axis=2) or .max(axis=2). The mean over the windows that contain
-    a point, or the highest; a score that is NaN, such as that of a window with a gap, counts as
-    none. Warns (DetectionWarning) where points lie in no window that has a score, and are NaN.
-    Raises ValueError where that series has another number of windows, for a series shorter than a
-    window, and for scores that are no numbers, or have no mean, TypeError for a masked array.
-    Source: the module, (2) and (3).
+    its points, each is blamed for its own error. No model takes a gap, so of windows w
+    (N, length, 1) those with one have no score:
+
+        whole = np.isfinite(w).all(axis=(1, 2))
+        scores = np.full(w.shape[:2], np.nan)
+        scores[whole] = np.abs(model.reconstruct(w[whole]) - w[whole])[:, :, 0]
+
+    Of C channels take .mean(axis=2) or .max(axis=2). The mean over the windows that contain a
+    point, or the highest; a score that is NaN counts as none. Warns (DetectionWarning) where
+    points lie in no window that has a score, and are NaN. Raises ValueError where that series has
+    another number of windows, for a series shorter than a window, and for scores that are no
+    numbers, or have no mean, TypeError for a masked array. Source: the module, (2) and (3).
     """
     checks.flag("highest", highest)
     n = checks.positive("n", n)

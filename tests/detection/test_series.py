@@ -1,5 +1,6 @@
 """Windows and points: against a loop over both, and exact at either end."""
 
+import re
 import warnings
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import scratchae as sa
 from scratchae.detection import DetectionWarning, points, windows
 
 
@@ -147,6 +149,23 @@ def test_a_window_without_a_score_is_left_out():
     with pytest.warns(DetectionWarning, match="1 of 3 points .* at 1"):
         found = points([[1, nan], [nan, 3]], 3, 2)
     np.testing.assert_array_equal(found, [1, nan, 3])
+
+
+def test_the_advice_for_a_score_of_each_point_holds_with_a_gap():
+    advice = "\n".join(re.findall(r"^ {8}(\w.* = .*)$", points.__doc__, flags=re.MULTILINE))
+    x = np.sin(np.arange(40.0))
+    x[11] = np.nan
+    w = windows(x, 5)
+    encoder = sa.Sequential(sa.Flatten(), sa.Dense(5, 2))
+    decoder = sa.Sequential(sa.Dense(2, 5), sa.Reshape(5, 1))
+    model = sa.Autoencoder(encoder, decoder).build((5, 1))
+    names = {"np": np, "model": model, "w": w}
+    exec(advice, names)
+    gaps = np.arange(7, 12)  # the windows that hold point 11
+    assert np.isnan(names["scores"]).all(axis=1).nonzero()[0].tolist() == gaps.tolist()
+    with pytest.warns(DetectionWarning, match="1 of 40 points lie in no window .* first at 11"):
+        found = points(names["scores"], 40, 5)
+    assert np.isnan(found).nonzero()[0].tolist() == [11]
 
 
 @pytest.mark.parametrize(

@@ -160,7 +160,7 @@ def _average(s: np.ndarray, y: np.ndarray) -> float:
 def pair(scores: Any, is_anomaly: Any, missing: bool = False) -> tuple[np.ndarray, np.ndarray]:
     """Scores (N,) as float64, NaN among them if missing, and the truth (N,) as bool. Raises as
     ``report``."""
-    s = scores if missing else as_scores(scores)
+    s = as_scores(scores, missing=missing)
     y = as_array(is_anomaly, "the values of is_anomaly")
     sizes("is_anomaly", y, "N", N=len(s))
     wrong = y[(y != 0) & (y != 1)] if y.dtype.kind in "biuf" else [y.dtype]

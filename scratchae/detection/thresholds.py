@@ -136,12 +136,12 @@ def exceeds(scores: np.ndarray, threshold: float) -> np.ndarray:
     return ~(scores <= threshold)
 
 
-def as_scores(scores: Any, what: str = "the scores") -> np.ndarray:
-    """Scores (n,) as float64. Raises ValueError for another shape, none at all or NaN, and as
-    ``as_numbers``."""
+def as_scores(scores: Any, what: str = "the scores", missing: bool = False) -> np.ndarray:
+    """Scores (n,) as float64, NaN among them if missing. Raises ValueError for another shape, none
+    at all or NaN, and as ``as_numbers``."""
     s = as_numbers(scores, what)
     checks.sizes(what, s, "N")
-    if np.isnan(s).any():
+    if not missing and np.isnan(s).any():
         at = checks.first(np.isnan(s))[0]
         raise ValueError(
             f"{what} are nan at index {at}: leave out what has no score (keep = ~np.isnan(scores))"

@@ -29,17 +29,20 @@ def score_histogram(
     ones (N,).
 
     is_anomaly (N,) bool: the truth. Shares are of each group; the axis is logarithmic where all
-    scores are above 0 and three of its ticks lie among them. Raises as detection's ``report``, and
-    ValueError for scores that are not finite. Source: Chandola, Banerjee, Kumar, "Anomaly
-    detection: a survey", 2009, section 1.4 (scores and thresholds).
+    scores are above 0 and three of its ticks lie among them. A test score that is NaN is none: it
+    is left out, and the note says so. Raises as detection's ``report``, and ValueError for other
+    scores that are not finite. Source: Chandola, Banerjee, Kumar, "Anomaly detection: a survey",
+    2009, section 1.4 (scores and thresholds).
     """
     from .. import checks
     from ..detection.reports import pair
     from ..detection.thresholds import as_scores, as_threshold
 
     normal = as_scores(known, "the known scores")
-    s, y = pair(scores, is_anomaly)
+    s, y = pair(scores, is_anomaly, missing=True)
     threshold = as_threshold(threshold)
+    note, there = _noted(note, s, "left out"), ~np.isnan(s)
+    s, y = s[there], y[there]
     checks.finite(normal, "the known scores")
     checks.finite(s, "the scores")
     figure = framed(6.4, 3.6, title, note, constrained=True)
@@ -83,25 +86,27 @@ def roc_curve(
     """Anomalies found against false alarms, over all thresholds, the chosen one marked: (N,)
     twice -> Figure.
 
-    is_anomaly (N,) bool: the truth. The area under the curve is detection's ``roc_auc``. Raises as
-    detection's ``report``, and ValueError where one of the classes is missing. Source: Hanley and
-    McNeil 1982, figure 1.
+    is_anomaly (N,) bool: the truth. The area under the curve is detection's ``roc_auc``. A score
+    that is NaN is none: as in a Detector's report, it ranks above every number and is flagged, and
+    the note says so. Raises as detection's ``report``, and ValueError where one of the classes is
+    missing. Source: Hanley and McNeil 1982, figure 1.
     """
     from ..detection.reports import pair
-    from ..detection.thresholds import as_threshold
+    from ..detection.thresholds import as_threshold, exceeds
 
-    s, y = pair(scores, is_anomaly)
+    s, y = pair(scores, is_anomaly, missing=True)
     threshold = as_threshold(threshold)
     if y.all() or not y.any():
         raise ValueError(
             f"there are {y.sum()} anomalies among {len(y)} examples, but a ROC curve takes both"
         )
-    _, place = np.unique(-s, return_inverse=True)
+    _, place = np.unique(s, return_inverse=True)
+    place = place.max() - place  # falling, NaN first
     found, alarms = (np.bincount(place, weights=of).cumsum() / of.sum() for of in (y, ~y))
     found, alarms = np.append(0, found), np.append(0, alarms)
-    flags = s > threshold
+    flags = exceeds(s, threshold)
     hit, alarm = flags[y].mean(), flags[~y].mean()
-    figure = framed(4.8, 4.5, title, note, constrained=True)
+    figure = framed(4.8, 4.5, title, _noted(note, s, "flagged"), constrained=True)
     axes = figure.add_subplot(aspect="equal")
     axes.plot([0, 1], [0, 1], color=QUIET, lw=1, ls=":", label="by chance, AUC 0.5")
     axes.plot(
@@ -127,6 +132,12 @@ def roc_curve(
     name_axes(axes, "normal examples that are flagged", "anomalies that are flagged")
     axes.legend(loc="lower right", frameon=False, fontsize=8.5, labelcolor=INK)
     return figure
+
+
+def _noted(note: str, s: np.ndarray, fate: str) -> str:
+    """The note, with what becomes of those of scores (N,) that are NaN."""
+    n = np.count_nonzero(np.isnan(s))
+    return "; ".join(filter(None, (note, f"{n:,} without a score, {fate}" if n else "")))
 
 
 def _ticks(low: float, high: float) -> np.ndarray:

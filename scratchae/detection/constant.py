@@ -7,9 +7,10 @@ Over n normal examples x_n and their reconstructions x'_n, of D values each:
 
 A projection on principal components that keeps the share f of the variance has r = sqrt(f): below
 LEAST, less than 1 % of how normal examples differ comes back. A relu on a narrow code, which may
-be 0 for every example, does that, and so does a model that was trained for a few steps. Source:
-Goodfellow, Bengio, Courville, "Deep Learning", 2016, section 14.1 (what an autoencoder is to
-keep); Bishop 2006, section 12.1.1 (variance kept).
+be 0 for every example, does that, an absolute error of values that are mostly 0, which is their
+median, and a model that was trained for a few steps. Source: Goodfellow, Bengio, Courville, "Deep
+Learning", 2016, section 14.1 (what an autoencoder is to keep); Bishop 2006, section 12.1.1
+(variance kept).
 """
 
 from typing import Any
@@ -38,7 +39,9 @@ def warn_if_constant(model: Any, data: Any, normal: np.ndarray) -> None:
             "the model reconstructs nearly the same for every normal example: that varies "
             f"{r:.2g} times as much as they do, so a score is little but the distance from one "
             "typical example; unless only noise tells them apart, train for more epochs or with a "
-            "higher learning rate, and take no relu on the code, which can be 0 for all of them"
+            "higher learning rate, and take no relu on the code, which can be 0 for all of them, "
+            "and SquaredError in the place of AbsoluteError where most values are 0: the best "
+            "constant of the latter is the median, 0"
         )
 
 

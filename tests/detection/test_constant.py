@@ -108,6 +108,26 @@ def test_the_relu_on_the_code_of_beats_is_said_and_its_advice_is_followed():
     assert spread_kept(model, normal.x[:256]) > 5 * LEAST
 
 
+def test_the_absolute_error_of_sparse_rows_is_said_and_its_advice_is_followed():
+    """16 events of three values each, of which a row has one: every median is 0."""
+    rng = np.random.default_rng(0)
+    events = (rng.random((600, 16)) < 0.06) * rng.uniform(0.5, 1, (600, 16))
+    x = np.repeat(events, 3, axis=1).astype(np.float32)
+
+    def trained(likelihood):
+        model = sa.Autoencoder(sa.Dense(48, 3), sa.Dense(3, 48), likelihood).build(48)
+        sa.fit(model, x, sa.Adam(1e-3), epochs=60, batch_size=50, progress=False)
+        return model
+
+    model = trained(sa.AbsoluteError())
+    with pytest.warns(DetectionWarning, match=f"{CONSTANT}.* SquaredError in the place of Abs"):
+        Detector(model).fit(x)
+    assert absolute_error(model, x).mean() > 0.99 * x.mean()  # no better than 0
+    model = trained(sa.SquaredError())
+    quiet(lambda: Detector(model).fit(x))
+    assert spread_kept(model, x) > 4 * LEAST
+
+
 def test_a_model_that_was_not_trained_at_all_may_vary():
     quiet(lambda: Detector(linear()).fit(X))
 

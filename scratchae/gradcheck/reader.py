@@ -10,6 +10,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from ..latents import Latent
 from ..likelihoods import Likelihood
 from .layers import check_layer, title
 from .measure import Report, Row
@@ -32,7 +33,8 @@ def reports_on(
     thing, sizes = made(target, arguments), sizes_of(shape)
     if isinstance(thing, Likelihood):
         return [check_likelihood(thing, sizes or (2,), backend=backend)]
-    if hasattr(thing, "declare") and hasattr(thing, "backward"):
+    latent = isinstance(thing, Latent)  # which declares as a layer does
+    if hasattr(thing, "declare") and hasattr(thing, "backward") and not latent:
         if not sizes:
             raise ValueError(
                 f"{target} is a layer, and --shape is missing: the shape of one input row, "

@@ -21,7 +21,7 @@ ORDER, WEIGHTS, PIXELS, LATENT, PRIOR, SHAPES, PROBE, OUTPUTS = range(8)
 NOISE = 1 << 8
 
 # Purposes: added to the stream, so that evaluating a model never moves its training.
-TRAINING, EVALUATION = 0, 1 << 16
+TRAINING, EVALUATION, IMPORTANCE = 0, 1 << 16, 2 << 16
 
 
 def clock(seed: int, epoch: int = 0, purpose: int = TRAINING) -> np.ndarray:

@@ -2,7 +2,9 @@
 
 from typing import Any
 
-from .. import checks
+import numpy as np
+
+from .. import checks, randomness
 from ..datasets.fitting import fitting_source
 from ..execution.runner import held_out, runner_for
 
@@ -15,10 +17,15 @@ def evaluate(
     shards: int | None = None,
     threads: int | None = None,
     seed: int = 0,
-) -> dict[str, float]:
+    each: bool = False,
+) -> dict[str, Any]:
     """The terms of the objective over data (N, ...), in nats per example: loss, reconstruction,
     kl, and penalty: that of the code, or (beta - 1) kl of a VAE, whose beta, where it is a
     schedule, is that of the last step trained.
+
+    each: give the terms of each example, arrays (N,), in the place of their means; of a VAE
+    kl_per_dimension (N, D) besides, of IWAE the effective number of its samples, ess. A penalty on
+    the code is a term of the batch, and is left out. One thread computes them.
 
     The noise is drawn from the evaluation's own streams, the same at every call with the same
     seed. Raises what ``fit`` raises for data that does not fit the model. Source: Kingma and
@@ -26,5 +33,23 @@ def evaluate(
     """
     source = fitting_source(model, data, "data")
     batch_size = min(checks.positive("batch_size", batch_size), len(source))
+    if checks.flag("each", each):
+        return _of_each(model, source, batch_size, seed)
     with runner_for(model, batch_size, shards, threads) as runner:
         return held_out(runner, runner.feeds(source), len(source), batch_size, seed)
+
+
+def _of_each(model: Any, source: Any, batch_size: int, seed: int) -> dict[str, np.ndarray]:
+    backend, found = model.backend, list[dict[str, np.ndarray]]()
+    with backend.undisturbed(), np.errstate(over="ignore", invalid="ignore"):
+        replica, feed = model.replica(batch_size), source.feed(backend, batch_size)
+        clock = backend.zeros((4,), np.uint32)
+        backend.write(clock, randomness.clock(seed, purpose=randomness.EVALUATION))
+        for first in range(0, len(source), batch_size):
+            rows = np.arange(first, min(first + batch_size, len(source)), dtype=np.uint32)
+            index = backend.share(rows)
+            x = feed.fill(index, clock)
+            replica.draw(index, clock)
+            replica.forward(x)
+            found.append(replica.each(lambda a: np.array(backend.to_host(a))))
+    return {name: np.concatenate([one[name] for one in found]) for name in found[0]}

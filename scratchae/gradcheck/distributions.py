@@ -66,14 +66,9 @@ def distribution_rows(
     Source: the module, (1) to (3)."""
     looked = [_Looked(likelihood, small, backend) for small in small_shapes(shape)]
     found, last = [each.mass() for each in looked], looked[-1]
-    if not draws(likelihood):
+    if not likelihood.is_distribution:
         return found
     return [*found, last.mean(), *last.sample(n), *last.between()]
-
-
-def draws(likelihood: Likelihood) -> bool:
-    """Whether it claims to be a distribution: it says how to draw x. Source: base.py."""
-    return type(likelihood).sample is not Likelihood.sample
 
 
 def _drawn(likelihood: Likelihood, a: np.ndarray, n: int) -> np.ndarray:
@@ -85,7 +80,7 @@ def _drawn(likelihood: Likelihood, a: np.ndarray, n: int) -> np.ndarray:
 def _grid(likelihood: Likelihood, a: np.ndarray, shape: Shape, density: Density) -> grids.Grid:
     """Where p(x | a) is to be summed or integrated; density: x (M, *shape) -> p (M,)."""
     mean, D = np.asarray(likelihood.mean(a), np.float64).ravel(), math.prod(shape)
-    if not draws(likelihood):
+    if not likelihood.is_distribution:
         return grids.line(shape, mean if len(mean) == D else np.zeros(D), np.ones(D))
     x = _drawn(likelihood, a, LOOK).reshape(LOOK, -1)
     values, accepts = [np.unique(column) for column in x.T], partial(_accepts, likelihood)
@@ -150,7 +145,7 @@ class _Looked:
         what, doubt = f"{grid.what} over x {self.shape}", grid.doubt(self.p)
         if doubt <= SETTLED and error <= TOLERANCE + grid.unseen + 2 * doubt:
             return Row(what, error, "right")
-        if not draws(self.likelihood):
+        if not self.likelihood.is_distribution:
             note = f"an error, no distribution, as it cannot draw: {self._mass_told()}"
             return Row(what, error, "no density", note)
         # what is off by far more than all refinements differ by is off

@@ -12,7 +12,7 @@ from ..likelihoods import Likelihood
 from ..models import Model
 from ..objectives import Objective
 from ..randomness import OUTPUTS, Draws
-from .distributions import distribution_rows, draws
+from .distributions import distribution_rows
 from .layers import Tensors, draw, grey, thawed, title
 from .measure import Report, Row, judge, probe
 from .shards import shards_add
@@ -115,7 +115,7 @@ def possible(likelihood: Likelihood, shape: Shape) -> np.ndarray:
 def _drawn(likelihood: Likelihood, shape: Shape, refused: str) -> np.ndarray:
     """Data (N, ...) by sample, for a likelihood that refused data in (0, 1)."""
     name, why = type(likelihood).__name__, "and it draws none"
-    if draws(likelihood):
+    if likelihood.is_distribution:
         a = probe((shape[0], *likelihood.parameters(shape[1:])), 46)
         x = np.asarray(likelihood.sample(a, Draws(0, OUTPUTS)), np.float64)
         try:

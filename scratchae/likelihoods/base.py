@@ -95,6 +95,11 @@ class Likelihood(Configured):
         docstring."""
         return rows.reshape(rows.shape[0], -1)
 
+    @property
+    def is_distribution(self) -> bool:
+        """Whether exp(-nll) is p(x | a): whether x can be drawn from it."""
+        return type(self).sample is not Likelihood.sample
+
     def mean(self, a: np.ndarray) -> np.ndarray:
         """a (N, ...) -> the mean of p(x | a), shaped like x, on the host. Source: the
         distribution's own."""

@@ -1,6 +1,7 @@
 """The protocol of an objective over an encoder and a decoder."""
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 
@@ -206,6 +207,12 @@ class Objective(Configured):
     def loss(self, total: np.ndarray) -> dict[str, float]:
         """The terms at step t in nats per example, "loss" first. Shapes: total like sums."""
         raise NotImplementedError
+
+    def each(self, host: Callable[[Array], np.ndarray]) -> dict[str, np.ndarray]:
+        """The terms of each example of the last ``forward``, in nats, (N,), "loss" first where it
+        is a mean over examples; host(a) brings an array to the host. Raises TypeError where the
+        objective has no terms of an example. Source: the objective's own."""
+        raise TypeError(f"{type(self).__name__} does not say each(host), its terms of an example")
 
     def backward(self, total: Array) -> None:
         """Fill the gradients of count times loss, shapes as the parameters."""

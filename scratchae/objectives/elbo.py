@@ -23,6 +23,8 @@ Ghahramani, Jaakkola, Saul, "An introduction to variational methods for graphica
 section 6.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 
 from ..backend import Array, Backend
@@ -101,7 +103,8 @@ class ELBO(Objective):
         z = self.latent.forward(h)  # (N K, D)    (2) (5)
         a = self.decoder.forward(z)  # (N K, ...)  (3)
         nll = self.likelihood.forward(a, x)  # (N K,)      (4)
-        kl, self.M = self.latent.kl[: len(x)], len(nll)  # (N, D)
+        kl = self.latent.kl[: len(x)]  # (N, D)
+        self.nll, self.kl = nll, kl
         self.sum_terms(self.sums, nll, kl)
         return self.sums
 
@@ -114,6 +117,20 @@ class ELBO(Objective):
         # by (6): the sum of (7) would cancel where beta is small
         loss = reconstruction + (beta * kl if beta else 0.0)  # (6)
         return {"loss": loss, "reconstruction": reconstruction, "kl": kl, "penalty": penalty}
+
+    def each(self, host: Callable[[Array], np.ndarray]) -> dict[str, np.ndarray]:
+        """loss, reconstruction, kl and penalty (N,) of the last ``forward``, and kl_per_dimension
+        (N, J), in nats."""
+        reconstruction = host(self.nll).reshape(-1, self.K).mean(axis=1, dtype=np.float64)
+        kl = host(self.kl).astype(np.float64)
+        beta, whole = self._beta(max(self.t, 1)), kl.sum(axis=1)
+        return {
+            "loss": reconstruction + beta * whole,  # (6)
+            "reconstruction": reconstruction,
+            "kl": whole,
+            "penalty": (beta - 1) * whole,  # (7)
+            "kl_per_dimension": kl,
+        }
 
     def backward(self, total: np.ndarray) -> None:
         """Fill the gradients of count times loss, shapes as the parameters."""
@@ -128,4 +145,4 @@ class ELBO(Objective):
         """da (N K, ...), the gradient of 1/K sum_k nll_nk."""
         if self.K == 1:
             return self.likelihood.backward()
-        return self.likelihood.weighed(self.share[: self.M])
+        return self.likelihood.weighed(self.share[: len(self.nll)])

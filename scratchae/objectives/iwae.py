@@ -12,6 +12,8 @@ Source: Burda, Grosse, Salakhutdinov, "Importance weighted autoencoders", 2016, 
 Domke and Sheldon, "Importance weighting and variational inference", 2018, theorem 3 (the rate).
 """
 
+from collections.abc import Callable
+
 import numpy as np
 
 from ..backend import Array, Backend
@@ -94,6 +96,7 @@ class IWAE(Objective):
         r = self.latent.ratio()  # (N K,)      (5)
         self.w, bound = self.every_w[: len(nll)], self.every_bound[: len(x)]
         self.weigh(self.w, bound, nll, r)  # (6) (7)
+        self.nll, self.r, self.bound = nll, r, bound
         self.sum_terms(self.sums, nll, r, bound)
         return self.sums
 
@@ -104,6 +107,21 @@ class IWAE(Objective):
         loss = bound / count  # (8)
         penalty = loss - reconstruction - kl if self.K > 1 else 0.0
         return {"loss": loss, "reconstruction": reconstruction, "kl": kl, "penalty": penalty}
+
+    def each(self, host: Callable[[Array], np.ndarray]) -> dict[str, np.ndarray]:
+        """loss, reconstruction, kl and penalty (N,) of the last ``forward``, and ess (N,), of K
+        samples, 1 / sum_k w_k^2."""
+        nll, r, w = (
+            host(a).astype(np.float64).reshape(-1, self.K) for a in (self.nll, self.r, self.w)
+        )
+        loss, reconstruction, kl = host(self.bound), nll.mean(axis=1), r.mean(axis=1)
+        return {
+            "loss": loss.astype(np.float64),
+            "reconstruction": reconstruction,
+            "kl": kl,
+            "penalty": loss - reconstruction - kl,  # (8)
+            "ess": 1 / (w * w).sum(axis=1),
+        }
 
     def backward(self, total: np.ndarray) -> None:
         """Fill the gradients of count times loss, shapes as the parameters."""

@@ -1,6 +1,7 @@
 """The objective of a plain autoencoder, with or without a penalty on its code."""
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 
@@ -70,7 +71,7 @@ class Reconstruction(Objective):
         """x (N, ...) -> (count, sum of nll, the penalty's sums)."""
         self.h = self.encoder.forward(x)  # (N, code)    (1)
         a = self.decoder.forward(self.h)  # (N, ...)     (2)
-        nll = self.likelihood.forward(a, x)  # (N,)         (3)
+        self.nll = nll = self.likelihood.forward(a, x)  # (N,)         (3)
         if self.penalty:
             self.penalty.forward(self.sums, nll, self.h)  # (4)
         else:
@@ -88,6 +89,13 @@ class Reconstruction(Objective):
             "reconstruction": reconstruction,
             "penalty": penalty,
         }
+
+    def each(self, host: Callable[[Array], np.ndarray]) -> dict[str, np.ndarray]:
+        """reconstruction (N,) of the last ``forward``, and loss (N,), the same, where no penalty
+        is added to it."""
+        reconstruction = host(self.nll).astype(np.float64)
+        loss = {} if self.penalty else {"loss": reconstruction}
+        return loss | {"reconstruction": reconstruction}
 
     def backward(self, total: Array) -> None:
         """Fill the gradients of count times loss, shapes as the parameters."""

@@ -4,31 +4,10 @@ What cannot be written, since nobody reads it any more or its disk is full, cost
 """
 
 import sys
-from contextlib import suppress
 from io import StringIO
 from typing import Any, Self
 
-UNWRITABLE = OSError, ValueError  # a pipe without a reader, a full disk; closed, or another script
-
-
-class Lenient:
-    """A stream whose errors are dropped: within tqdm they would leave its lock held."""
-
-    def __init__(self, stream: Any):
-        self.stream = stream
-
-    def write(self, text: str) -> None:
-        """Write it, or do not."""
-        with suppress(*UNWRITABLE):
-            self.stream.write(text)
-
-    def flush(self) -> None:
-        """Empty the buffer, or do not."""
-        with suppress(*UNWRITABLE):
-            self.stream.flush()
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.stream, name)
+from ..bars import UNWRITABLE, Lenient, bar
 
 
 class Progress:
@@ -39,14 +18,10 @@ class Progress:
     """
 
     def __init__(self, epochs: int, steps: int, shown: bool = True):
-        self.steps, self.lines = epochs * steps, shown
-        self.shown = shown and _is_terminal(sys.stderr)
+        self.steps, self.shown, self.lines = epochs * steps, shown, shown
 
     def __enter__(self) -> Self:
-        from tqdm import tqdm
-
-        how: Any = {"file": Lenient(sys.stderr), "dynamic_ncols": True} if self.shown else {}
-        self.bar = tqdm(total=self.steps, unit="step", disable=not self.shown, **how)
+        self.bar = bar(self.steps, "step", self.shown)
         return self
 
     def __exit__(self, *_: Any) -> None:
@@ -78,13 +53,6 @@ class Progress:
             Lenient(sys.stderr or StringIO()).write(
                 f"no more lines of progress, which cannot be written: {error}\n"
             )
-
-
-def _is_terminal(stream: Any) -> bool:
-    try:
-        return stream is not None and stream.isatty()
-    except UNWRITABLE:
-        return False
 
 
 def _rounded(value: float) -> str:

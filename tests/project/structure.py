@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 # A package imports only from levels above its level in this list.
 LEVELS = (
     {"kernels"},
-    {"checks", "locks"},
+    {"checks", "locks", "bars"},
     {"names"},
     {"backend", "randomness", "settings"},
     {"datasets"},

@@ -1,0 +1,227 @@
+"""log p(x) of a model with a latent, by importance sampling.
+
+With z_k ~ q(z|x), K of them, nll_k = -log p(x|z_k) and r_k = log q(z_k|x) - log p(z_k):
+
+    log w_k = -(nll_k + r_k)                    E_q[w] = p(x)                           (1)
+    log p(x) is about log(1/K sum_k w_k)                                                (2)
+
+(2) is the bound of IWAE with K samples: below log p(x) in the mean, and closer with each sample.
+The w_k are read in pieces of SAMPLES, of which three numbers are kept for each example,
+
+    top = max_k log w_k,  s1 = sum_k exp(log w_k - top),  s2 = sum_k exp(2 (log w_k - top))  (3)
+
+and s1, s2 are scaled by exp(top - new top), and its square, when top grows. How far (2) is to be
+trusted is told by how many samples carry it:
+
+    ess = s1^2 / s2                             between 1 and K                         (4)
+    error = sqrt(1 / ess - 1 / K)               by the delta method, as (2) is the      (5)
+                                                logarithm of a mean of K
+    standard_error = sqrt(var(each) / N + sum error^2 / N^2)    of the mean over N      (6)
+
+An ess of a few says that (2) is far below log p(x), by more than (5) admits: the few samples that
+would matter were not drawn. Sample k of piece c lies at the noise's position k D + d, and c is the
+epoch of its clock, so no draw depends on what else is asked for.
+
+Source: Burda, Grosse, Salakhutdinov, "Importance weighted autoencoders", 2016, section 5 (2);
+Owen, "Monte Carlo theory, methods and examples", 2013, chapter 9 (4, 5); Kong, "A note on
+importance sampling using standardized weights", 1992 (4).
+"""
+
+import math
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from .. import checks, randomness
+from ..bars import bar
+from ..datasets.fitting import fitting_source
+from ..execution.pool import ThreadPool
+
+SAMPLES = 50  # of an example that go through the decoder at once: a piece
+PIECES = 20  # of an example that one task takes
+ROWS = 1000  # that go through the decoder at once, at most
+BYTES = 64_000_000  # of activations of these rows, at most
+
+Task = tuple[np.ndarray, range]  # rows (G,) uint32 of the data, numbers of pieces
+
+
+@dataclass(frozen=True)
+class LogLikelihood:
+    """What ``log_likelihood`` found. Shapes: each, ess (N,), in nats and in samples.
+
+    samples: K, of each example. Source: the module, whose numbers these are."""
+
+    each: np.ndarray
+    ess: np.ndarray
+    samples: int
+
+    @property
+    def mean(self) -> float:
+        """Of log p(x) over the examples, in nats per example."""
+        return float(self.each.mean())
+
+    @property
+    def error(self) -> np.ndarray:
+        """(N,) the standard error of each, in nats. Source: the module."""
+        return np.sqrt(np.maximum(1 / self.ess - 1 / self.samples, 0))  # (5)
+
+    @property
+    def standard_error(self) -> float:
+        """Of the mean, in nats: over examples, and of the estimate. Source: the module."""
+        N = len(self.each)
+        over_examples = self.each.var(ddof=1) / N if N > 1 else 0.0
+        return math.sqrt(over_examples + (self.error**2).sum() / N**2)  # (6)
+
+    def __str__(self) -> str:
+        return (
+            f"log p(x) = {self.mean:.2f} +- {self.standard_error:.2f} nats per example "
+            f"({len(self.each):,} examples, {self.samples:,} samples each, of which "
+            f"{np.median(self.ess):.3g} count in the median)"
+        )
+
+
+def log_likelihood(
+    model: Any,
+    x: Any,
+    samples: int = 5000,
+    seed: int = 0,
+    *,
+    threads: int | None = None,
+    progress: bool = True,
+) -> LogLikelihood:
+    """log p(x) of each example of x (N, *input_shape), an array or a source, in nats.
+
+    samples: K, of z for each example. threads: the machine's cores by default; they change no bit.
+    Memory is that of ROWS rows for each thread, whatever N and K. The model's samples, beta and
+    estimator do not matter here: log p(x) is of its decoder and prior alone, and q only decides
+    how well it is estimated. Raises TypeError for a model without a latent or a likelihood that is
+    no distribution, and what ``evaluate`` raises. Source: the module, (1) to (3).
+    """
+    source = fitting_source(model, x, "x")
+    require_density(model)
+    lanes = 1 if model.backend.spelling == "cuda" else threads
+    lanes = checks.positive("threads", (os.cpu_count() or 1) if lanes is None else lanes)
+    run = _Run(model, source, checks.positive("samples", samples), checks.seed(seed), lanes)
+    with model.backend.undisturbed(), ThreadPool(lanes) as pool, bar(run.work, "", progress) as b:
+        for tasks in run.rounds():
+            found = pool.each("pieces", partial(run.through, tasks), len(tasks))
+            for task, sums in zip(tasks, found, strict=True):
+                run.keep(task, sums)
+                b.update(len(task[0]) * len(task[1]))
+    return run.result()
+
+
+def require_density(model: Any) -> None:
+    """Raise TypeError unless the model has p(z), q(z|x) and a p(x|z) that is a distribution."""
+    latent, likelihood = model.latent, model.likelihood
+    if latent is None:
+        raise TypeError(
+            f"the model is a {type(model).__name__} without a latent, so it has no p(x): train a "
+            "VAE, or look at evaluate"
+        )
+    latent.require("ratio()")
+    if not likelihood.is_distribution:
+        raise TypeError(
+            f"{type(likelihood).__name__} is an error and no distribution, so there is no p(x): "
+            "choose GaussianLikelihood in its place"
+        )
+
+
+class _Run:
+    """The pieces of all examples, shared by lanes, each with a replica of the model of its own."""
+
+    def __init__(self, model: Any, source: Any, samples: int, seed: int, lanes: int):
+        self.backend, self.samples, self.seed = model.backend, samples, seed
+        self.N, self.S = len(source), min(samples, SAMPLES)
+        self.pieces = -(-samples // self.S)
+        self.work = self.N * self.pieces
+        self.G = self._group(model)
+        self.replicas = [model.replica(self.G, samples=self.S) for _ in range(lanes)]
+        self.feeds = [source.feed(self.backend, self.G) for _ in range(lanes)]
+        self.clocks = [self.backend.zeros((4,), np.uint32) for _ in range(lanes)]
+        self.sums = np.zeros((3, self.N))  # top, s1, s2
+        self.sums[0] = -np.inf
+
+    def _group(self, model: Any) -> int:
+        """How many examples go through at once."""
+        objective = model.parts()
+        objective.draw_samples(self.S)
+        fit = BYTES // (objective.numbers() * self.backend.dtype.itemsize)
+        return max(1, min(self.N, ROWS // self.S, fit))
+
+    def rounds(self) -> Iterator[list[Task]]:
+        """The tasks, as many at a time as there are lanes."""
+        tasks = []
+        for first in range(0, self.N, self.G):
+            rows = np.arange(first, min(first + self.G, self.N), dtype=np.uint32)
+            for piece in range(0, self.pieces, PIECES):
+                tasks.append((rows, range(piece, min(piece + PIECES, self.pieces))))
+                if len(tasks) == len(self.replicas):
+                    yield tasks
+                    tasks = []
+        if tasks:
+            yield tasks
+
+    def through(self, tasks: list[Task], lane: int) -> np.ndarray:
+        """The sums (pieces, 3, n) of the task of one lane. Every product has the same rows, so the
+        last group is filled up with its own examples."""
+        rows, pieces = tasks[lane]
+        index = self.backend.share(np.resize(rows, self.G))
+        objective, clock = self.replicas[lane], self.clocks[lane]
+        latent: Any = objective.latent
+        self._set(clock, 0, randomness.EVALUATION)  # x as ``evaluate`` has it
+        x = self.feeds[lane].fill(index, clock)
+        objective.encoder.draw(index, clock)
+        h = objective.encoder.forward(x)
+        sums = np.empty((len(pieces), 3, len(rows)))
+        for i, c in enumerate(pieces):
+            self._set(clock, c, randomness.IMPORTANCE)
+            latent.draw(index, clock)
+            objective.decoder.draw(index, clock)
+            a = objective.decoder.forward(latent.forward(h))
+            nll = self.backend.to_host(objective.likelihood.forward(a, x))
+            log_w = -(nll.astype(np.float64) + self.backend.to_host(latent.ratio()))  # (1)
+            due = min(self.S, self.samples - c * self.S)
+            sums[i] = _summed(log_w.reshape(self.G, self.S)[: len(rows), :due])
+        return sums
+
+    def _set(self, clock: Any, epoch: int, purpose: int) -> None:
+        self.backend.write(clock, randomness.clock(self.seed, epoch, purpose))
+
+    def keep(self, task: Task, sums: np.ndarray) -> None:
+        """Add the sums (pieces, 3, n) of a task, piece by piece: how many a task has changes no
+        bit."""
+        rows = slice(task[0][0], task[0][-1] + 1)
+        for piece in sums:
+            self.sums[:, rows] = merged(self.sums[:, rows], piece)
+
+    def result(self) -> LogLikelihood:
+        """The estimates of all examples."""
+        top, s1, s2 = self.sums
+        with np.errstate(divide="ignore", invalid="ignore"):  # where p(x) is 0 all along
+            each = top + np.log(s1) - math.log(self.samples)  # (2)
+            return LogLikelihood(each, s1 * s1 / s2, self.samples)  # (4)
+
+
+def _summed(log_w: np.ndarray) -> np.ndarray:
+    """log_w (n, S) -> (3, n): top, s1, s2."""
+    top = log_w.max(axis=1)
+    w = _exp(log_w - top[:, None])
+    return np.stack([top, w.sum(axis=1), (w * w).sum(axis=1)])  # (3)
+
+
+def merged(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """The sums (3, n) of two sets of samples -> those of both. Source: the module, (3)."""
+    top = np.maximum(a[0], b[0])
+    fa, fb = _exp(a[0] - top), _exp(b[0] - top)
+    return np.stack([top, fa * a[1] + fb * b[1], fa**2 * a[2] + fb**2 * b[2]])  # (3)
+
+
+def _exp(x: np.ndarray) -> np.ndarray:
+    """exp(x), and 0 for the inf - inf of weights that are all 0."""
+    with np.errstate(invalid="ignore"):
+        return np.where(x == x, np.exp(x), 0.0)

@@ -84,6 +84,13 @@ def lstm() -> sa.Autoencoder:
     return sa.Autoencoder(Sequential(LSTM(1, 16, False)), decoder, sa.SquaredError())
 
 
+def iwae(samples: int) -> sa.Model:
+    """784-200-200-50-200-200-784, tanh, logits. Source: Burda et al. 2016, section 5, 1 layer."""
+    encoder = Sequential(Dense(784, 200, "tanh"), Dense(200, 200, "tanh"), Dense(200, 2 * 50))
+    decoder = Sequential(Dense(50, 200, "tanh"), Dense(200, 200, "tanh"), Dense(200, 784))
+    return sa.Model(sa.IWAE(encoder, decoder, sa.Gaussian(50), sa.Bernoulli(), samples))
+
+
 @dataclass(frozen=True)
 class Recipe:
     """A model, its examples' shape, the published batch size and others, Adam's rate."""
@@ -109,6 +116,9 @@ RECIPES = {
     "keras_conv_ae": Recipe(keras_conv_ae, IMAGE, (128,)),
     "ecg": Recipe(ecg, BEAT, (512,)),
     "lstm": Recipe(lstm, DAY, (32, 256), 5e-3),
+    "iwae_1": Recipe(partial(iwae, 1), (784,), (20,)),
+    "iwae_5": Recipe(partial(iwae, 5), (784,), (20,)),
+    "iwae_50": Recipe(partial(iwae, 50), (784,), (20,)),
 }
 
 
@@ -137,10 +147,10 @@ def build(recipe: Recipe, backend: Any = "numpy") -> Any:
 
 
 def noise(model: Any, N: int) -> np.ndarray | None:
-    """The eps (N, D) of the examples 0 to N - 1 in the first epoch, where there is any."""
+    """The eps (N, K D) of the examples 0 to N - 1 in the first epoch, where there is any."""
     drawn, first = None, model.objective.encoder.layers[0]
     if model.objective.latent is not None:
-        drawn = (N, model.objective.latent.dimensions), randomness.LATENT
+        drawn = (N, model.objective.K * model.latent.dimensions), randomness.LATENT
     elif isinstance(first, sa.GaussianNoise):
         drawn = (N, int(np.prod(model.input_shape))), randomness.NOISE
     return randomness.normal(drawn[0], SEED, drawn[1], 1).astype(np.float32) if drawn else None
@@ -163,14 +173,15 @@ def first_step(recipe: Recipe, N: int, backend: Any = "numpy", **how: Any) -> di
 def flops(model: Any, batch: int) -> int:
     """Of a step's matrix products: two a multiply-add, forward, dW, dx from the second layer on.
 
-    A convolution uses a weight once for each of P Q patches, an LSTM in each of T steps.
+    A convolution uses a weight once for each of P Q patches, an LSTM in each of T steps, a decoder
+    for each of K samples.
     """
     sizes = {name: tensor.size for name, tensor in model.weights.items()}
     total, passes = 0, 2
-    for part in ("encoder", "decoder"):
+    for part, rows in (("encoder", batch), ("decoder", batch * model.objective.K)):
         for i, layer in enumerate(getattr(model.objective, part).layers):
             if f"{part}.{i}.W" in sizes:
                 grid = layer.shape if isinstance(layer, (ConvTranspose2d, LSTM)) else layer.output
                 weights = passes * sizes[f"{part}.{i}.W"] + 3 * sizes.get(f"{part}.{i}.R", 0)
-                total, passes = total + 2 * batch * int(np.prod(grid[:-1])) * weights, 3
+                total, passes = total + 2 * rows * int(np.prod(grid[:-1])) * weights, 3
     return total

@@ -7,7 +7,9 @@ images and kernels turned by 180 degrees: exactly the same function, without F.p
 of the library.
 """
 
+import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,6 +17,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+ACTIVATIONS: dict[str, Any] = {
+    "relu": partial(nn.ReLU, inplace=True),
+    "sigmoid": nn.Sigmoid,
+    "tanh": nn.Tanh,
+}
 ERRORS: dict[str, Any] = {"SquaredError": F.mse_loss, "AbsoluteError": F.l1_loss}
 ERRORS["Bernoulli"] = F.binary_cross_entropy_with_logits
 
@@ -84,6 +91,25 @@ class VAE(nn.Module):
     def forward(self, x: Tensor, eps: Tensor | None = None) -> Tensor:
         nll, kl = self.terms(x, eps)
         return (nll + kl) / len(x)
+
+
+class IWAE(nn.Module):
+    """The negative importance weighted bound per example, of K samples."""
+
+    def __init__(self, encoder: nn.Module, decoder: nn.Module, K: int):
+        super().__init__()
+        self.encoder, self.decoder, self.K = encoder, decoder, K
+
+    def forward(self, x: Tensor, eps: Tensor | None = None) -> Tensor:
+        mu, logvar = self.encoder(x).chunk(2, dim=1)
+        shape = len(x), self.K, mu.shape[1]
+        eps = torch.randn(shape, device=x.device) if eps is None else eps.view(shape)
+        z = torch.addcmul(mu[:, None], torch.exp(0.5 * logvar)[:, None], eps)
+        a = self.decoder(z)
+        target = x[:, None].expand_as(a)
+        nll = F.binary_cross_entropy_with_logits(a, target, reduction="none").sum(-1)
+        r = 0.5 * ((z * z - eps * eps).sum(-1) - logvar.sum(-1, keepdim=True))
+        return (math.log(self.K) - torch.logsumexp(-nll - r, 1)).mean()
 
 
 class Autoencoder(nn.Module):
@@ -167,7 +193,7 @@ def translated(part: Any, name: str, weights: dict[str, np.ndarray], last: bool)
         elif kind == "MaxPool2d":
             found.append(nn.MaxPool2d(2))
         if activation != "identity":
-            found.append({"relu": nn.ReLU(inplace=True), "sigmoid": nn.Sigmoid()}[activation])
+            found.append(ACTIVATIONS[activation]())
     return nn.Sequential(*found)
 
 
@@ -177,7 +203,9 @@ def build(ours: Any, last: bool) -> nn.Module:
     encoder = translated(objective.encoder, "encoder", weights, last)
     decoder = translated(objective.decoder, "decoder", weights, last)
     model: Any = VAE(encoder, decoder)
-    if objective.latent is None:
+    if type(objective).__name__ == "IWAE":
+        model = IWAE(encoder, decoder, objective.K)
+    elif objective.latent is None:
         error, first = ERRORS[type(objective.likelihood).__name__], objective.encoder.layers[0]
         model = Autoencoder(encoder, decoder, error, getattr(first, "sigma", 0.0))
     return model.to(memory_format=torch.channels_last) if last else model

@@ -7,7 +7,7 @@ from . import datasets, initializers, kernels, schedules
 from .backend import get_backend
 from .datasets import Images, ScaleWarning, Source, Values
 from .evaluation import evaluate
-from .latents import Gaussian, Latent
+from .latents import Gaussian, Hierarchy, Latent
 from .layers import (
     LSTM,
     Conv1d,
@@ -89,6 +89,7 @@ __all__ = [
     "Gaussian",
     "GaussianLikelihood",
     "GaussianNoise",
+    "Hierarchy",
     "History",
     "Images",
     "KLRate",

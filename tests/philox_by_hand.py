@@ -10,7 +10,7 @@ import math
 import numpy as np
 
 # what a draw is for: the fourth word of the counter, by the numbers that decide every run's bits
-ORDER, WEIGHTS, PIXELS, LATENT, PRIOR, SHAPES, PROBE, OUTPUTS = 0, 1, 2, 3, 4, 5, 6, 7
+ORDER, WEIGHTS, PIXELS, LATENT, PRIOR, SHAPES, PROBE, OUTPUTS, UPPER = 0, 1, 2, 3, 4, 5, 6, 7, 8
 NOISE, EVALUATION = 256, 65536
 
 

@@ -34,9 +34,10 @@ from ..objectives import Objective
 from .bounds import check_bound
 from .curve import complex_step, v_curve
 from .estimators import check_estimator
+from .latents import check_latent
 from .layers import check_layer
 from .measure import Function, Report, Row, judge
-from .models import check_latent, check_likelihood, check_model, check_objective
+from .models import check_likelihood, check_model, check_objective
 from .samplers import check_sampler
 
 __all__ = [

@@ -80,7 +80,13 @@ def _require(model: Any) -> None:
             f"check_bound is given {type(model).__qualname__}, but a VAE is expected: only the "
             "loss of a VAE bounds log p(x)"
         )
-    latent, D = model.latent, model.latent.dimensions
+    latent = model.latent
+    if latent.networks():
+        raise ValueError(
+            f"{type(latent).__name__} has networks inside, but check_bound knows one normal layer "
+            "with the prior N(0, I): check_latent and check_model check its gradients"
+        )
+    D = latent.dimensions
     if not takes_mu_and_logvar(latent):
         raise ValueError(
             f"{type(latent).__name__} takes no mu and logvar side by side, from which check_bound "

@@ -1,10 +1,12 @@
 """Every layer, latent, likelihood, objective and kind of model, checked in one go:
 ``python -m scratchae.gradcheck``. How it is printed stands in table.py."""
 
+import numpy as np
+
 from ..backend import get_backend
 from ..initializers import he_normal
 from ..kernels.activation import BIAS_ACTIVATION
-from ..latents import Gaussian
+from ..latents import Gaussian, Hierarchy
 from ..layers import (
     LSTM,
     Conv1d,
@@ -48,9 +50,10 @@ from ..objectives import (
 from .bounds import check_bound
 from .distributions import distribution_rows
 from .estimators import check_estimator
+from .latents import check_latent
 from .layers import check_layer, grey, title
 from .measure import Report
-from .models import check_latent, check_model, check_objective, likelihood_gradients, possible
+from .models import check_model, check_objective, likelihood_gradients, possible
 from .samplers import check_sampler
 
 Shape = tuple[int, ...]
@@ -89,7 +92,15 @@ def _layers(backend: str) -> list[Report]:
 
 
 def _latents(backend: str) -> list[Report]:
-    return [check_latent(Gaussian(4), backend=backend)]
+    return [
+        check_latent(Gaussian(4), backend=backend),
+        check_latent(_hierarchy(), (6,), backend=backend),
+    ]
+
+
+def _hierarchy() -> Hierarchy:
+    """Three numbers below, two above."""
+    return Hierarchy(Dense(3, 4, "tanh"), Dense(2, 6, "tanh"))
 
 
 def _likelihoods(backend: str) -> list[Report]:
@@ -111,6 +122,8 @@ def _objectives(backend: str) -> list[Report]:
         ELBO(Dense(6, 4), Dense(2, 12), Gaussian(2), LearnedGaussian(0.3)),
         ELBO(Dense(6, 4), Dense(2, 6), Gaussian(2), Bernoulli(), beta=0.5, samples=3),
         IWAE(Dense(6, 4), Dense(2, 6), Gaussian(2), Bernoulli(), samples=3),
+        ELBO(Dense(6, 6), Dense(3, 6), _hierarchy(), Bernoulli(), beta=0.5),
+        IWAE(Dense(6, 6), Dense(3, 6), _hierarchy(), Bernoulli(), samples=3),
         Reconstruction(Dense(6, 3, "tanh"), Dense(3, 6), Categorical()),
     )
     return [check_objective(objective, (6,), backend=backend) for objective in made]
@@ -144,7 +157,11 @@ def _decoder(inputs: int) -> Layer:
 
 
 def _samplers(backend: str) -> list[Report]:
-    return [check_sampler(Gaussian(4), draws=8 * DRAWS, backend=backend)]
+    h = np.array([0.7, -1.2, 0.9, 0.8, -0.6, 0.5])  # three means, three logvar
+    return [
+        check_sampler(Gaussian(4), draws=8 * DRAWS, backend=backend),
+        check_sampler(_hierarchy(), h, draws=8 * DRAWS, backend=backend),
+    ]
 
 
 def _distributions(backend: str) -> list[Report]:

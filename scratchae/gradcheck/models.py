@@ -1,4 +1,4 @@
-"""Latents, likelihoods, objectives and whole models on the bench."""
+"""Likelihoods, objectives and whole models on the bench."""
 
 import copy
 from collections.abc import Callable
@@ -18,51 +18,6 @@ from .measure import Report, Row, judge, probe
 from .shards import shards_add
 
 Shape = tuple[int, ...]
-
-
-def check_latent(
-    latent: Any, shape: Shape | None = None, rows: int = 3, backend: str = "numpy"
-) -> Report:
-    """Check dh of a latent, through z and through its kl, apart and together, with 1 and 3 samples
-    an example.
-
-    shape: of one row of h; (2D,) by default. The last line feeds one row fewer than was bound.
-    It cannot see a wrong sampler or a wrong kl, whose gradients may be right: check_sampler and
-    check_bound do. Raises what the latent raises. Source: latents/gaussian.py; measure.py.
-    """
-    checks.not_a_class("the latent", latent)
-    shape = shape or (2 * latent.dimensions,)
-    bound = get_backend(backend, "float64")
-    found = []
-    for samples, N, what in (
-        (1, rows, "K = 1"),
-        (3, rows, "K = 3"),
-        (3, max(rows - 1, 1), "smaller batch"),
-    ):
-        mine = copy.deepcopy(latent)
-        mine.check(shape)
-        mine.bind(bound, rows, samples)
-        draw(mine, bound, N)
-        found += _latent_rows(mine, bound, probe((N, *shape), 32), what)
-    return Report(title(latent), found)
-
-
-def _latent_rows(latent: Any, backend: Backend, h: np.ndarray, what: str) -> list[Row]:
-    z = backend.to_host(latent.forward(backend.asarray(h)))
-    dz, weight = probe(z.shape, 33), 0.5 + np.abs(probe(latent.kl.shape[1:], 34))
-
-    def row(name: str, dz: np.ndarray, weight: np.ndarray) -> Row:
-        def f(h: np.ndarray) -> float:
-            z = backend.to_host(latent.forward(backend.asarray(h)))
-            return float(np.vdot(z, dz) + (backend.to_host(latent.kl[: len(h)]) * weight).sum())
-
-        def gradient(h: np.ndarray, _: np.ndarray) -> np.ndarray:
-            latent.forward(backend.asarray(h))
-            return backend.to_host(latent.backward(backend.asarray(dz), backend.asarray(weight)))
-
-        return judge(f"h through {name}, {what}", f, gradient, h)
-
-    return [row("z", dz, 0 * weight), row("kl", 0 * dz, weight), row("both", dz, weight)]
 
 
 def check_likelihood(

@@ -12,9 +12,10 @@ from typing import Any
 
 from ..latents import Latent
 from ..likelihoods import Likelihood
+from .latents import check_latent
 from .layers import check_layer, title
 from .measure import Report, Row
-from .models import check_latent, check_likelihood
+from .models import check_likelihood
 from .samplers import check_sampler, takes_mu_and_logvar
 
 Shape = tuple[int, ...]

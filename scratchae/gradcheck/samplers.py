@@ -16,7 +16,6 @@ Stuart, "The advanced theory of statistics", vol. 1, 1969, section 12.9: the var
 sample's skewness and kurtosis, 6 / n and 24 / n (3).
 """
 
-import copy
 from collections.abc import Sequence
 from typing import Any
 
@@ -24,6 +23,7 @@ import numpy as np
 
 from .. import checks, randomness
 from ..backend import Backend, get_backend
+from .latents import BoundLatent
 from .layers import title
 from .measure import Report, Row, probe
 from .moments import mean_row
@@ -54,33 +54,33 @@ def check_sampler(
     """
     checks.not_a_class("the latent", latent)
     row = _row(latent.dimensions) if h is None else np.array(h, np.float64)
-    mine, bound = copy.deepcopy(latent), get_backend(backend, "float64")
+    bound = get_backend(backend, "float64")
     if mu is None or sigma is None:
-        _require_mu_and_logvar(latent, row.shape)
-        mu, sigma = row[: latent.dimensions], np.exp(row[latent.dimensions :] / 2)  # (1)
+        D = latent.dimensions if hasattr(latent, "dimensions") else row.size // 2
+        _require_mu_and_logvar(latent, D, row.shape)
+        mu, sigma = row[:D], np.exp(row[D:] / 2)  # (1)
     due = np.broadcast_arrays(np.asarray(mu, np.float64), np.asarray(sigma, np.float64))
     N = max(draws // (SAMPLES * due[0].size), 2)
-    mine.check(row.shape)
-    mine.bind(bound, N, SAMPLES)
+    mine = BoundLatent(latent, row.shape, N, SAMPLES, bound).latent
     first, second = (_standardised(mine, bound, row, due, N, epoch) for epoch in EPOCHS)
     return Report(f"sampler of {title(latent)}", _rows(due, first, second))
 
 
-def takes_mu_and_logvar(latent: Any) -> bool:
-    """Whether rows h are (2D,), as mu and logvar side by side are."""
+def takes_mu_and_logvar(latent: Any, D: int | None = None) -> bool:
+    """Whether rows h are (2D,), as mu and logvar side by side are; D: latent.dimensions."""
     try:
-        latent.check((2 * latent.dimensions,))
+        latent.check((2 * (D or latent.dimensions),))
     except ValueError:
         return False
     return True
 
 
-def _require_mu_and_logvar(latent: Any, shape: tuple[int, ...]) -> None:
+def _require_mu_and_logvar(latent: Any, D: int, shape: tuple[int, ...]) -> None:
     """Raise ValueError where rows h are not (2D,), and so tell no mu and sigma."""
-    if shape != (2 * latent.dimensions,) or not takes_mu_and_logvar(latent):
+    if shape != (2 * D,) or not takes_mu_and_logvar(latent, D):
         latent.check(shape)
         raise ValueError(
-            f"rows of shape {shape} for {latent.dimensions} latent numbers are not mu and logvar "
+            f"rows of shape {shape} for {D} latent numbers are not mu and logvar "
             "side by side: say what z is to have, check_sampler(latent, h, mu=mu, sigma=sigma)"
         )
 

@@ -2,5 +2,6 @@
 
 from .base import Latent
 from .gaussian import Gaussian
+from .hierarchy import Hierarchy
 
-__all__ = ["Gaussian", "Latent"]
+__all__ = ["Gaussian", "Hierarchy", "Latent"]

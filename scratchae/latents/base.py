@@ -1,5 +1,6 @@
 """The protocol of a latent."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,7 @@ class Latent(Configured):
     dimensions: int
     kl: Array  # (rows, J), of which forward fills the first N
     add: bool = False  # whether gradients of its parameters add to what is there: layers/base.py
+    kept: tuple[str, ...] = "kl", "eps"  # the buffers (rows, ...) or (rows K, ...) by_hand shows
 
     @property
     def terms(self) -> int:
@@ -117,9 +119,12 @@ class Latent(Configured):
         """h (N, ...) on the host -> the mean of q(z|x), (N, D), which x is reconstructed from."""
         raise NotImplementedError(f"{type(self).__name__} does not say mean(h)")
 
-    def sample(self, n: int, noise: Any) -> np.ndarray:
+    def sample(
+        self, n: int, noise: Any, **networks: Callable[[np.ndarray], np.ndarray]
+    ) -> np.ndarray:
         """n draws from the prior, (n, D), on the host: N(0, I) unless said otherwise;
-        noise.normal(shape) and noise.uniform(shape) draw.
+        noise.normal(shape) and noise.uniform(shape) draw. networks: those inside, by name, as
+        functions of rows on the host.
 
         Source: Kingma and Welling 2014, section 2.1."""
         return noise.normal((n, self.dimensions))

@@ -13,15 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from .. import checks, randomness
+from .. import checks
 from ..backend import Backend, get_backend
-from ..parameters import Parameters, Views
 from ..settings import fix
-from ..weights import Weights
-from .base import Layer, Shape, declared_by, require_fit, require_views
-from .hosted import ByHand
+from .base import Layer, Shape, declared_by, require_fit
+from .hosted import ByHand, WithParameters
 from .sequential import distinct, leaves
-from .tied import resolve_ties
 
 
 def by_hand(
@@ -59,27 +56,24 @@ def by_hand(
     return made
 
 
-class LayerByHand(ByHand):
+class LayerByHand(WithParameters):
     """y = layer(x), dx = layer.backward(dy), layer.W, layer.dW. Shapes: x (N, *shape). Source: the
     module."""
 
     output: Shape
-    weights: Weights  # every parameter by name, "0.W" in a Sequential; assigned, it is written
-    grads: Views
-    filled: bool  # whether backward has written the gradients
 
     def __init__(self, part: Layer, shape: Shape, backend: Backend, seed: int):
         super().__init__(part, shape, backend, seed)
         distinct([("layer", self.part)])
         output, declared = declared_by(self.part, shape)
-        resolve_ties(layer for _, layer in leaves("", self.part))
-        self.part.place(randomness.NOISE)
-        parameters = Parameters(backend, declared)
-        parameters.initialise(seed)
-        grads = backend.zeros((parameters.size,))
-        self._keep(output=output, weights=Weights(parameters), grads=parameters.views(grads))
-        self._keep(filled=False)
-        self.part.attach(parameters.views(), self.grads)
+        self._keep(output=output)
+        self._attach(declared)
+
+    def _leaves(self) -> list[tuple[str, Layer]]:
+        return [
+            (name.removeprefix("layer").removeprefix("."), layer)
+            for name, layer in leaves("layer", self.part)
+        ]
 
     def _bind(self, rows: int) -> None:
         self.part.bind(self.backend, rows, need_dx=True)
@@ -101,60 +95,31 @@ class LayerByHand(ByHand):
         with self.backend.undisturbed():
             dx = self.part.backward(dy)
         require_fit(self.part, "backward", dx, len(dy), self.shape, self.backend.dtype)
-        for _, layer in leaves("", self.part):
-            require_views(layer)
-        self._keep(filled=True)
+        self._fill()
         return self.backend.to_host(dx)
 
-    def _require_filled(self, what: str) -> None:
-        if not self.filled:
-            raise RuntimeError(f"{what} is filled by backward, which was not called yet")
 
-    def _read(self, name: str) -> Any:
-        if name in self.weights:
-            return self.weights[name]
-        if name.startswith("d") and name[1:] in self.grads:
-            return self._gradient(name[1:])
-        names = ", ".join([*self.weights, *(f"d{n}" for n in self.grads)]) or "no parameters"
-        raise AttributeError(f"this {self.name} has no {name!r}; it has {names}")
+class LatentByHand(WithParameters):
+    """z = latent(h), latent.kl, latent.eps, dh = latent.backward(dz, kl_weight), and the
+    parameters and gradients of one that has networks inside. Source: the module.
 
-    def __setattr__(self, name: str, value: Any) -> None:
-        if name in self.weights:
-            self.weights[name] = value
-        else:
-            super().__setattr__(name, value)
-
-    def _frozen(self, name: str) -> bool:
-        """Whether the layer with that parameter does not learn."""
-        layers = {f"layer.{name}".rpartition(".")[0]}
-        return any(not layer.trainable for at, layer in leaves("layer", self.part) if at in layers)
-
-    def _gradient(self, name: str) -> np.ndarray:
-        self._require_filled(f"d{name}")
-        if self._frozen(name):
-            raise RuntimeError(f"d{name} is not computed: its layer is frozen (trainable = False)")
-        gradient = self.backend.to_host(self.grads[name])
-        gradient.flags.writeable = False
-        return gradient
-
-    @property
-    def gradients(self) -> dict[str, np.ndarray]:
-        """Every gradient by name, shapes as the parameters; those of frozen layers left out."""
-        self._require_filled("each gradient")
-        return {name: self._gradient(name) for name in self.grads if not self._frozen(name)}
-
-
-class LatentByHand(ByHand):
-    """z = latent(h), latent.kl, latent.eps, dh = latent.backward(dz, kl_weight). Source: the
-    module.
-
-    Shapes: h (N, *shape), z and eps (N, D), kl (N, D)."""
+    Shapes: h (N, *shape), z and eps (N, D), kl (N, J)."""
 
     code: Shape  # of a row of z, known after the first call
 
     def __init__(self, part: Any, shape: Shape, backend: Backend, seed: int):
         super().__init__(part, shape, backend, seed)
-        self.part.check(shape)
+        self._keep(weights={}, grads={}, filled=False)
+        if not hasattr(part, "declare"):
+            self.part.check(shape)
+            return
+        distinct(self.part.networks().items())
+        _, declared = self.part.declare(shape)
+        self._attach(declared)
+
+    def _leaves(self) -> list[tuple[str, Layer]]:
+        networks = self.part.networks() if hasattr(self.part, "networks") else {}
+        return [leaf for name, network in networks.items() for leaf in leaves(name, network)]
 
     def _bind(self, rows: int) -> None:
         self.part.bind(self.backend, rows)
@@ -164,27 +129,35 @@ class LatentByHand(ByHand):
         docstring."""
         h = self._array(h, self.shape, "h")
         self._prepare(len(h))
-        z = self.part.forward(h)
+        with self.backend.undisturbed():
+            z = self.part.forward(h)
         self._keep(code=z.shape[1:])
         return self.backend.to_host(z)
 
     def backward(self, dz: Any, kl_weight: Any = 1.0) -> np.ndarray:
-        """dz (N, D), kl_weight a number or (D,) -> dh (N, *shape)."""
+        """dz (N, D), kl_weight a number or (J,) -> dh (N, *shape); the gradients are filled."""
         self._require_called()
-        D = self.code
-        dz = self._same_rows(self._array(dz, D, "dz"), "dz")
+        kl = getattr(self.part, "kl", None)
+        J = self.code if kl is None else kl.shape[1:]
+        dz = self._same_rows(self._array(dz, self.code, "dz"), "dz")
         weight = checks.as_array(kl_weight, "kl_weight")
-        if weight.dtype.kind not in "fiub" or weight.shape not in ((), D):
-            raise ValueError(f"kl_weight is {kl_weight!r}, but a number, or {D}, is expected")
+        if weight.dtype.kind not in "fiub" or weight.shape not in ((), J):
+            raise ValueError(f"kl_weight is {kl_weight!r}, but a number, or {J}, is expected")
         checks.finite(weight, "kl_weight")
-        weight = self.backend.asarray(np.broadcast_to(weight, D))
-        return self.backend.to_host(self.part.backward(dz, weight))
+        weight = self.backend.asarray(np.broadcast_to(weight, J))
+        with self.backend.undisturbed():
+            dh = self.part.backward(dz, weight)
+        self._fill()
+        return self.backend.to_host(dh)
 
     def _read(self, name: str) -> Any:
-        if name not in ("kl", "eps"):
-            raise AttributeError(f"this {self.name} has no {name!r}; it has kl and eps")
-        self._require_called()
-        return self.backend.to_host(getattr(self.part, name)[: self.called])
+        kept = getattr(self.part, "kept", ("kl", "eps"))
+        if name in kept:
+            self._require_called()
+            return self.backend.to_host(getattr(self.part, name)[: self.called])
+        if self.weights:
+            return super()._read(name)
+        raise AttributeError(f"this {self.name} has no {name!r}; it has {' and '.join(kept)}")
 
 
 class LikelihoodByHand(ByHand):

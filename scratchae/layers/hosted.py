@@ -6,8 +6,11 @@ import numpy as np
 
 from .. import checks, randomness
 from ..backend import Array, Backend
+from ..parameters import Declared, Parameters, Views
 from ..settings import Fixed, Number, shared_copy
-from .base import Shape
+from ..weights import Weights
+from .base import Layer, Shape, require_views
+from .tied import resolve_ties
 
 
 def _address(name: str, value: Any) -> int:
@@ -107,3 +110,70 @@ class ByHand:
                 f"{self.called}: give as many"
             )
         return a
+
+
+class WithParameters(ByHand):
+    """What a layer and a latent share: parameters by name, read and written, and their
+    gradients."""
+
+    weights: Weights  # every parameter by name, "0.W" in a Sequential; assigned, it is written
+    grads: Views
+    filled: bool  # whether backward has written the gradients
+
+    def _attach(self, declared: Declared) -> None:
+        """Draw the parameters, and hand the part its views."""
+        resolve_ties(layer for _, layer in self._leaves())
+        self.part.place(randomness.NOISE)
+        parameters = Parameters(self.backend, declared)
+        parameters.initialise(self.seed)
+        grads = self.backend.zeros((parameters.size,))
+        self._keep(weights=Weights(parameters), grads=parameters.views(grads), filled=False)
+        self.part.attach(parameters.views(), self.grads)
+
+    def _leaves(self) -> list[tuple[str, Layer]]:
+        """The layers inside, each with the prefix of its parameters' names."""
+        raise NotImplementedError
+
+    def _fill(self) -> None:
+        """Note that backward has filled the gradients. Raises TypeError where a layer keeps one
+        from the model."""
+        for _, layer in self._leaves():
+            require_views(layer)
+        self._keep(filled=True)
+
+    def _require_filled(self, what: str) -> None:
+        if not self.filled:
+            raise RuntimeError(f"{what} is filled by backward, which was not called yet")
+
+    def _read(self, name: str) -> Any:
+        if name in self.weights:
+            return self.weights[name]
+        if name.startswith("d") and name[1:] in self.grads:
+            return self._gradient(name[1:])
+        names = ", ".join([*self.weights, *(f"d{n}" for n in self.grads)]) or "no parameters"
+        raise AttributeError(f"this {self.name} has no {name!r}; it has {names}")
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in self.weights:
+            self.weights[name] = value
+        else:
+            super().__setattr__(name, value)
+
+    def _frozen(self, name: str) -> bool:
+        """Whether the layer with that parameter does not learn."""
+        at = name.rpartition(".")[0]
+        return any(not layer.trainable for where, layer in self._leaves() if where == at)
+
+    def _gradient(self, name: str) -> np.ndarray:
+        self._require_filled(f"d{name}")
+        if self._frozen(name):
+            raise RuntimeError(f"d{name} is not computed: its layer is frozen (trainable = False)")
+        gradient = self.backend.to_host(self.grads[name])
+        gradient.flags.writeable = False
+        return gradient
+
+    @property
+    def gradients(self) -> dict[str, np.ndarray]:
+        """Every gradient by name, shapes as the parameters; those of frozen layers left out."""
+        self._require_filled("each gradient")
+        return {name: self._gradient(name) for name in self.grads if not self._frozen(name)}

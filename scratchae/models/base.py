@@ -1,6 +1,7 @@
 """What every model shares: building, its replicas, and host arrays in and out."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
@@ -230,8 +231,13 @@ class Model(Named):
                 f"this {type(self).__name__} has no latent, so it draws no codes: decode codes of "
                 "your own, or train a VAE"
             )
-        z = self.latent.sample(checks.positive("n", n), Draws(seed, PRIOR))
+        inside = {name: partial(self._inside, name) for name in self.latent.networks()}
+        z = self.latent.sample(checks.positive("n", n), Draws(seed, PRIOR), **inside)
         return self.sample_x(z, seed) if checks.flag("noise", noise) else self.decode(z)
+
+    def _inside(self, name: str, rows: np.ndarray) -> np.ndarray:
+        """rows (N, ...) through that network inside the latent."""
+        return self._map(lambda f, rows: f.networks()[f"latent.{name}"].forward(rows), rows)
 
     def _rows(self, x: Any, shape: tuple[int, ...], what: str) -> np.ndarray:
         x = checks.host_rows(x, shape, what)

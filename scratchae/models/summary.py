@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from ..latents import Latent
 from ..layers import Layer
 from ..layers.sequential import leaves
 
@@ -16,8 +17,8 @@ def table(model: Any) -> str:
     """
     built = hasattr(model, "parameters")
     rows = [("layer", "output", "parameters")]
-    for part in ("encoder", "decoder"):
-        for name, layer in leaves(part, getattr(model.objective, part)):
+    for part, network in model.objective.networks().items():
+        for name, layer in leaves(part, network):
             counts = [
                 int(np.prod(shape))
                 for key, (shape, _) in (model.parameters.declared.items() if built else ())
@@ -40,6 +41,7 @@ def as_call(layer: Any) -> str:
     activation='relu').
 
     An argument that is no attribute of that name, as in a class of the reader's own, is left out.
+    A network inside a latent stands by its name: its layers are lines of the table.
     Source: scikit-learn's ``print_changed_only``.
     """
     words = []
@@ -49,6 +51,8 @@ def as_call(layer: Any) -> str:
         value = getattr(layer, p.name)
         if p.kind is p.VAR_POSITIONAL:
             words += [str(v) for v in value]
+        elif isinstance(layer, Latent) and p.name in layer.networks():
+            words.append(p.name)
         elif p.default is p.empty:
             words.append(as_call(value) if isinstance(value, Layer) else str(_single(value)))
         elif _single(value) != p.default and not callable(value):

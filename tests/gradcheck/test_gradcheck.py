@@ -121,7 +121,7 @@ def test_the_command_names_a_sampler_that_is_wrong(monkeypatch, capsys):
     monkeypatch.setattr(gaussian, "GAUSSIAN_SAMPLE", kernel)
     assert table.main(["numpy"]) == 1
     out = capsys.readouterr().out
-    assert out.splitlines()[-1] == "1 of 13 checks are wrong: sampler of Gaussian: variance, numpy"
+    assert out.splitlines()[-1] == "1 of 21 checks are wrong: sampler of Gaussian: variance, numpy"
 
 
 @pytest.mark.parametrize(

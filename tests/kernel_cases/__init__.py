@@ -4,8 +4,28 @@ A case: (rng, dtype, N, D, K, key) -> outs, ins, constants. Outs hold what a ker
 if it does; what it must overwrite is 77. key is the name within a family: an activation.
 """
 
-from . import contraction, hierarchy, images, importance, likelihoods, lstm, noise, penalties, steps
+from . import (
+    contraction,
+    hierarchy,
+    images,
+    importance,
+    likelihoods,
+    lstm,
+    noise,
+    penalties,
+    steps,
+)
 
 CASES = {}
-for part in (contraction, hierarchy, images, importance, likelihoods, lstm, noise, penalties, steps):
+for part in (
+    contraction,
+    hierarchy,
+    images,
+    importance,
+    likelihoods,
+    lstm,
+    noise,
+    penalties,
+    steps,
+):
     CASES |= part.CASES

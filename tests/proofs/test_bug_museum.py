@@ -14,11 +14,13 @@ import pytest
 from differences import assert_gradients
 from proofs import claims
 from proofs.linear_gaussian import draw
+from proofs.two_layers import the_bound_of_two_layers
 
 import scratchae as sa
 from scratchae import randomness
 from scratchae.backend.cuda import source as cuda
-from scratchae.kernels import gaussian
+from scratchae.gradcheck import check_latent
+from scratchae.kernels import gaussian, hierarchy
 from scratchae.kernels.kernel import Kernel
 from scratchae.saving import checkpoint
 
@@ -328,3 +330,57 @@ def test_a_checker_that_never_compares(monkeypatch, tolerance):
         lambda: the_checker_sees_planted_errors(checkers[-1], tolerance),
         lambda: checkers.append(compares_nothing),
     )
+
+
+def a_hierarchys_gradients_agree(backend, tolerance):
+    """dh and every gradient of a Hierarchy, through z, kl and ratio."""
+    report = check_latent(sa.Hierarchy(sa.Dense(3, 4), sa.Dense(2, 6)), (6,), backend=backend)
+    assert report.ok, str(report)
+
+
+WRONG_Z = {  # of which z_1 is log p(z_1|z_2) taken: z, h -> that z; and the CUDA text of it
+    "of another sample": (lambda z, h: np.roll(z, 1, axis=0), "z[(m ? m - 1 : M - 1) * D + d]"),
+    "the mean of q": (
+        lambda z, h: np.repeat(h[:, : z.shape[1]], len(z) // len(h), axis=0),
+        "h[(m / K) * 2 * D + d]",
+    ),
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG_Z)
+@pytest.mark.parametrize("objective", [sa.ELBO, sa.IWAE])
+def test_the_wrong_z_under_a_conditional_prior(monkeypatch, backend, tolerance, objective, wrong):
+    """log p(z_1|z_2) of a z_1 that is not the sample the decoder was handed: of another sample, or
+    mu. Source: parmesan #21, log p at z_0 in the place of z_K; two-layer IWAEs that hand the layer
+    below its mean.
+
+    With mu and the gradient that belongs to it, a gradient check sees nothing."""
+    of, text = WRONG_Z[wrong]
+
+    def ratio(r, v, z, p, h, eps):
+        hierarchy.conditional_ratio(r, v, of(z, h), p, h, eps)
+
+    def gradient(dh, dz, dz_up, dp, h, eps, w):
+        hierarchy.lower_gradient(dh, dz, dz_up, dp, h, eps, w)
+        N, D = h.shape[0], dz.shape[1]
+        through_z = (dp[:, :D] * eps).reshape(N, -1, D).sum(axis=1)
+        dh[:, D:] += through_z * np.exp(h[:, D:] / 2) / 2
+
+    texts = {"(z[m * D + d] - mean[d])": f"({text} - mean[d])"}
+    if wrong == "the mean of q":
+        texts["sum_g_eps += g * eps"] = "sum_g_eps += (g + dp[m * 2 * D + d]) * eps"
+
+    def plant():
+        if backend == "cupy":
+            replace_cuda(monkeypatch, "hierarchy.cu", texts)
+        else:
+            planted = {"CONDITIONAL_RATIO": ratio}
+            if wrong == "the mean of q":
+                planted["LOWER_GRADIENT"] = gradient
+            for name, kernel in planted.items():
+                monkeypatch.setattr(f"scratchae.latents.hierarchy.{name}", Kernel(kernel))
+
+    a_hierarchys_gradients_agree(backend, tolerance)
+    exhibit(lambda: the_bound_of_two_layers(backend, objective), plant)
+    if wrong == "the mean of q":
+        a_hierarchys_gradients_agree(backend, tolerance)

@@ -213,6 +213,11 @@ CASES: dict[str, list[Maker]] = {
     "errors.ABSOLUTE_ERROR": [of((512, 140), "n f f u")],
     "gaussian.GAUSSIAN_SAMPLE": [of((128, 20), "f f h f")],
     "gaussian.GAUSSIAN_GRADIENT": [of((128, 20), "h f h f d")],
+    "hierarchy.CONDITIONAL_RATIO": [of((1000, 100), "n f f h h f")],
+    "hierarchy.LAYER_TERMS": [of((1000, 2), "n f n n")],
+    "hierarchy.LAYER_WEIGHTS": [of((1000, 2), "n n d", 1)],
+    "hierarchy.CONDITIONAL_GRADIENT": [of((1000, 100), "h f h n")],
+    "hierarchy.LOWER_GRADIENT": [of((1000, 100), "h f f h h f n")],
     "learned_gaussian.LEARNED_GAUSSIAN_NLL": [of(s, "n h h f", FLOOR) for s in PLACES],
     "categorical.CATEGORICAL_NLL": [
         of((128, *shape), "n f f o") for shape in ((1, 10), (20, 256))

@@ -42,8 +42,8 @@ class Hierarchy(Latent):
         [mu_2 | logvar_2] = up(z_1)  q(z_2|z_1) = N(mu_2, diag exp(logvar_2))           (3)
         z_2 = mu_2 + exp(logvar_2 / 2) eps_2                                            (4)
         [m | l] = down(z_2)          p(z_1|z_2) = N(m, diag exp(l)),  p(z_2) = N(0, I)  (5)
-        r1 = log q(z_1|x) - log p(z_1|z_2),   r2 = log q(z_2|z_1) - log p(z_2)          (6)
-        r = r1 + r2,   kl = the means over K of r1 and of r2, a term a layer            (7)
+        of each layer   r1 = log q(z_1|x) - log p(z_1|z_2),  r2 = log q(z_2|z_1) - log p(z_2)  (6)
+        their sum r, and kl: the means over K of r1 and of r2, a term a layer           (7)
 
     kl is the estimate by the samples, not an integral: with one sample an example ELBO and IWAE
     are the same. Backwards (7) to (1), the chain rule (kernels/hierarchy.py, kernels/importance.py

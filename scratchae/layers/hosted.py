@@ -113,8 +113,8 @@ class ByHand:
 
 
 class WithParameters(ByHand):
-    """What a layer and a latent share: parameters by name, read and written, and their
-    gradients."""
+    """What a layer and a latent share: parameters by name, read and written, and their gradients,
+    each of its own shape. Source: by_hand.py."""
 
     weights: Weights  # every parameter by name, "0.W" in a Sequential; assigned, it is written
     grads: Views

@@ -8,6 +8,7 @@ import pytest
 from proofs.two_layers import exact, log_normal, mean_loss, the_bound_of_two_layers, two_layers
 
 import scratchae as sa
+from scratchae.evaluation import log_likelihood
 from scratchae.execution.runner import runner_for
 from scratchae.gradcheck import check_bound, check_latent, check_sampler
 
@@ -39,6 +40,17 @@ def test_more_samples_are_a_tighter_bound():
     log_p, elbo = exact(two_layers())
     assert one == pytest.approx(elbo, abs=1e-8)
     assert -log_p + 0.01 < two < one - 0.01
+
+
+def test_log_p_by_importance_sampling():
+    """Against the integral over both layers, within the error that it tells; q is wide, so that
+    the weights have a variance."""
+    one = two_layers(samples=2)
+    for name, more in (("encoder.b", 1.0), ("latent.up.1.b", 0.7)):
+        one.weights[name] = one.weights[name] + [0.0, more]
+    x = np.array([1.0, 0.0, 0.0, 1.0])
+    found = log_likelihood(one, x[None], samples=20_000, progress=False)
+    assert abs(found.mean - exact(one, x)[0]) < 5 * found.error[0] < 0.05
 
 
 def test_the_elbo_of_several_samples_is_that_of_one_in_the_mean():

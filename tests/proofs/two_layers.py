@@ -69,11 +69,14 @@ def exact(model, x=X):
 
 
 def grid(n, dimensions):
-    """Nodes (n^dimensions, dimensions) and weights of the product rule."""
+    """Nodes (n^dimensions, dimensions) and weights of the product rule, shuffled, so that the rows
+    beside a node are not like it."""
     one, w = np.polynomial.hermite_e.hermegauss(n)
     mesh = np.meshgrid(*[one] * dimensions, indexing="ij")
     weights = np.meshgrid(*[w / w.sum()] * dimensions, indexing="ij")
-    return np.stack([m.ravel() for m in mesh], 1), np.prod([m.ravel() for m in weights], 0)
+    mesh, weights = ([m.ravel() for m in each] for each in (mesh, weights))
+    order = np.random.default_rng(0).permutation(n**dimensions)
+    return np.stack(mesh, axis=1)[order], np.prod(weights, axis=0)[order]
 
 
 def mean_loss(model, x=X):

@@ -3,11 +3,13 @@
 import argparse
 import math
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from output import say
 
 from scratchae import Images, Values, datasets
+from scratchae import load as load_model
 
 BEATS = ("beats", "ecg5000")
 SMOKE_IMAGES = 512, 256  # training, test
@@ -65,6 +67,23 @@ def _found(options: argparse.Namespace, load: Callable[[str], Any], stand_in: st
 def _first(images: Images, n: int) -> Images:
     """The first n images, copied, so that the others are let go."""
     return Images(images.pixels[:n].copy(), images.labels[:n].copy(), images.binarize, images.name)
+
+
+def warm_start(model: Any, path: Path, out: Path) -> None:
+    """Copy the weights of a saved run of the same example into a built model. Raises ValueError
+    for those of another architecture, and for the file that this run would replace."""
+    if path.resolve() == (out / "weights.safetensors").resolve():
+        raise ValueError(
+            f"--start is {str(path)!r}, which this run would replace: give another --out"
+        )
+    other = load_model(path)
+    ours, theirs = ([shape for shape, _ in m.parameters.declared.values()] for m in (model, other))
+    if ours != theirs:
+        raise ValueError(
+            f"--start is {str(path)!r}, whose tensors have the shapes {theirs}, but {ours} are "
+            "expected: give the weights of this example"
+        )
+    model.backend.write(model.parameters.values, other.parameters.values)
 
 
 def per_pixel(name: str) -> Callable[[Any, Any], None]:

@@ -24,7 +24,6 @@ import runs
 from denoise_fashion import draw_denoised
 from options import Parser, fill
 
-import scratchae
 from scratchae import (
     Adam,
     Autoencoder,
@@ -66,23 +65,6 @@ def autoencoder(noise: GaussianNoise | None) -> Autoencoder:
     return Autoencoder(encoder, decoder, Bernoulli())
 
 
-def warm_start(model: Autoencoder, path: Path, out: Path) -> None:
-    """Copy the weights of a saved run, with noise or without: ValueError for those of another
-    architecture."""
-    if path.resolve() == (out / "weights.safetensors").resolve():
-        raise ValueError(
-            f"--start is {str(path)!r}, which this run would replace: give another --out"
-        )
-    other = scratchae.load(path)
-    ours, theirs = ([shape for shape, _ in m.parameters.declared.values()] for m in (model, other))
-    if ours != theirs:
-        raise ValueError(
-            f"--start is {str(path)!r}, whose tensors have the shapes {theirs}, but {ours} are "
-            "expected: give the weights of this example"
-        )
-    model.backend.write(model.parameters.values, other.parameters.values)
-
-
 def parser() -> Parser:
     """The common options and this example's own."""
     p = Parser(EXAMPLE, __doc__ or "")
@@ -105,7 +87,7 @@ def prepare(options: argparse.Namespace) -> tuple[runs.Run, GaussianNoise | None
         warnings.simplefilter("ignore", WideCode)  # the recipe's own choice
         model.build(SHAPE, backend=options.backend, seed=options.seed)
         if options.start:
-            warm_start(model, options.start, options.out)
+            common.warm_start(model, options.start, options.out)
     what = f"convolutional {f'denoiser, sigma = {options.noise:g}' if noise else 'autoencoder'}"
     what += ", from given weights" if options.start else ""
     return runs.Run(options, model, Adam(options.lr), common.load(options), what), noise

@@ -39,6 +39,24 @@ class Bernoulli(Likelihood):
         """x in {0, 1}, same shape."""
         return (noise.uniform(a.shape) < self.mean(a)).astype(a.dtype)
 
+    def symbols(self, x: np.ndarray) -> np.ndarray:
+        """x (N, ...) in {0, 1} -> (N, P) whole numbers. Raises ValueError for grey. Source:
+        coding/symbols.py."""
+        if (at := first_where(x, lambda rows: (rows != 0) & (rows != 1))) is not None:
+            raise ValueError(
+                f"the data is {x[at]} at index {at}, but of a Bernoulli only 0 and 1 can be "
+                "coded: give Images(pixels, binarize='threshold'), or 'dynamic'"
+            )
+        return x.reshape(len(x), -1).astype(np.int64)
+
+    def data(self, k: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+        """k (N, P) in {0, 1} -> x (N, *shape)."""
+        return k.reshape(len(k), *shape)
+
+    def below(self, a: np.ndarray) -> np.ndarray:
+        """a (N, ...) -> (N, P, 1) float64, the probability of 0."""
+        return self.mean(-a.astype(np.float64)).reshape(len(a), -1, 1)
+
 
 def _outside(x: np.ndarray) -> Any:
     with np.errstate(invalid="ignore"):  # two numbers are faster than a mask

@@ -65,6 +65,25 @@ class Categorical(Likelihood):
         np.put_along_axis(x, (above > u).argmax(axis=-1)[..., None], 1, axis=-1)
         return x
 
+    def symbols(self, x: np.ndarray) -> np.ndarray:
+        """x (N, ..., C) one-hot -> (N, P), the category of each place. Raises ValueError for
+        probabilities between 0 and 1. Source: coding/symbols.py."""
+        if (at := first_where(x, lambda rows: (rows != 0) & (rows != 1))) is not None:
+            raise ValueError(
+                f"the data is {x[at]} at index {at}, but of a Categorical only one-hot rows can "
+                "be coded: encode labels as np.eye(C)[labels]"
+            )
+        return x.argmax(axis=-1).reshape(len(x), -1)
+
+    def data(self, k: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+        """k (N, P) -> x (N, *shape) one-hot, whose last axis is the categories."""
+        return np.eye(shape[-1])[k].reshape(len(k), *shape)
+
+    def below(self, a: np.ndarray) -> np.ndarray:
+        """a (N, ..., C) -> (N, P, C - 1) float64: P(category < c), c = 1 to C - 1."""
+        above = np.cumsum(self.mean(a.astype(np.float64)), axis=-1)
+        return above[..., :-1].reshape(len(a), -1, a.shape[-1] - 1)
+
 
 def _total(x: np.ndarray) -> np.ndarray:
     """x (..., C) -> its sum over the categories (...)."""

@@ -133,7 +133,8 @@ __all__ = [
 
 __version__ = "0.1.0"
 
-LATE = ("detection", "evaluation", "gradcheck", "plots")  # loaded when they are asked for
+# loaded when they are asked for
+LATE = ("coding", "detection", "evaluation", "gradcheck", "plots")
 
 
 def __getattr__(name: str) -> Any:

@@ -13,7 +13,7 @@ from . import checks
 from .kernels import philox
 
 # Streams: what a draw is for. They decide the bits of every run, so they are never renumbered.
-ORDER, WEIGHTS, PIXELS, LATENT, PRIOR, SHAPES, PROBE, OUTPUTS, UPPER = range(9)
+ORDER, WEIGHTS, PIXELS, LATENT, PRIOR, SHAPES, PROBE, OUTPUTS, UPPER, CODING = range(10)
 
 # The k-th layer of a model that draws noise has the stream NOISE + k: the encoder's layers in
 # order of x, then the decoder's, and only those that draw are counted. New streams of a model's

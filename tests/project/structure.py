@@ -29,7 +29,7 @@ LEVELS = (
     {"schedules"},
     {"optim", "execution"},
     {"saving", "evaluation"},
-    {"training", "detection"},
+    {"training", "detection", "coding"},
     {"plots"},
     {"gradcheck"},
     {"__init__"},

@@ -23,7 +23,8 @@ import emulator
 
 # modules that the tests share, and that assert
 pytest.register_assert_rewrite(
-    "differences", "examples.helpers", "execution", "layers", "proofs", "saving", "sentences"
+    *("coding", "differences", "examples.helpers", "execution", "layers", "proofs", "saving"),
+    "sentences",
 )
 
 # What "equal" means, by claim and dtype: absolute where values are about 1, relative where they

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from differences import assert_gradients
 from proofs import claims
+from proofs.exhibits import exhibit
 from proofs.linear_gaussian import draw
 from proofs.two_layers import the_bound_of_two_layers
 
@@ -29,14 +30,6 @@ def called(proof, backend, tolerance):
     """A proof of claims.py, ready to run, with what pytest would hand it."""
     given = {"backend": backend, "tolerance": tolerance, "likelihood": sa.Bernoulli}
     return lambda: proof(**{name: given[name] for name in inspect.signature(proof).parameters})
-
-
-def exhibit(proof, plant):
-    """The proof holds, the bug is planted, the proof fails."""
-    proof()
-    plant()
-    with pytest.raises(AssertionError):
-        proof()
 
 
 def the_loss_and_its_gradient_agree(backend, tolerance):

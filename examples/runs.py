@@ -97,6 +97,20 @@ class Run:
             self._save()
             raise
 
+    def keep(self) -> None:
+        """Save a model that was not trained here, in the place of an earlier run's."""
+        self._save()
+
+    def also(self, numbers: dict[str, float]) -> None:
+        """Add numbers to the last epoch's line of metrics.jsonl, if there was an epoch."""
+        if not len(self.history):
+            return
+        self.history.records[-1] |= numbers
+        lines = self.metrics.splitlines()
+        lines[-1] = json.dumps(json.loads(lines[-1]) | numbers)
+        self.metrics = "\n".join(lines) + "\n"
+        self._write(METRICS, lambda path: folder.write(path, self.metrics))
+
     def _save(self) -> None:
         """Write weights.safetensors, and config.json beside it, in the place of an earlier
         run's."""
@@ -153,7 +167,8 @@ class Run:
 
     def labels(self, picture: str) -> tuple[str, str]:
         """The title of a picture, with the data set's name, and the note below it."""
-        return f"{self.test.name}: {picture}", f"{self.what}, {self._epochs()}"
+        trained = f", {self._epochs()}" if len(self.history) else ""  # or loaded
+        return f"{self.test.name}: {picture}", f"{self.what}{trained}"
 
     def _epochs(self) -> str:
         n = len(self.history)

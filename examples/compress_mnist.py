@@ -1,0 +1,197 @@
+"""A VAE compresses MNIST, without loss: bits-back coding, -ELBO bits an image.
+
+The recipe is that of Townsend, Bird and Barber, "Practical lossless compression with latent
+variables using bits back coding", 2019: 784-100-40-100-784, relu, black and white pixels, each
+drawn with its grey value as probability. The learning rate falls to a hundredth of --lr in a
+straight line. --model takes a model that was saved, and trains none.
+
+images.scratchae is the compressed test set. It is read back with weights.safetensors beside it;
+without that file it says nothing. The other sizes are the smaller one of packed bits and of a byte
+a pixel, at the highest level; PNG is one picture of all images, one below the other, since in a
+file of its own each would have more header than pixels.
+"""
+
+import argparse
+import bz2
+import gzip
+import sys
+import time
+from io import BytesIO
+from math import ceil, log, prod
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parent))  # python -P and -I leave it out
+import common
+import compress_pictures as pictures
+import numpy as np
+import runs
+from options import Parser, fill
+from output import say
+
+from scratchae import (
+    VAE,
+    Adam,
+    Dense,
+    Flatten,
+    Gaussian,
+    Images,
+    Reshape,
+    Sequential,
+    coding,
+    evaluate,
+    load,
+    plots,
+    schedules,
+)
+
+EXAMPLE = Path(__file__).stem
+RECIPE: dict[str, Any] = {"dataset": "mnist", "epochs": 20, "batch_size": 100, "lr": 2e-3}
+SHAPE = (28, 28, 1)
+FILE = "images.scratchae"
+MINE, BOUND = "bits-back", "-ELBO"
+PIXELS = {"threshold": "binarised pixels", "dynamic": "dynamic pixels"}
+
+
+def vae(D: int) -> VAE:
+    """784-100-D-100-784, logits: x (N, 28, 28, 1), z (N, D). Source: Townsend et al. 2019, section
+    3.1."""
+    encoder = Sequential(Flatten(), Dense(784, 100, "relu"), Dense(100, 2 * D))
+    decoder = Sequential(Dense(D, 100, "relu"), Dense(100, 784), Reshape(*SHAPE))
+    return VAE(encoder, decoder, Gaussian(D))
+
+
+def others(x: np.ndarray) -> dict[str, int]:
+    """Bytes of black and white images x (N, H, W, 1) as other programs write them."""
+    from PIL import Image
+
+    black, picture = x.astype(bool), BytesIO()
+    texts = np.packbits(black.reshape(len(x), -1), axis=1).tobytes(), black.tobytes()
+    Image.fromarray(black.reshape(-1, x.shape[2])).save(picture, "PNG", optimize=True)
+    return {
+        "a bit a pixel": len(texts[0]),
+        "PNG": len(picture.getvalue()),
+        "gzip": min(len(gzip.compress(text, 9)) for text in texts),
+        "bz2": min(len(bz2.compress(text, 9)) for text in texts),
+    }
+
+
+def parser() -> Parser:
+    """The common options and this example's own."""
+    p = Parser(EXAMPLE, __doc__ or "")
+    p.add_argument("--binarize", choices=sorted(PIXELS), default="dynamic", help="of the pixels")
+    p.add_argument("--model", type=Path, metavar="FILE", help="a saved VAE; none is trained")
+    return p
+
+
+def prepare(options: argparse.Namespace) -> runs.Run:
+    """Model, data and folder, all of them checked."""
+    fill(options, RECIPE)
+    train, test = common.load(options, options.binarize)
+    optimizer = None
+    if options.model is None:
+        model = vae(40).build(SHAPE, backend=options.backend, seed=options.seed)
+        steps = options.epochs * ceil(len(train) / options.batch_size)
+        optimizer = Adam(schedules.Linear(options.lr, options.lr / 100, steps))
+    else:
+        model = saved(options, test)
+    what = "dense VAE" if options.model is None else f"VAE from {options.model}"
+    what += f", {model.latent.dimensions} latent dimensions, {PIXELS[options.binarize]}"
+    return runs.Run(options, model, optimizer, (train, test), what)
+
+
+def saved(options: argparse.Namespace, test: Images) -> VAE:
+    """The model of --model. Raises ValueError where it cannot compress these images."""
+    model = load(options.model, backend=options.backend)
+    try:
+        coding.compress(model, first(test, 1))
+    except TypeError as error:
+        raise ValueError(f"{options.model} does not compress images: {error}") from None
+    return model
+
+
+def first(images: Images, n: int) -> Images:
+    """The first n images."""
+    return Images(images.pixels[:n], binarize=images.binarize)
+
+
+def there_and_back(run: runs.Run) -> tuple[bytes, bool, tuple[float, float]]:
+    """The file, whether the images come back from it, and images a second both ways."""
+    o, file = run.options, run.out / FILE
+    coding.compress(run.model, first(run.test, 1))  # loops are compiled
+    start = time.perf_counter()
+    data = coding.compress(run.model, run.test)
+    middle = time.perf_counter()
+    file.write_bytes(data)
+    model = load(run.out / runs.WEIGHTS, backend=o.backend)
+    again = time.perf_counter()
+    x = coding.decompress(model, file.read_bytes())
+    end = time.perf_counter()
+    same = np.array_equal(x, run.test.values())
+    return data, same, (len(x) / (middle - start), len(x) / (end - again))
+
+
+def table(files: dict[str, int], pixels: int) -> None:
+    """Say the bytes of each, and the bits a pixel."""
+    say(f"{'':14}{'bytes':>12}{'bits a pixel':>15}")
+    for word, size in files.items():
+        say(f"{word:14}{size:12,}{8 * size / pixels:15.4f}")
+
+
+def draw(run: runs.Run, files: dict[str, int]) -> None:
+    """Sizes, costs by class, and the pixels that cost."""
+    model, test, N = run.model, run.test, len(run.test)
+    if len(run.history):
+        run.loss()
+    bits = pictures.image_bits(model, test)
+    per_pixel = {word: 8 * size / (N * prod(test.shape)) for word, size in files.items()}
+    names = common.class_names(run.options.dataset)
+    words = run.labels(f"{N:,} test images, compressed")
+    run.picture("sizes.png", pictures.sizes(per_pixel, MINE, bits, test.labels, names, *words))
+    title, note = run.labels("the cheapest and the dearest of each class, in bits")
+    note += f"; red: what the decoder did not expect, full at {pictures.FULL:g} bits a pixel"
+    rows = pictures.extremes(model, test, bits[0] + bits[1])
+    run.picture("costs.png", plots.image_rows(rows, title, note))
+
+
+def work(run: runs.Run) -> int:
+    """Train or take what was loaded, compress, read back, and say what came of it; returns the
+    exit status, 1 where an image is lost."""
+    if run.options.model is None:
+        run.fit()
+    else:
+        run.keep()
+    data, same, speed = there_and_back(run)
+    N, pixels = len(run.test), len(run.test) * prod(run.test.shape)
+    terms = evaluate(run.model, run.test, threads=run.options.threads)
+    bound = N * (terms["reconstruction"] + terms["kl"]) / log(2)  # bits, that of beta = 1
+    files = others(run.test.values()) | {BOUND: ceil(bound / 8), MINE: len(data)}
+    table(files, pixels)
+    over, head = 8 * len(data) / bound - 1, coding.header(data)
+    say(
+        f"{MINE} is {over:.2%} above {BOUND}, its header and {head['initial']} initial bits "
+        f"included; {speed[0]:,.0f} images a second there, {speed[1]:,.0f} back"
+    )
+    run.also({"bits_per_pixel": 8 * len(data) / pixels, "over_elbo": over})
+    draw(run, files)
+    status = run.close(result) if len(run.history) else 0
+    came = "lossless: all" if same else "NOT LOSSLESS: not all"
+    say(f"{came} {N:,} images came back from {run.out / FILE}, {len(data):,} bytes")
+    return status if same else 1
+
+
+def result(record: dict[str, Any]) -> str:
+    """The last epoch's record in words."""
+    return (
+        f"test ELBO {-record['test_loss']:.2f} nats per example, "
+        f"{record['bits_per_pixel']:.4f} bits a pixel"
+    )
+
+
+def main(argv: list[str] | None = None) -> int:
+    """The exit status of one run with these options."""
+    return parser().carry_out(argv, prepare, work)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,108 @@
+"""compress_mnist.py: a file that gives the images back, beside other files, and its last line."""
+
+import json
+import re
+
+import compress_mnist
+import numpy as np
+import pytest
+from examples.helpers import STAND_IN, metrics, nameless, played, tiny
+
+import scratchae as sa
+from scratchae import coding
+
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("no_data")]
+FILES = {"config.json", "metrics.jsonl", "weights.safetensors", "images.scratchae"}
+PICTURES = {"loss.png", "sizes.png", "costs.png"}
+
+
+@pytest.fixture(scope="module")
+def run(no_data, tmp_path_factory):
+    return played(compress_mnist, tmp_path_factory.mktemp("compressed"))
+
+
+def rows(printed):
+    """The table: {word: (bytes, bits a pixel)}."""
+    found = (re.fullmatch(r"(\S.*?) +([\d,]+) +(\d\.\d{4})", line) for line in printed)
+    return {m[1]: (int(m[2].replace(",", "")), float(m[3])) for m in found if m}
+
+
+def test_files_and_pictures(run):
+    assert run.status == 0
+    assert {path.name for path in run.out.iterdir()} == FILES | PICTURES
+    assert set(run.titles) == PICTURES and nameless(run.titles) == []
+
+
+def test_the_last_line_says_lossless(run):
+    size = (run.out / "images.scratchae").stat().st_size
+    there = f"{run.out / 'images.scratchae'}, {size:,} bytes"
+    assert run.last == f"lossless: all 256 images came back from {there}"
+
+
+def test_the_file_holds_the_images(run):
+    model = sa.load(run.out / "weights.safetensors")
+    data = (run.out / "images.scratchae").read_bytes()
+    (done,) = run.drawn[:1]
+    np.testing.assert_array_equal(coding.decompress(model, data), done.test.values())
+    assert coding.header(data)["count"] == 256
+
+
+def test_the_table_is_right(run):
+    table = rows(run.printed)
+    assert set(table) == {"a bit a pixel", "PNG", "gzip", "bz2", "-ELBO", "bits-back"}
+    assert table["a bit a pixel"] == (256 * 98, 1.0)
+    for size, bits in table.values():
+        assert bits == pytest.approx(8 * size / (256 * 784), abs=1e-4)
+    assert table["bits-back"][0] == (run.out / "images.scratchae").stat().st_size
+    last = metrics(run.out)[-1]
+    assert last["bits_per_pixel"] == pytest.approx(table["bits-back"][1], abs=1e-4)
+    bound = (last["test_reconstruction"] + last["test_kl"]) * 256 / np.log(2) / 8
+    assert table["-ELBO"][0] == pytest.approx(bound, rel=1e-4)
+    assert last["over_elbo"] == pytest.approx(table["bits-back"][0] / bound - 1, abs=1e-3)
+
+
+def test_the_stand_in_is_named(run):
+    config = json.loads((run.out / "config.json").read_text())
+    assert config["dataset"] == "strokes" and config["stand_in_for"] == "mnist"
+    assert any(line.startswith(f"{STAND_IN}, after 2 epochs: test ELBO") for line in run.printed)
+
+
+def test_a_saved_model_compresses_without_training(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(sa, "fit", None)
+    weights = str(run.out / "weights.safetensors")
+    again = played(compress_mnist, tmp_path / "out", "--model", weights)
+    assert again.status == 0 and again.last.startswith("lossless: all 256 images")
+    assert {path.name for path in again.out.iterdir()} == FILES | PICTURES - {"loss.png"}
+    same = [(out / "images.scratchae").read_bytes() for out in (run.out, again.out)]
+    assert same[0] == same[1] and rows(again.printed) == rows(run.printed)
+    assert nameless(again.titles) == []
+
+
+def test_a_lost_pixel_is_status_1(run, tmp_path, monkeypatch):
+    right = coding.decompress
+
+    def wrong(model, data):
+        x = right(model, data)
+        x[200, 3, 4] = 1 - x[200, 3, 4]
+        return x
+
+    monkeypatch.setattr(coding, "decompress", wrong)
+    lost = played(compress_mnist, tmp_path, "--model", str(run.out / "weights.safetensors"))
+    assert lost.status == 1 and lost.last.startswith("NOT LOSSLESS: not all 256 images")
+
+
+def test_a_model_that_cannot_compress(tmp_path, capsys):
+    model = sa.Autoencoder(sa.Dense(5, 2), sa.Dense(2, 5)).build(5)
+    sa.save(model, tmp_path / "model")
+    small = sa.VAE(sa.Dense(5, 4), sa.Dense(2, 5), sa.Gaussian(2)).build(5)
+    sa.save(small, tmp_path / "small")
+    for name, words in (
+        ("model", "a VAE is expected"),
+        ("small", "(5,)"),
+        ("none", "there is no file"),
+    ):
+        with pytest.raises(SystemExit) as ended:
+            tiny(compress_mnist, tmp_path / "out", "--model", str(tmp_path / name))
+        sentence = capsys.readouterr().err
+        assert ended.value.code == 2 and words in sentence and sentence.count("\n") == 1
+    assert not (tmp_path / "out").exists()

@@ -112,7 +112,7 @@ class GraphRunner:
             self._backward(N)
             self._update(optimizer)
 
-        key = ("train", *optimizer.constants(), *self.objective.constants())
+        key = ("train", *optimizer.constants(), *self.objective.scalars())
         try:
             totals = self._walk(key, feeds, order, batch_size, train, stop)
             for t, total in enumerate(totals, before + 1):
@@ -133,7 +133,7 @@ class GraphRunner:
         def measure(N: int) -> None:
             self._forward(feeds, N, batch_size)
 
-        key = ("measure", *self.objective.constants())
+        key = ("measure", *self.objective.scalars())
         totals = self._walk(key, feeds, order, batch_size, measure, lambda: False)
         return np.sum(list(totals), axis=0)
 
@@ -145,7 +145,7 @@ class GraphRunner:
     def gradients(self, feeds: DeviceEpoch, rows: np.ndarray) -> np.ndarray:
         """As ThreadRunner.gradients, one batch rows (N,) by itself -> total (k,)."""
         for replica in self.replicas:
-            self.backend.write(replica.row, self.objective.per_step(max(self.objective.t, 1)))
+            self.backend.write(replica.row, self.objective.constants(max(self.objective.t, 1)))
         self._alone(feeds, rows)
         self._backward(len(rows))
         return self.backend.to_host(self.total)
@@ -167,7 +167,7 @@ class GraphRunner:
     def _schedule(self, optimizer: Any, counts: list[int]) -> np.ndarray:
         """The row (j,) of each of the next steps, which have that many rows: (steps, j)."""
         first = optimizer.t + 1
-        others = [self.objective.per_step(first + i) for i in range(len(counts))]
+        others = [self.objective.constants(first + i) for i in range(len(counts))]
         return np.hstack([optimizer.schedule(counts), np.array(others).reshape(len(counts), -1)])
 
     def _alone(self, feeds: DeviceEpoch, rows: np.ndarray) -> None:

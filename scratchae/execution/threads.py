@@ -148,7 +148,7 @@ class ThreadRunner:
 
     def _set_row(self, t: int) -> None:
         """Let every replica read the numbers of step t."""
-        row = self.objective.per_step(t)
+        row = self.objective.constants(t)
         if row != self._row:
             for replica in self.replicas:
                 self.backend.write(replica.row, row)

@@ -42,7 +42,7 @@ class Objective(Configured):
     samples: int = 1  # K, of the latent, an example
     other_samples: int | None = None  # K of a replica that is to draw another number of them
     sums: Array  # (k,) float64
-    row: Array  # (j,), what changes between steps: ``per_step``, written before each
+    row: Array  # (j,), what changes between steps: ``constants``, written before each
     code: Shape  # of a row that the decoder takes, known after ``declare``
     encoder_learns: bool  # known after ``attach``
     latent_learns: bool  # whether anything before the decoder does; known after ``attach``
@@ -160,14 +160,14 @@ class Objective(Configured):
         self.decoder.bind(backend, rows * K, need_dx=self.latent_learns)
         self.likelihood.bind(backend, rows, self.shape, K)
         self.likelihood.weigh_rows = backend.op(WEIGH_ROWS)
-        self.row = backend.zeros((len(self.per_step(1)),))
-        backend.write(self.row, self.per_step(max(self.t, 1)))
+        self.row = backend.zeros((len(self.constants(1)),))
+        backend.write(self.row, self.constants(max(self.t, 1)))
 
-    def per_step(self, t: int) -> tuple[float, ...]:
+    def constants(self, t: int) -> tuple[float, ...]:
         """What ``backward`` reads at step t, from 1 on: row (j,). Source: the objective's own."""
         return ()
 
-    def constants(self) -> tuple[float, ...]:
+    def scalars(self) -> tuple[float, ...]:
         """The numbers of all parts that kernels are handed as they are.
 
         Source: execution/graphs.py, which records a step anew where one of them has changed."""

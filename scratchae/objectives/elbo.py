@@ -90,7 +90,7 @@ class ELBO(Objective):
         self.share = backend.zeros((rows * self.K,))
         backend.write(self.share, np.full(self.share.shape, 1 / self.K))
 
-    def per_step(self, t: int) -> tuple[float, ...]:
+    def constants(self, t: int) -> tuple[float, ...]:
         """row (J,): the weight of each term of kl at step t. Source: the class docstring, (6)."""
         return (self._beta(t),) * self.latent.terms
 

@@ -228,7 +228,7 @@ class Mean:
             self.sums = {k: self.sums.get(k, 0.0) + n * v for k, v in step.terms.items()}
 
     def _numbers(self) -> tuple[Any, ...]:
-        return self.objective.constants(), self.objective.per_step(1)
+        return self.objective.scalars(), self.objective.constants(1)
 
     def terms(self) -> dict[str, float]:
         """In nats per example."""

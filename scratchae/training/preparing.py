@@ -70,4 +70,4 @@ def _require_trainable(model: Any, optimizer: Any) -> None:
         )
     require_parameters(model)
     optimizer.check()
-    model.objective.per_step(optimizer.t + 1)
+    model.objective.constants(optimizer.t + 1)

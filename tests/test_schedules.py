@@ -27,14 +27,22 @@ X = np.random.default_rng(0).random((24, 6))
         ),
         (schedules.Linear(0.2, 1.0, 4), {1: 0.2, 2: 0.4, 3: 0.6, 4: 0.8, 5: 1.0, 9: 1.0}),
         (
-            schedules.Cyclical(0.0, 1.0, 8, 0.5),
-            {1: 0.0, 2: 0.25, 4: 0.75, 5: 1.0, 8: 1.0, 9: 0.0, 10: 0.25, 17: 0.0},
+            schedules.Sigmoid(0.5, 1.5, 4, 8.0),
+            {1: 0.5, 2: 1 - math.tanh(1) / math.tanh(2) / 2, 3: 1.0, 5: 1.5, 9: 1.5},
+        ),
+        (schedules.Sigmoid(1.0, 0.0, 4, 1e-30), {1: 1.0, 2: 0.75, 3: 0.5, 4: 0.25, 5: 0.0}),
+        (schedules.Sigmoid(0.0, 1.0, 3, 1e30), {1: 0.0, 2: 0.0, 3: 1.0, 4: 1.0}),
+        (
+            schedules.Cyclical(0.0, 1.0, 16, 2, 0.5),
+            {1: 0.0, 2: 0.25, 4: 0.75, 5: 1.0, 8: 1.0, 9: 0.0, 10: 0.25, 16: 1.0, 17: 1.0, 99: 1},
         ),
         (
-            schedules.Cyclical(1.0, 0.0, 4, 1.0),
-            {1: 1.0, 2: 0.75, 3: 0.5, 4: 0.25, 5: 1.0},
+            schedules.Cyclical(1.0, 0.0, 8, 2, 1.0),
+            {1: 1.0, 2: 0.75, 3: 0.5, 4: 0.25, 5: 1.0, 8: 0.25, 9: 0.0},
         ),
-        (schedules.Cyclical(0.0, 1.0, 8, 0.25), {1: 0.0, 2: 0.5, 3: 1.0, 8: 1.0, 9: 0.0}),
+        (schedules.Cyclical(0.0, 1.0, 8, 1, 0.25), {1: 0.0, 2: 0.5, 3: 1.0, 8: 1.0, 9: 1.0}),
+        (schedules.Cyclical(0.0, 1.0, 10, 4, 1.0), {1: 0.0, 2: 0.4, 3: 0.8, 4: 0.2, 6: 0.0}),
+        (schedules.Cyclical(0.0, 3.0, 8, 1, 1.0), {5: 1.5, 8: 2.625, 9: 3.0}),
     ],
     ids=lambda value: type(value).__name__,
 )
@@ -158,8 +166,38 @@ def test_a_run_that_diverges_names_the_rate_of_its_step():
         lambda: schedules.Steps(1.0, 0.1, 5),
         lambda: schedules.Cosine(1.0, 3, -1.0),
         lambda: schedules.Cosine(1.0, 3, 1e-50),
+        lambda: schedules.Sigmoid(0.0, -1.0, 3),
+        lambda: schedules.Sigmoid(0.0, 1.0, 3, 0.0),
+        lambda: schedules.Sigmoid(0.0, 1.0, 3, 1e-50),
+        lambda: schedules.Cyclical(0.0, 1.0, 8, 0),
+        lambda: schedules.Cyclical(0.0, 1.0, 8, 4, 0.0),
+        lambda: schedules.Cyclical(0.0, 1.0, 8, 4, 1.01),
+        lambda: schedules.Cyclical(0.0, 1.0, 3, 4),
+        lambda: schedules.Cyclical(-1.0, 1.0, 8),
     ],
 )
 def test_bad_numbers(make):
-    with pytest.raises(ValueError, match=r"(start|steps|gamma|end|lr) is"):
+    with pytest.raises(ValueError, match=r"(start|steps|gamma|end|lr|cycles|ratio|steepness) is"):
         make()
+
+
+@pytest.mark.parametrize(
+    ("schedule", "steps"),
+    [
+        (schedules.Warmup(0.8, 4), 4),
+        (schedules.Steps(1.0, 0.1, (3, 7, 5)), 7),
+        (schedules.Cosine(1.0, 4), 4),
+        (schedules.Linear(0.2, 1.0, 4), 4),
+        (schedules.Sigmoid(0.2, 1.0, 4), 4),
+        (schedules.Cyclical(0.2, 1.0, 12, 3), 12),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_it_stays_after_the_steps_that_it_lasts(schedule, steps):
+    assert schedule.lasts == steps
+    assert schedule(steps + 1) == schedule(steps + 2) == schedule(10 * steps)
+
+
+def test_some_never_stay():
+    assert schedules.Exponential(1.0, 0.5, 3).lasts is None
+    assert schedules.Steps(1.0, 0.5, ()).lasts == 0 and Late(0.1, 3).lasts is None

@@ -18,8 +18,14 @@ SCHEDULE = {
         ("min(t - 1, self.steps) / self.steps", "min(t, self.steps) / self.steps"),
         ("(1.0 + math.cos(turn)) / 2.0", "(1.0 + math.cos(turn))"),
         ("min((t - 1) / self.steps, 1.0)  # (5)", "min(t / self.steps, 1.0)  # (5)"),
-        ("(t - 1) % self.steps", "t % self.steps"),
-        ("min(done / self.rise, 1.0)", "min(done / 0.5, 1.0)"),
+        ("(t - 1) * self.cycles % self.steps", "t * self.cycles % self.steps"),
+        ("min(done / self.ratio, 1.0)", "min(done / 0.5, 1.0)"),
+        ("if t <= self.steps else 1.0", "if t < self.steps else 1.0"),
+        ("math.tanh(k / 4.0)) / 2.0", "1.0) / 2.0"),
+        (
+            "u, k = min((t - 1) /",
+            "u, k = min(t /",
+        ),
     )
 }
 

@@ -44,8 +44,10 @@ from .objectives import (
     IWAE,
     L1,
     STL,
+    Capacity,
     Contractive,
     DReG,
+    FreeBits,
     KLRate,
     Objective,
     Penalty,
@@ -58,6 +60,7 @@ from .training.callbacks import EarlyStopping
 from .training.epochs import NonFiniteLoss
 from .training.fit import fit
 from .training.history import History
+from .training.preparing import ScheduleWarning
 from .training.pretraining import pretrain
 
 __all__ = [
@@ -75,6 +78,7 @@ __all__ = [
     "AdamW",
     "Autoencoder",
     "Bernoulli",
+    "Capacity",
     "Categorical",
     "Contractive",
     "Conv1d",
@@ -86,6 +90,7 @@ __all__ = [
     "Dropout",
     "EarlyStopping",
     "Flatten",
+    "FreeBits",
     "Gaussian",
     "GaussianLikelihood",
     "GaussianNoise",
@@ -110,6 +115,7 @@ __all__ = [
     "Reshape",
     "SaltAndPepper",
     "ScaleWarning",
+    "ScheduleWarning",
     "Sequential",
     "Source",
     "SquaredError",

@@ -244,6 +244,12 @@ def constants(thing: Any) -> tuple[Any, ...]:
     )
 
 
-def scheduled(thing: Any) -> bool:
-    """Whether any number of a thing or of its parts is a function of the step."""
-    return any(callable(value) for part in parts(thing) for value in store(part).values())
+def scheduled(thing: Any) -> dict[str, Callable[[int], float]]:
+    """The numbers of a thing and of its parts that are functions of the step: {"ELBO(beta)":
+    ...}."""
+    return {
+        f"{type(part).__name__}({name})": value
+        for part in parts(thing)
+        for name, value in store(part).items()
+        if callable(value)
+    }

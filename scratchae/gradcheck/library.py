@@ -41,8 +41,10 @@ from ..objectives import (
     IWAE,
     L1,
     STL,
+    Capacity,
     Contractive,
     DReG,
+    FreeBits,
     KLRate,
     Reconstruction,
     StudentT,
@@ -124,6 +126,9 @@ def _objectives(backend: str) -> list[Report]:
         IWAE(Dense(6, 4), Dense(2, 6), Gaussian(2), Bernoulli(), samples=3),
         ELBO(Dense(6, 6), Dense(3, 6), _hierarchy(), Bernoulli(), beta=0.5),
         IWAE(Dense(6, 6), Dense(3, 6), _hierarchy(), Bernoulli(), samples=3),
+        FreeBits(Dense(6, 8), Dense(4, 6), Gaussian(4), Bernoulli(), 0.3, beta=0.5),
+        FreeBits(Dense(6, 8), Dense(4, 6), Gaussian(4), Bernoulli(), 0.6, groups=2, samples=3),
+        *(Capacity(Dense(6, 4), Dense(2, 6), Gaussian(2), Bernoulli(), C, 2.0) for C in (0.1, 9)),
         Reconstruction(Dense(6, 3, "tanh"), Dense(3, 6), Categorical()),
     )
     return [check_objective(objective, (6,), backend=backend) for objective in made]

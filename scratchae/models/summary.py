@@ -8,6 +8,7 @@ import numpy as np
 from ..latents import Latent
 from ..layers import Layer
 from ..layers.sequential import leaves
+from ..settings import Configured
 
 
 def table(model: Any) -> str:
@@ -71,12 +72,25 @@ def _title(model: Any, built: bool) -> str:
         for part in (getattr(model, name, None) for name in ("latent", "likelihood"))
         if part is not None
     ]
-    beta = getattr(model, "beta", 1.0)
-    if beta != 1.0:
-        words = getattr(beta, "__name__", as_call(beta)) if callable(beta) else beta
-        parts.append(f"beta={words}")
+    parts += _settings(model.objective)
     total = (
         sum(int(np.prod(shape)) for shape, _ in model.parameters.declared.values()) if built else 0
     )
     end = f"{model.input_shape}, {total:,} parameters" if built else "not built"
-    return f"{type(model).__name__}: {', '.join(parts)}; {end}"
+    name = type(model).__name__
+    if name == "Model":  # over any objective
+        name = f"Model({type(model.objective).__name__})"
+    return f"{name}: {', '.join(parts)}; {end}"
+
+
+def _settings(objective: Any) -> list[str]:
+    """What an objective was given beside its parts, where it differs from the default:
+    ["beta=4.0"]."""
+    words = []
+    for p in inspect.signature(type(objective)).parameters.values():
+        value = getattr(objective, p.name, None)
+        if isinstance(value, Configured) or value is None or value == p.default:
+            continue
+        written = getattr(value, "__name__", as_call(value)) if callable(value) else repr(value)
+        words.append(f"{p.name}={written}")
+    return words

@@ -167,6 +167,11 @@ class Objective(Configured):
         """What ``backward`` reads at step t, from 1 on: row (j,). Source: the objective's own."""
         return ()
 
+    def columns(self, t: int) -> dict[str, float]:
+        """What the history tells of step t beside the terms, such as {"beta": 0.5}; an epoch's
+        record has that of its last step."""
+        return {}
+
     def scalars(self) -> tuple[float, ...]:
         """The numbers of all parts that kernels are handed as they are.
 

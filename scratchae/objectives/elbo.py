@@ -94,6 +94,14 @@ class ELBO(Objective):
         """row (J,): the weight of each term of kl at step t. Source: the class docstring, (6)."""
         return (self._beta(t),) * self.latent.terms
 
+    def weights(self, total: Array) -> Array:
+        """(J,) the weight of each term of kl in the loss at this step; total (k,). Source: (6)."""
+        return self.row
+
+    def columns(self, t: int) -> dict[str, float]:
+        """beta at step t. Source: the class docstring."""
+        return {"beta": self._beta(t)}
+
     def _beta(self, t: int) -> float:
         return type(self).beta.at(self, t)
 
@@ -132,12 +140,12 @@ class ELBO(Objective):
             "kl_per_dimension": kl,
         }
 
-    def backward(self, total: np.ndarray) -> None:
+    def backward(self, total: Array) -> None:
         """Fill the gradients of count times loss, shapes as the parameters."""
         da = self._da()  # (4), and 1/K of (6)
         dz = self.decoder.backward(da)  # (3)
         if self.latent_learns:
-            dh = self.latent.backward(dz, self.row)  # (2), and beta times (5), as in (6)
+            dh = self.latent.backward(dz, self.weights(total))  # (2), and beta (5), as in (6)
             if self.encoder_learns:
                 self.encoder.backward(dh)  # (1)
 

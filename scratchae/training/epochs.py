@@ -135,8 +135,11 @@ class Epochs:
         self._require_finite_state(epoch)
         if self.mean.count < n:
             return None
+        if not self.watched:
+            self.mean.columns = self.model.objective.columns(self.model.objective.t)
         seconds = time.perf_counter() - self.began
         record = {"epoch": epoch} | {f"train_{k}": v for k, v in self.mean.terms().items()}
+        record |= self.mean.columns
         record |= {"seconds": seconds, "examples_per_second": n / seconds}
         record |= self._held_out(epoch)
         self.model.objective.epoch = epoch
@@ -208,13 +211,15 @@ class Mean:
 
     Where loss is a function of sums over examples, and the same at each step, it is that of the
     sums over the whole epoch; else each step's terms count as often as the step has examples.
-    watched: whether numbers of the objective may change between its steps."""
+    columns: the numbers of the last step, which the record has beside the terms. watched: whether
+    numbers of the objective may change between its steps."""
 
     def __init__(self, objective: Any, watched: bool = False):
         self.objective, self.watched, self.count = objective, watched, 0
         self.numbers = self._numbers() if watched else ()
         self.of_sums = objective.additive and not scheduled(objective)
         self.total, self.sums = np.zeros(0), dict[str, float]()
+        self.columns = dict[str, float]()
 
     def add(self, step: Step) -> None:
         """One more step. Shapes: its total (k,)."""
@@ -222,6 +227,7 @@ class Mean:
         self.count += int(n)
         if self.watched:
             self.of_sums &= self._numbers() == self.numbers
+            self.columns = self.objective.columns(step.t)  # whoever looks on may change them
         if self.of_sums:
             self.total = self.total + step.total if len(self.total) else step.total
         if self.watched or not self.of_sums:

@@ -4,11 +4,12 @@ from typing import Any
 
 
 class History:
-    """One record an epoch: epoch, train_loss, ..., test_loss, ..., seconds.
+    """One record an epoch: epoch, train_loss, ..., beta, seconds, ..., test_loss, ...
 
-    Terms are in nats per example. history["train_loss"] is that column; optimizer is the run's;
-    interrupted tells whether a signal ended it, such as Ctrl-C, and signal which one (2 for
-    Ctrl-C), or None. Source: Keras' ``History``.
+    Terms are in nats per example. history["train_loss"] is that column; beta, or gamma and
+    capacity, are those of the epoch's last step. optimizer is the run's; interrupted tells whether
+    a signal ended it, such as Ctrl-C, and signal which one (2 for Ctrl-C), or None. Source: Keras'
+    ``History``.
     """
 
     def __init__(self, optimizer: Any = None) -> None:

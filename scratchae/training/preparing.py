@@ -1,6 +1,7 @@
 """What stands before a training, whose loop is ``fit``'s or the reader's own: everything is
 checked, and the model is claimed."""
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -8,7 +9,12 @@ from typing import Any
 from .. import checks
 from ..datasets.fitting import fitting_source, warn_of_scale
 from ..optim import Optimizer
+from ..settings import scheduled
 from .epochs import Epochs, require_parameters
+
+
+class ScheduleWarning(UserWarning):
+    """A schedule of the objective does not reach its end within the epochs of ``fit``."""
 
 
 @contextmanager
@@ -44,6 +50,28 @@ def prepared(
             clip=clip,
             watched=watched,
         )
+
+
+def warn_of_schedules(run: Epochs, epochs: int) -> None:
+    """Warn (ScheduleWarning) where a schedule of the objective ends after the last step of that
+    many epochs, once, of all of them. A function that does not say when it ends is left alone."""
+    batches = run.batches
+    last = run.optimizer.t + epochs * batches
+    ends = {
+        name: getattr(schedule, "lasts", None) or 0
+        for name, schedule in scheduled(run.model.objective).items()
+    }
+    late = {name: steps for name, steps in ends.items() if steps > last}
+    if not late:
+        return
+    words = " and ".join(f"{name} ends after {steps:,} steps" for name, steps in late.items())
+    more = -(-(max(late.values()) - last) // batches)
+    warnings.warn(
+        f"the schedule of {words}, but the last step of this run is {last:,}: give it at most "
+        f"{last:,} steps, or train for {epochs + more:,} epochs, of {batches:,} steps each",
+        ScheduleWarning,
+        stacklevel=checks.stacklevel(),
+    )
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from gradcheck import hierarchy, importance, likelihoods, penalties
+from gradcheck import hierarchy, importance, kl_weights, likelihoods, penalties
 from gradcheck.noise import gaussian_noise, masks
 
 from scratchae.backend import Backend, get_backend
@@ -53,6 +53,7 @@ def families() -> Iterator[Family]:
     yield importance.WEIGHTS, importance.weights
     yield hierarchy.RATIOS, hierarchy.ratio
     yield hierarchy.TERMS, hierarchy.terms
+    yield kl_weights.KERNELS, kl_weights.both
     pixels = 0.5 + 0.5 * np.tanh(probe((4, 5), 40))  # grey, as Bernoulli takes them
     yield (BERNOULLI_NLL,), partial(likelihoods.nll, BERNOULLI_NLL, pixels, ())
     yield (SQUARED_ERROR,), partial(likelihoods.nll, SQUARED_ERROR, probe((4, 5), 41), (1.7, 0.3))

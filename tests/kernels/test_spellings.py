@@ -38,6 +38,7 @@ KERNELS = collected()
 
 
 PLAIN = {"step.ADVANCE", "sums.SUMS", "noise.GATE", "clip.CLIP"}  # the CPU runs their definitions
+PLAIN |= {f"kl_weights.{name}" for name in ("GROUP_SUMS", "FREE_BITS", "CAPACITY")}
 # Draws and decisions: equal to the bit, and no place for a NaN.
 EXACT = {f"philox.{name}" for name in ("WORDS", "UNIFORM")} | {
     f"batch.GATHER_{name}" for name in ("THRESHOLD", "DYNAMIC")

@@ -70,7 +70,7 @@ def test_a_part_of_another_kind(name):
 
 def test_built_again_no_step_is_done():
     model = sa.VAE(
-        sa.Dense(6, 4), sa.Dense(2, 6), sa.Gaussian(2), beta=sa.schedules.Linear(0, 1, 100)
+        sa.Dense(6, 4), sa.Dense(2, 6), sa.Gaussian(2), beta=sa.schedules.Linear(0, 1, 3)
     ).build(6, seed=0)
     x = X[:, :, 0].astype(np.float32)
     before = sa.evaluate(model, x)

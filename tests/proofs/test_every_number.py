@@ -10,9 +10,6 @@ import numpy as np
 import pytest
 
 import scratchae as sa
-from scratchae import randomness
-from scratchae.execution.runner import runner_for
-from scratchae.schedules import Cyclical, Linear
 from scratchae.settings import Fixed, Flag, Number, parts, store
 
 X = np.random.default_rng(0).uniform(0.2, 0.8, (6, 5)).astype(np.float32)
@@ -58,6 +55,21 @@ def weighed(value):
     return model, model
 
 
+def objective(name, value, kind, *more):
+    """A model over an objective with that number, and the objective."""
+    parts = sa.Dense(5, 4), sa.Dense(2, 5), sa.Gaussian(2), sa.Bernoulli()
+    made = kind(*parts, *more, **{name: value})
+    return sa.Model(made), made
+
+
+def free_bits(name, *more):
+    return lambda value: objective(name, value, sa.FreeBits, *more)
+
+
+def capacity(name, *more):
+    return lambda value: objective(name, value, sa.Capacity, *more)
+
+
 def rated(value):
     penalty = sa.KLRate(0.5, value)
     return autoencoder(penalty=penalty), penalty
@@ -65,6 +77,10 @@ def rated(value):
 
 NUMBERS = {  # what is made with a number, the number's name, two values of it
     "beta": (weighed, "beta", 1.0, 3.0),
+    "FreeBits floor": (free_bits("floor"), "floor", 0.0, 9.0),
+    "FreeBits beta": (free_bits("beta", 0.0), "beta", 1.0, 3.0),
+    "Capacity": (capacity("capacity"), "capacity", 0.0, 9.0),
+    "Capacity gamma": (capacity("gamma", 0.2), "gamma", 1.0, 3.0),
     "L1": (penalised(sa.L1), "weight", 0.5, 2.0),
     "StudentT": (penalised(sa.StudentT), "weight", 0.5, 2.0),
     "KLRate weight": (penalised(sa.KLRate), "weight", 0.5, 2.0),
@@ -249,71 +265,6 @@ def test_a_layer_of_ones_own():
         layer.units = 6
     with pytest.raises(ValueError, match=r"Scale\(factor\) is -1"):
         layer.factor = -1
-
-
-@pytest.mark.parametrize("batch_size", [2, 4])
-def test_a_schedule_of_beta_is_that_number_at_each_step(backend, batch_size):
-    """The loss of each step, the epoch's mean and the gradient are those of beta(t)."""
-    beta = Linear(0.5, 2.0, 4)
-    model = vae(beta=beta).build(5, backend=backend, seed=1, dtype="float64")
-    x = X.astype(np.float64)
-    history = sa.fit(
-        model, x, sa.SGD(0.01), epochs=2, batch_size=batch_size, shards=1, progress=False
-    )
-    by_steps, t, seen = vae(beta=beta(1)).build(5, backend=backend, seed=1, dtype="float64"), 0, []
-    optimizer = sa.SGD(0.01)
-    optimizer.start(by_steps.parameters)
-    for epoch in (1, 2):
-        order, losses = randomness.permutation(len(x), 0, epoch), []
-        for i in range(0, len(x), batch_size):
-            t += 1
-            by_steps.beta = beta(t)
-            with runner_for(by_steps, batch_size, 1) as runner:
-                runner.set_clock(randomness.clock(0, epoch))
-                rows = order[i : i + batch_size]
-                feeds = runner.feeds(sa.Values(x))
-                (step,) = runner.steps(feeds, rows, batch_size, optimizer, lambda: False)
-            losses.append(step.terms["loss"] * len(rows))
-        seen.append(sum(losses) / len(x))
-    np.testing.assert_allclose(history["train_loss"], seen, rtol=1e-12)
-    for name, values in model.weights.items():
-        np.testing.assert_allclose(values, by_steps.weights[name], rtol=1e-10, atol=1e-14)
-
-
-def test_schedules_of_the_weight_of_the_kl():
-    linear, cyclical = Linear(0, 1, 4), Cyclical(0, 1, 4, rise=0.5)
-    assert [linear(t) for t in (1, 2, 3, 4, 5, 9)] == [0, 0.25, 0.5, 0.75, 1, 1]
-    assert [cyclical(t) for t in range(1, 10)] == [0, 0.5, 1, 1, 0, 0.5, 1, 1, 0]
-
-
-def test_a_schedule_is_saved_and_read_where_it_was(tmp_path):
-    model = vae(beta=Linear(0, 1, 4)).build(5, seed=1)
-    _, _, optimizer = run(model, epochs=2)
-    sa.save(model, tmp_path / "model", optimizer=optimizer)
-    again = sa.load(tmp_path / "model")
-    assert sa.evaluate(again, X) == sa.evaluate(model, X)
-    assert again.objective.t == 2 and again.beta(3) == 0.5
-    _, first, _ = run(again, optimizer=again.optimizer)
-    _, second, _ = run(model, optimizer=optimizer)
-    assert first == second
-
-
-def test_a_schedule_that_gives_no_number_is_refused_before_anything_changes():
-    model = vae(beta=gone_wrong).build(5)
-    before = dict(model.weights)
-    with pytest.raises(ValueError, match=r"ELBO\(beta\) at step 1 is -1"):
-        run(model)
-    assert same(before, dict(model.weights))
-    with pytest.raises(TypeError, match="a number or a function of the step"):
-        vae(beta=no_step)
-
-
-def gone_wrong(t):
-    return -1.0
-
-
-def no_step():
-    return 1.0
 
 
 FROZEN = {

@@ -67,6 +67,7 @@ def test_history(capsys):
     terms = ("loss", "reconstruction", "kl", "penalty")
     columns = {
         "epoch",
+        "beta",
         "seconds",
         "examples_per_second",
         *(f"{part}_{t}" for part in ("train", "test") for t in terms),

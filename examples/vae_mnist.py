@@ -3,7 +3,8 @@
 --arch dense is the recipe of pytorch/examples (vae/main.py): 784-400-20-400-784, relu, grey
 pixels. With grey pixels the Bernoulli term is a cross-entropy and the ELBO a bound on nothing;
 --binarize makes it one. --arch conv is TensorFlow's tutorial "Convolutional variational
-autoencoder": binarised, two latent dimensions.
+autoencoder": binarised, two latent dimensions. --beta, --beta-warmup and --free-bits weigh the KL
+of the ELBO; --estimator iwae is the importance weighted bound, stl and dreg its other gradients.
 """
 
 import argparse
@@ -19,16 +20,23 @@ import runs
 from options import Parser, count, fill
 
 from scratchae import (
+    IWAE,
+    STL,
     VAE,
     Adam,
+    Bernoulli,
     Conv2d,
     ConvTranspose2d,
     Dense,
+    DReG,
     Flatten,
+    FreeBits,
     Gaussian,
+    Model,
     Reshape,
     Sequential,
     plots,
+    schedules,
 )
 from scratchae.initializers import torch_uniform
 
@@ -42,18 +50,21 @@ WORDS = {"dense": "dense VAE", "conv": "convolutional VAE"}
 PIXELS = {"none": "grey pixels", "threshold": "binarised pixels", "dynamic": "dynamic pixels"}
 PLANE = 21  # pictures on a side of the decoded manifold; odd, so that z = 0 is one of them
 SAMPLES = 60
+WEIGHTED: dict[str, Any] = {"iwae": IWAE, "stl": STL, "dreg": DReG}
+K = {"elbo": 1} | dict.fromkeys(WEIGHTED, 5)  # samples of z an example, unless said otherwise
 
 
-def dense(D: int, beta: float) -> VAE:
-    """784-400-D-400-784, logits: x (N, 28, 28, 1), z (N, D). Source: pytorch/examples,
-    vae/main.py."""
+def dense(D: int) -> tuple[Sequential, Sequential]:
+    """Encoder and decoder, 784-400-D-400-784, logits: x (N, 28, 28, 1), z (N, D).
+
+    Source: pytorch/examples, vae/main.py."""
     affine = partial(Dense, init=torch_uniform, init_b=torch_uniform)
     encoder = Sequential(Flatten(), affine(784, 400, "relu"), affine(400, 2 * D))
     decoder = Sequential(affine(D, 400, "relu"), affine(400, 784), Reshape(28, 28, 1))
-    return VAE(encoder, decoder, Gaussian(D), beta=beta)
+    return encoder, decoder
 
 
-def conv(D: int, beta: float) -> VAE:
+def conv(D: int) -> tuple[Sequential, Sequential]:
     """28x28x1 -> 13x13x32 -> 6x6x64 -> D -> 7x7x32 -> 14x14x64 -> 28x28x32 -> 28x28x1, logits.
 
     x (N, 28, 28, 1), z (N, D); Glorot, biases zero. Source: TensorFlow's tutorial "cvae".
@@ -71,19 +82,56 @@ def conv(D: int, beta: float) -> VAE:
         ConvTranspose2d(64, 32, 3, stride=2, padding="same", activation="relu"),
         ConvTranspose2d(32, 1, 3, padding="same"),
     )
-    return VAE(encoder, decoder, Gaussian(D), beta=beta)
+    return encoder, decoder
+
+
+def model_of(options: argparse.Namespace) -> Model:
+    """The bound that was asked for, over the recipe's networks. Raises ValueError for options that
+    cannot act on it."""
+    _require_that_all_act(options)
+    networks = (dense if options.arch == "dense" else conv)(options.latent_dim)
+    parts = *networks, Gaussian(options.latent_dim), Bernoulli()
+    how = {"beta": options.beta, "samples": options.samples}
+    if options.estimator != "elbo":
+        return Model(WEIGHTED[options.estimator](*parts, options.samples))
+    if options.free_bits is not None:
+        return Model(FreeBits(*parts, options.free_bits, **how))
+    return VAE(*parts, **how)
+
+
+def _require_that_all_act(options: argparse.Namespace) -> None:
+    given = {
+        "--beta": options.beta != 1,
+        "--beta-warmup": options.beta_warmup is not None,
+        "--free-bits": options.free_bits is not None,
+    }
+    idle = [name for name, there in given.items() if there]
+    if options.estimator != "elbo" and idle:
+        raise ValueError(
+            f"{idle[0]} weighs the KL of the ELBO, which --estimator {options.estimator} has not: "
+            "leave one of them out"
+        )
+    if options.beta_warmup is not None and options.beta == 0:
+        raise ValueError("--beta-warmup rises to --beta, which is 0: leave one of them out")
+
+
+def warm_up(model: Any, train: Any, options: argparse.Namespace) -> None:
+    """Let beta rise from 0 in a straight line over the first epochs."""
+    if options.beta_warmup is not None:
+        steps = options.beta_warmup * -(-len(train) // options.batch_size)
+        model.objective.beta = schedules.Linear(0.0, options.beta, steps)
 
 
 class Film:
     """Samples of the same codes, before training and after each epoch: frames of (60, 28, 28, 1)
     uint8."""
 
-    def __init__(self, model: VAE, seed: int):
+    def __init__(self, model: Model, seed: int):
         self.seed = seed
         self.frames: list[np.ndarray] = []
         self(model, None)
 
-    def __call__(self, model: VAE, history: Any) -> None:
+    def __call__(self, model: Model, history: Any) -> None:
         self.frames.append((255 * model.sample(SAMPLES, self.seed) + 0.5).astype(np.uint8))
 
     def write(self, run: runs.Run) -> None:
@@ -112,6 +160,21 @@ def parser() -> Parser:
         "--beta", type=float, default=1.0, help="weight of the KL (default 1, the ELBO)"
     )
     p.add_argument(
+        "--beta-warmup", type=count, metavar="EPOCHS", help="beta rises from 0 over as many"
+    )
+    p.add_argument(
+        "--free-bits",
+        type=float,
+        metavar="NATS",
+        help="what the KL of each latent dimension may be at no cost, in the mean over a batch",
+    )
+    p.add_argument(
+        "--samples", type=count, metavar="K", help="of z an example (elbo 1, the others 5)"
+    )
+    p.add_argument(
+        "--estimator", choices=list(K), default="elbo", help="of the bound (default elbo)"
+    )
+    p.add_argument(
         "--gif", action="store_true", help="also samples.gif: the same codes over the epochs"
     )
     return p
@@ -120,16 +183,26 @@ def parser() -> Parser:
 def prepare(options: argparse.Namespace) -> runs.Run:
     """Model, data and folder, all of them checked."""
     fill(options, RECIPES[options.arch])
-    D = options.latent_dim
-    model = (dense if options.arch == "dense" else conv)(D, options.beta)
+    options.samples = options.samples or K[options.estimator]
+    model = model_of(options)
     model.build((28, 28, 1), backend=options.backend, seed=options.seed)
     optimizer = Adam(options.lr)
     train, test = common.load(options, options.binarize)
-    what = (
-        f"{WORDS[options.arch]}, {D} latent dimension{'s' * (D > 1)}, {PIXELS[options.binarize]}"
-    )
-    what += f", beta = {options.beta:g}" if options.beta != 1 else ""
+    warm_up(model, train, options)
+    what = words(options)
     return runs.Run(options, model, optimizer, (train, test), what)
+
+
+def words(options: argparse.Namespace) -> str:
+    """The model in words: what differs from the recipe."""
+    o, D = options, options.latent_dim
+    said = [WORDS[o.arch], f"{D} latent dimension{'s' * (D > 1)}", PIXELS[o.binarize]]
+    said += [f"beta = {o.beta:g}"] * (o.beta != 1)
+    if o.beta_warmup is not None:
+        said.append(f"beta from 0 over {o.beta_warmup} epoch{'s' * (o.beta_warmup > 1)}")
+    said += [f"free bits {o.free_bits} nats"] * (o.free_bits is not None)
+    said += [o.estimator] * (o.estimator != "elbo")
+    return ", ".join(said + [f"K = {o.samples}"] * (o.samples != 1))
 
 
 def draw(run: runs.Run) -> None:
@@ -153,10 +226,16 @@ def draw(run: runs.Run) -> None:
         run.picture("manifold.png", figure)
 
 
-def result(record: dict[str, Any]) -> str:
+def result(options: argparse.Namespace, record: dict[str, Any]) -> str:
     """The last epoch's record in words."""
     nll, kl = record["test_reconstruction"], record["test_kl"]
-    return f"test ELBO {-nll - kl:.2f} nats per example (reconstruction {nll:.2f}, KL {kl:.2f})"
+    bound, value = "ELBO", -nll - kl
+    if options.estimator != "elbo":
+        bound, value = f"bound of {options.samples} samples", -record["test_loss"]
+    parts = f"reconstruction {nll:.2f}, KL {kl:.2f}"
+    if "test_above_floor" in record:
+        parts += f", {record['test_above_floor']:.0f} dimensions above the floor"
+    return f"test {bound} {value:.2f} nats per example ({parts})"
 
 
 def train(run: runs.Run) -> int:
@@ -166,7 +245,7 @@ def train(run: runs.Run) -> int:
     draw(run)
     if film:
         film.write(run)
-    return run.close(result)
+    return run.close(partial(result, run.options))
 
 
 def main(argv: list[str] | None = None) -> int:

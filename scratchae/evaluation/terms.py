@@ -21,7 +21,8 @@ def evaluate(
 ) -> dict[str, Any]:
     """The terms of the objective over data (N, ...), in nats per example: loss, reconstruction,
     kl, and penalty: that of the code, or (beta - 1) kl of a VAE, whose beta, where it is a
-    schedule, is that of the last step trained.
+    schedule, is that of the last step trained. Free bits and a capacity look at the KL of all data
+    here; FreeBits also counts above_floor, which is no nats.
 
     each: give the terms of each example, arrays (N,), in the place of their means; of a VAE
     kl_per_dimension (N, D) besides, of IWAE the effective number of its samples, ess. A penalty on

@@ -29,8 +29,9 @@ class FreeBits(ELBO):
 
         s_g = sum_n sum_{j in g} kl_nj                                                  (1)
         w_j = beta if s_g / N > floor, else 0;   j in g                                 (2)
-        loss = reconstruction + beta sum_g max(floor, s_g / N)                          (3)
-             = reconstruction + kl + penalty,   as ELBO's with w in the place of beta
+        loss = reconstruction + beta sum_g max(floor, s_g / N)
+             = loss of ELBO + beta sum_g max(floor - s_g / N, 0)                        (3)
+             = reconstruction + kl + penalty
 
     The mean in (1) is over the batch, all shards of it, and not of each example: an example may be
     far below the floor as long as others are above it. floor: in nats a group (a bit is log 2 of
@@ -89,9 +90,9 @@ class FreeBits(ELBO):
         groups. Shapes: total (3 + G,)."""
         terms, rates = super().loss(total[:GROUPS]), total[GROUPS:] / total[0]
         beta = self._beta(max(self.t, 1))
-        cost = beta * float(np.maximum(self.floor, rates).sum()) if beta else 0.0  # (3)
-        terms["loss"] = terms["reconstruction"] + cost  # (3)
-        terms["penalty"] = cost - terms["kl"]
+        lack = beta * float(np.maximum(self.floor - rates, 0.0).sum())
+        terms["loss"] += lack  # (3)
+        terms["penalty"] += lack
         return terms | {"above_floor": float(np.count_nonzero(rates > self.floor))}
 
     def weights(self, total: Array) -> Array:

@@ -48,7 +48,8 @@ def loss_curves(
                 style["marker"] = "o" if len(rows) <= MARKED else ""
                 epochs, values = ([r[column] for r in rows] for column in ("epoch", key))
                 axes.plot(epochs, values, label=name, clip_on=False, zorder=3, **style)
-        axes.set_title("KL divergence" if term == "kl" else term, fontsize=9, color=INK)
+        words = "KL divergence" if term == "kl" else term.replace("_", " ")
+        axes.set_title(words, fontsize=9, color=INK)
         axes.xaxis.set_major_locator(
             MaxNLocator("auto", integer=True, steps=[1, 2, 5, 10], min_n_ticks=1)
         )

@@ -25,7 +25,7 @@ ALWAYS = {"config.json", "metrics.jsonl", "weights.safetensors", "reconstruction
 SAMPLES, PLANE = {"samples.png"}, {"latent.png", "manifold.png"}
 TERMS = {"epoch", "train_loss", "train_reconstruction", "test_loss", "test_reconstruction"}
 TERMS |= {"seconds", "examples_per_second", "dataset", "backend"}
-KL = {"train_kl", "test_kl", "train_penalty", "test_penalty"}
+KL = {"train_kl", "test_kl", "train_penalty", "test_penalty", "beta"}
 
 
 RUNS = {
@@ -221,6 +221,14 @@ def test_recipes(arch, recipe, parameters, tmp_path, monkeypatch):
         ("--lr nan", "--lr is nan"),
         ("--lr 1e-60", "--lr is 1e-60"),
         ("--beta -0.5", "-0.5"),
+        ("--beta-warmup 0", "--beta-warmup"),
+        ("--beta-warmup 1 --beta 0", "--beta-warmup rises to --beta, which is 0"),
+        ("--free-bits -1", "FreeBits(floor) is -1.0"),
+        ("--free-bits 1 --estimator iwae", "--free-bits weighs the KL of the ELBO"),
+        ("--beta 2 --estimator stl", "--beta weighs the KL of the ELBO"),
+        ("--beta-warmup 1 --estimator dreg", "which --estimator dreg has not"),
+        ("--samples 0", "--samples"),
+        ("--estimator best", "best"),
         ("--seed -1", "-1"),
         ("--out=", "--out: '' is given"),
         ("--binarize twice", "twice"),

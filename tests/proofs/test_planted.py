@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from proofs.planted import constants, draws, steps
+from proofs.planted import constants, draws, kl_control, steps
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[2]
@@ -21,6 +21,7 @@ PLANTED = (
     | steps.SCHEDULE
     | steps.RATE
     | steps.READERS
+    | kl_control.KL_CONTROL
 )
 
 

@@ -26,7 +26,8 @@ def evaluate(
 
     each: give the terms of each example, arrays (N,), in the place of their means; of a VAE
     kl_per_dimension (N, D) besides, of IWAE the effective number of its samples, ess. A penalty on
-    the code is a term of the batch, and is left out. One thread computes them.
+    the code is a term of the batch, and is left out, as are the loss and penalty of free bits and
+    of a capacity. One thread computes them.
 
     The noise is drawn from the evaluation's own streams, the same at every call with the same
     seed. Raises what ``fit`` raises for data that does not fit the model. Source: Kingma and

@@ -128,17 +128,16 @@ class ELBO(Objective):
 
     def each(self, host: Callable[[Array], np.ndarray]) -> dict[str, np.ndarray]:
         """loss, reconstruction, kl and penalty (N,) of the last ``forward``, and kl_per_dimension
-        (N, J), in nats."""
+        (N, J), in nats; no loss and penalty where that of an example depends on the others."""
         reconstruction = host(self.nll).reshape(-1, self.K).mean(axis=1, dtype=np.float64)
         kl = host(self.kl).astype(np.float64)
-        beta, whole = self._beta(max(self.t, 1)), kl.sum(axis=1)
-        return {
-            "loss": reconstruction + beta * whole,  # (6)
-            "reconstruction": reconstruction,
-            "kl": whole,
-            "penalty": (beta - 1) * whole,  # (7)
-            "kl_per_dimension": kl,
-        }
+        whole = kl.sum(axis=1)
+        parts = {"reconstruction": reconstruction, "kl": whole, "kl_per_dimension": kl}
+        if not self.additive:
+            return parts
+        beta = self._beta(max(self.t, 1))
+        loss, penalty = reconstruction + beta * whole, (beta - 1) * whole  # (6) (7)
+        return {"loss": loss} | parts | {"penalty": penalty}
 
     def backward(self, total: Array) -> None:
         """Fill the gradients of count times loss, shapes as the parameters."""

@@ -34,12 +34,13 @@ class FreeBits(ELBO):
              = reconstruction + kl + penalty
 
     The mean in (1) is over the batch, all shards of it, and not of each example: an example may be
-    far below the floor as long as others are above it. floor: in nats a group (a bit is log 2 of
-    them). "above_floor" is the number of groups with s_g / N > floor, which (3) makes smaller; of
-    an epoch it is the mean over steps. ``evaluate``, and fit of its validation data, take (1) over
-    all data, which gives less than a mean over batches, as (3) is convex in s. Raises ValueError
-    for floor < 0, beta < 0, and groups that do not divide J. Source: Kingma et al., "Improved
-    variational inference with inverse autoregressive flow", 2016, eq. 15; kernels/kl_weights.py.
+    far below the floor as long as others are above it. A term is a dimension of a Gaussian, or a
+    layer of a Hierarchy. floor: in nats a group (a bit is log 2 of them). "above_floor" is the
+    number of groups with s_g / N > floor, those that (2) weighs; of an epoch it is the mean over
+    steps. ``evaluate``, and fit of its validation data, take (1) over all data, which gives less
+    than a mean over batches, as (3) is convex in s. Raises ValueError for floor < 0, beta < 0, and
+    groups that do not divide J. Source: Kingma et al., "Improved variational inference with
+    inverse autoregressive flow", 2016, eq. 15; kernels/kl_weights.py.
     """
 
     additive = False

@@ -53,10 +53,10 @@ def test_a_run_ends_at_its_capacity(capacity):
     assert sa.evaluate(model, X)["kl"] == pytest.approx(capacity, abs=0.03)
 
 
-def test_a_schedule_is_its_number_at_each_step(backend, tmp_path):
+def test_a_schedule_is_its_number_at_each_step(backend, tmp_path, tolerance):
     """As if it were set by hand before each step: parameters, losses, history, file."""
     C, gamma = sa.schedules.Linear(0, 2, 8), sa.schedules.Cyclical(1, 5, 8, 2, 1.0)
-    model, found = built(C, gamma, backend=backend), []
+    model, found, losses = built(C, gamma, backend=backend), [], []
     by_hand = built(C(1), gamma(1), backend=backend)
 
     class ByHand:
@@ -73,13 +73,14 @@ def test_a_schedule_is_its_number_at_each_step(backend, tmp_path):
         history = sa.fit(one, X, optimizer, callbacks=callbacks, **options)
         found.append(one.backend.to_host(one.parameters.values))
         assert history["capacity"] == [0.75, 1.75] and history["gamma"] == [4.0, 4.0]
-        losses = history["train_loss"]
-    np.testing.assert_allclose(*found, rtol=0, atol=1e-12)
+        losses.append(history["train_loss"])
+    np.testing.assert_allclose(*found, rtol=0, atol=tolerance("loss"))
+    np.testing.assert_allclose(*losses, rtol=tolerance("loss"))
     assert sa.evaluate(model, X)["penalty"] != sa.evaluate(built(0.0), X)["penalty"]
     sa.save(model, tmp_path / "held")
     again = sa.load(tmp_path / "held", backend=backend)
     assert again.objective.capacity(5) == 1.0 and again.objective.gamma(2) == 2.0
-    assert sa.evaluate(again, X) == sa.evaluate(model, X) and len(losses) == 2
+    assert sa.evaluate(again, X) == sa.evaluate(model, X)
 
 
 def test_a_model_over_it_tells_its_numbers():

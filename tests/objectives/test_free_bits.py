@@ -114,6 +114,29 @@ def test_a_file_keeps_it(tmp_path):
     np.testing.assert_array_equal(again.parameters.values, model.parameters.values)
 
 
+@pytest.mark.parametrize(("floor", "above"), [(0.1, 1), (5.0, 0)])
+def test_a_layer_of_a_hierarchy_is_a_term(floor, above):
+    latent = sa.Hierarchy(sa.Dense(3, 4, "tanh"), sa.Dense(2, 6, "tanh"))
+    objective = sa.FreeBits(sa.Dense(6, 6), sa.Dense(3, 6), latent, sa.Bernoulli(), floor)
+    report = check_objective(objective, (6,))
+    assert report.ok, report
+    model = sa.Model(objective).build(6, seed=0)
+    terms = sa.evaluate(model, X)
+    assert terms["above_floor"] == above and terms["penalty"] >= 0
+
+
+def test_an_example_has_no_loss_of_its_own(backend, tolerance):
+    """What it costs depends on the others; its parts do not."""
+    for options in ({"floor": 0.3}, {"kind": sa.Capacity, "capacity": 2.0}):
+        model = built(backend=backend, **options)
+        each = sa.evaluate(model, X, each=True)
+        assert each.keys() == {"reconstruction", "kl", "kl_per_dimension"}
+        assert each["kl_per_dimension"].mean(axis=0) == pytest.approx(rates(model))
+        terms = sa.evaluate(model, X)
+        for name in ("reconstruction", "kl"):
+            assert each[name].mean() == pytest.approx(terms[name], rel=tolerance("loss"))
+
+
 def test_a_model_over_it_is_a_vae():
     model = built(0.25, 2, beta=0.5)
     mu, logvar = model.encode(X)

@@ -1,6 +1,8 @@
-"""What every exhibit of the bug museum does."""
+"""What every exhibit of the bug museum does: it proves, plants, and proves again."""
 
 import pytest
+
+from scratchae.backend.cuda import source as cuda
 
 
 def exhibit(proof, plant):
@@ -9,3 +11,12 @@ def exhibit(proof, plant):
     plant()
     with pytest.raises(AssertionError):
         proof()
+
+
+def replace_cuda(monkeypatch, file, changes):
+    """Other words in the place of those of a .cu file, wherever they stand: {right: wrong}."""
+    text = cuda.texts()[file]
+    for right, wrong in changes.items():
+        assert right in text
+        text = text.replace(right, wrong)
+    monkeypatch.setitem(cuda.texts(), file, text)

@@ -1,5 +1,5 @@
 """What is claimed of free bits, of a capacity and of schedules of the KL, and is asked twice: of
-the code as it is (tests/objectives), and with a famous bug planted (test_bug_museum.py).
+the code as it is (tests/objectives), and with a famous bug planted (test_bug_museum_kl.py).
 
 The KL is known by hand: the encoder gives mu = x and logvar = 0, so kl_nd = x_nd^2 / 2, and with a
 decoder that gives zeros whatever z is, the gradient by mu_nd is w_d x_nd.

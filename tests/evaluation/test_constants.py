@@ -1,0 +1,71 @@
+"""The cost of the best constant, against closed forms of it."""
+
+import math
+
+import numpy as np
+import pytest
+
+import scratchae as sa
+from scratchae.evaluation.constants import best_constant
+
+CENT = 1e-2  # nats of an example that the search may leave
+
+
+def cost(likelihood, x, rows=64):
+    backend = sa.get_backend("numpy", "float64")
+    likelihood.bind(backend, rows, x.shape[1:])
+    each = best_constant(backend, likelihood, x, rows)
+    assert each.shape == (len(x),)
+    return each.mean()
+
+
+def entropy(p):
+    p = np.clip(p, 1e-300, 1)
+    return -(p * np.log(p)).sum()
+
+
+def test_bernoulli_is_at_the_mean_pixel(rng):
+    """Also where a pixel is never black, or always."""
+    p = rng.uniform(size=12)
+    x = (rng.uniform(size=(200, 12)) < p) * 1.0
+    x[:, 0], x[:, 1] = 0, 1
+    mean = x.mean(axis=0)
+    assert cost(sa.Bernoulli(), x) == pytest.approx(entropy(mean) + entropy(1 - mean), abs=CENT)
+
+
+def test_grey_pixels_cost_the_entropy_of_their_mean(rng):
+    x = rng.uniform(size=(100, 3, 2, 1))
+    mean = x.mean(axis=0)
+    exact = entropy(mean) + entropy(1 - mean)
+    assert cost(sa.Bernoulli(), x) == pytest.approx(exact, abs=CENT)
+
+
+@pytest.mark.parametrize("scale", [1e-3, 1.0, 1e3])
+def test_a_gaussian_is_at_the_mean(rng, scale):
+    x = scale * (5 + rng.normal(size=(100, 4)))
+    exact = 4 * math.log(scale) + 2 * math.log(2 * math.pi) + (x / scale).var(axis=0).sum() / 2
+    assert cost(sa.GaussianLikelihood(scale), x) == pytest.approx(exact, abs=1e-9)
+
+
+def test_a_learned_gaussian_learns_both(rng):
+    x = np.array([3.0, -1.0, 0.5]) + np.array([0.1, 1.0, 5.0]) * rng.normal(size=(300, 3))
+    exact = (np.log(2 * math.pi * math.e * x.var(axis=0))).sum() / 2
+    assert cost(sa.LearnedGaussian(0), x) == pytest.approx(exact, abs=CENT)
+
+
+def test_a_category_costs_the_entropy(rng):
+    x = np.eye(4)[rng.choice(4, size=(200, 3), p=[0.1, 0.2, 0.3, 0.4])]
+    assert cost(sa.Categorical(), x) == pytest.approx(entropy(x.mean(axis=0)), abs=CENT)
+
+
+def test_an_absolute_error_is_at_the_median(rng):
+    x = rng.exponential(size=(201, 5))
+    exact = abs(x - np.median(x, axis=0)).sum(axis=1).mean()
+    assert cost(sa.AbsoluteError(), x) == pytest.approx(exact, abs=CENT)
+
+
+def test_rows_at_a_time_change_nothing(rng, tolerance):
+    x = (rng.uniform(size=(50, 6)) < 0.3) * 1.0
+    assert cost(sa.Bernoulli(), x, 7) == pytest.approx(
+        cost(sa.Bernoulli(), x, 50), rel=tolerance("loss")
+    )

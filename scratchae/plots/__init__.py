@@ -14,11 +14,13 @@ colours of the classes; Okabe and Ito, "Color universal design", 2008, for the t
 from .curves import loss_curves
 from .detection import roc_curve, score_histogram
 from .frame import save, write_gif
+from .health import health
 from .images import image_grid, image_pairs, image_rows, manifold
 from .latent import latent_scatter, quantile_plane
 from .series import series_scores, window_pairs
 
 __all__ = [
+    "health",
     "image_grid",
     "image_pairs",
     "image_rows",

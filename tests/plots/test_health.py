@@ -1,0 +1,61 @@
+"""The page of a health report: what it shows is what the report says, and nothing is clipped."""
+
+import sys
+
+import numpy as np
+import pytest
+from evaluation import illnesses
+from sentences import one_sentence
+
+from scratchae import evaluation, plots
+from scratchae.plots import frame
+
+SLOW = ["healthy", "collapsed", "shifted", "far", "narrow", "too_wide"]
+MADE = ["dead", *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW)]
+
+
+@pytest.fixture(autouse=True)
+def no_pyplot(monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
+    monkeypatch.setattr(frame, "DPI", frame.DPI // 4)
+
+
+def reported(name):
+    made = getattr(illnesses, name)(np.random.default_rng(0))
+    return evaluation.health(*made, samples=10, threads=1, progress=False)
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_all_words_of_the_report_are_there_and_none_is_clipped(name):
+    report = reported(name)
+    figure = plots.health(report, "values: health", "a linear model, after 0 epochs")
+    figure.canvas.draw()
+    box, (width, height) = figure.get_tightbbox(), figure.get_size_inches()
+    assert box.x0 >= 0 and box.y0 >= 0 and box.x1 <= width and box.y1 <= height
+    words = [text.get_text() for text in figure.axes[3].texts]
+    said = " ".join(word for word in words if word not in ("good", "LOOK", "-"))
+    for finding in report.findings:
+        assert finding.name in words
+        assert f"{finding.sentence}." in said and finding.advice in said
+    assert words.count("LOOK") == len(report.ills)
+
+
+def test_the_bars_are_the_numbers():
+    report = reported("dead")
+    units, information, costs, _ = plots.health(report, "values: health").axes
+    heights = [bar.get_height() for bar in units.patches]
+    assert heights == pytest.approx(sorted(report.kl_per_dimension, reverse=True))
+    assert units.get_xticklabels()[0].get_text() == "3"
+    colours = [bar.get_facecolor() for bar in units.patches]
+    assert colours[0] != colours[1] and len(set(colours[1:])) == 1
+    widths = [bar.get_width() for bar in information.patches]
+    assert widths[:2] == pytest.approx([report.kl, report.mutual_information])
+    assert sum(widths[2:]) == pytest.approx(report.aggregate_kl)
+    loss = report.reconstruction + report.kl
+    assert [bar.get_width() for bar in costs.patches] == pytest.approx(
+        [report.constant, loss, loss - report.above]
+    )
+
+
+def test_what_is_no_report_is_a_sentence():
+    one_sentence(lambda: plots.health({}, ""), TypeError, "evaluation.health")

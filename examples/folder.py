@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 from tempfile import TemporaryFile
 
-RESULTS = "config.json", "metrics.jsonl", "weights.safetensors", "*.png", "*.gif"
+RESULTS = "config.json", "metrics.jsonl", "weights.safetensors", "health.txt", "*.png", "*.gif"
 LONGEST = 1 << 20  # bytes of a config.json that are read
 
 

@@ -161,6 +161,10 @@ class Run:
         """Write a figure to the folder under that name."""
         self._write(name, lambda path: plots.save(figure, path))
 
+    def text(self, name: str, words: str) -> None:
+        """Write words to the folder under that name."""
+        self._write(name, lambda path: folder.write(path, words))
+
     def film(self, name: str, figures: Iterable[Any]) -> None:
         """Write figures of one size to the folder as an animation of that name."""
         self._write(name, lambda path: plots.write_gif(figures, path))

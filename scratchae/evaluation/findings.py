@@ -125,7 +125,7 @@ def _aggregate(r: Any) -> Finding:
         name,
         True,
         f"{sentence}, so that samples from the prior decode to what no example looks like",
-        "train longer; a larger beta; draw new z from the codes of the data in the place of the "
+        "a larger beta, up to 1; train longer; draw new z from the codes of the data in the place of the "
         "prior; a prior that is learnt",
     )
 
@@ -199,11 +199,20 @@ def _constant(r: Any) -> Finding:
             f"an example costs {_nats(cost)}, and {_nats(r.constant)} under the best constant, "
             f"which the model beats by {r.gain:.1f}",
         )
+    sentence = (
+        f"an example costs {_nats(cost)}, and {_nats(r.constant)} under the best constant, each "
+        "number at its mean as a rule: the model is no better than that"
+    )
+    if r.reconstruction < r.constant - NEARLY:
+        sentence += (
+            f"; the reconstruction alone, {_nats(r.reconstruction)}, is: the KL costs more "
+        )
+        sentence += "than it gives"
+        return Finding(name, True, sentence, "a larger beta, up to 1; fewer dimensions")
     return Finding(
         name,
         True,
-        f"an example costs {_nats(cost)}, and {_nats(r.constant)} under the best constant, each "
-        "number at its mean as a rule: the model is no better than that",
+        sentence,
         "train longer; another learning rate; look at the loss of the first epochs, and whether "
         "the data is scaled to about 1",
     )

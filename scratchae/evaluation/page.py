@@ -23,7 +23,7 @@ def page(r: Any) -> str:
     for finding in r.findings:
         lines += _paragraph(f"{finding.verdict}  {finding.name:11} ", f"{finding.sentence}.")
         if finding.advice:
-            lines += _paragraph(" " * 18, f"Try {finding.advice}.")
+            lines += _paragraph(" " * 18, f"Try: {finding.advice}.")
     return "\n".join(lines)
 
 

@@ -49,7 +49,7 @@ def _said(finding: Any) -> tuple[str, str, str, list[str]]:
     colour = {True: TEST, False: TRAIN, None: QUIET}[finding.ill]
     lines = textwrap.wrap(f"{finding.sentence}.", LETTERS, break_on_hyphens=False)
     if finding.advice:
-        lines += textwrap.wrap(f"Try {finding.advice}.", LETTERS, break_on_hyphens=False)
+        lines += textwrap.wrap(f"Try: {finding.advice}.", LETTERS, break_on_hyphens=False)
     return finding.verdict.strip(), colour, finding.name, lines
 
 
@@ -61,9 +61,10 @@ def _units(axes: "Axes", report: Any) -> None:
     colours = np.where(np.broadcast_to(alive, kl.shape), TRAIN, TEST)[order]
     few = len(kl) <= BARS
     axes.bar(np.arange(len(kl)), kl[order], 0.8 if few else 1.0, color=colours.tolist(), zorder=3)
-    axes.set_title("KL of each unit, nats", fontsize=9, color=INK)
+    word = "unit" if active is not None and len(active) == len(kl) else "term"
+    axes.set_title(f"KL of each {word}, nats", fontsize=9, color=INK)
     axes.grid(axis="y", color=FAINT, lw=0.6)
-    words = "unit, counted from 0"
+    words = f"{word}, counted from 0"
     if active is not None and not np.all(alive):
         words += f"; {int((~active).sum())} not active"
     name_axes(axes, words, "")

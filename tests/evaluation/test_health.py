@@ -187,6 +187,16 @@ def test_what_a_latent_does_not_tell_is_said(rng):
     assert r.kl == pytest.approx(looked(vae, x).kl) and r.active is None
 
 
+def test_two_layers_have_units_and_no_closed_form(rng):
+    """A term of the KL is a layer's, and of 2 units there are as many."""
+    latent = sa.Hierarchy(sa.Dense(2, 4), sa.Dense(2, 4))
+    objective = sa.ELBO(sa.Dense(6, 4), sa.Dense(2, 6), latent, sa.Bernoulli())
+    model = sa.Model(objective).build(6, dtype="float64")
+    r = looked(model, pixels(rng)[1])
+    assert [f.name for f in r.findings if f.ill is None] == ["aggregate"]
+    assert len(r.active) == len(r.kl_per_dimension) == 2 and np.isfinite(r.ess)
+
+
 def test_an_error_is_no_distribution(rng):
     vae, x = illnesses.healthy(rng)
     model = sa.VAE(sa.Dense(12, 8), sa.Dense(4, 12), sa.Gaussian(4), sa.SquaredError())

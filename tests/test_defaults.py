@@ -20,6 +20,7 @@ DEFAULTS = {  # with the source of each number
     sa.RMSProp: {"lr": 1e-3, "rho": 0.9, "eps": 1e-8},  # the slide and Keras; PyTorch's eps
     sa.GaussianLikelihood: {"sigma": 1.0},
     sa.LearnedGaussian: {"floor": 1e-3},
+    sa.Laplace: {"b": 1.0},
     sa.Dense: {"activation": "identity"},
     sa.Conv2d: {"stride": 1, "padding": "valid", "activation": "identity"},
     sa.ConvTranspose2d: {"stride": 1, "padding": "valid", "activation": "identity"},

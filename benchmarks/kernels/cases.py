@@ -210,7 +210,7 @@ CASES: dict[str, list[Maker]] = {
     "batch.TAKE": [take],
     "bernoulli.BERNOULLI_NLL": [of(IMAGES, "n f f u")],
     "errors.SQUARED_ERROR": [of(IMAGES, "n f f u", 2.0, 0.0)],
-    "errors.ABSOLUTE_ERROR": [of((512, 140), "n f f u")],
+    "errors.ABSOLUTE_ERROR": [of((512, 140), "n f f u", 1.0, 0.0)],
     "gaussian.GAUSSIAN_SAMPLE": [of((128, 20), "f f h f")],
     "gaussian.GAUSSIAN_GRADIENT": [of((128, 20), "h f h f d")],
     "hierarchy.CONDITIONAL_RATIO": [of((1000, 100), "n f f h h f")],

@@ -34,15 +34,17 @@ def denoising_score(model: Any, x: Any, sigma: float) -> np.ndarray:
     SquaredError, or another likelihood whose best reconstruction is a mean, and with no other
     noise, clip or penalty. That is for the caller to see to: it is not looked for. sigma: that
     layer's, in units of x. Nothing is drawn: x is taken as already noisy. Raises ValueError for
-    sigma <= 0, TypeError for a VAE and for AbsoluteError, and what ``reconstruct`` raises. Source:
-    the module, (1).
+    sigma <= 0, TypeError for a VAE, for AbsoluteError and Laplace, and what ``reconstruct``
+    raises. Source: the module, (1).
     """
     rows = fitting_rows(model, x, "x")
     variance = real("sigma", sigma, 0, strict=True) ** 2
     if model.latent is not None:
         raise TypeError("the model is a VAE, but an Autoencoder trained on noisy x is expected")
-    if getattr(model.objective.likelihood, "kernel", None) is ABSOLUTE_ERROR:
-        raise TypeError("AbsoluteError learns a median, but a mean is expected: use SquaredError")
+    likelihood = model.objective.likelihood
+    if getattr(likelihood, "kernel", None) is ABSOLUTE_ERROR:
+        name = type(likelihood).__name__
+        raise TypeError(f"{name} learns a median, but a mean is expected: use SquaredError")
     r = model.reconstruct(rows.source)
     for start, part in pieces(r):
         part[...] = (part - rows[slice(start, start + len(part))]) / variance  # (1)

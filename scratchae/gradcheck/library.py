@@ -32,6 +32,7 @@ from ..likelihoods import (
     Bernoulli,
     Categorical,
     GaussianLikelihood,
+    Laplace,
     LearnedGaussian,
     SquaredError,
 )
@@ -61,7 +62,7 @@ from .samplers import check_sampler
 Shape = tuple[int, ...]
 LIKELIHOODS = (
     *(Bernoulli(), Categorical(), SquaredError(), AbsoluteError(), GaussianLikelihood(0.6)),
-    *(LearnedGaussian(0.3), LearnedGaussian(0)),
+    *(LearnedGaussian(0.3), LearnedGaussian(0), Laplace(0.7)),
 )
 DRAWS = 2**16  # of each sample; a check by itself takes more
 

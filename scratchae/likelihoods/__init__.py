@@ -5,12 +5,14 @@ from .bernoulli import Bernoulli
 from .categorical import Categorical
 from .errors import AbsoluteError, SquaredError
 from .gaussian import GaussianLikelihood, LearnedGaussian
+from .laplace import Laplace
 
 __all__ = [
     "AbsoluteError",
     "Bernoulli",
     "Categorical",
     "GaussianLikelihood",
+    "Laplace",
     "LearnedGaussian",
     "Likelihood",
     "SquaredError",

@@ -57,7 +57,10 @@ def families() -> Iterator[Family]:
     pixels = 0.5 + 0.5 * np.tanh(probe((4, 5), 40))  # grey, as Bernoulli takes them
     yield (BERNOULLI_NLL,), partial(likelihoods.nll, BERNOULLI_NLL, pixels, ())
     yield (SQUARED_ERROR,), partial(likelihoods.nll, SQUARED_ERROR, probe((4, 5), 41), (1.7, 0.3))
-    yield (ABSOLUTE_ERROR,), partial(likelihoods.nll, ABSOLUTE_ERROR, probe((4, 5), 42), ())
+    yield (
+        (ABSOLUTE_ERROR,),
+        partial(likelihoods.nll, ABSOLUTE_ERROR, probe((4, 5), 42), (1.7, 0.3)),
+    )
     yield (
         (CATEGORICAL_NLL,),
         partial(likelihoods.nll, CATEGORICAL_NLL, probe((4, 3, 5), 74) ** 2, ()),

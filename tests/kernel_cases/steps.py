@@ -67,7 +67,7 @@ def likelihood(kind):
         )
         x = grey if kind == "bernoulli" else near
         outs = [garbage(dtype, N * K), garbage(dtype, N * K, D)]
-        return outs, [a, x.astype(dtype)], [1.7, -0.4] if kind == "squared" else []
+        return outs, [a, x.astype(dtype)], [] if kind == "bernoulli" else [1.7, -0.4]
 
     return case
 

@@ -21,6 +21,7 @@ LIKELIHOODS = {
     "SquaredError": sa.SquaredError(),
     "AbsoluteError": sa.AbsoluteError(),
     "GaussianLikelihood": sa.GaussianLikelihood(0.3),
+    "Laplace": sa.Laplace(0.4),
     "LearnedGaussian": sa.LearnedGaussian(0.1),
     "Categorical": sa.Categorical(),
 }
@@ -167,6 +168,7 @@ def nll_of(name, a, x):
         "SquaredError": lambda: (a - x) ** 2,
         "AbsoluteError": lambda: np.abs(a - x),
         "GaussianLikelihood": lambda: ((a - x) / 0.3) ** 2 / 2 + np.log(0.3) + TAU / 2,
+        "Laplace": lambda: np.abs(a - x) / 0.4 + np.log(0.8),
         "LearnedGaussian": lambda: ((mu - x) ** 2 / floored + np.log(floored) + TAU) / 2,
         "Categorical": lambda: x * (np.log(np.exp(a).sum(axis=-1, keepdims=True)) - a),
     }

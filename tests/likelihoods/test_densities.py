@@ -39,6 +39,7 @@ EACH_VALUE = {
     "squared error": (sa.SquaredError, lambda a, x: (a - x) ** 2),
     "absolute error": (sa.AbsoluteError, lambda a, x: abs(a - x)),
     "bernoulli": (sa.Bernoulli, bernoulli),
+    "laplace": (lambda: sa.Laplace(0.3), lambda a, x: abs(a - x) / 0.3 + math.log(0.6)),
 }
 
 

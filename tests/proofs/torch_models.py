@@ -32,6 +32,7 @@ NLL = {
     sa.GaussianLikelihood: lambda a, x, p: (
         -torch.distributions.Normal(a, p.sigma).log_prob(x).sum()
     ),
+    sa.Laplace: lambda a, x, p: -torch.distributions.Laplace(a, p.b).log_prob(x).sum(),
     sa.LearnedGaussian: lambda a, x, p: learned_gaussian(*a.chunk(2, dim=1), x, p.floor),
     sa.Categorical: lambda a, x, p: F.cross_entropy(
         a, x, reduction="sum"

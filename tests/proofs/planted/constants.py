@@ -28,6 +28,12 @@ CONSTANTS = {
         "(math.log(self.floor)",
         DENSITIES,
     ),
+    "a Laplace's constant forgets the two sides": Planted(
+        "scratchae/likelihoods/laplace.py",
+        "math.log(2 * self.b)",
+        "math.log(self.b)",
+        DENSITIES,
+    ),
     "an error is halved": Planted(
         "scratchae/likelihoods/errors.py", "return 2.0, 0.0", "return 1.0, 0.0", DENSITIES
     ),

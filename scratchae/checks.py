@@ -224,6 +224,12 @@ def number_rows(
     return x
 
 
+def as_many(what: str, a: Any, of: str, x: Any) -> None:
+    """Raise ValueError unless a (N, ...) and x (N, ...) have as many rows."""
+    if len(a) != len(x):
+        raise ValueError(f"{what} has {len(a)} rows, but {of} has {len(x)}: give as many")
+
+
 def rows_a_piece(x: np.ndarray) -> int:
     """How many rows of x (N, ...) are about PIECE bytes, at least 1."""
     return max(1, PIECE * len(x) // max(1, x.nbytes))

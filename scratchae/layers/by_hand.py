@@ -173,8 +173,7 @@ class LikelihoodByHand(ByHand):
         a = self._array(a, self.part.parameters(self.shape), "a")
         x = self._array(x, self.shape, "x")
         self.part.check(self.backend.to_host(x))
-        if len(a) != len(x):
-            raise ValueError(f"a has {len(a)} rows, but x has {len(x)}: give as many")
+        checks.as_many("a", a, "x", x)
         self._prepare(len(a))
         return self.backend.to_host(self.part.forward(a, x))
 

@@ -1,11 +1,13 @@
 """The protocol of a likelihood."""
 
+import copy
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from ..backend import Array, Backend
+from .. import checks
+from ..backend import Array, Backend, get_backend
 from ..kernels.kernel import Kernel
 from ..parameters import Declared, Views
 from ..settings import Configured
@@ -114,3 +116,32 @@ class Likelihood(Configured):
             f"{type(self).__name__} says nothing of drawing x: choose GaussianLikelihood or "
             "LearnedGaussian, or, where it is your own distribution, define sample(a, noise)"
         )
+
+    def require_distribution(self) -> None:
+        """Raise TypeError for an error that is no distribution: it does not say how to draw x."""
+        if type(self).sample is Likelihood.sample:
+            raise TypeError(
+                f"{type(self).__name__} is an error and no distribution, so it has no log p(x): "
+                "choose GaussianLikelihood or Laplace, or, where it is your own distribution, "
+                "define sample(a, noise)"
+            )
+
+    def log_prob(self, x: Any, a: Any) -> np.ndarray:
+        """log p(x | a) of each row on the host, constants included: x (N, ...), a (N,
+        *parameters(x.shape[1:])) -> (N,) float64, in nats.
+
+        By the kernel's definition in float64, a piece of x at a time. Raises TypeError for an
+        error that is no distribution, ValueError for x that it cannot have, for another shape and
+        for what is not finite. Source: the kernel's docstring."""
+        self.require_distribution()
+        x = checks.host_rows(x, None, "x")
+        a = checks.host_rows(a, self.parameters(x.shape[1:]), "a")
+        checks.as_many("a", a, "x", x)
+        self.check(x)
+        exact, mine, found = get_backend("reference", "float64"), copy.copy(self), np.empty(len(x))
+        mine.bind(exact, checks.rows_a_piece(x), x.shape[1:])
+        for start, rows in checks.pieces(x):
+            piece = slice(start, start + len(rows))
+            with np.errstate(over="ignore", under="ignore"):
+                found[piece] = -mine.forward(exact.asarray(a[piece]), exact.asarray(rows))
+        return found

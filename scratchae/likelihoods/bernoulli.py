@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from ..checks import first_where
+from .. import checks
 from ..kernels.bernoulli import BERNOULLI_NLL
 from .base import Likelihood
 
@@ -23,7 +23,7 @@ class Bernoulli(Likelihood):
 
     def check(self, x: np.ndarray) -> None:
         """Raise ValueError where x (N, ...) leaves [0, 1], naming the first such index."""
-        if (at := first_where(x, _outside)) is not None:
+        if (at := checks.first_where(x, _outside)) is not None:
             raise ValueError(
                 f"the data is {x[at]} at index {at}, but a Bernoulli likelihood takes values in "
                 "[0, 1]: scale the data and clip what leaves it, x = np.clip(x, 0, 1), or choose "
@@ -34,6 +34,19 @@ class Bernoulli(Likelihood):
         """sigmoid(a), same shape: the probability of ink. Source: kernels/bernoulli.py (4)."""
         e = np.exp(-np.abs(a))
         return (np.where(a >= 0, 1, e) / (1 + e)).astype(a.dtype)
+
+    def log_prob(self, x: Any, a: Any) -> np.ndarray:
+        """As Likelihood.log_prob, x (N, ...) in {0, 1}, a (N, ...) -> (N,). Of grey x there is
+        none: (1) is a cross-entropy there, and such x raises ValueError. Source:
+        kernels/bernoulli.py (1)."""
+        x = checks.host_rows(x, None, "x")
+        if (at := checks.first_where(x, lambda rows: (rows != 0) & (rows != 1))) is not None:
+            raise ValueError(
+                f"x is {x[at]} at index {at}, but a Bernoulli likelihood is a distribution on 0 "
+                "and 1 alone, and of grey x a cross-entropy: binarise x, or choose "
+                "ContinuousBernoulli"
+            )
+        return super().log_prob(x, a)
 
     def sample(self, a: np.ndarray, noise: Any) -> np.ndarray:
         """x in {0, 1}, same shape."""

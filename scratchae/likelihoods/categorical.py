@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
+from .. import checks
 from ..backend import Array
-from ..checks import first_where
 from ..kernels.categorical import CATEGORICAL_NLL
 from .base import Likelihood
 
@@ -32,12 +32,12 @@ class Categorical(Likelihood):
 
     def check(self, x: np.ndarray) -> None:
         """Raise ValueError where x (N, ..., C) holds no probabilities, by the first place."""
-        if (at := first_where(x, lambda rows: rows < 0)) is not None:
+        if (at := checks.first_where(x, lambda rows: rows < 0)) is not None:
             raise ValueError(
                 f"the data is {x[at]} at index {at}, but a Categorical likelihood takes one-hot "
                 "rows or probabilities over the last axis: encode labels as np.eye(C)[labels]"
             )
-        if (at := first_where(x, lambda rows: np.abs(_total(rows) - 1) > NEAR)) is not None:
+        if (at := checks.first_where(x, lambda rows: np.abs(_total(rows) - 1) > NEAR)) is not None:
             raise ValueError(
                 f"the data sums to {_total(x[at]):.6g} over the last axis at index {at}, but a "
                 "Categorical likelihood takes one-hot rows or probabilities, which sum to 1: "
@@ -53,6 +53,19 @@ class Categorical(Likelihood):
         """softmax(a), same shape: the probability of each category."""
         e = np.exp(a - a.max(axis=-1, keepdims=True))
         return e / e.sum(axis=-1, keepdims=True)  # (2)
+
+    def log_prob(self, x: Any, a: Any) -> np.ndarray:
+        """As Likelihood.log_prob, x (N, ..., C) one-hot, a (N, ..., C) -> (N,). Of other
+        probabilities there is none: (3) is a cross-entropy there, and such x raises ValueError.
+        Source: kernels/categorical.py (3)."""
+        x = checks.host_rows(x, None, "x")
+        if (at := checks.first_where(x, lambda rows: (rows != 0) & (rows != 1))) is not None:
+            raise ValueError(
+                f"x is {x[at]} at index {at}, but a Categorical likelihood is a distribution on "
+                "one-hot rows alone, and of other probabilities a cross-entropy: encode labels "
+                "as np.eye(C)[labels]"
+            )
+        return super().log_prob(x, a)
 
     def sample(self, a: np.ndarray, noise: Any) -> np.ndarray:
         """x one-hot, same shape: the first category whose cumulated probability is above u.

@@ -209,6 +209,7 @@ CASES: dict[str, list[Maker]] = {
     "batch.GATHER_VALUES": [gather(512, 4_000, 140, pixels=False)],
     "batch.TAKE": [take],
     "bernoulli.BERNOULLI_NLL": [of(IMAGES, "n f f u")],
+    "continuous_bernoulli.CONTINUOUS_BERNOULLI_NLL": [of(IMAGES, "n f f u")],
     "errors.SQUARED_ERROR": [of(IMAGES, "n f f u", 2.0, 0.0)],
     "errors.ABSOLUTE_ERROR": [of((512, 140), "n f f u", 1.0, 0.0)],
     "gaussian.GAUSSIAN_SAMPLE": [of((128, 20), "f f h f")],

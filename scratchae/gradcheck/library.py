@@ -31,6 +31,7 @@ from ..likelihoods import (
     AbsoluteError,
     Bernoulli,
     Categorical,
+    ContinuousBernoulli,
     GaussianLikelihood,
     Laplace,
     LearnedGaussian,
@@ -62,7 +63,7 @@ from .samplers import check_sampler
 Shape = tuple[int, ...]
 LIKELIHOODS = (
     *(Bernoulli(), Categorical(), SquaredError(), AbsoluteError(), GaussianLikelihood(0.6)),
-    *(LearnedGaussian(0.3), LearnedGaussian(0), Laplace(0.7)),
+    *(LearnedGaussian(0.3), LearnedGaussian(0), Laplace(0.7), ContinuousBernoulli()),
 )
 DRAWS = 2**16  # of each sample; a check by itself takes more
 

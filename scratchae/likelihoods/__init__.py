@@ -1,7 +1,7 @@
 """p(x|z): value, gradient, mean, sample."""
 
 from .base import Likelihood
-from .bernoulli import Bernoulli
+from .bernoulli import Bernoulli, ContinuousBernoulli
 from .categorical import Categorical
 from .errors import AbsoluteError, SquaredError
 from .gaussian import GaussianLikelihood, LearnedGaussian
@@ -11,6 +11,7 @@ __all__ = [
     "AbsoluteError",
     "Bernoulli",
     "Categorical",
+    "ContinuousBernoulli",
     "GaussianLikelihood",
     "Laplace",
     "LearnedGaussian",

@@ -1,4 +1,4 @@
-"""Black and white pixels."""
+"""Black and white pixels, and grey ones."""
 
 from typing import Any
 
@@ -6,6 +6,7 @@ import numpy as np
 
 from .. import checks
 from ..kernels.bernoulli import BERNOULLI_NLL
+from ..kernels.continuous_bernoulli import CONTINUOUS_BERNOULLI_NLL, slope
 from .base import Likelihood
 
 
@@ -69,6 +70,45 @@ class Bernoulli(Likelihood):
     def below(self, a: np.ndarray) -> np.ndarray:
         """a (N, ...) -> (N, P, 1) float64, the probability of 0."""
         return self.mean(-a.astype(np.float64)).reshape(len(a), -1, 1)
+
+
+class ContinuousBernoulli(Likelihood):
+    """p(x | a) = exp(x a) a / (exp(a) - 1) of each grey value x in [0, 1]: a density, where
+    Bernoulli's cross-entropy is none.
+
+    Shapes: a (N, ...) any real numbers, x (N, ...) in [0, 1], nll (N,) in nats:
+
+        nll = sum of log((exp(a) - 1) / a) - x a          kernels/continuous_bernoulli.py
+        y = -log(1 - u (1 - exp(-|a|))) / |a|             u uniform in [0, 1), y = u at a = 0   (1)
+        x = y if a < 0 else 1 - y                                                               (2)
+
+    a is the natural parameter, the logit of lambda in the paper; nothing is clamped. The mean is
+    not sigmoid(a): a decoder of a Bernoulli gives images of another brightness here. Values are a
+    density's, so nll may be negative. Raises ValueError for data outside [0, 1]. Source:
+    Loaiza-Ganem and Cunningham, "The continuous Bernoulli", 2019, eq. 6 to 8 and appendix 1.
+    """
+
+    kernel = CONTINUOUS_BERNOULLI_NLL
+
+    def check(self, x: np.ndarray) -> None:
+        """Raise ValueError where x (N, ...) leaves [0, 1], naming the first such index."""
+        if (at := checks.first_where(x, _outside)) is not None:
+            raise ValueError(
+                f"the data is {x[at]} at index {at}, but a ContinuousBernoulli likelihood is a "
+                "density on [0, 1]: scale the data, train, test = datasets.scaled(train, test), "
+                "clip what leaves it, x = np.clip(x, 0, 1), or choose GaussianLikelihood"
+            )
+
+    def mean(self, a: np.ndarray) -> np.ndarray:
+        """A'(a), same shape. Source: kernels/continuous_bernoulli.py (5) (6)."""
+        return slope(a.astype(np.float64)).astype(a.dtype)
+
+    def sample(self, a: np.ndarray, noise: Any) -> np.ndarray:
+        """x in [0, 1], same shape, by the inverse of the cumulated density. Source: (1) (2)."""
+        u, size = noise.uniform(a.shape), np.abs(a.astype(np.float64))
+        flat = size == 0
+        y = np.where(flat, u, -np.log1p(u * np.expm1(-size)) / np.where(flat, 1, size))  # (1)
+        return np.where(a < 0, y, 1 - y).astype(a.dtype)  # (2)
 
 
 def _outside(x: np.ndarray) -> Any:

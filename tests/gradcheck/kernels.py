@@ -16,6 +16,7 @@ from scratchae.gradcheck.measure import Report, Row, judge, probe
 from scratchae.kernels.activation import ACTIVATION_GRADIENT, BIAS_ACTIVATION
 from scratchae.kernels.bernoulli import BERNOULLI_NLL
 from scratchae.kernels.categorical import CATEGORICAL_NLL
+from scratchae.kernels.continuous_bernoulli import CONTINUOUS_BERNOULLI_NLL
 from scratchae.kernels.convolution import (
     CONV,
     CONV_GRADIENT,
@@ -55,7 +56,8 @@ def families() -> Iterator[Family]:
     yield hierarchy.TERMS, hierarchy.terms
     yield kl_weights.KERNELS, kl_weights.both
     pixels = 0.5 + 0.5 * np.tanh(probe((4, 5), 40))  # grey, as Bernoulli takes them
-    yield (BERNOULLI_NLL,), partial(likelihoods.nll, BERNOULLI_NLL, pixels, ())
+    for kernel in (BERNOULLI_NLL, CONTINUOUS_BERNOULLI_NLL):
+        yield (kernel,), partial(likelihoods.nll, kernel, pixels, ())
     yield (SQUARED_ERROR,), partial(likelihoods.nll, SQUARED_ERROR, probe((4, 5), 41), (1.7, 0.3))
     yield (
         (ABSOLUTE_ERROR,),

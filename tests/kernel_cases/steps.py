@@ -65,9 +65,9 @@ def likelihood(kind):
             rng.choice([0.0, 1.0, 0.3, 0.97], (N, D)),
             a[::K] + rng.integers(-1, 2, (N, D)),
         )
-        x = grey if kind == "bernoulli" else near
+        x = grey if kind.endswith("bernoulli") else near
         outs = [garbage(dtype, N * K), garbage(dtype, N * K, D)]
-        return outs, [a, x.astype(dtype)], [] if kind == "bernoulli" else [1.7, -0.4]
+        return outs, [a, x.astype(dtype)], [] if kind.endswith("bernoulli") else [1.7, -0.4]
 
     return case
 
@@ -136,6 +136,7 @@ CASES = {
     "step.ADVANCE": advance,
     "sums.SUMS": sums,
     "bernoulli.BERNOULLI_NLL": likelihood("bernoulli"),
+    "continuous_bernoulli.CONTINUOUS_BERNOULLI_NLL": likelihood("continuous bernoulli"),
     "errors.SQUARED_ERROR": likelihood("squared"),
     "errors.ABSOLUTE_ERROR": likelihood("absolute"),
     "gaussian.GAUSSIAN_SAMPLE": gaussian_sample,

@@ -32,6 +32,10 @@ def categorical(a, x):
     return -math.log(math.exp(a[list(x).index(1)]) / sum(map(math.exp, a)))
 
 
+def continuous_bernoulli(a, x):
+    return math.log(math.expm1(a) / a) - x * a
+
+
 EACH_VALUE = {
     "gaussian": (lambda: sa.GaussianLikelihood(0.3), normal(0.3)),
     "gaussian of sigma 1": (sa.GaussianLikelihood, normal(1.0)),
@@ -39,6 +43,7 @@ EACH_VALUE = {
     "squared error": (sa.SquaredError, lambda a, x: (a - x) ** 2),
     "absolute error": (sa.AbsoluteError, lambda a, x: abs(a - x)),
     "bernoulli": (sa.Bernoulli, bernoulli),
+    "continuous bernoulli": (sa.ContinuousBernoulli, continuous_bernoulli),
     "laplace": (lambda: sa.Laplace(0.3), lambda a, x: abs(a - x) / 0.3 + math.log(0.6)),
 }
 

@@ -18,8 +18,7 @@ far above. (2) is the logarithm of a sum of exponentials, so nothing overflows o
 without a floor l is logvar itself. The results themselves must have a number: in float32 (3) ends
 at |mu - x| / sigma = 1.8e19, and 1 / sigma, without a floor, at logvar = -177. The sum runs in
 float64. With K samples an example, rows n K to n K + K - 1 of a are held against row n of x. The
-loop puts the mu of a row side by side first, and its logvar too: C is 1 or 3 for images, and so
-few numbers at a time fill no register.
+loop puts the mu of a row side by side first, and its logvar too.
 
 Source: Nix and Weigend, "Estimating the mean and variance of the target probability distribution",
 1994 (4, 5, 7); Kingma and Welling, "Auto-encoding variational Bayes", 2014, appendix C.2, a
@@ -33,6 +32,7 @@ import numpy as np
 from .kernel import Kernel
 from .machine.compile import jit
 from .machine.elementary import exp, log1p_unit
+from .machine.halves import apart, together
 
 LOG_2PI = math.log(2 * math.pi)
 
@@ -50,32 +50,6 @@ def learned_gaussian_nll(nll, da, a, x, L):
     da[..., :C] = s * per_sigma  # (5)
     g = np.where(logvar >= L, 1.0, e) / (1.0 + e)  # (6)
     da[..., C:] = g * (1.0 - q) / 2  # (7)
-
-
-@jit
-def _apart(parts, a):
-    mu, logvar, C = parts[0], parts[1], a.shape[1] // 2
-    if C == 1:
-        flat = a.reshape(-1)
-        for p in range(a.shape[0]):
-            mu[p], logvar[p] = flat[2 * p], flat[2 * p + 1]
-    else:
-        for p in range(a.shape[0]):
-            for c in range(C):
-                mu[p * C + c], logvar[p * C + c] = a[p, c], a[p, C + c]
-
-
-@jit
-def _together(da, parts):
-    dmu, dlogvar, C = parts[0], parts[1], da.shape[1] // 2
-    if C == 1:
-        flat = da.reshape(-1)
-        for p in range(da.shape[0]):
-            flat[2 * p], flat[2 * p + 1] = dmu[p], dlogvar[p]
-    else:
-        for p in range(da.shape[0]):
-            for c in range(C):
-                da[p, c], da[p, C + c] = dmu[p * C + c], dlogvar[p * C + c]
 
 
 @jit
@@ -100,9 +74,9 @@ def _learned_gaussian_nll(nll, da, a, x, L):
     K, least = M // max(x.shape[0], 1), a.dtype.type(L)
     parts, dparts = np.empty((2, D), a.dtype), np.empty((2, D), a.dtype)
     for m in range(M):
-        _apart(parts, a[m])
+        apart(parts, a[m])
         nll[m] = _row(dparts[0], dparts[1], parts[0], parts[1], x[m // K].reshape(-1), least)
-        _together(da[m], dparts)
+        together(da[m], dparts)
 
 
 def _learned_gaussian_nll_cuda(gpu, nll, da, a, x, L):

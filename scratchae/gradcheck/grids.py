@@ -66,17 +66,35 @@ class Grid:
 
 
 def few(accepts: Accepts, shape: Shape, values: list[np.ndarray], looked: int) -> Grid:
-    """All pairs of the values (k_d,) drawn, and of the whole numbers between them, that x can be;
+    """All pairs of the values (k_d,) drawn, and of those between and beyond them that x can be;
     looked: of how many draws. Source: a sum."""
-    whole = all((v == np.round(v)).all() and v[-1] - v[0] < FEW for v in values)
-    values = [np.arange(v[0], v[-1] + 1) for v in values] if whole else values
-    x = pairs(values).reshape(-1, *shape)
+    gaps = [np.diff(v).min() for v in values if len(v) > 1]
+    step = float(min(gaps)) if gaps else 1.0
+    ranges = [_steps(accepts, shape, v, step) for v in values]
+    x = pairs([v for v, _ in ranges]).reshape(-1, *shape)
     x = x[[accepts(row[None]) for row in x]]
-    beyond = np.stack([np.full(shape, v[-1] + 1) for v in values])
     # of n draws all lie below a mass of 21 / n with the probability 1e-9
-    unseen = 0.0 if len(values[0]) <= 2 or not accepts(beyond) else 42 / looked
+    unseen = 42 / looked if len(values[0]) > 2 and any(more for _, more in ranges) else 0.0
     one = np.ones(len(x))
     return Grid(x, 0 * one, one, one, 0 * one, "sum", unseen)
+
+
+def _steps(accepts: Accepts, shape: Shape, v: np.ndarray, step: float) -> tuple[np.ndarray, bool]:
+    """Values v (k,) drawn, those of equal steps between them, and those beyond as far as check
+    takes them; whether it takes more than FEW."""
+    k = (v - v[0]) / step
+    if k[-1] >= FEW or np.abs(k - np.round(k)).max() > 1e-3:
+        return v, accepts(np.full((1, *shape), v[-1] + 1))
+
+    def beyond(last: float, way: int) -> int | None:
+        more = (
+            n for n in range(FEW) if not accepts(np.full((1, *shape), last + way * step * (n + 1)))
+        )
+        return next(more, None)
+
+    below, above = beyond(v[0], -1), beyond(v[-1], 1)
+    index = np.arange(-(below or 0), round(k[-1]) + (above or 0) + 1)
+    return v[0] + step * index, below is None or above is None
 
 
 def bounds(accepts: Accepts, shape: Shape, x: np.ndarray) -> tuple[float, float]:
@@ -104,7 +122,7 @@ def _bound(can: Callable[[float], bool], inside: float, spread: float) -> float:
 
 def line(shape: Shape, centre: np.ndarray, scale: np.ndarray) -> Grid:
     """x on the line, about centre (D,) in units of scale (D,). Source: the module, (1)."""
-    t = _steps(LINE)
+    t = _even(LINE)
     axes = [
         (c + s * np.sinh(t), np.log(s * np.cosh(t))) for c, s in zip(centre, scale, strict=True)
     ]  # (1)
@@ -113,7 +131,7 @@ def line(shape: Shape, centre: np.ndarray, scale: np.ndarray) -> Grid:
 
 def interval(shape: Shape, low: float = 0.0, high: float = 1.0) -> Grid:
     """x between low and high. Source: the module, (2)."""
-    t, size = _steps(UNIT), high - low
+    t, size = _even(UNIT), high - low
     v = math.pi * np.sinh(t)
     x = np.clip(low + size / (1 + np.exp(-v)), low, high)  # (2)
     log_slope = np.log(size * math.pi * np.cosh(t)) - 2 * np.log(2 * np.cosh(v / 2))
@@ -122,7 +140,7 @@ def interval(shape: Shape, low: float = 0.0, high: float = 1.0) -> Grid:
 
 def half(shape: Shape, low: float, draws: np.ndarray) -> Grid:
     """x above low, where the draws (n, D) of it lie. Source: the module, (3)."""
-    t, axes = _steps(HALF), []
+    t, axes = _even(HALF), []
     log = np.log(np.maximum(draws - low, np.finfo(float).tiny))
     for below, above in np.quantile(log, (0.25, 0.75), axis=0).T:
         s = min(1.0, above - below) or 1.0
@@ -131,7 +149,7 @@ def half(shape: Shape, low: float, draws: np.ndarray) -> Grid:
     return _product(shape, t, axes)
 
 
-def _steps(of: tuple[float, float, int]) -> np.ndarray:
+def _even(of: tuple[float, float, int]) -> np.ndarray:
     return np.linspace(of[0], of[1], of[2] + 1)
 
 

@@ -90,6 +90,7 @@ LETTERS: dict[str, Callable[..., Any]] = {  # of rows N and a shape: what an arg
     "q": lambda N, *shape: array(*shape, dtype="float64"),
     "z": lambda N, D: np.array([N] + [N / 3] * (D + 1)),  # sums over a batch, the count first
     "u": lambda N, *shape: RNG.random((N, *shape), np.float32),
+    "g": lambda N, *shape: RNG.integers(0, 256, (N, *shape)).astype(np.float32) / 255,  # pixels
     "w": lambda N, *shape: array(N, *shape).view(np.uint32),
     "h": lambda N, *shape: array(N, *shape[:-1], 2 * shape[-1]),  # mu and logvar
     "o": lambda N, P, C: np.eye(C, dtype=np.float32)[RNG.integers(0, C, (N, P))],  # one-hot
@@ -220,6 +221,9 @@ CASES: dict[str, list[Maker]] = {
     "hierarchy.CONDITIONAL_GRADIENT": [of((1000, 100), "h f h n")],
     "hierarchy.LOWER_GRADIENT": [of((1000, 100), "h f f h h f n")],
     "learned_gaussian.LEARNED_GAUSSIAN_NLL": [of(s, "n h h f", FLOOR) for s in PLACES],
+    "discretised_logistic.DISCRETISED_LOGISTIC_NLL": [
+        of(s, "n h h g", 0.0, 1 / 255, 256) for s in PLACES
+    ],
     "categorical.CATEGORICAL_NLL": [
         of((128, *shape), "n f f o") for shape in ((1, 10), (20, 256))
     ],

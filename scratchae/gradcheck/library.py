@@ -32,6 +32,7 @@ from ..likelihoods import (
     Bernoulli,
     Categorical,
     ContinuousBernoulli,
+    DiscretisedLogistic,
     GaussianLikelihood,
     Laplace,
     LearnedGaussian,
@@ -64,6 +65,7 @@ Shape = tuple[int, ...]
 LIKELIHOODS = (
     *(Bernoulli(), Categorical(), SquaredError(), AbsoluteError(), GaussianLikelihood(0.6)),
     *(LearnedGaussian(0.3), LearnedGaussian(0), Laplace(0.7), ContinuousBernoulli()),
+    DiscretisedLogistic(5, -1.0, 2.0),
 )
 DRAWS = 2**16  # of each sample; a check by itself takes more
 

@@ -6,12 +6,14 @@ from .categorical import Categorical
 from .errors import AbsoluteError, SquaredError
 from .gaussian import GaussianLikelihood, LearnedGaussian
 from .laplace import Laplace
+from .logistic import DiscretisedLogistic
 
 __all__ = [
     "AbsoluteError",
     "Bernoulli",
     "Categorical",
     "ContinuousBernoulli",
+    "DiscretisedLogistic",
     "GaussianLikelihood",
     "Laplace",
     "LearnedGaussian",

@@ -29,7 +29,7 @@ class Likelihood(Configured):
     kernel: Kernel
     nll_kernel: Callable[..., None]
     weigh_rows: Callable[..., None]  # the objective hands it over when it binds
-    takes_grey: bool = True  # any x in [0, 1] will do, so images need no look
+    takes_grey: bool = True  # whatever images of uint8 hold will do, k / 255, so they need no look
     add: bool = False  # whether gradients of its parameters add to what is there: layers/base.py
 
     def parameters(self, shape: tuple[int, ...]) -> tuple[int, ...]:

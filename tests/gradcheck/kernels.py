@@ -24,6 +24,7 @@ from scratchae.kernels.convolution import (
     CONV_TRANSPOSE_GRADIENT,
 )
 from scratchae.kernels.convolution import scratch_size as conv_scratch_size
+from scratchae.kernels.discretised_logistic import DISCRETISED_LOGISTIC_NLL
 from scratchae.kernels.errors import ABSOLUTE_ERROR, SQUARED_ERROR
 from scratchae.kernels.gaussian import GAUSSIAN_GRADIENT, GAUSSIAN_SAMPLE
 from scratchae.kernels.kernel import Kernel
@@ -68,6 +69,10 @@ def families() -> Iterator[Family]:
         partial(likelihoods.nll, CATEGORICAL_NLL, probe((4, 3, 5), 74) ** 2, ()),
     )
     yield (LEARNED_GAUSSIAN_NLL,), partial(likelihoods.learned_gaussian, LEARNED_GAUSSIAN_NLL)
+    yield (
+        (DISCRETISED_LOGISTIC_NLL,),
+        partial(likelihoods.discretised_logistic, DISCRETISED_LOGISTIC_NLL),
+    )
     yield (IM2COL, COL2IM), _patches
     yield (CONV, CONV_GRADIENT), partial(_convolution, CONV, CONV_GRADIENT)
     yield (

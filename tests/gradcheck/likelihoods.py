@@ -26,6 +26,18 @@ def learned_gaussian(kernel: Kernel, backend: Backend) -> Report:
     return Report(kernel.name, rows)
 
 
+def discretised_logistic(kernel: Kernel, backend: Backend) -> Report:
+    """The first and the last bin and those inside, scales of many bins and of less than one.
+
+    Source: kernels/discretised_logistic.py."""
+    k = np.arange(12) % 4
+    one, several = (-1 + 0.5 * k.reshape(shape) for shape in ((4, 1, 3), (4, 3, 1)))
+    rows = [_row("a", kernel, one, (1, 6), (-1.0, 0.5, 4), backend, K) for K in (1, 3)]
+    sharp = 8 * several, (-8.0, 4.0, 4)
+    rows += [_row("a, sharp", kernel, sharp[0], (3, 2), sharp[1], backend, K) for K in (1, 3)]
+    return Report(kernel.name, rows)
+
+
 def _row(
     what: str,
     kernel: Kernel,

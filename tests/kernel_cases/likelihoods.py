@@ -24,6 +24,16 @@ def learned_gaussian(rng, dtype, N, D, K, key):
     return outputs(dtype, a), [a, x.astype(dtype)], [2 * math.log(floor) if floor else -math.inf]
 
 
+def discretised_logistic(rng, dtype, N, D, K, key):
+    """Means in the bins and as far as 100 beyond them, scales up to e^100 and down to 1 / 64 of a
+    bin; low is far from 0, so that it tells which bin is the first."""
+    P, low, w, bins = 1 + D % 3, -60.0, 0.25, 2 + 3 * K
+    mu = low + hard(rng, dtype, (N * K, P, D))
+    a = np.concatenate([mu, hard(rng, dtype, mu.shape)], axis=2)
+    x = low + w * rng.integers(0, bins, (N, P, D))
+    return outputs(dtype, a), [a.astype(dtype), x.astype(dtype)], [low, w, bins]
+
+
 def categorical(rng, dtype, N, D, K, key):
     """One-hot for odd K, else probabilities of any sum."""
     a = hard(rng, dtype, (N * K, 1 + D % 3, D))
@@ -33,5 +43,6 @@ def categorical(rng, dtype, N, D, K, key):
 
 CASES = {
     "learned_gaussian.LEARNED_GAUSSIAN_NLL": learned_gaussian,
+    "discretised_logistic.DISCRETISED_LOGISTIC_NLL": discretised_logistic,
     "categorical.CATEGORICAL_NLL": categorical,
 }

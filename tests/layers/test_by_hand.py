@@ -22,6 +22,7 @@ LIKELIHOODS = {
     "AbsoluteError": sa.AbsoluteError(),
     "GaussianLikelihood": sa.GaussianLikelihood(0.3),
     "ContinuousBernoulli": sa.ContinuousBernoulli(),
+    "DiscretisedLogistic": sa.DiscretisedLogistic(4, -1.0, 2.0),
     "Laplace": sa.Laplace(0.4),
     "LearnedGaussian": sa.LearnedGaussian(0.1),
     "Categorical": sa.Categorical(),
@@ -155,9 +156,22 @@ def test_a_latent_is_its_equations(backend, rng, tolerance):
 
 def data(name, rng, n):
     """a (n, 3, C or 2C) and x (n, 3, C) that the likelihood takes."""
-    a = rng.normal(size=(n, 3, 2 * C if name == "LearnedGaussian" else C))
-    x = np.eye(C)[rng.integers(0, C, (n, 3))] if name == "Categorical" else rng.random((n, 3, C))
-    return a, x
+    wide = name in ("LearnedGaussian", "DiscretisedLogistic")
+    a = rng.normal(size=(n, 3, 2 * C if wide else C))
+    x = {
+        "Categorical": lambda: np.eye(C)[rng.integers(0, C, (n, 3))],
+        "DiscretisedLogistic": lambda: rng.integers(-1, 3, (n, 3, C)).astype(float),
+    }
+    return a, x.get(name, lambda: rng.random((n, 3, C)))()
+
+
+def between(mu, s, x):
+    """The logistic distribution's share between x - 1/2 and x + 1/2, of -1 to 2 with open ends."""
+    side = np.where(mu < x, -1, 1)  # of the two tails the one with digits
+    near, far = ((side * (x - mu) + half) / s for half in (0.5, -0.5))
+    upper, lower = (1 / (1 + np.exp(-t)) for t in (near, far))
+    upper = np.where((x == 2) & (side == 1) | (x == -1) & (side == -1), 1, upper)
+    return upper - np.where((x == -1) & (side == 1) | (x == 2) & (side == -1), 0, lower)
 
 
 def nll_of(name, a, x):
@@ -170,6 +184,7 @@ def nll_of(name, a, x):
         "AbsoluteError": lambda: np.abs(a - x),
         "GaussianLikelihood": lambda: ((a - x) / 0.3) ** 2 / 2 + np.log(0.3) + TAU / 2,
         "ContinuousBernoulli": lambda: np.log(np.expm1(a) / a) - x * a,
+        "DiscretisedLogistic": lambda: -np.log(between(mu, 1 / 64 + np.exp(logvar), x)),
         "Laplace": lambda: np.abs(a - x) / 0.4 + np.log(0.8),
         "LearnedGaussian": lambda: ((mu - x) ** 2 / floored + np.log(floored) + TAU) / 2,
         "Categorical": lambda: x * (np.log(np.exp(a).sum(axis=-1, keepdims=True)) - a),

@@ -81,6 +81,28 @@ def test_a_learned_spread(floor, shape, backend, rng, tolerance):
     np.testing.assert_allclose(found, expected, rtol=tolerance("loss"))
 
 
+def logistic(mu, log_s, x, w):
+    """Of a pixel of x = 0, w, ..., 1, whose first and last bin are open."""
+    s = w / 64 + math.exp(log_s)
+    below = 0.0 if x < w / 2 else 1 / (1 + math.exp((mu - x + w / 2) / s))
+    above = 0.0 if x > 1 - w / 2 else 1 / (1 + math.exp((x + w / 2 - mu) / s))
+    return -math.log(1 - below - above)
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize("bins", [2, 4, 256])
+def test_bins(bins, shape, backend, rng, tolerance):
+    mu, log_s = rng.random((N, *shape)), rng.normal(size=(N, *shape)) - 1
+    x = rng.integers(0, bins, (N, *shape)) / (bins - 1)
+    flat = (v.reshape(N, -1) for v in (mu, log_s, x))
+    expected = [
+        sum(logistic(*each, 1 / (bins - 1)) for each in zip(*rows, strict=True))
+        for rows in zip(*flat, strict=True)
+    ]
+    found = nll(sa.DiscretisedLogistic(bins), np.concatenate([mu, log_s], axis=-1), x, backend)
+    np.testing.assert_allclose(found, expected, rtol=tolerance("layer"))
+
+
 @pytest.mark.parametrize("shape", [(3,), (4, 3), (2, 3, 5)], ids=str)
 def test_categories(shape, backend, rng, tolerance):
     """All places of an example, of 3 or 5 categories each."""

@@ -39,6 +39,7 @@ from .likelihoods import (
     Laplace,
     LearnedGaussian,
     Likelihood,
+    Poisson,
     SquaredError,
 )
 from .models import VAE, Autoencoder, Model, WideCode
@@ -115,6 +116,7 @@ __all__ = [
     "Objective",
     "Optimizer",
     "Penalty",
+    "Poisson",
     "RMSProp",
     "Reconstruction",
     "Repeat",

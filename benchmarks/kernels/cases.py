@@ -91,6 +91,7 @@ LETTERS: dict[str, Callable[..., Any]] = {  # of rows N and a shape: what an arg
     "z": lambda N, D: np.array([N] + [N / 3] * (D + 1)),  # sums over a batch, the count first
     "u": lambda N, *shape: RNG.random((N, *shape), np.float32),
     "g": lambda N, *shape: RNG.integers(0, 256, (N, *shape)).astype(np.float32) / 255,  # pixels
+    "v": lambda N, *shape: RNG.poisson(3.0, (N, *shape)).astype(np.float32),  # counts
     "w": lambda N, *shape: array(N, *shape).view(np.uint32),
     "h": lambda N, *shape: array(N, *shape[:-1], 2 * shape[-1]),  # mu and logvar
     "o": lambda N, P, C: np.eye(C, dtype=np.float32)[RNG.integers(0, C, (N, P))],  # one-hot
@@ -224,6 +225,7 @@ CASES: dict[str, list[Maker]] = {
     "discretised_logistic.DISCRETISED_LOGISTIC_NLL": [
         of(s, "n h h g", 0.0, 1 / 255, 256) for s in PLACES
     ],
+    "poisson.POISSON_NLL": [of(IMAGES, "n f f v")],
     "categorical.CATEGORICAL_NLL": [
         of((128, *shape), "n f f o") for shape in ((1, 10), (20, 256))
     ],

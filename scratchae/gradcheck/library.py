@@ -36,6 +36,7 @@ from ..likelihoods import (
     GaussianLikelihood,
     Laplace,
     LearnedGaussian,
+    Poisson,
     SquaredError,
 )
 from ..models import VAE, Autoencoder
@@ -65,7 +66,7 @@ Shape = tuple[int, ...]
 LIKELIHOODS = (
     *(Bernoulli(), Categorical(), SquaredError(), AbsoluteError(), GaussianLikelihood(0.6)),
     *(LearnedGaussian(0.3), LearnedGaussian(0), Laplace(0.7), ContinuousBernoulli()),
-    DiscretisedLogistic(5, -1.0, 2.0),
+    *(DiscretisedLogistic(5, -1.0, 2.0), Poisson()),
 )
 DRAWS = 2**16  # of each sample; a check by itself takes more
 

@@ -7,6 +7,7 @@ from .errors import AbsoluteError, SquaredError
 from .gaussian import GaussianLikelihood, LearnedGaussian
 from .laplace import Laplace
 from .logistic import DiscretisedLogistic
+from .poisson import Poisson
 
 __all__ = [
     "AbsoluteError",
@@ -18,5 +19,6 @@ __all__ = [
     "Laplace",
     "LearnedGaussian",
     "Likelihood",
+    "Poisson",
     "SquaredError",
 ]

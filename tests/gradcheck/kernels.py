@@ -33,6 +33,7 @@ from scratchae.kernels.lstm import THROUGH_TIME, THROUGH_TIME_GRADIENT, scratch_
 from scratchae.kernels.noise import GAUSSIAN_NOISE, GAUSSIAN_NOISE_GRADIENT, MASK, SALT_AND_PEPPER
 from scratchae.kernels.patches import COL2IM, IM2COL
 from scratchae.kernels.penalties import RATE_GRADIENT, SUM_UNITS
+from scratchae.kernels.poisson import POISSON_NLL
 from scratchae.kernels.pooling import MAX_POOL, MAX_POOL_GRADIENT, UPSAMPLE, UPSAMPLE_GRADIENT
 from scratchae.kernels.swap import SWAP
 
@@ -68,6 +69,8 @@ def families() -> Iterator[Family]:
         (CATEGORICAL_NLL,),
         partial(likelihoods.nll, CATEGORICAL_NLL, probe((4, 3, 5), 74) ** 2, ()),
     )
+    counts = np.rint(3 + 3 * np.tanh(probe((4, 5), 77)))
+    yield (POISSON_NLL,), partial(likelihoods.nll, POISSON_NLL, counts, ())
     yield (LEARNED_GAUSSIAN_NLL,), partial(likelihoods.learned_gaussian, LEARNED_GAUSSIAN_NLL)
     yield (
         (DISCRETISED_LOGISTIC_NLL,),

@@ -34,6 +34,13 @@ def discretised_logistic(rng, dtype, N, D, K, key):
     return outputs(dtype, a), [a.astype(dtype), x.astype(dtype)], [low, w, bins]
 
 
+def poisson(rng, dtype, N, D, K, key):
+    """Counts of the table and above it; e^100 is no float32."""
+    a = hard(rng, dtype, (N * K, D), 50.0 if dtype == "float32" else 100.0)
+    x = rng.choice([0, 1, 7, 255, 256, 10_000], (N, D))
+    return outputs(dtype, a), [a, x.astype(dtype)], []
+
+
 def categorical(rng, dtype, N, D, K, key):
     """One-hot for odd K, else probabilities of any sum."""
     a = hard(rng, dtype, (N * K, 1 + D % 3, D))
@@ -44,5 +51,6 @@ def categorical(rng, dtype, N, D, K, key):
 CASES = {
     "learned_gaussian.LEARNED_GAUSSIAN_NLL": learned_gaussian,
     "discretised_logistic.DISCRETISED_LOGISTIC_NLL": discretised_logistic,
+    "poisson.POISSON_NLL": poisson,
     "categorical.CATEGORICAL_NLL": categorical,
 }

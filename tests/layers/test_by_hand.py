@@ -24,6 +24,7 @@ LIKELIHOODS = {
     "ContinuousBernoulli": sa.ContinuousBernoulli(),
     "DiscretisedLogistic": sa.DiscretisedLogistic(4, -1.0, 2.0),
     "Laplace": sa.Laplace(0.4),
+    "Poisson": sa.Poisson(),
     "LearnedGaussian": sa.LearnedGaussian(0.1),
     "Categorical": sa.Categorical(),
 }
@@ -160,6 +161,7 @@ def data(name, rng, n):
     a = rng.normal(size=(n, 3, 2 * C if wide else C))
     x = {
         "Categorical": lambda: np.eye(C)[rng.integers(0, C, (n, 3))],
+        "Poisson": lambda: rng.integers(0, 6, (n, 3, C)).astype(float),
         "DiscretisedLogistic": lambda: rng.integers(-1, 3, (n, 3, C)).astype(float),
     }
     return a, x.get(name, lambda: rng.random((n, 3, C)))()
@@ -185,6 +187,7 @@ def nll_of(name, a, x):
         "GaussianLikelihood": lambda: ((a - x) / 0.3) ** 2 / 2 + np.log(0.3) + TAU / 2,
         "ContinuousBernoulli": lambda: np.log(np.expm1(a) / a) - x * a,
         "DiscretisedLogistic": lambda: -np.log(between(mu, 1 / 64 + np.exp(logvar), x)),
+        "Poisson": lambda: np.exp(a) - x * a + np.log([1, 1, 2, 6, 24, 120])[x.astype(int)],
         "Laplace": lambda: np.abs(a - x) / 0.4 + np.log(0.8),
         "LearnedGaussian": lambda: ((mu - x) ** 2 / floored + np.log(floored) + TAU) / 2,
         "Categorical": lambda: x * (np.log(np.exp(a).sum(axis=-1, keepdims=True)) - a),

@@ -36,6 +36,10 @@ def continuous_bernoulli(a, x):
     return math.log(math.expm1(a) / a) - x * a
 
 
+def poisson(a, x):
+    return math.exp(a) - x * a + math.log(math.factorial(int(x)))
+
+
 EACH_VALUE = {
     "gaussian": (lambda: sa.GaussianLikelihood(0.3), normal(0.3)),
     "gaussian of sigma 1": (sa.GaussianLikelihood, normal(1.0)),
@@ -44,6 +48,7 @@ EACH_VALUE = {
     "absolute error": (sa.AbsoluteError, lambda a, x: abs(a - x)),
     "bernoulli": (sa.Bernoulli, bernoulli),
     "continuous bernoulli": (sa.ContinuousBernoulli, continuous_bernoulli),
+    "poisson": (sa.Poisson, poisson),
     "laplace": (lambda: sa.Laplace(0.3), lambda a, x: abs(a - x) / 0.3 + math.log(0.6)),
 }
 
@@ -57,7 +62,8 @@ def nll(likelihood, a, x, backend):
 
 def numbers(rng, name, shape):
     a, x = rng.normal(size=(2, N, *shape))
-    return a, ((x > 0).astype(float) if name == "bernoulli" else x)
+    support = {"bernoulli": lambda: (x > 0).astype(float), "poisson": lambda: np.rint(9 * abs(x))}
+    return a, support.get(name, lambda: x)()
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)

@@ -1,0 +1,84 @@
+"""Counts."""
+
+from typing import Any
+
+import numpy as np
+
+from .. import checks
+from ..kernels.poisson import POISSON_NLL, log_factorial
+from .base import Likelihood
+
+MANY = 10.0  # the rate from which on draws are by rejection
+MOST = 85.0  # log rate: draws of more have no float32
+
+
+class Poisson(Likelihood):
+    """p(x | a) = rate^x exp(-rate) / x! of each count x, with log rate a from the decoder.
+
+    Shapes: a (N, ...) log rates, x (N, ...) whole numbers of at least 0, nll (N,) in nats:
+
+        nll = sum of exp(a) - x a + log x!,   da = exp(a) - x          kernels/poisson.py
+
+    The mean and the variance of x are both exp(a): counts that spread more, as most do, ask for
+    more of the latent than this likelihood. Give the encoder log(1 + x), or scale within it, where
+    counts are large. Raises ValueError for data below 0 or not whole. Source: Poisson's
+    distribution; Hoermann, "The transformed rejection method for generating Poisson random
+    variables", 1993, algorithm PTRS (the draws of a rate from 10 on; below, inversion).
+    """
+
+    kernel = POISSON_NLL
+    takes_grey = False
+
+    def check(self, x: np.ndarray) -> None:
+        """Raise ValueError where x (N, ...) is no count, naming the first such index."""
+        if (
+            at := checks.first_where(x, lambda rows: (rows < 0) | (rows != np.rint(rows)))
+        ) is None:
+            return
+        raise ValueError(
+            f"the data is {x[at]} at index {at}, but a Poisson likelihood takes counts, whole "
+            "numbers of at least 0: undo a scaling of counts, round what is nearly whole, x = "
+            "np.rint(x), or choose GaussianLikelihood"
+        )
+
+    def mean(self, a: np.ndarray) -> np.ndarray:
+        """exp(a), same shape: the rate."""
+        return np.exp(a)
+
+    def sample(self, a: np.ndarray, noise: Any) -> np.ndarray:
+        """Counts, same shape."""
+        rate = np.exp(np.minimum(a.astype(np.float64), MOST))
+        x, due = _inverted(np.minimum(rate, MANY), noise.uniform(a.shape)), rate >= MANY
+        rate = np.maximum(rate, MANY)
+        while due.any():  # each place has draws of its own, whatever the others do
+            k, taken = _proposed(rate, noise.uniform(a.shape), noise.uniform(a.shape))
+            x = np.where(due & taken, k, x)
+            due &= ~taken
+        return x.astype(a.dtype)
+
+
+def _inverted(rate: np.ndarray, u: np.ndarray) -> np.ndarray:
+    """The least k whose cumulated probability is above u, same shape; rate at most MANY."""
+    k, term = np.zeros(rate.shape), np.exp(-rate)
+    below = term
+    while (beyond := (u >= below) & (term > 0)).any():
+        k = k + beyond
+        term = np.where(beyond, term * rate / np.maximum(k, 1), term)
+        below = np.where(beyond, below + term, below)
+    return k
+
+
+def _proposed(rate: np.ndarray, u: np.ndarray, v: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Counts (same shape) from a table mountain of two uniform draws, and which of them are kept.
+
+    Source: PTRS of the class docstring, its constants too."""
+    b = 0.931 + 2.53 * np.sqrt(rate)
+    width, side = 0.02483 * b - 0.059, u - 0.5
+    near = np.maximum(0.5 - np.abs(side), 2.0**-60)
+    k = np.floor((2 * width / near + b) * side + rate + 0.43)
+    scale = (1.1239 + 1.1328 / (b - 3.4)) / (width / near**2 + b)
+    with np.errstate(divide="ignore"):
+        log_p = k * np.log(rate) - rate - log_factorial(np.maximum(k, 0))
+        kept = np.log(v) + np.log(scale) <= log_p
+    quick = (near >= 0.07) & (v <= 0.9277 - 3.6224 / (b - 2))
+    return k, (k >= 0) & (quick | kept)

@@ -40,6 +40,7 @@ from .likelihoods import (
     LearnedGaussian,
     Likelihood,
     Poisson,
+    SharedGaussian,
     SquaredError,
 )
 from .models import VAE, Autoencoder, Model, WideCode
@@ -125,6 +126,7 @@ __all__ = [
     "ScaleWarning",
     "ScheduleWarning",
     "Sequential",
+    "SharedGaussian",
     "Source",
     "SquaredError",
     "StudentT",

@@ -21,6 +21,7 @@ DEFAULTS = {  # with the source of each number
     sa.GaussianLikelihood: {"sigma": 1.0},
     sa.LearnedGaussian: {"floor": 1e-3},
     sa.Laplace: {"b": 1.0},
+    sa.SharedGaussian: {"initial": 1.0, "floor": 1e-3},
     sa.DiscretisedLogistic: {"bins": 256, "low": 0.0, "high": 1.0},  # PixelCNN++: 8 bits
     sa.Dense: {"activation": "identity"},
     sa.Conv2d: {"stride": 1, "padding": "valid", "activation": "identity"},

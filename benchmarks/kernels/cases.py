@@ -225,6 +225,8 @@ CASES: dict[str, list[Maker]] = {
     "discretised_logistic.DISCRETISED_LOGISTIC_NLL": [
         of(s, "n h h g", 0.0, 1 / 255, 256) for s in PLACES
     ],
+    "shared_gaussian.SHARED_GAUSSIAN_NLL": [of(IMAGES, "n f n f u 1", FLOOR)],
+    "shared_gaussian.SHARED_GAUSSIAN_GRADIENT": [of(IMAGES, "1 n n 1", FLOOR, 784, False)],
     "poisson.POISSON_NLL": [of(IMAGES, "n f f v")],
     "categorical.CATEGORICAL_NLL": [
         of((128, *shape), "n f f o") for shape in ((1, 10), (20, 256))

@@ -37,6 +37,7 @@ from ..likelihoods import (
     Laplace,
     LearnedGaussian,
     Poisson,
+    SharedGaussian,
     SquaredError,
 )
 from ..models import VAE, Autoencoder
@@ -66,7 +67,7 @@ Shape = tuple[int, ...]
 LIKELIHOODS = (
     *(Bernoulli(), Categorical(), SquaredError(), AbsoluteError(), GaussianLikelihood(0.6)),
     *(LearnedGaussian(0.3), LearnedGaussian(0), Laplace(0.7), ContinuousBernoulli()),
-    *(DiscretisedLogistic(5, -1.0, 2.0), Poisson()),
+    *(DiscretisedLogistic(5, -1.0, 2.0), Poisson(), SharedGaussian(0.6)),
 )
 DRAWS = 2**16  # of each sample; a check by itself takes more
 
@@ -127,6 +128,8 @@ def _objectives(backend: str) -> list[Report]:
         Reconstruction(code := Dense(6, 3, "tanh"), Tied(code), SquaredError(), Contractive(0.6)),
         ELBO(Dense(6, 4), Dense(2, 6), Gaussian(2), Bernoulli(), beta=0.5),
         ELBO(Dense(6, 4), Dense(2, 12), Gaussian(2), LearnedGaussian(0.3)),
+        ELBO(Dense(6, 4), Dense(2, 6), Gaussian(2), SharedGaussian(0.5), samples=2),
+        Reconstruction(Dense(6, 3, "tanh"), Dense(3, 6), SharedGaussian(0.5, 0.3)),
         ELBO(Dense(6, 4), Dense(2, 6), Gaussian(2), Bernoulli(), beta=0.5, samples=3),
         IWAE(Dense(6, 4), Dense(2, 6), Gaussian(2), Bernoulli(), samples=3),
         ELBO(Dense(6, 6), Dense(3, 6), _hierarchy(), Bernoulli(), beta=0.5),

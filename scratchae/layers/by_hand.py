@@ -177,6 +177,14 @@ class LikelihoodByHand(ByHand):
         self._prepare(len(a))
         return self.backend.to_host(self.part.forward(a, x))
 
+    def _read(self, name: str) -> Any:
+        own = self.part.declare(self.shape)
+        if name not in own and name.removeprefix("d") not in own:
+            names = [*own, *(f"d{n}" for n in own), "its settings"]
+            raise AttributeError(f"this {self.name} has no {name!r}; it has {', '.join(names)}")
+        self._require_called()
+        return self.backend.to_host(getattr(self.part, name))
+
     def backward(self) -> np.ndarray:
         """da (N, *parameters(shape)), the gradient of the sum of nll."""
         self._require_called()

@@ -2,6 +2,7 @@
 
 from .base import Likelihood
 from .bernoulli import Bernoulli, ContinuousBernoulli
+from .calibrated import SharedGaussian
 from .categorical import Categorical
 from .errors import AbsoluteError, SquaredError
 from .gaussian import GaussianLikelihood, LearnedGaussian
@@ -20,5 +21,6 @@ __all__ = [
     "LearnedGaussian",
     "Likelihood",
     "Poisson",
+    "SharedGaussian",
     "SquaredError",
 ]

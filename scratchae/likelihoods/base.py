@@ -31,6 +31,8 @@ class Likelihood(Configured):
     weigh_rows: Callable[..., None]  # the objective hands it over when it binds
     takes_grey: bool = True  # whatever images of uint8 hold will do, k / 255, so they need no look
     add: bool = False  # whether gradients of its parameters add to what is there: layers/base.py
+    # of a built model's own: name -> that parameter on the host
+    learnt: Callable[[str], np.ndarray] | None = None
 
     def parameters(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """The shape of a row of a, for rows of x of that shape."""
@@ -119,7 +121,7 @@ class Likelihood(Configured):
 
     def require_distribution(self) -> None:
         """Raise TypeError for an error that is no distribution: it does not say how to draw x."""
-        if type(self).sample is Likelihood.sample:
+        if not self.is_distribution:
             raise TypeError(
                 f"{type(self).__name__} is an error and no distribution, so it has no log p(x): "
                 "choose GaussianLikelihood or Laplace, or, where it is your own distribution, "

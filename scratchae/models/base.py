@@ -122,6 +122,7 @@ class Model(Named):
         fix(objective)
         self.input_shape, self.backend, self.parameters = shape, parameters.backend, parameters
         self.objective, self.optimizer, self._inference = objective, None, None
+        objective.likelihood.learnt = lambda name: Weights(parameters)[f"likelihood.{name}"]
         return self
 
     @property

@@ -22,19 +22,27 @@ def table(model: Any) -> str:
         for name, layer in leaves(part, network):
             counts = [
                 int(np.prod(shape))
-                for key, (shape, _) in (model.parameters.declared.items() if built else ())
+                for key, (shape, _) in _declared(model).items()
                 if key.startswith(name + ".")
             ]
             output = str(layer.output) if built else "not built"
             number = f"{sum(counts):,}" if counts else ""
             frozen = "" if layer.trainable or not counts else " (frozen)"
             rows.append((f"{name}  {as_call(layer)}", output, number + frozen))
+    own = [key for key in _declared(model) if key.startswith("likelihood.")]
+    if own:
+        counts = [int(np.prod(_declared(model)[key][0])) for key in own]
+        rows.append((f"likelihood  {as_call(model.likelihood)}", "", f"{sum(counts):,}"))
     widths = [max(len(row[i]) for row in rows) for i in range(3)]
     body = [
         "  ".join((a.ljust(widths[0]), b.ljust(widths[1]), c.rjust(widths[2]))).rstrip()
         for a, b, c in rows
     ]
     return "\n".join([_title(model, built), body[0], "-" * (sum(widths) + 4), *body[1:]])
+
+
+def _declared(model: Any) -> Any:
+    return model.parameters.declared if hasattr(model, "parameters") else {}
 
 
 def as_call(layer: Any) -> str:

@@ -35,6 +35,7 @@ from scratchae.kernels.patches import COL2IM, IM2COL
 from scratchae.kernels.penalties import RATE_GRADIENT, SUM_UNITS
 from scratchae.kernels.poisson import POISSON_NLL
 from scratchae.kernels.pooling import MAX_POOL, MAX_POOL_GRADIENT, UPSAMPLE, UPSAMPLE_GRADIENT
+from scratchae.kernels.shared_gaussian import SHARED_GAUSSIAN_GRADIENT, SHARED_GAUSSIAN_NLL
 from scratchae.kernels.swap import SWAP
 
 Shapes = tuple[tuple[int, ...], ...]
@@ -76,6 +77,8 @@ def families() -> Iterator[Family]:
         (DISCRETISED_LOGISTIC_NLL,),
         partial(likelihoods.discretised_logistic, DISCRETISED_LOGISTIC_NLL),
     )
+    pair = SHARED_GAUSSIAN_NLL, SHARED_GAUSSIAN_GRADIENT
+    yield pair, partial(likelihoods.shared_gaussian, *pair)
     yield (IM2COL, COL2IM), _patches
     yield (CONV, CONV_GRADIENT), partial(_convolution, CONV, CONV_GRADIENT)
     yield (

@@ -38,6 +38,44 @@ def discretised_logistic(kernel: Kernel, backend: Backend) -> Report:
     return Report(kernel.name, rows)
 
 
+def shared_gaussian(nll: Kernel, gradient: Kernel, backend: Backend) -> Report:
+    """By a and by logvar, with weights, with a floor and nearly without. Source:
+    kernels/shared_gaussian.py."""
+    x, a, w = probe((4, 5), 78), probe((12, 5), 79), 0.5 + probe((12,), 80) ** 2
+
+    def call(kernel: Kernel, shapes: list[tuple[int, ...]], *given: object) -> list[np.ndarray]:
+        outs = [backend.asarray(np.full(shape, np.nan)) for shape in shapes]
+        arrays = [backend.asarray(g) if isinstance(g, np.ndarray) else g for g in given]
+        backend.op(kernel)(*outs, *arrays)
+        return [backend.to_host(out) for out in outs]
+
+    def forward(a: np.ndarray, logvar: np.ndarray, L: float) -> list[np.ndarray]:
+        return call(nll, [a.shape[:1], a.shape, a.shape[:1]], a, x, logvar, L)
+
+    def by_logvar(logvar: np.ndarray, L: float) -> np.ndarray:
+        q = forward(a, logvar, L)[2]
+        return call(gradient, [(1,)], q, w, logvar, L, a.shape[1], False)[0]
+
+    rows = []
+    for what, L in (("with a floor", -0.5), ("nearly without", -20.0)):
+        logvar = np.array([-0.3])
+        rows += [
+            judge(
+                f"a, {what}",
+                lambda a, L=L, v=logvar: forward(a, v, L)[0],
+                lambda a, d, L=L, v=logvar: d[:, None] * forward(a, v, L)[1],
+                a,
+            ),
+            judge(
+                f"logvar, {what}",
+                lambda v, L=L: float(w @ forward(a, v, L)[0]),
+                lambda v, _, L=L: by_logvar(v, L),
+                logvar,
+            ),
+        ]
+    return Report(nll.name, rows)
+
+
 def _row(
     what: str,
     kernel: Kernel,

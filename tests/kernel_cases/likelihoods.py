@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 
-from kernel_cases.draws import garbage, hard
+from kernel_cases.draws import easy, garbage, hard
 
 
 def outputs(dtype, a):
@@ -41,6 +41,24 @@ def poisson(rng, dtype, N, D, K, key):
     return outputs(dtype, a), [a, x.astype(dtype)], []
 
 
+def spread(rng, dtype, K):
+    """logvar (1,), of +-100 too where a floor keeps 1 / sigma^2 a number, and the constant L."""
+    floor = 0.3 if K != 4 else 0.0
+    return hard(rng, dtype, (1,), 100.0 if floor else 1.0), 2 * math.log(floor or 1e-9)
+
+
+def shared_gaussian(rng, dtype, N, D, K, key):
+    a, (logvar, L) = hard(rng, dtype, (N * K, D)), spread(rng, dtype, K)
+    x = a[::K] + rng.integers(-1, 2, (N, D))
+    return [*outputs(dtype, a), garbage(dtype, N * K)], [a, x.astype(dtype), logvar], [L]
+
+
+def shared_gaussian_gradient(rng, dtype, N, D, K, key):
+    q, w = rng.random((2, N * K)).astype(dtype)
+    logvar, L = spread(rng, dtype, 1)
+    return [easy(rng, dtype, (1,))], [q, w, logvar], [L, D, bool(K % 2)]
+
+
 def categorical(rng, dtype, N, D, K, key):
     """One-hot for odd K, else probabilities of any sum."""
     a = hard(rng, dtype, (N * K, 1 + D % 3, D))
@@ -52,5 +70,7 @@ CASES = {
     "learned_gaussian.LEARNED_GAUSSIAN_NLL": learned_gaussian,
     "discretised_logistic.DISCRETISED_LOGISTIC_NLL": discretised_logistic,
     "poisson.POISSON_NLL": poisson,
+    "shared_gaussian.SHARED_GAUSSIAN_NLL": shared_gaussian,
+    "shared_gaussian.SHARED_GAUSSIAN_GRADIENT": shared_gaussian_gradient,
     "categorical.CATEGORICAL_NLL": categorical,
 }

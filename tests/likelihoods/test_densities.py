@@ -49,6 +49,7 @@ EACH_VALUE = {
     "bernoulli": (sa.Bernoulli, bernoulli),
     "continuous bernoulli": (sa.ContinuousBernoulli, continuous_bernoulli),
     "poisson": (sa.Poisson, poisson),
+    "shared gaussian": (lambda: sa.SharedGaussian(0.3, 0.0), normal(0.3)),
     "laplace": (lambda: sa.Laplace(0.3), lambda a, x: abs(a - x) / 0.3 + math.log(0.6)),
 }
 

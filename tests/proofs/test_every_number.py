@@ -90,6 +90,7 @@ NUMBERS = {  # what is made with a number, the number's name, two values of it
     "Contractive": (penalised(sa.Contractive), "weight", 0.5, 2.0),
     "GaussianLikelihood": (likely(sa.GaussianLikelihood), "sigma", 1.0, 0.5),
     "Laplace": (likely(sa.Laplace), "b", 1.0, 0.5),
+    "SharedGaussian": (likely(lambda f: sa.SharedGaussian(0.5, f)), "floor", 0.1, 0.5),
     "LearnedGaussian": (likely(sa.LearnedGaussian, 10), "floor", 0.1, 0.5),
     "GaussianNoise": (noisy(sa.GaussianNoise), "sigma", 0.1, 0.5),
     "Masking": (noisy(sa.Masking), "p", 0.1, 0.6),

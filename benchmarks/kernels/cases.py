@@ -89,6 +89,7 @@ LETTERS: dict[str, Callable[..., Any]] = {  # of rows N and a shape: what an arg
     "b": lambda N, *shape: -1 - np.abs(array(*shape)),  # phi(phi(... + b) + b) stays finite
     "q": lambda N, *shape: array(*shape, dtype="float64"),
     "z": lambda N, D: np.array([N] + [N / 3] * (D + 1)),  # sums over a batch, the count first
+    "y": lambda N, *shape: np.array([N, 2.0 * N]),  # count and a sum over a batch
     "u": lambda N, *shape: RNG.random((N, *shape), np.float32),
     "g": lambda N, *shape: RNG.integers(0, 256, (N, *shape)).astype(np.float32) / 255,  # pixels
     "v": lambda N, *shape: RNG.poisson(3.0, (N, *shape)).astype(np.float32),  # counts
@@ -227,6 +228,7 @@ CASES: dict[str, list[Maker]] = {
     ],
     "shared_gaussian.SHARED_GAUSSIAN_NLL": [of(IMAGES, "n f n f u 1", FLOOR)],
     "shared_gaussian.SHARED_GAUSSIAN_GRADIENT": [of(IMAGES, "1 n n 1", FLOOR, 784, False)],
+    "optimal_gaussian.OPTIMAL_GAUSSIAN_GRADIENT": [of(IMAGES, "f f y", 784)],
     "poisson.POISSON_NLL": [of(IMAGES, "n f f v")],
     "categorical.CATEGORICAL_NLL": [
         of((128, *shape), "n f f o") for shape in ((1, 10), (20, 256))

@@ -61,6 +61,7 @@ def negative_log_likelihood(model: Any, data: Any) -> np.ndarray:
 
     Raises what ``evaluate`` raises. Source: (3); the model's likelihood.
     """
+    model.likelihood.require_rows()
     out, replica = [], None
     for x in parts(model, data):
         code = model.encode(x)

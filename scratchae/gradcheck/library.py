@@ -36,6 +36,7 @@ from ..likelihoods import (
     GaussianLikelihood,
     Laplace,
     LearnedGaussian,
+    OptimalGaussian,
     Poisson,
     SharedGaussian,
     SquaredError,
@@ -67,7 +68,7 @@ Shape = tuple[int, ...]
 LIKELIHOODS = (
     *(Bernoulli(), Categorical(), SquaredError(), AbsoluteError(), GaussianLikelihood(0.6)),
     *(LearnedGaussian(0.3), LearnedGaussian(0), Laplace(0.7), ContinuousBernoulli()),
-    *(DiscretisedLogistic(5, -1.0, 2.0), Poisson(), SharedGaussian(0.6)),
+    *(DiscretisedLogistic(5, -1.0, 2.0), Poisson(), SharedGaussian(0.6), OptimalGaussian()),
 )
 DRAWS = 2**16  # of each sample; a check by itself takes more
 
@@ -130,6 +131,7 @@ def _objectives(backend: str) -> list[Report]:
         ELBO(Dense(6, 4), Dense(2, 12), Gaussian(2), LearnedGaussian(0.3)),
         ELBO(Dense(6, 4), Dense(2, 6), Gaussian(2), SharedGaussian(0.5), samples=2),
         Reconstruction(Dense(6, 3, "tanh"), Dense(3, 6), SharedGaussian(0.5, 0.3)),
+        ELBO(Dense(6, 4), Dense(2, 6), Gaussian(2), OptimalGaussian(), samples=2),
         ELBO(Dense(6, 4), Dense(2, 6), Gaussian(2), Bernoulli(), beta=0.5, samples=3),
         IWAE(Dense(6, 4), Dense(2, 6), Gaussian(2), Bernoulli(), samples=3),
         ELBO(Dense(6, 6), Dense(3, 6), _hierarchy(), Bernoulli(), beta=0.5),

@@ -2,7 +2,7 @@
 
 from .base import Likelihood
 from .bernoulli import Bernoulli, ContinuousBernoulli
-from .calibrated import SharedGaussian
+from .calibrated import OptimalGaussian, SharedGaussian
 from .categorical import Categorical
 from .errors import AbsoluteError, SquaredError
 from .gaussian import GaussianLikelihood, LearnedGaussian
@@ -20,6 +20,7 @@ __all__ = [
     "Laplace",
     "LearnedGaussian",
     "Likelihood",
+    "OptimalGaussian",
     "Poisson",
     "SharedGaussian",
     "SquaredError",

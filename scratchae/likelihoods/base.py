@@ -31,6 +31,7 @@ class Likelihood(Configured):
     weigh_rows: Callable[..., None]  # the objective hands it over when it binds
     takes_grey: bool = True  # whatever images of uint8 hold will do, k / 255, so they need no look
     add: bool = False  # whether gradients of its parameters add to what is there: layers/base.py
+    additive: bool = True  # whether nll of a row is of that row alone: else ``take`` and ``value``
     # of a built model's own: name -> that parameter on the host
     learnt: Callable[[str], np.ndarray] | None = None
 
@@ -94,6 +95,24 @@ class Likelihood(Configured):
         self.weigh_rows(rows, rows, w)
         return da
 
+    def take(self, total: Array) -> None:
+        """Look at the sums (k,) of the whole batch, of which total[1] is that of nll, before
+        ``backward``: nothing where it is a sum over rows. Source: objectives/base.py."""
+
+    def value(self, nll: float, rows: float) -> float:
+        """The mean over rows, in nats, from the sum of nll over a batch: scalars. Source: the
+        likelihood's own."""
+        return nll / rows
+
+    def require_rows(self) -> None:
+        """Raise TypeError where nll is that of a batch as a whole, and an example has none."""
+        if not self.additive:
+            raise TypeError(
+                f"under {type(self).__name__} the loss is that of a batch as a whole, so an "
+                "example has no log p(x) of its own: measure with GaussianLikelihood(sigma), "
+                "sigma = likelihood.sigma(x, a) of training data, or train with SharedGaussian"
+            )
+
     def flat(self, rows: Array) -> Array:
         """Rows of a, da or x as the kernel takes them: (n, ...) -> (n, D), a view. Source: its
         docstring."""
@@ -121,6 +140,7 @@ class Likelihood(Configured):
 
     def require_distribution(self) -> None:
         """Raise TypeError for an error that is no distribution: it does not say how to draw x."""
+        self.require_rows()
         if not self.is_distribution:
             raise TypeError(
                 f"{type(self).__name__} is an error and no distribution, so it has no log p(x): "

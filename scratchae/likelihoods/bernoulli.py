@@ -56,7 +56,7 @@ class Bernoulli(Likelihood):
     def symbols(self, x: np.ndarray) -> np.ndarray:
         """x (N, ...) in {0, 1} -> (N, P) whole numbers. Raises ValueError for grey. Source:
         coding/symbols.py."""
-        if (at := first_where(x, lambda rows: (rows != 0) & (rows != 1))) is not None:
+        if (at := checks.first_where(x, lambda rows: (rows != 0) & (rows != 1))) is not None:
             raise ValueError(
                 f"the data is {x[at]} at index {at}, but of a Bernoulli only 0 and 1 can be "
                 "coded: give Images(pixels, binarize='threshold'), or 'dynamic'"

@@ -7,6 +7,8 @@ import numpy as np
 
 from .. import checks
 from ..backend import Array, Backend
+from ..kernels.errors import SQUARED_ERROR
+from ..kernels.optimal_gaussian import OPTIMAL_GAUSSIAN_GRADIENT
 from ..kernels.shared_gaussian import SHARED_GAUSSIAN_GRADIENT, SHARED_GAUSSIAN_NLL
 from ..parameters import Declared
 from ..settings import Number
@@ -96,3 +98,66 @@ class SharedGaussian(Likelihood):
     def sample(self, a: np.ndarray, noise: Any) -> np.ndarray:
         """a + sigma eps, same shape."""
         return (a + self.sigma() * noise.normal(a.shape)).astype(a.dtype)
+
+
+class OptimalGaussian(Likelihood):
+    """p(x | a) = N(a, sigma^2 I) with the sigma that is best for the batch: its root mean square.
+
+    Shapes: a (N K, ...) means, x (N, ...) real. ``forward`` gives the squared error of each row;
+    with D values a row and M rows over all shards of a batch:
+
+        sigma^2 = sum of all squared errors / (M D)                                     (1)
+        loss = D / 2 (log(2 pi sigma^2) + 1),   da = (a - x) / sigma^2
+                                                            kernels/optimal_gaussian.py
+
+    Nothing is to be learned or chosen, and training is as fast as with SharedGaussian once that
+    has found its sigma. But sigma is fitted to whatever is measured: ``evaluate`` takes that of
+    the held-out data, and its loss is no bound on their log p(x). So this is an objective for
+    training and no distribution of one example: it has no log_prob, no sample, and no place in
+    IWAE. Afterwards measure with GaussianLikelihood(sigma), sigma = likelihood.sigma(x, a) of
+    training data. Where a is x the loss is -inf. Source: Rybkin, Daniilidis, Levine, "Simple and
+    effective VAE training with calibrated decoders", 2021, section 4.2.
+    """
+
+    kernel = SQUARED_ERROR
+    additive = False
+    total: Array | None = None  # (k,) of the last batch that backward was told of
+
+    def constants(self, shape: tuple[int, ...]) -> tuple[float, ...]:
+        """tau = 2 and c = 0, whatever the shape. Source: kernels/errors.py (1)."""
+        return 2.0, 0.0
+
+    def declare(self, shape: tuple[int, ...]) -> Declared:
+        """No parameters, for rows of that shape. Source: likelihoods/base.py."""
+        self.shape = shape
+        return {}
+
+    def bind(self, backend: Backend, rows: int, shape: tuple[int, ...], samples: int = 1) -> None:
+        """As Likelihood.bind, buffers (rows K, ...) too. Source: likelihoods/base.py."""
+        super().bind(backend, rows, shape, samples)
+        self.settle, self.n = backend.op(OPTIMAL_GAUSSIAN_GRADIENT), samples * math.prod(shape)
+
+    def take(self, total: Array) -> None:
+        """Keep the sums (k,) of the whole batch. Source: kernels/optimal_gaussian.py (1)."""
+        self.total = total
+
+    def value(self, nll: float, rows: float) -> float:
+        """D / 2 (log(2 pi sigma^2) + 1) in nats, from the sum of squared errors over those rows:
+        scalars. Source: the class docstring."""
+        D = math.prod(self.shape)
+        variance = nll / (rows * D)  # (1)
+        return D / 2 * (math.log(2 * math.pi * variance) + 1) if variance else -math.inf
+
+    def backward(self) -> Array:
+        """da (N K, ...), by the sigma of the batch that ``take`` was told of; 2 (a - x) before.
+        Source: kernels/optimal_gaussian.py (2)."""
+        da = super().backward()
+        if self.total is not None:
+            rows = self.flat(da)
+            self.settle(rows, rows, self.total, self.n)
+        return da
+
+    def sigma(self, x: np.ndarray, a: np.ndarray) -> float:
+        """The best standard deviation for host arrays x, a (N, ...). Source: (1)."""
+        r = np.asarray(a, np.float64) - x
+        return math.sqrt(float((r * r).mean()))  # (1)

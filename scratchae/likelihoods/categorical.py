@@ -81,7 +81,7 @@ class Categorical(Likelihood):
     def symbols(self, x: np.ndarray) -> np.ndarray:
         """x (N, ..., C) one-hot -> (N, P), the category of each place. Raises ValueError for
         probabilities between 0 and 1. Source: coding/symbols.py."""
-        if (at := first_where(x, lambda rows: (rows != 0) & (rows != 1))) is not None:
+        if (at := checks.first_where(x, lambda rows: (rows != 0) & (rows != 1))) is not None:
             raise ValueError(
                 f"the data is {x[at]} at index {at}, but of a Categorical only one-hot rows can "
                 "be coded: encode labels as np.eye(C)[labels]"

@@ -58,7 +58,6 @@ class ELBO(Objective):
     Welling 2014, eq. 10; Higgins et al., "beta-VAE", 2017, eq. 4 (6).
     """
 
-    additive = True
     beta = Number(0, schedule=True)
     samples = Fixed(positive)
 
@@ -77,6 +76,11 @@ class ELBO(Objective):
         self.likelihood = likelihood
         self.beta = beta
         self.samples = samples
+
+    @property
+    def additive(self) -> bool:
+        """Whether the loss is a sum over examples: that of the likelihood. Source: (6)."""
+        return self.likelihood.additive
 
     def declare(self, shape: Shape) -> Declared:
         """As Objective.declare, shapes too. Source: objectives/base.py."""
@@ -119,7 +123,7 @@ class ELBO(Objective):
     def loss(self, total: np.ndarray) -> dict[str, float]:
         """loss = reconstruction + kl + penalty, in nats per example; total (3,)."""
         count, nll, kl = total.tolist()
-        reconstruction, kl = nll / (count * self.K), kl / count
+        reconstruction, kl = self.likelihood.value(nll, count * self.K), kl / count
         beta = self._beta(max(self.t, 1))
         penalty = (beta - 1.0) * kl if beta != 1.0 else 0.0  # (7), and no 0 * inf
         # by (6): the sum of (7) would cancel where beta is small
@@ -129,6 +133,7 @@ class ELBO(Objective):
     def each(self, host: Callable[[Array], np.ndarray]) -> dict[str, np.ndarray]:
         """loss, reconstruction, kl and penalty (N,) of the last ``forward``, and kl_per_dimension
         (N, J), in nats; no loss and penalty where that of an example depends on the others."""
+        self.likelihood.require_rows()
         reconstruction = host(self.nll).reshape(-1, self.K).mean(axis=1, dtype=np.float64)
         kl = host(self.kl).astype(np.float64)
         whole = kl.sum(axis=1)
@@ -141,6 +146,7 @@ class ELBO(Objective):
 
     def backward(self, total: Array) -> None:
         """Fill the gradients of count times loss, shapes as the parameters."""
+        self.likelihood.take(total)
         da = self._da()  # (4), and 1/K of (6)
         dz = self.decoder.backward(da)  # (3)
         if self.latent_learns:

@@ -73,8 +73,10 @@ class IWAE(Objective):
 
     def declare(self, shape: Shape) -> Declared:
         """As Objective.declare, shapes too. Raises NotImplementedError for a latent without a
-        ratio or its gradient. Source: objectives/base.py."""
+        ratio or its gradient, TypeError for a likelihood of a batch as a whole. Source:
+        objectives/base.py."""
         self.latent.require("ratio()", self._gradient)
+        self.likelihood.require_rows()
         return super().declare(shape)
 
     _gradient = "weighed(dz, w)"  # of the latent's

@@ -45,8 +45,8 @@ class Reconstruction(Objective):
 
     @property
     def additive(self) -> bool:
-        """Whether the loss is a sum over examples: that of the penalty. Source: (4)."""
-        return self.penalty is None or self.penalty.additive
+        """Whether the loss is a sum over examples: likelihood and penalty. Source: (4)."""
+        return self.likelihood.additive and (self.penalty is None or self.penalty.additive)
 
     def declare(self, shape: Shape) -> Declared:
         """As Objective.declare, shapes too; the penalty looks at the encoder. Source:
@@ -80,7 +80,7 @@ class Reconstruction(Objective):
 
     def loss(self, total: np.ndarray) -> dict[str, float]:
         """loss = reconstruction + penalty, in nats per example; total (k,)."""
-        reconstruction = float(total[1] / total[0])  # (4)
+        reconstruction = self.likelihood.value(float(total[1]), float(total[0]))  # (4)
         if not self.penalty:
             return {"loss": reconstruction, "reconstruction": reconstruction}
         penalty = self.penalty.value(total)  # (4)
@@ -93,12 +93,14 @@ class Reconstruction(Objective):
     def each(self, host: Callable[[Array], np.ndarray]) -> dict[str, np.ndarray]:
         """reconstruction (N,) of the last ``forward``, and loss (N,), the same, where no penalty
         is added to it."""
+        self.likelihood.require_rows()
         reconstruction = host(self.nll).astype(np.float64)
         loss = {} if self.penalty else {"loss": reconstruction}
         return loss | {"reconstruction": reconstruction}
 
     def backward(self, total: Array) -> None:
         """Fill the gradients of count times loss, shapes as the parameters."""
+        self.likelihood.take(total)
         da = self.likelihood.backward()  # (3)
         dh = self.decoder.backward(da)  # (2)
         if not self.encoder_learns:

@@ -31,6 +31,7 @@ from scratchae.kernels.kernel import Kernel
 from scratchae.kernels.learned_gaussian import LEARNED_GAUSSIAN_NLL
 from scratchae.kernels.lstm import THROUGH_TIME, THROUGH_TIME_GRADIENT, scratch_size
 from scratchae.kernels.noise import GAUSSIAN_NOISE, GAUSSIAN_NOISE_GRADIENT, MASK, SALT_AND_PEPPER
+from scratchae.kernels.optimal_gaussian import OPTIMAL_GAUSSIAN_GRADIENT
 from scratchae.kernels.patches import COL2IM, IM2COL
 from scratchae.kernels.penalties import RATE_GRADIENT, SUM_UNITS
 from scratchae.kernels.poisson import POISSON_NLL
@@ -76,6 +77,10 @@ def families() -> Iterator[Family]:
     yield (
         (DISCRETISED_LOGISTIC_NLL,),
         partial(likelihoods.discretised_logistic, DISCRETISED_LOGISTIC_NLL),
+    )
+    yield (
+        (OPTIMAL_GAUSSIAN_GRADIENT,),
+        partial(likelihoods.optimal_gaussian, OPTIMAL_GAUSSIAN_GRADIENT),
     )
     pair = SHARED_GAUSSIAN_NLL, SHARED_GAUSSIAN_GRADIENT
     yield pair, partial(likelihoods.shared_gaussian, *pair)

@@ -38,6 +38,23 @@ def discretised_logistic(kernel: Kernel, backend: Backend) -> Report:
     return Report(kernel.name, rows)
 
 
+def optimal_gaussian(kernel: Kernel, backend: Backend) -> Report:
+    """The gradient of N D / 2 log of the mean square, by a, over K = 2 samples. Source:
+    kernels/optimal_gaussian.py."""
+    x, a, K = np.repeat(probe((4, 5), 81), 2, axis=0), probe((8, 5), 82), 2
+
+    def loss(a: np.ndarray) -> float:
+        return float(4 * 5 / 2 * np.log(((a - x) ** 2).mean()))
+
+    def da(a: np.ndarray, _: object) -> np.ndarray:
+        y, out = backend.asarray(2 * (a - x)), backend.asarray(np.full(a.shape, np.nan))
+        total = backend.asarray(np.array([4.0, ((a - x) ** 2).sum()]))
+        backend.op(kernel)(out, y, total, K * 5)
+        return backend.to_host(out) / K  # the share of each sample
+
+    return Report(kernel.name, [judge("a", loss, da, a)])
+
+
 def shared_gaussian(nll: Kernel, gradient: Kernel, backend: Backend) -> Report:
     """By a and by logvar, with weights, with a floor and nearly without. Source:
     kernels/shared_gaussian.py."""

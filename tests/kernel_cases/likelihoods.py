@@ -59,6 +59,12 @@ def shared_gaussian_gradient(rng, dtype, N, D, K, key):
     return [easy(rng, dtype, (1,))], [q, w, logvar], [L, D, bool(K % 2)]
 
 
+def optimal_gaussian_gradient(rng, dtype, N, D, K, key):
+    """total: count, sum of squares, and a term that it does not read."""
+    y, total = hard(rng, dtype, (N * K, D)), np.array([N, 0.3 + N * K, 7.0])
+    return [garbage(dtype, *y.shape)], [y, total], [K * D]
+
+
 def categorical(rng, dtype, N, D, K, key):
     """One-hot for odd K, else probabilities of any sum."""
     a = hard(rng, dtype, (N * K, 1 + D % 3, D))
@@ -72,5 +78,6 @@ CASES = {
     "poisson.POISSON_NLL": poisson,
     "shared_gaussian.SHARED_GAUSSIAN_NLL": shared_gaussian,
     "shared_gaussian.SHARED_GAUSSIAN_GRADIENT": shared_gaussian_gradient,
+    "optimal_gaussian.OPTIMAL_GAUSSIAN_GRADIENT": optimal_gaussian_gradient,
     "categorical.CATEGORICAL_NLL": categorical,
 }

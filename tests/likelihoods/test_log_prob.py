@@ -8,9 +8,9 @@ from scratchae import checks, likelihoods
 from scratchae.gradcheck.models import possible
 
 SHAPE = (3, 2)
-ERRORS = {"SquaredError", "AbsoluteError"}
+ERRORS, BATCHES = {"SquaredError", "AbsoluteError"}, {"OptimalGaussian"}
 KINDS = sorted(set(likelihoods.__all__) - {"Likelihood"})
-DISTRIBUTIONS = pytest.mark.parametrize("name", [k for k in KINDS if k not in ERRORS])
+DISTRIBUTIONS = pytest.mark.parametrize("name", [k for k in KINDS if k not in ERRORS | BATCHES])
 
 
 def rows(likelihood, rng, n=5):
@@ -58,6 +58,13 @@ def test_an_error_has_none(name, rng):
     x = rng.random((2, 3))
     with pytest.raises(TypeError, match=f"{name} is an error and no distribution, so it has no"):
         getattr(sa, name)().log_prob(x, x)
+
+
+def test_a_sigma_of_the_batch_has_none(rng):
+    """What p(x) of an example is would depend on the others that it is measured with."""
+    x = rng.random((2, 3))
+    with pytest.raises(TypeError, match="the loss is that of a batch as a whole, so an example"):
+        sa.OptimalGaussian().log_prob(x, x)
 
 
 def test_grey_data_have_none_under_a_bernoulli(rng):

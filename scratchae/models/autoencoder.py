@@ -22,8 +22,8 @@ class Autoencoder(Model):
 
     Shapes: x (N, *input_shape), code (N, *code). likelihood: SquaredError (default),
     AbsoluteError, Bernoulli or Categorical (the decoder gives logits), GaussianLikelihood, or
-    LearnedGaussian (mu and logvar, which double the last axis). penalty: L1, StudentT, KLRate or
-    Contractive.
+    LearnedGaussian (mu and logvar, which double the last axis), or another of
+    scratchae.likelihoods. penalty: L1, StudentT, KLRate or Contractive.
     Source: objectives/reconstruction.py; Goodfellow, Bengio, Courville, "Deep Learning", 2016,
     chapter 14.
     """

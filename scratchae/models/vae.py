@@ -13,8 +13,9 @@ class VAE(Model):
 
     Shapes: x (N, *input_shape); the encoder gives (N, 2D), mu and logvar; z (N, D); the decoder
     gives the parameters of the likelihood, (N, *input_shape): logits for Bernoulli and
-    Categorical, means for GaussianLikelihood; for LearnedGaussian mu and logvar, which double the
-    last axis. beta: the weight of the KL, a number or a schedule, which may be set at any time.
+    Categorical, means for GaussianLikelihood, SharedGaussian and Laplace, log rates for Poisson;
+    for LearnedGaussian mu and logvar, for DiscretisedLogistic mu and log s, which double the last
+    axis. beta: the weight of the KL, a number or a schedule, which may be set at any time.
     samples: of z, an example.
     Source: Kingma and Welling 2014; objectives/elbo.py.
     """

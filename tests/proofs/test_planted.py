@@ -9,13 +9,14 @@ import sys
 from pathlib import Path
 
 import pytest
-from proofs.planted import constants, draws, kl_control, steps
+from proofs.planted import constants, draws, kl_control, likelihoods, steps
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[2]
 PLANTED = (
     constants.CONSTANTS
     | constants.GENERATED_DATA
+    | likelihoods.LIKELIHOODS
     | draws.STREAMS
     | draws.SEEDS
     | steps.SCHEDULE

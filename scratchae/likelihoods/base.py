@@ -31,6 +31,7 @@ class Likelihood(Configured):
     weigh_rows: Callable[..., None]  # the objective hands it over when it binds
     takes_grey: bool = True  # whatever images of uint8 hold will do, k / 255, so they need no look
     add: bool = False  # whether gradients of its parameters add to what is there: layers/base.py
+    scalable: bool = True  # whether data may be brought to another unit: counts may not
     additive: bool = True  # whether nll of a row is of that row alone: else ``take`` and ``value``
     # of a built model's own: name -> that parameter on the host
     learnt: Callable[[str], np.ndarray] | None = None

@@ -20,14 +20,15 @@ class Poisson(Likelihood):
         nll = sum of exp(a) - x a + log x!,   da = exp(a) - x          kernels/poisson.py
 
     The mean and the variance of x are both exp(a): counts that spread more, as most do, ask for
-    more of the latent than this likelihood. Give the encoder log(1 + x), or scale within it, where
-    counts are large. Raises ValueError for data below 0 or not whole. Source: Poisson's
-    distribution; Hoermann, "The transformed rejection method for generating Poisson random
-    variables", 1993, algorithm PTRS (the draws of a rate from 10 on; below, inversion).
+    more of the latent than this likelihood. Counts far above 1 are large inputs of an encoder: a
+    layer of your own that takes log(1 + x) first helps it. Raises ValueError for data below 0 or
+    not whole. Source: Poisson's distribution; Hoermann, "The transformed rejection method for
+    generating Poisson random variables", 1993, algorithm PTRS (the draws of a rate from 10 on;
+    below, inversion).
     """
 
     kernel = POISSON_NLL
-    takes_grey = False
+    takes_grey = scalable = False
 
     def check(self, x: np.ndarray) -> None:
         """Raise ValueError where x (N, ...) is no count, naming the first such index."""

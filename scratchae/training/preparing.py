@@ -36,7 +36,8 @@ def prepared(
     held = None if validation is None else fitting_source(model, validation, "validation")
     batch_size = min(checks.positive("batch_size", batch_size), len(source))
     _require_trainable(model, optimizer)
-    warn_of_scale(source)
+    if model.objective.likelihood.scalable:
+        warn_of_scale(source)
     with claimed(model):
         yield Epochs(
             model,

@@ -12,8 +12,7 @@ SHAPE = (4, 3, 2)
 
 
 def data(likelihood, n=60, seed=0):
-    """Rows of SHAPE that depend on one number each: real values, or probabilities over the last
-    axis."""
+    """Rows of SHAPE that depend on one number each: real values, or what the likelihood takes."""
     rng = np.random.default_rng(seed)
     t = rng.uniform(-1, 1, (n, 1, 1, 1))
     x = np.tanh(2 * t * np.linspace(-1, 1, 24).reshape(SHAPE)) + 0.05 * rng.normal(
@@ -21,6 +20,13 @@ def data(likelihood, n=60, seed=0):
     )
     if isinstance(likelihood, sa.Categorical):
         x = np.eye(2)[(t[..., 0] > np.linspace(-0.9, 0.9, 12).reshape(SHAPE[:2])).astype(int)]
+    grey = np.clip(0.5 + 0.4 * x, 0, 1)
+    if isinstance(likelihood, sa.ContinuousBernoulli):
+        x = grey
+    if isinstance(likelihood, sa.DiscretisedLogistic):
+        x = likelihood.binned(grey)
+    if isinstance(likelihood, sa.Poisson):
+        x = np.rint(20 * grey)
     return x.astype(np.float32)
 
 
@@ -40,8 +46,19 @@ def autoencoder(likelihood):
     return sa.Autoencoder(*network(likelihood, 2, 2), likelihood)
 
 
-LIKELIHOODS = {"learned": lambda: sa.LearnedGaussian(0.02), "categorical": sa.Categorical}
-EVERY = pytest.mark.parametrize("kind", LIKELIHOODS)
+LIKELIHOODS = {
+    "learned": lambda: sa.LearnedGaussian(0.02),
+    "categorical": sa.Categorical,
+    "shared": lambda: sa.SharedGaussian(0.5),
+    "laplace": lambda: sa.Laplace(0.1),
+    "grey": sa.ContinuousBernoulli,
+    "pixels": sa.DiscretisedLogistic,
+    "counts": sa.Poisson,
+}
+QUICK = ("learned", "categorical")
+EVERY = pytest.mark.parametrize(
+    "kind", [k if k in QUICK else pytest.param(k, marks=pytest.mark.slow) for k in LIKELIHOODS]
+)
 BOTH = pytest.mark.parametrize("make", [vae, autoencoder])
 
 
@@ -99,7 +116,7 @@ def test_every_gradient_of_a_model(make, kind, backend):
     reports.append(check_model(model.build(SHAPE, backend=backend), 3))
     for report in reports:
         tensors = [row for row in report.rows if row.what != "shards"]
-        assert report.ok and len(tensors) == 8, str(report)
+        assert report.ok and len(tensors) == 8 + (kind == "shared"), str(report)
 
 
 @EVERY
@@ -117,11 +134,12 @@ def test_a_detector_by_likelihood(make, kind, backend, tolerance):
     if kind == "learned":
         mu, sigma = a[..., :2], likelihood.sigma(a)
         nll = ((mu - x) / sigma) ** 2 / 2 + np.log(sigma) + np.log(2 * np.pi) / 2
-    else:
+    elif kind == "categorical":
         nll = -x * np.log(likelihood.mean(a))
-    np.testing.assert_allclose(
-        detector.scores(x), nll.sum(axis=(1, 2, 3)), rtol=tolerance("layer", "float32")
-    )
+    else:
+        nll = -model.likelihood.log_prob(x, a).reshape(-1, 1, 1, 1)
+    right, tol = nll.sum(axis=(1, 2, 3)), tolerance("layer", "float32")
+    np.testing.assert_allclose(detector.scores(x), right, rtol=tol, atol=20 * tol)
     shuffled = np.random.default_rng(2).permutation(12)
     strange = data(likelihood, 10, seed=1).reshape(10, 12, 2)[:, shuffled].reshape(10, *SHAPE)
     # beside one of x, since all of several flagged is a warning

@@ -145,3 +145,14 @@ def test_grey_images_are_no_counts(rng):
     with pytest.raises(ValueError, match=r"of the images from 0 on, the data is .* takes counts"):
         sa.evaluate(model, sa.Images(pixels))
     assert np.isfinite(sa.evaluate(model, sa.Images(pixels, binarize="threshold"))["loss"])
+
+
+def test_counts_are_not_to_be_scaled(recwarn):
+    """A mean of 10 is warned of elsewhere; scaled counts are none."""
+    x = np.random.default_rng(0).poisson(10.0, (40, 3)).astype(float)
+    model = sa.Autoencoder(sa.Dense(3, 2), sa.Dense(2, 3), sa.Poisson()).build(3)
+    sa.fit(model, x, sa.Adam(), epochs=1, progress=False)
+    assert not [w for w in recwarn if issubclass(w.category, sa.ScaleWarning)]
+    with pytest.warns(sa.ScaleWarning):
+        model = sa.Autoencoder(sa.Dense(3, 2), sa.Dense(2, 3)).build(3)
+        sa.fit(model, x, sa.Adam(), epochs=1, progress=False)

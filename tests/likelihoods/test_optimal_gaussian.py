@@ -60,6 +60,7 @@ def test_shards_change_rounding_only(make, backend, tolerance):
     np.testing.assert_allclose(found, [found[0]] * 4, rtol=tolerance("layer"))
 
 
+@pytest.mark.slow
 def test_it_ends_where_a_learned_sigma_ends(backend):
     losses = []
     for likelihood in (sa.OptimalGaussian(), sa.SharedGaussian(1.0, 0.0)):

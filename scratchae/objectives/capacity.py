@@ -75,7 +75,7 @@ class Capacity(ELBO):
     def loss(self, total: np.ndarray) -> dict[str, float]:
         """loss = reconstruction + kl + penalty, in nats per example; total (3,)."""
         count, nll, kl = total.tolist()
-        reconstruction, kl = nll / (count * self.K), kl / count
+        reconstruction, kl = self.likelihood.value(nll, count * self.K), kl / count
         gamma, capacity = self.constants(max(self.t, 1))
         cost = gamma * abs(kl - capacity) if gamma else 0.0  # (1)
         loss, penalty = reconstruction + cost, cost - kl  # (1) (2)

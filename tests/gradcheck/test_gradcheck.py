@@ -359,7 +359,7 @@ def test_a_model_needs_a_shape():
 def test_check_goes_by_type():
     for thing, args, title, n in [
         (sa.Dense(3, 2), ((3,),), "Dense identity", 5),
-        (sa.Gaussian(2), (), "Gaussian", 9),
+        (sa.Gaussian(2), (), "Gaussian", 12),
         (sa.SquaredError(), ((3,),), "SquaredError", 3),
         (vae().objective, ((6,),), "ELBO Bernoulli", 5),
         (vae(), (np.full((2, 6), 0.3),), "VAE Bernoulli", 4),

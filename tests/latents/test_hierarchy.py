@@ -11,6 +11,8 @@ import scratchae as sa
 from scratchae.evaluation import log_likelihood
 from scratchae.execution.runner import runner_for
 from scratchae.gradcheck import check_bound, check_latent, check_sampler
+from scratchae.gradcheck.latents import BoundLatent
+from scratchae.gradcheck.layers import draw
 
 D1, D2, SEED = 3, 2, 5 * 2**32 + 13
 X = np.random.default_rng(0).random((11, 6))
@@ -201,13 +203,34 @@ def test_graphs_on_a_gpu_train_as_the_cpu(gpu, objective, tolerance):
         np.testing.assert_allclose(left, right, rtol=tolerance("layer"), atol=tolerance("layer"))
 
 
+def noisy():
+    """Up and down with a layer of noise each."""
+    up = sa.Sequential(sa.GaussianNoise(0.5), sa.Dense(D1, 2 * D2))
+    return sa.Hierarchy(up, sa.Sequential(sa.GaussianNoise(0.5), sa.Dense(D2, 2 * D1)))
+
+
 def test_layers_inside_draw_for_every_sample():
-    one = model(inside=(sa.GaussianNoise(0.5),), samples=3)
-    replica = one.replica(4)
+    decoder = sa.Sequential(sa.Dropout(0.5), sa.Dense(D1, 6))
+    parts = sa.Dense(6, 2 * D1), decoder, noisy(), sa.Bernoulli()
+    replica = sa.Model(sa.IWAE(*parts, samples=3)).build(6).replica(4)
     replica.draw(np.arange(4, dtype=np.uint32), sa.randomness.clock(SEED))
-    noise = replica.latent.up.layers[1]
-    assert noise.samples == 3 and len(np.unique(noise.draws)) == 4 * 3 * 5
-    assert noise.stream == sa.randomness.NOISE
+    inside = [network.layers[0] for network in replica.latent.networks().values()]
+    for layer, D in zip(inside, (D1, D2), strict=True):
+        assert layer.samples == 3 and len(np.unique(layer.draws)) == 4 * 3 * D
+    streams = [layer.stream for layer in (*inside, replica.decoder.layers[0])]
+    assert streams == [sa.randomness.NOISE + k for k in range(3)]
+
+
+def test_its_gradients_are_right_with_noise_inside_too(backend):
+    for one in (latent(), noisy()):
+        report = check_latent(one, (2 * D1,), backend=backend)
+        assert report.ok, str(report)
+        rows = {row.what for row in report.rows}
+        assert {"gradients add through ratio, K = 3", "h through ratio, smaller batch"} <= rows
+    bound = BoundLatent(noisy(), (2 * D1,), 4, 3, sa.get_backend(backend, "float64"))
+    draw(bound.latent, bound.backend, 4)
+    noise = bound.backend.to_host(bound.latent.up.layers[0].draws)
+    assert len(np.unique(noise)) == 4 * 3 * D1
 
 
 def test_the_noise_of_a_layer_inside_moves_the_loss():

@@ -222,6 +222,11 @@ CASES: dict[str, list[Maker]] = {
     "hierarchy.LAYER_WEIGHTS": [of((1000, 2), "n n d", 1)],
     "hierarchy.CONDITIONAL_GRADIENT": [of((1000, 100), "h f h n")],
     "hierarchy.LOWER_GRADIENT": [of((1000, 100), "h f f h h f n")],
+    "importance.GAUSSIAN_RATIO": [of((1000, 50), "n f h f")],
+    "importance.IMPORTANCE_WEIGHTS": [of((1000,), "n n n n")],
+    "importance.WEIGH_ROWS": [of((1000, 784), "f f n")],
+    "importance.GAUSSIAN_WEIGHED": [of((1000, 50), "h f f h f n")],
+    "importance.GAUSSIAN_PATH": [of((1000, 50), "h f f h f n")],
     "learned_gaussian.LEARNED_GAUSSIAN_NLL": [of(s, "n h h f", FLOOR) for s in PLACES],
     "discretised_logistic.DISCRETISED_LOGISTIC_NLL": [
         of(s, "n h h g", 0.0, 1 / 255, 256) for s in PLACES

@@ -125,8 +125,8 @@ def _aggregate(r: Any) -> Finding:
         name,
         True,
         f"{sentence}, so that samples from the prior decode to what no example looks like",
-        "a larger beta, up to 1; train longer; draw new z from the codes of the data in the place of the "
-        "prior; a prior that is learnt",
+        "a larger beta, up to 1; train longer; draw new z from the codes of the data in the place "
+        "of the prior; a prior that is learnt",
     )
 
 

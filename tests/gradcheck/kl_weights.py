@@ -9,7 +9,7 @@ from scratchae.gradcheck.measure import Report, judge, probe
 from scratchae.kernels.kernel import Kernel
 from scratchae.kernels.kl_weights import CAPACITY, FREE_BITS, GROUP_SUMS
 
-N, G, SIZE, FLOOR, GAMMA = 5, 3, 2, 0.3, 1.7
+N, G, SIZE, FLOOR, GAMMA = 5, 3, 2, 1.2, 1.7
 J = G * SIZE
 KERNELS = GROUP_SUMS, FREE_BITS, CAPACITY
 

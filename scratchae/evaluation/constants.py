@@ -22,8 +22,8 @@ from typing import Any
 
 import numpy as np
 
-STEPS, PATIENCE = 300, 10  # at most; without GAIN, after which it ends
-GAIN = 1e-6  # of the cost, relative
+STEPS, PATIENCE = 300, 5  # at most; without GAIN, after which it ends
+GAIN = 1e-5  # of the cost, relative
 FIRST, LARGEST = 0.1, 10.0  # steps
 GROW, SHRINK = 1.2, 0.5
 

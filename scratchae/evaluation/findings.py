@@ -58,8 +58,9 @@ def _collapse(r: Any) -> Finding:
         name,
         True,
         sentence,
-        "a smaller beta, or one that rises from 0, beta=schedules.Linear(0, 1, 5000); a decoder "
-        "that can do less without z; another seed or learning rate",
+        "a smaller beta, or one that rises from 0, beta=schedules.Linear(0, 1, 5000); free bits, "
+        "Model(FreeBits(...)); a decoder that can do less without z; another seed or learning "
+        "rate",
     )
 
 

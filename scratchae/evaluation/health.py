@@ -26,7 +26,7 @@ from ..datasets.fitting import fitting_source
 from .codes import Chosen, Pass, Seen
 from .constants import best_constant
 from .findings import Finding, findings
-from .information import distance_of_moments, mutual_information, surplus
+from .information import distance, distance_of_moments, mutual_information, surplus
 from .likelihood import LogLikelihood, log_likelihood, require_density
 from .page import page
 
@@ -167,7 +167,7 @@ def _summed(
     information = least = aggregate = math.nan
     if seen.posterior is not None:
         information = mutual_information(surplus(*seen.posterior, seed), float(kl.mean()))
-        aggregate = least = float(kl.mean()) - information  # (3)
+        aggregate = least = distance(float(kl.mean()), information)  # (3)
         if information > math.log(N) - FULL:
             least = min(max(distance_of_moments(*seen.posterior), 0.0), aggregate)
     else:

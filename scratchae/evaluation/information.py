@@ -66,6 +66,11 @@ def mutual_information(found: np.ndarray, kl: float = math.inf) -> float:
     return float(np.clip(found.mean(), 0, min(math.log(len(found)), kl)))
 
 
+def distance(kl: float, information: float) -> float:
+    """The mean KL and MI, in nats -> KL(q(z), p(z)). Source: the module, (3)."""
+    return kl - information  # (3)
+
+
 def distance_of_moments(mu: np.ndarray, logvar: np.ndarray) -> float:
     """mu, logvar (N, D) -> the least that KL(q(z), N(0, I)) can be, in nats.
 

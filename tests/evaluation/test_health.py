@@ -79,6 +79,7 @@ def test_the_numbers_are_the_exact_ones(rng):
     log_p = exact(model, x)[0]
     assert r.ess == pytest.approx(50) and gap(model, x).max() < 1e-9
     assert all(abs(log_p - value).min() < 1e-9 for value in r.log_p.each)
+    assert abs(r.above) < 0.7 and r.log_p.mean < -1  # 5 standard errors of one z an example
     mu, logvar = model.encode(x)
     kl = (mu**2 + np.exp(logvar) - 1 - logvar).mean(axis=0) / 2
     assert r.kl_per_dimension == pytest.approx(kl) and r.kl == pytest.approx(kl.sum())
@@ -165,6 +166,19 @@ def test_any_objective_and_source_will_do(rng):
     )
     images = sa.Images(rng.integers(0, 256, (60, 6), np.uint8), binarize="dynamic")
     assert looked(pixels(rng)[0], images).between == 0
+
+
+def test_every_backend_says_the_same(rng, backend, tolerance):
+    model, x = illnesses.healthy(rng)
+    parts = sa.Dense(12, 8), sa.Dense(4, 12), sa.Gaussian(4), sa.GaussianLikelihood(0.4)
+    other = sa.VAE(*parts).build(12, dtype="float64", backend=backend)
+    for name in model.weights:
+        other.weights[name] = model.weights[name]
+    r, same = (looked(m, x[:60]) for m in (model, other))
+    assert str(r) == str(same)
+    assert same.mutual_information == pytest.approx(
+        r.mutual_information, rel=tolerance("layer", "float64")
+    )
 
 
 class Plain(sa.Gaussian):

@@ -82,7 +82,8 @@ class Pass:
         self.model, self.backend = model, model.backend
         self.batches = np.array_split(rows, -(-len(rows) // BATCH))
         self.most = len(self.batches[0])
-        self.replica = model.replica(self.most, samples=1)
+        grads = self.backend.zeros((model.parameters.size,))  # a likelihood with parameters writes
+        self.replica = model.replica(self.most, grads, samples=1)
         self.feed = source.feed(self.backend, self.most)
         self.clock = self.backend.zeros((4,), np.uint32)
         self.backend.write(self.clock, randomness.clock(seed, purpose=randomness.EVALUATION))

@@ -171,7 +171,7 @@ def _likelihood(r: Any) -> Finding:
             "the reconstruction is a cross-entropy, and the ELBO a bound on nothing (many "
             "published VAEs do so)",
             'black and white pixels, binarize="dynamic" or "threshold"; or a likelihood of grey '
-            "values",
+            "values, ContinuousBernoulli()",
         )
     ratio = r.off / r.claimed if r.claimed else math.inf
     sentence = (
@@ -186,8 +186,9 @@ def _likelihood(r: Any) -> Finding:
         name,
         True,
         f"{sentence}: that is {less if ratio < 1 else more}",
-        f"of real values GaussianLikelihood(sigma={r.off:.3g}), or LearnedGaussian(), which "
-        "learns it; where it is well on training data, fewer epochs",
+        f"a spread of {r.off:.3g}: of real values GaussianLikelihood(sigma={r.off:.3g}), or "
+        "SharedGaussian(), LearnedGaussian(), which learn it; where it is learnt, more epochs, "
+        "and fewer where all is well on training data",
     )
 
 

@@ -115,6 +115,11 @@ def health(
             f"the model is a {type(model).__name__} without a latent, but a VAE is expected: an "
             "autoencoder has no posterior that could be ill; look at evaluate"
         )
+    if not model.likelihood.additive:
+        raise TypeError(
+            f"{type(model.likelihood).__name__} says what a batch costs, and not an example: look "
+            "at the model with GaussianLikelihood(sigma) in its place"
+        )
     if min(len(source), checks.positive("codes", codes)) < 2:
         raise ValueError(
             "there is 1 example to look at, but how codes differ is asked: give 2 at least, "

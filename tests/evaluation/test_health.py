@@ -211,6 +211,23 @@ def test_two_layers_have_units_and_no_closed_form(rng):
     assert len(r.active) == len(r.kl_per_dimension) == 2 and np.isfinite(r.ess)
 
 
+def test_a_likelihood_with_a_sigma_of_its_own(rng):
+    """The constant is judged under the sigma that was learnt."""
+    vae, x = illnesses.healthy(rng)
+    model = sa.VAE(sa.Dense(12, 8), sa.Dense(4, 12), sa.Gaussian(4), sa.SharedGaussian())
+    model.build(12, dtype="float64")
+    for name in vae.weights:
+        model.weights[name] = vae.weights[name]
+    (own,) = set(model.weights) - set(vae.weights)
+    model.weights[own] = np.full(model.weights[own].shape, 2 * math.log(0.4))
+    r, same = looked(model, x), looked(vae, x)
+    assert r.ills == [] and r.constant == pytest.approx(same.constant, rel=1e-4)  # its floor
+    assert r.claimed == pytest.approx(same.claimed, rel=1e-4)
+    batch = sa.VAE(sa.Dense(12, 8), sa.Dense(4, 12), sa.Gaussian(4), sa.OptimalGaussian())
+    batch.build(12)
+    one_sentence(lambda: looked(batch, x), TypeError, "OptimalGaussian says what a batch costs")
+
+
 def test_an_error_is_no_distribution(rng):
     vae, x = illnesses.healthy(rng)
     model = sa.VAE(sa.Dense(12, 8), sa.Dense(4, 12), sa.Gaussian(4), sa.SquaredError())

@@ -2,11 +2,12 @@
 
 from .denoising import denoising_score
 from .health import Health, health
-from .likelihood import LogLikelihood, log_likelihood
+from .likelihood import GreyWarning, LogLikelihood, log_likelihood
 from .terms import evaluate
 from .units import bits_per_dimension
 
 __all__ = [
+    "GreyWarning",
     "Health",
     "LogLikelihood",
     "bits_per_dimension",

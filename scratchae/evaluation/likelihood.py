@@ -16,11 +16,13 @@ trusted is told by how many samples carry it:
     ess = s1^2 / s2                             between 1 and K                         (4)
     error = sqrt(1 / ess - 1 / K)               by the delta method, as (2) is the      (5)
                                                 logarithm of a mean of K
-    standard_error = sqrt(var(each) / N + sum error^2 / N^2)    of the mean over N      (6)
+    standard_error = sqrt(var(each) / N)        of the mean over N examples             (6)
 
-An ess of a few says that (2) is far below log p(x), by more than (5) admits: the few samples that
-would matter were not drawn. Sample k of piece c lies at the noise's position k D + d, and c is the
-epoch of its clock, so no draw depends on what else is asked for.
+The estimates are independent, so that their own errors are part of var(each): (6) is how far the
+mean moves with other examples and other draws. Of one example it is (5), of one sample (5) is not
+known. An ess of a few says that (2) is far below log p(x), by more than (5) admits: the few
+samples that would matter were not drawn. Sample k of piece c lies at the noise's position k D + d,
+and c is the epoch of its clock, so no draw depends on what else is asked for.
 
 Source: Burda, Grosse, Salakhutdinov, "Importance weighted autoencoders", 2016, section 5 (2);
 Owen, "Monte Carlo theory, methods and examples", 2013, chapter 9 (4, 5); Kong, "A note on
@@ -29,6 +31,7 @@ importance sampling using standardized weights", 1992 (4).
 
 import math
 import os
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -45,6 +48,11 @@ SAMPLES = 50  # of an example that go through the decoder at once: a piece
 PIECES = 20  # of an example that one task takes
 ROWS = 1000  # that go through the decoder at once, at most
 BYTES = 64_000_000  # of activations of these rows, at most
+
+
+class GreyWarning(UserWarning):
+    """The likelihood is of 0 and 1, but the data is grey: what is found is no log p(x)."""
+
 
 Task = tuple[np.ndarray, range]  # rows (G,) uint32 of the data, numbers of pieces
 
@@ -66,15 +74,20 @@ class LogLikelihood:
 
     @property
     def error(self) -> np.ndarray:
-        """(N,) the standard error of each, in nats. Source: the module."""
+        """(N,) the standard error of each, in nats; NaN for one sample, which does not tell it.
+        Source: the module."""
+        if self.samples == 1:
+            return np.full(self.ess.shape, np.nan)
         return np.sqrt(np.maximum(1 / self.ess - 1 / self.samples, 0))  # (5)
 
     @property
     def standard_error(self) -> float:
-        """Of the mean, in nats: over examples, and of the estimate. Source: the module."""
-        N = len(self.each)
-        over_examples = self.each.var(ddof=1) / N if N > 1 else 0.0
-        return math.sqrt(over_examples + (self.error**2).sum() / N**2)  # (6)
+        """Of the mean, in nats: over examples, and of the estimate; NaN where a p(x) is 0. Source:
+        the module."""
+        if len(self.each) == 1:
+            return float(self.error[0])
+        with np.errstate(invalid="ignore"):  # -inf - -inf
+            return float(np.sqrt(self.each.var(ddof=1) / len(self.each)))  # (6)
 
     def __str__(self) -> str:
         return (
@@ -98,20 +111,23 @@ def log_likelihood(
     samples: K, of z for each example. threads: the machine's cores by default; they change no bit.
     Memory is that of ROWS rows for each thread, whatever N and K. The model's samples, beta and
     estimator do not matter here: log p(x) is of its decoder and prior alone, and q only decides
-    how well it is estimated. Raises TypeError for a model without a latent or a likelihood that is
-    no distribution, and what ``evaluate`` raises. Source: the module, (1) to (3).
+    how well it is estimated. Warns (GreyWarning) of grey data under a likelihood of 0 and 1.
+    Raises TypeError for a model without a latent or a likelihood that is no distribution, and what
+    ``evaluate`` raises. Source: the module, (1) to (3).
     """
     source = fitting_source(model, x, "x")
     require_density(model)
     lanes = 1 if model.backend.spelling == "cuda" else threads
     lanes = checks.positive("threads", (os.cpu_count() or 1) if lanes is None else lanes)
+    shown = checks.flag("progress", progress)
     run = _Run(model, source, checks.positive("samples", samples), checks.seed(seed), lanes)
-    with model.backend.undisturbed(), ThreadPool(lanes) as pool, bar(run.work, "", progress) as b:
+    with model.backend.undisturbed(), ThreadPool(lanes) as pool, bar(run.work, "", shown) as b:
         for tasks in run.rounds():
             found = pool.each("pieces", partial(run.through, tasks), len(tasks))
             for task, sums in zip(tasks, found, strict=True):
                 run.keep(task, sums)
                 b.update(len(task[0]) * len(task[1]))
+            run.warn()
     return run.result()
 
 
@@ -120,8 +136,8 @@ def require_density(model: Any) -> None:
     latent, likelihood = model.latent, model.likelihood
     if latent is None:
         raise TypeError(
-            f"the model is a {type(model).__name__} without a latent, so it has no p(x): train a "
-            "VAE, or look at evaluate"
+            f"this {type(model).__name__} has no latent, so it has no p(x): train a VAE, or look "
+            "at evaluate"
         )
     latent.require("ratio()")
     if not likelihood.is_distribution:
@@ -145,6 +161,7 @@ class _Run:
         self.clocks = [self.backend.zeros((4,), np.uint32) for _ in range(lanes)]
         self.sums = np.zeros((3, self.N))  # top, s1, s2
         self.sums[0] = -np.inf
+        self.remark, self.warned = "", False  # on the data
 
     def _group(self, model: Any) -> int:
         """How many examples go through at once."""
@@ -175,6 +192,8 @@ class _Run:
         latent: Any = objective.latent
         self._set(clock, 0, randomness.EVALUATION)  # x as ``evaluate`` has it
         x = self.feeds[lane].fill(index, clock)
+        if pieces[0] == 0 and not self.remark:
+            self.remark = objective.likelihood.remark(self.backend.to_host(x))
         objective.encoder.draw(index, clock)
         h = objective.encoder.forward(x)
         sums = np.empty((len(pieces), 3, len(rows)))
@@ -199,6 +218,12 @@ class _Run:
         for piece in sums:
             self.sums[:, rows] = merged(self.sums[:, rows], piece)
 
+    def warn(self) -> None:
+        """Warn once, by GreyWarning, of data that the likelihood has a remark on."""
+        if self.remark and not self.warned:
+            self.warned = True
+            warnings.warn(self.remark, GreyWarning, stacklevel=checks.stacklevel())
+
     def result(self) -> LogLikelihood:
         """The estimates of all examples."""
         top, s1, s2 = self.sums
@@ -210,18 +235,19 @@ class _Run:
 def _summed(log_w: np.ndarray) -> np.ndarray:
     """log_w (n, S) -> (3, n): top, s1, s2."""
     top = log_w.max(axis=1)
-    w = _exp(log_w - top[:, None])
+    w = _exp(log_w, top[:, None])
     return np.stack([top, w.sum(axis=1), (w * w).sum(axis=1)])  # (3)
 
 
 def merged(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """The sums (3, n) of two sets of samples -> those of both. Source: the module, (3)."""
     top = np.maximum(a[0], b[0])
-    fa, fb = _exp(a[0] - top), _exp(b[0] - top)
+    fa, fb = _exp(a[0], top), _exp(b[0], top)
     return np.stack([top, fa * a[1] + fb * b[1], fa**2 * a[2] + fb**2 * b[2]])  # (3)
 
 
-def _exp(x: np.ndarray) -> np.ndarray:
-    """exp(x), and 0 for the inf - inf of weights that are all 0."""
+def _exp(log_w: np.ndarray, top: np.ndarray) -> np.ndarray:
+    """exp(log_w - top), and 0 for the inf - inf of weights that are all 0."""
     with np.errstate(invalid="ignore"):
+        x = log_w - top
         return np.where(x == x, np.exp(x), 0.0)

@@ -60,6 +60,11 @@ class Likelihood(Configured):
         """Raise ValueError where data x (N, ...) cannot come from this likelihood. Source: its
         support."""
 
+    def remark(self, x: np.ndarray) -> str:
+        """Why exp(-nll) is no p(x | a) of data x (N, ...) that ``check`` lets pass, as a sentence,
+        or "" where it is. Source: its support."""
+        return ""
+
     def require_kernel(self) -> None:
         """Raise TypeError where no kernel is named, and bind and forward do not do without."""
         mine, base = type(self), Likelihood
@@ -94,7 +99,7 @@ class Likelihood(Configured):
         da = self.backward()
         rows = da.reshape(da.shape[0], -1)
         self.weigh_rows(rows, rows, w)
-        return da
+        return rows.reshape(da.shape)  # not da, of which rows may be a copy
 
     def take(self, total: Array) -> None:
         """Look at the sums (k,) of the whole batch, of which total[1] is that of nll, before
@@ -168,3 +173,15 @@ class Likelihood(Configured):
             with np.errstate(over="ignore", under="ignore"):
                 found[piece] = -mine.forward(exact.asarray(a[piece]), exact.asarray(rows))
         return found
+
+
+def grey(x: np.ndarray, distribution: str, advice: str) -> str:
+    """A sentence where a value of x (N, ...) is neither 0 nor 1, for a distribution over those: by
+    its index, with an advice; "" where all are. Source: the distribution's support."""
+    at = checks.first_where(x, lambda rows: (rows != 0) & (rows != 1))
+    if at is None:
+        return ""
+    return (
+        f"the data is {x[at]:.6g} at index {at}, but {distribution} likelihood has 0 and 1 alone, "
+        f"so this is a cross-entropy and no log p(x): {advice}"
+    )

@@ -7,7 +7,7 @@ import numpy as np
 from .. import checks
 from ..kernels.bernoulli import BERNOULLI_NLL
 from ..kernels.continuous_bernoulli import CONTINUOUS_BERNOULLI_NLL, slope
-from .base import Likelihood
+from .base import Likelihood, grey
 
 
 class Bernoulli(Likelihood):
@@ -30,6 +30,10 @@ class Bernoulli(Likelihood):
                 "[0, 1]: scale the data and clip what leaves it, x = np.clip(x, 0, 1), or choose "
                 "GaussianLikelihood or SquaredError"
             )
+
+    def remark(self, x: np.ndarray) -> str:
+        """Say of x (N, ...) that it has values between 0 and 1, if it has."""
+        return grey(x, "a Bernoulli", "binarise the images, Images(pixels, binarize='dynamic')")
 
     def mean(self, a: np.ndarray) -> np.ndarray:
         """sigmoid(a), same shape: the probability of ink. Source: kernels/bernoulli.py (4)."""

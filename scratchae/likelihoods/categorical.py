@@ -7,7 +7,7 @@ import numpy as np
 from .. import checks
 from ..backend import Array
 from ..kernels.categorical import CATEGORICAL_NLL
-from .base import Likelihood
+from .base import Likelihood, grey
 
 NEAR = 1e-4  # how far from 1 the probabilities of one place may sum
 
@@ -43,6 +43,10 @@ class Categorical(Likelihood):
                 "Categorical likelihood takes one-hot rows or probabilities, which sum to 1: "
                 "encode labels as np.eye(C)[labels], or choose Bernoulli"
             )
+
+    def remark(self, x: np.ndarray) -> str:
+        """Say of x (N, ..., C) that it has values between 0 and 1, if it has."""
+        return grey(x, "a Categorical", "encode labels as np.eye(C)[labels]")
 
     def flat(self, rows: Array) -> Array:
         """The categories stay an axis: (n, ..., C) -> (n, P, C), a view. Source:

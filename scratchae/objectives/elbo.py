@@ -141,7 +141,8 @@ class ELBO(Objective):
         if not self.additive:
             return parts
         beta = self._beta(max(self.t, 1))
-        loss, penalty = reconstruction + beta * whole, (beta - 1) * whole  # (6) (7)
+        loss = reconstruction + (beta * whole if beta else 0.0)  # (6), and no 0 * inf
+        penalty = (beta - 1) * whole if beta != 1 else np.zeros_like(whole)  # (7)
         return {"loss": loss} | parts | {"penalty": penalty}
 
     def backward(self, total: Array) -> None:

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from proofs.planted import constants, draws, kl_control, likelihoods, steps
+from proofs.planted import constants, draws, importance, kl_control, likelihoods, steps
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[2]
@@ -22,6 +22,7 @@ PLANTED = (
     | steps.SCHEDULE
     | steps.RATE
     | steps.READERS
+    | importance.IMPORTANCE
     | kl_control.KL_CONTROL
 )
 

@@ -14,7 +14,7 @@ STREAMS = {
         "scratchae/randomness.py", "LATENT, PRIOR, SHAPES,", "PRIOR, LATENT, SHAPES,", RANDOM
     ),
     "probe and outputs change places": Planted(
-        "scratchae/randomness.py", "PROBE, OUTPUTS =", "OUTPUTS, PROBE =", RANDOM
+        "scratchae/randomness.py", "PROBE, OUTPUTS", "OUTPUTS, PROBE", RANDOM
     ),
     "layers' noise begins at 8": Planted(
         "scratchae/randomness.py", "NOISE = 1 << 8", "NOISE = 1 << 3", RANDOM
@@ -29,7 +29,7 @@ STREAMS = {
         WHO,
     ),
     "the prior draws from the latent's": Planted(
-        "scratchae/models/vae.py", "seed, randomness.PRIOR)", "seed, randomness.LATENT)", WHO
+        "scratchae/models/base.py", "Draws(seed, PRIOR)", "Draws(seed, 3)", WHO
     ),
     "outputs are drawn from the prior's": Planted(
         "scratchae/models/base.py", "Draws(seed, OUTPUTS)", "Draws(seed, 4)", WHO
@@ -48,8 +48,8 @@ STREAMS = {
     ),
     "encoder and decoder share their noise": Planted(
         "scratchae/objectives/base.py",
-        "self.decoder.place(self.encoder.place(NOISE))",
-        "self.encoder.place(NOISE), self.decoder.place(NOISE)",
+        "self.decoder.place(stream)",
+        "self.decoder.place(NOISE)",
         WHO,
     ),
     "evaluation draws training's noise": Planted(
@@ -129,9 +129,9 @@ SEEDS = {
         "scratchae/models/base.py", "parameters.initialise(seed)", "parameters.initialise(0)", WHO
     ),
     "a sample has seed 0": Planted(
-        "scratchae/models/vae.py",
-        "randomness.Draws(seed, randomness.PRIOR)",
-        "randomness.Draws(0, randomness.PRIOR)",
+        "scratchae/models/base.py",
+        "Draws(seed, PRIOR)",
+        "Draws(0, PRIOR)",
         WHO,
     ),
     "a split has seed 0": Planted(

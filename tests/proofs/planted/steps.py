@@ -3,7 +3,7 @@
 from proofs.planted.planted import Planted
 
 SCHEDULES, RATES = "tests/test_schedules.py", "tests/optim/test_rates.py"
-EVERY_NUMBER = "tests/proofs/test_every_number.py"
+BETA = "tests/objectives/test_beta.py"
 DIVERGENCE = "tests/training/test_divergence.py"
 IDX, UCR = "tests/datasets/test_idx.py", "tests/datasets/test_ecg5000.py"
 FILES, SOURCES = "tests/datasets/test_files.py", "tests/datasets/test_sources.py"
@@ -58,13 +58,13 @@ RATE = {
         "scratchae/optim/adam.py", "1.0 - self.beta1**t,", "1.0 - self.beta1 ** (t + 1),", RATES
     ),
     "beta stays": Planted(
-        "scratchae/objectives/elbo.py", "(self._beta(t),)", "(self._beta(1),)", EVERY_NUMBER
+        "scratchae/objectives/elbo.py", "(self._beta(t),)", "(self._beta(1),)", BETA
     ),
     "the loss has the beta of the step before": Planted(
         "scratchae/objectives/elbo.py",
-        "self._beta(max(self.t, 1))",
-        "self._beta(max(self.t - 1, 1))",
-        EVERY_NUMBER,
+        "beta = self._beta(max(self.t, 1))\n        penalty",
+        "beta = self._beta(max(self.t - 1, 1))\n        penalty",
+        BETA,
     ),
     "a step is taken whose loss is not finite": Planted(
         "scratchae/execution/threads.py",

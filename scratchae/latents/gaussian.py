@@ -26,6 +26,9 @@ class Gaussian(Latent):
 
     and under importance weights what kernels/importance.py says.
 
+    In float64 all are finite to logvar = +-100 and far beyond. float32 holds exp(logvar) up to
+    logvar = 88: above it kl and the ratio are inf, the loss is no number, and no step is taken.
+
     eps is drawn by ``draw``, lies in a buffer, and is the same in backward as in forward. Raises
     ValueError for fewer than one dimension. Source: Kingma and Welling, "Auto-encoding variational
     Bayes", 2014, section 2.4 and appendix B.

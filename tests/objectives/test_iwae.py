@@ -224,14 +224,22 @@ def test_log_variances_far_out(kind, name, logvar, backend):
     assert np.isfinite(terms).all() and np.isfinite(grads).all() and grads.any()
 
 
-@pytest.mark.parametrize("logvar", [-80.0, 80.0])
+@pytest.mark.parametrize("logvar", [-100.0, 86.0])
 @EACH
 def test_log_variances_as_far_as_float32_goes(kind, logvar):
+    """Beyond exp(88) the loss is no number, which training refuses with a sentence."""
     model = Model(kind(*parts(), samples=3)).build(4, seed=3)
     model.weights["encoder.W"] = np.zeros((4, 2))
     model.weights["encoder.b"] = [0.5, logvar]
-    terms, grads = step(model, np.repeat(X[None], 5, axis=0).astype(np.float32), 1)
+    x = np.repeat(X[None], 5, axis=0).astype(np.float32)
+    terms, grads = step(model, x, 1)
     assert np.isfinite(terms).all() and np.isfinite(grads).all()
+    model.weights["encoder.b"] = [0.5, 100.0]
+    before = dict(model.weights)
+    with pytest.raises(sa.NonFiniteLoss):
+        sa.fit(model, x, sa.Adam(), epochs=1, progress=False)
+    for name, values in model.weights.items():
+        np.testing.assert_array_equal(values, before[name])
 
 
 @EACH
@@ -289,6 +297,31 @@ def test_a_gradient_in_another_order_of_memory_is_weighed_too(kind):
     x = pixels(4).reshape(4, 2, 3)
     right, found = (step(make(kind()), x, 1)[1] for kind in (sa.Bernoulli, Backwards))
     np.testing.assert_allclose(found, right, rtol=1e-12)
+
+
+@WEIGHED
+def test_the_words(kind):
+    first = str(dense(kind, 4)).splitlines()[0]
+    assert first.startswith(f"Model({kind.__name__}): Gaussian(2), Bernoulli(), samples=4;")
+
+
+@pytest.mark.slow
+@WEIGHED
+def test_the_batch_that_is_foretold_is_what_a_gpu_takes(kind, gpu, monkeypatch):
+    """As tests/execution/test_memory.py has it, of 50 samples."""
+    taken, model = [], dense(kind, 50, gpu, "float32")
+    empty = type(model.backend).empty
+
+    def counted(self, shape, dtype=None):
+        out = empty(self, shape, dtype)
+        taken.append(-(-out.nbytes // 512) * 512)
+        return out
+
+    monkeypatch.setattr(type(model.backend), "empty", counted)
+    x = pixels(64).astype(np.float32)
+    sa.fit(model, x, sa.Adam(), epochs=1, batch_size=64, shards=1, progress=False)
+    foretold = memory.bytes_needed(model, 64, 1)
+    assert foretold > 400_000 and abs(foretold - sum(taken)) < 64 * 1024
 
 
 def test_a_model_is_shared_with_no_other_number_of_samples():

@@ -71,8 +71,12 @@ class Noise:
         self.replica.forward(self.x)
         weighed = self.replica.likelihood.weighed
         K = self.model.objective.samples
-        rows = self.backend.asarray(np.repeat(self.w, K))
-        self.replica.likelihood.weighed = lambda w: weighed(w * rows)
+        rows = np.repeat(self.w, K)
+
+        def scaled(w):
+            return weighed(self.backend.asarray(self.backend.to_host(w) * rows))
+
+        self.replica.likelihood.weighed = scaled
         self.replica.encoder.backward = lambda dh: None
         self.replica.backward(self.replica.sums)
         self.replica.likelihood.weighed = weighed

@@ -204,6 +204,8 @@ def models():
     """Models that together have every kind of part."""
     yield autoencoder(sa.GaussianNoise(0.1, (0, 1)), penalty=sa.KLRate(0.1)).build(5)
     yield vae().build(5)
+    iwae = sa.IWAE(sa.Dense(5, 4), sa.Dense(2, 5), sa.Gaussian(2), sa.Bernoulli(), samples=3)
+    yield sa.Model(iwae).build(5)
     yield sa.Autoencoder(
         sa.Sequential(sa.Conv2d(1, 2, 3, 2, "same"), sa.MaxPool2d(2), sa.Upsample2d(2)),
         sa.Sequential(sa.ConvTranspose2d(2, 1, 3, 2, "same")),
@@ -228,6 +230,7 @@ def test_what_is_no_number_is_refused():
             with pytest.raises(AttributeError, match=f"{name} cannot become"):
                 setattr(model, name, object())
     assert {("Dense", "activation"), ("Conv2d", "stride"), ("LSTM", "sequences")} <= refused
+    assert {("ELBO", "samples"), ("IWAE", "samples")} <= refused
     optimizer = sa.Adagrad()
     run(vae().build(5), optimizer=optimizer)
     with pytest.raises(AttributeError, match="initial cannot become"):

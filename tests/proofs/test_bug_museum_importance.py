@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 import pytest
 from proofs import importance_claims as claims
-from proofs.test_bug_museum import exhibit
+from proofs.exhibits import exhibit
 
 from scratchae import IWAE, STL, DReG
 from scratchae.evaluation import likelihood

@@ -16,6 +16,7 @@ findings.py has the rules that make words of these numbers. Source: Burda, Gross
 """
 
 import math
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,7 +28,7 @@ from .codes import Chosen, Pass, Seen
 from .constants import best_constant
 from .findings import Finding, findings
 from .information import distance, distance_of_moments, mutual_information, surplus
-from .likelihood import LogLikelihood, log_likelihood, require_density
+from .likelihood import GreyWarning, LogLikelihood, log_likelihood, require_density
 from .page import page
 
 ACTIVE = 0.01  # the variance of a unit's mean above which it is active: Burda et al.
@@ -154,7 +155,9 @@ def _density(model: Any, source: Any, how: Any) -> tuple[LogLikelihood | None, d
         require_density(model)
     except (TypeError, NotImplementedError) as error:
         return None, {"density": str(error)}
-    return log_likelihood(model, source, **how), {}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", GreyWarning)  # ``between`` says it
+        return log_likelihood(model, source, **how), {}
 
 
 def _summed(

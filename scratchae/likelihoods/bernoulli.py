@@ -33,7 +33,8 @@ class Bernoulli(Likelihood):
 
     def remark(self, x: np.ndarray) -> str:
         """Say of x (N, ...) that it has values between 0 and 1, if it has."""
-        return grey(x, "a Bernoulli", "binarise the images, Images(pixels, binarize='dynamic')")
+        advice = "binarise the images, Images(pixels, binarize='dynamic'), or choose "
+        return grey(x, "a Bernoulli", f"{advice}ContinuousBernoulli")
 
     def mean(self, a: np.ndarray) -> np.ndarray:
         """sigmoid(a), same shape: the probability of ink. Source: kernels/bernoulli.py (4)."""

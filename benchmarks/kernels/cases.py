@@ -138,6 +138,23 @@ def gather(N: int, M: int, D: int, pixels: bool = True, noise: bool = False) -> 
     return make
 
 
+def shaped(*shapes: tuple[int, ...]) -> Maker:
+    """One call on arrays of these shapes."""
+
+    def make(key: str) -> Case:
+        arrays = [array(*shape) for shape in shapes]
+        return Case(words(shapes[0]), [tuple(arrays)], size(*arrays))
+
+    return make
+
+
+def one_hot(key: str, N: int = 128, M: int = 60_000, C: int = 10) -> Case:
+    """The unit vectors of a batch of labels."""
+    labels = RNG.integers(0, C, (M, 1)).astype(np.float32)
+    rows, c = RNG.permutation(M)[:N].astype(np.uint32), array(N, C)
+    return Case(f"{N}x{C} of {M:,}", [(c, labels, rows)], size(c, rows) + N * labels.itemsize)
+
+
 def take(key: str, N: int = 128, M: int = 60_000) -> Case:
     """The rows of a batch of N from the order of M examples, another batch at each call."""
     rows, order = np.empty(N, np.uint32), RNG.permutation(M).astype(np.uint32)
@@ -227,6 +244,14 @@ CASES: dict[str, list[Maker]] = {
     "importance.WEIGH_ROWS": [of((1000, 784), "f f n")],
     "importance.GAUSSIAN_WEIGHED": [of((1000, 50), "h f f h f n")],
     "importance.GAUSSIAN_PATH": [of((1000, 50), "h f f h f n")],
+    "given.JOIN": [shaped((128, 794), (128, 784), (128, 10))],
+    "given.SPLIT": [shaped((128, 50), (128, 60))],
+    "given.ONE_HOT": [one_hot],
+    "prior.PRIOR_SAMPLE": [of((128, 20), "f f h h f")],
+    "prior.PRIOR_GRADIENT": [of((128, 20), "h h f h h f d")],
+    "prior.PRIOR_RATIO": [of((128, 20), "n f h h f")],
+    "prior.PRIOR_WEIGHED": [of((128, 20), "h h f f h h f n")],
+    "prior.PRIOR_PATH": [of((128, 20), "h h f f h h f n")],
     "learned_gaussian.LEARNED_GAUSSIAN_NLL": [of(s, "n h h f", FLOOR) for s in PLACES],
     "discretised_logistic.DISCRETISED_LOGISTIC_NLL": [
         of(s, "n h h g", 0.0, 1 / 255, 256) for s in PLACES

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from gradcheck import hierarchy, importance, kl_weights, likelihoods, penalties
+from gradcheck import given, hierarchy, importance, kl_weights, likelihoods, penalties
 from gradcheck.noise import gaussian_noise, masks
 
 from scratchae.backend import Backend, get_backend
@@ -59,6 +59,8 @@ def families() -> Iterator[Family]:
     yield hierarchy.RATIOS, hierarchy.ratio
     yield hierarchy.TERMS, hierarchy.terms
     yield kl_weights.KERNELS, kl_weights.both
+    yield given.JOINS, given.joined
+    yield given.PRIORS, given.prior
     pixels = 0.5 + 0.5 * np.tanh(probe((4, 5), 40))  # grey, as Bernoulli takes them
     for kernel in (BERNOULLI_NLL, CONTINUOUS_BERNOULLI_NLL):
         yield (kernel,), partial(likelihoods.nll, kernel, pixels, ())

@@ -15,6 +15,7 @@ from scratchae.kernels.kernel import Kernel
 NO_GRADIENT = {"words", "uniform", "normal", "bernoulli"}  # and gather_*: kernels to train with
 NO_GRADIENT |= {"adadelta", "adagrad", "adam", "adamw", "rmsprop", "sgd"}
 NO_GRADIENT |= {
+    "one_hot",
     "take",
     "advance",
     "sums",

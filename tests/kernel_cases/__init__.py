@@ -6,6 +6,7 @@ if it does; what it must overwrite is 77. key is the name within a family: an ac
 
 from . import (
     contraction,
+    given,
     hierarchy,
     images,
     importance,
@@ -20,6 +21,7 @@ from . import (
 CASES = {}
 for part in (
     contraction,
+    given,
     hierarchy,
     images,
     importance,

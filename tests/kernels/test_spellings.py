@@ -43,6 +43,7 @@ PLAIN |= {f"kl_weights.{name}" for name in ("GROUP_SUMS", "FREE_BITS", "CAPACITY
 EXACT = {f"philox.{name}" for name in ("WORDS", "UNIFORM")} | {
     f"batch.GATHER_{name}" for name in ("THRESHOLD", "DYNAMIC")
 }
+EXACT |= {"given.ONE_HOT"}
 # (kernel, constant): it bounds a search that has found all there is, so it is planted too small.
 BOUNDS = {("pooling.MAX_POOL_GRADIENT", 0)}
 GUARD = 64  # numbers before and after an array

@@ -5,9 +5,9 @@ from typing import Any
 
 from . import datasets, initializers, kernels, schedules
 from .backend import get_backend
-from .datasets import Images, ScaleWarning, Source, Values
+from .datasets import Images, Labelled, ScaleWarning, Source, Values
 from .evaluation import evaluate
-from .latents import Gaussian, Hierarchy, Latent
+from .latents import Gaussian, GivenPrior, Hierarchy, Latent
 from .layers import (
     LSTM,
     Conv1d,
@@ -18,6 +18,7 @@ from .layers import (
     Dropout,
     Flatten,
     GaussianNoise,
+    Given,
     Layer,
     Masking,
     MaxPool2d,
@@ -102,10 +103,13 @@ __all__ = [
     "Gaussian",
     "GaussianLikelihood",
     "GaussianNoise",
+    "Given",
+    "GivenPrior",
     "Hierarchy",
     "History",
     "Images",
     "KLRate",
+    "Labelled",
     "Laplace",
     "Latent",
     "Layer",

@@ -9,12 +9,14 @@ from .files import DataUnavailable
 from .fitting import ScaleWarning
 from .generated import beats, daily, strokes, surface
 from .idx import Split
+from .labelled import Labelled
 from .sources import Images, Scaling, Source, Values, as_source
 from .splits import scaled, split, take
 
 __all__ = [
     "DataUnavailable",
     "Images",
+    "Labelled",
     "ScaleWarning",
     "Scaling",
     "Source",

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from .. import checks, randomness
+from .around import Around
 from .sources import MEMBERS, Images, Values, is_source
 
 SAMPLE = 1000  # rows, evenly spread, of which the size is looked at
@@ -19,10 +20,12 @@ class ScaleWarning(UserWarning):
 
 
 class Rows:
-    """The rows of a source, a slice at a time, as an array (N, *shape) gives them."""
+    """The rows of a source, a slice at a time, as an array (N, *shape) gives them.
+
+    conditions: C, if each is given as many numbers beside x, which ``given`` gives, (n, C)."""
 
     def __init__(self, source: Any):
-        self.source = source
+        self.source, self.conditions = source, getattr(source, "conditions", 0)
 
     def __len__(self) -> int:
         return len(self.source)
@@ -30,13 +33,49 @@ class Rows:
     def __getitem__(self, rows: slice) -> np.ndarray:
         return self.source.values(rows)
 
+    def given(self, rows: slice) -> np.ndarray:
+        """What these rows are given, (n, C). Source: labelled.py."""
+        return self.source.given(rows)
+
 
 def fitting_source(model: Any, data: Any, what: str) -> Any:
     """The data as a source of batches that fits the model.
 
-    Raises RuntimeError before ``build``, TypeError for what is no data, ValueError for rows of
-    another shape than the model's, or values that its likelihood cannot have.
+    Raises RuntimeError before ``build``, TypeError for what is no data, and for rows that are not
+    given what the model takes beside x; ValueError for rows of another shape than the model's, or
+    values that its likelihood cannot have.
     """
+    source = _known(model, data, what)
+    C, takes = getattr(source, "conditions", 0), model.objective.conditions()
+    if takes and not C:
+        raise TypeError(
+            f"each row of {what} is to be given {takes} numbers beside x, which Given takes, but "
+            f"is given none: hand in Labelled({what}, {takes}), of labels 0 ... {takes - 1}, or "
+            f"Labelled({what}, c) with numbers c (N, {takes})"
+        )
+    require_taken(model, C, what)
+    return source
+
+
+def require_taken(model: Any, C: int, what: str) -> None:
+    """Raise TypeError where rows are given C numbers and no layer takes any, ValueError where the
+    layers take another number of them."""
+    takes = model.objective.conditions()
+    if C and not takes:
+        raise TypeError(
+            f"each row of {what} is given {C} numbers beside x, but no layer of this "
+            f"{type(model).__name__} takes any: put Given({C}) before a Dense layer, or hand in "
+            f"{what} without"
+        )
+    if C and takes != C:
+        raise ValueError(
+            f"each row of {what} is given {C} numbers beside x, but the model takes {takes}: let "
+            "Labelled and Given agree"
+        )
+
+
+def _known(model: Any, data: Any, what: str) -> Any:
+    """As ``fitting_source``, whatever the rows are given beside x."""
     checks.not_a_class("the model", model)
     if not hasattr(model, "require_built"):
         raise TypeError(
@@ -49,8 +88,8 @@ def fitting_source(model: Any, data: Any, what: str) -> Any:
         raise ValueError(
             f"{what} has rows of shape {source.shape}, but the model takes {model.input_shape}"
         )
-    if isinstance(source, Values):
-        checks.representable(source.x, model.backend.dtype, what)
+    if isinstance(inner := innermost(source), Values):
+        checks.representable(inner.x, model.backend.dtype, what)
     source.check(model.objective.likelihood)
     if not isinstance(source, (Images, Values)) and model.backend.spelling != "cuda":
         _look_at_a_row(source, model.backend)
@@ -59,13 +98,18 @@ def fitting_source(model: Any, data: Any, what: str) -> Any:
 
 def fitting_rows(model: Any, data: Any, what: str) -> Rows:
     """The same data's rows on the host. Raises TypeError for a source that does not give any."""
-    source = fitting_source(model, data, what)
-    if not hasattr(source, "values"):
+    source = _known(model, data, what)
+    if not hasattr(innermost(source), "values"):
         raise TypeError(
-            f"{what} is a {checks.kind(source)}, but an array, Images or Values are expected: "
-            "give one, or define values(rows)"
+            f"{what} is a {checks.kind(innermost(source))}, but an array, Images or Values are "
+            "expected: give one, or define values(rows)"
         )
     return Rows(source)
+
+
+def innermost(source: Any) -> Any:
+    """What a source is around, or itself."""
+    return innermost(source.source) if isinstance(source, Around) else source
 
 
 def warn_of_scale(source: Any) -> None:
@@ -75,6 +119,7 @@ def warn_of_scale(source: Any) -> None:
     spans NARROW is lost in the steps, what is beyond LARGE or OFFSET is reached after very many.
     The span is that of all numbers, so that rows that are mostly zeros raise no alarm; what never
     changes is not looked at."""
+    source = innermost(source)
     if not isinstance(source, Values):
         return
     n = len(source)

@@ -47,6 +47,10 @@ class Feed:
             self.gather(x, data, index, u)
         return x.reshape(N, *self.shape)
 
+    def bring(self, rows: np.ndarray) -> None:
+        """See to it that the rows (N,) can be gathered. Source: backend/cuda/staging.py."""
+        self.table.bring(rows)
+
 
 @runtime_checkable
 class Source(Protocol):
@@ -56,7 +60,9 @@ class Source(Protocol):
     to ``rows`` of them at once: an object whose fill(rows, clock), with the numbers of the rows
     (n,) uint32 and a clock (4,), gives x (n, *shape) of the backend's dtype, which stays as it is
     until the next call. The same rows and clock give the same x: whatever is drawn is a function
-    of both (kernels/philox.py, with a stream of randomness.py). ``check`` raises ValueError where
+    of both (kernels/philox.py, with a stream of randomness.py). Where the source has
+    ``conditions``, C numbers that each row is given beside x, fill leaves them in the feed's c (n,
+    C), and given(rows) gives them on the host (labelled.py). ``check`` raises ValueError where
     the rows cannot come from that likelihood. What reads rows on the host (``encode``, detectors)
     asks for ``values(rows)`` too, which gives some of them, by a slice or indices, as a host array
     (n, *shape) of floats."""

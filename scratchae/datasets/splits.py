@@ -19,6 +19,7 @@ import numpy as np
 
 from .. import checks, randomness
 from ..backend.base import native
+from .around import Around
 from .sources import Images, Scaling, Values, as_source, is_source
 
 EPOCH = 0xFFFFFFFF  # of the draws of (1): no training reaches it, so that its orders are others
@@ -32,6 +33,8 @@ def take(data: Any, rows: Any) -> Any:
     ValueError where no row is left, and for what is no list of them, IndexError for rows that are
     not there, TypeError for a masked array, and what as_source raises.
     """
+    if isinstance(data, Around):
+        return data.over(lambda part: take(part, rows))
     source = _known(data)
     checks.as_array(rows, "the rows")
     try:
@@ -76,7 +79,7 @@ def split(data: Any, seed: int = 0, fraction: float = 0.8) -> tuple[Any, Any]:
     Images of Images, Values of all else. Raises ValueError for a fraction outside (0, 1), and
     where one of the parts would be empty, and what as_source raises. Source: the module, (1).
     """
-    source = _known(data)
+    source = data if isinstance(data, Around) else _known(data)
     n = round(checks.real("fraction", fraction, 0, 1, strict=True) * len(source))  # (1)
     if not 0 < n < len(source):
         raise ValueError(f"fraction is {fraction}, which leaves no row in a part: take another")
@@ -96,6 +99,8 @@ def scaled(train: Any, *others: Any, per_feature: bool = False) -> tuple[Values,
     Images, which are in [0, 1]. Source: the module, (2).
     """
     checks.flag("per_feature", per_feature)
+    if any(isinstance(data, Around) for data in (train, *others)):
+        return _around(train, *others, per_feature=per_feature)
     train, rest = _numbers(train), [_numbers(data) for data in others]
     for values in rest:
         if per_feature and values.shape[-1] != train.shape[-1]:
@@ -112,6 +117,20 @@ def scaled(train: Any, *others: Any, per_feature: bool = False) -> tuple[Values,
         raise ValueError(f"{which} of {train.name} is {value:g}, which has no range: leave it out")
     scaling = Scaling(low.astype(dtype), high.astype(dtype))
     return tuple(_stretched(values, scaling) for values in (train, *rest))
+
+
+def _around(*sets: Any, per_feature: bool) -> tuple[Any, ...]:
+    """``scaled`` of what sets are around, with what is beside x as it was."""
+    within = [data.source if isinstance(data, Around) else data for data in sets]
+    made = scaled(*within, per_feature=per_feature)
+    return tuple(map(_with, sets, within, made))
+
+
+def _with(data: Any, before: Any, after: Any) -> Any:
+    """The data around another source than the one before; what is around nothing is it."""
+    if not isinstance(data, Around):
+        return after
+    return data.over(lambda part: after if part is before else part)
 
 
 def _stretched(values: Values, scaling: Scaling) -> Values:

@@ -17,7 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from .rows import ROWS, chosen, readable
+from ..datasets.sources import is_source
+from .rows import ROWS, chosen, readable, shape_of
 from .thresholds import warn
 
 LEAST = 0.1  # r; beats of README's network: 0.04 to 0.06 with a relu on the code, 0.9 without
@@ -33,8 +34,9 @@ def warn_if_constant(model: Any, data: Any, normal: np.ndarray) -> None:
     if (data := readable(data)) is None:
         return
     some = np.unique(np.linspace(0, len(normal) - 1, ROWS).round().astype(int))
-    x = chosen(data, normal[some])
-    if x.shape[1:] == getattr(model, "input_shape", None) and (r := spread_kept(model, x)) < LEAST:
+    if shape_of(data) != getattr(model, "input_shape", None):
+        return
+    if (r := spread_kept(model, chosen(data, normal[some]))) < LEAST:
         warn(
             "the model reconstructs nearly the same for every normal example: that varies "
             f"{r:.2g} times as much as they do, so a score is little but the distance from one "
@@ -45,7 +47,7 @@ def warn_if_constant(model: Any, data: Any, normal: np.ndarray) -> None:
         )
 
 
-def spread_kept(model: Any, x: np.ndarray) -> float:
+def spread_kept(model: Any, x: Any) -> float:
     """r of examples x (n, ...); NaN where they do not differ, or cannot be reconstructed. Source:
     the module, (1)."""
     try:
@@ -53,5 +55,6 @@ def spread_kept(model: Any, x: np.ndarray) -> float:
     except (TypeError, ValueError):  # a score of the user's own may hand the model something else
         return np.nan
     with np.errstate(over="ignore", invalid="ignore"):
+        x = x.values() if is_source(x) else x
         kept, given = (a.reshape(len(a), -1).var(axis=0, dtype=np.float64).sum() for a in (y, x))
         return float(np.sqrt(kept / given)) if given > 0 else np.nan  # (1)

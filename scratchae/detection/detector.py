@@ -63,12 +63,14 @@ def negative_log_likelihood(model: Any, data: Any) -> np.ndarray:
     """
     model.likelihood.require_rows()
     out, replica = [], None
-    for x in parts(model, data):
-        code = model.encode(x)
+    for x, given in parts(model, data):
+        code = model.encode(x, **given)
         code = code[0] if isinstance(code, tuple) else code  # mu, where the model is a VAE
         backend = model.backend
         with backend.undisturbed():
             replica = replica or model.replica(len(x))
+            if given:
+                replica.give(backend.asarray(given["given"]))
             a = replica.decoder.forward(backend.asarray(code))
             nll = replica.likelihood.forward(a, backend.asarray(x))  # (3)
             out.append(backend.to_host(nll).astype(np.float64))
@@ -232,8 +234,8 @@ def _same(a: Any, b: Any) -> bool:
 def _errors(model: Any, data: Any, mean: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
     """mean of the differences (n, D), in float64, of each part of the data."""
     out = []
-    for x in parts(model, data):
-        r = model.reconstruct(x).astype(np.float64) - x  # (n, ...)
+    for x, given in parts(model, data):
+        r = model.reconstruct(x, **given).astype(np.float64) - x  # (n, ...)
         with np.errstate(over="ignore"):  # inf is a score too
             out.append(mean(r.reshape(len(r), -1)))
     return np.concatenate(out)

@@ -7,17 +7,19 @@ from typing import Any
 import numpy as np
 
 from ..datasets.fitting import fitting_rows
+from ..datasets.labelled import Labelled
 from ..datasets.sources import is_source
 
 ROWS = 256  # examples that are in floating point at one time
 
 
-def parts(model: Any, data: Any) -> Iterator[np.ndarray]:
-    """The data as host arrays (n, ...), ROWS at a time, checked first. Raises as, and Source:
-    datasets/fitting.py."""
+def parts(model: Any, data: Any) -> Iterator[tuple[np.ndarray, dict[str, np.ndarray]]]:
+    """The data as host arrays (n, ...), ROWS at a time, checked first; and as an argument, given,
+    what these rows are given beside x, if they are. Raises as, and Source: datasets/fitting.py."""
     known = fitting_rows(model, data, "the data")
     for start in range(0, len(known), ROWS):
-        yield known[start : start + ROWS]
+        rows = slice(start, start + ROWS)
+        yield known[rows], {"given": known.given(rows)} if known.conditions else {}
 
 
 def readable(data: Any) -> Any:
@@ -32,10 +34,11 @@ def readable(data: Any) -> Any:
     return x if x.ndim else None
 
 
-def chosen(data: Any, rows: Any) -> np.ndarray:
-    """Some examples of readable data as a host array (n, ...); rows: a slice, or indices (n,).
-    Source: datasets/sources.py."""
-    return data.values(rows) if is_source(data) else data[rows]
+def chosen(data: Any, rows: Any) -> Any:
+    """Some examples of readable data as a host array (n, ...), Labelled where they are given
+    something; rows: a slice, or indices (n,). Source: datasets/sources.py."""
+    x = data.values(rows) if is_source(data) else data[rows]
+    return Labelled(x, data.given(rows)) if getattr(data, "conditions", 0) else x
 
 
 def usable(model: Any, data: Any) -> np.ndarray | None:
@@ -47,22 +50,30 @@ def usable(model: Any, data: Any) -> np.ndarray | None:
     quarters and so on where it refuses.
     """
     data, shape = readable(data), getattr(model, "input_shape", None)
-    if data is None or shape is None or chosen(data, slice(1)).shape[1:] != shape:
+    if data is None or shape is None or shape_of(data) != shape:
         return None
     starts = range(0, len(data), ROWS)
-    taken = [_taken(model, chosen(data, slice(start, start + ROWS))) for start in starts]
+    taken = [_taken(model, data, start, min(start + ROWS, len(data))) for start in starts]
     every = np.concatenate([np.ones(0, bool), *taken])
     return None if every.all() else every
 
 
-def _taken(model: Any, x: np.ndarray) -> np.ndarray:
-    """``usable`` for x (n, ...), of which all, some or none are."""
+def shape_of(data: Any) -> tuple[int, ...]:
+    """The shape of a row of readable data."""
+    return tuple(data.shape if is_source(data) else data.shape[1:])
+
+
+def _taken(model: Any, data: Any, start: int, stop: int) -> np.ndarray:
+    """``usable`` for the examples from start to stop (n,), of which all, some or none are."""
+    n = stop - start
     try:
         with np.errstate(over="ignore", invalid="ignore"):
-            model.reconstruct(x)
-        return np.ones(len(x), bool)
+            model.reconstruct(chosen(data, slice(start, stop)))
+        return np.ones(n, bool)
     except ValueError:
-        half = len(x) // 2
-        if half == 0:
-            return np.zeros(len(x), bool)
-        return np.concatenate([_taken(model, x[:half]), _taken(model, x[half:])])
+        half = start + n // 2
+        if half == start:
+            return np.zeros(n, bool)
+        return np.concatenate(
+            [_taken(model, data, *ends) for ends in ((start, half), (half, stop))]
+        )

@@ -34,7 +34,7 @@ from .clipping import Clipping
 from .memory import require_memory
 from .recording import RING, DeviceEpoch
 from .shards import batches, shards_of, threads_of
-from .step import Step, judged
+from .step import Step, batch, judged
 
 
 class GraphRunner:
@@ -177,8 +177,8 @@ class GraphRunner:
 
     def _bring(self, feeds: DeviceEpoch, rows: np.ndarray) -> None:
         for feed, (first, count) in zip(feeds.feeds, self._spans(len(rows)), strict=False):
-            if hasattr(feed, "table"):
-                feed.table.bring(rows[first : first + count])
+            if hasattr(feed, "bring"):
+                feed.bring(rows[first : first + count])
 
     def _walk(
         self,
@@ -213,8 +213,7 @@ class GraphRunner:
         for s, (first, count) in enumerate(spans):
             rows, replica = self.index[s][:count], self.replicas[s]
             self.take(rows, feeds.order, feeds.state, first, batch_size)  # (1)
-            x = feeds.feeds[s].fill(rows, self.clock)
-            replica.draw(rows, self.clock)
+            x = batch(feeds.feeds[s], rows, self.clock, replica)
             if replica.forward(x) is not replica.sums:  # (2)
                 raise TypeError(
                     f"{type(replica).__name__}.forward is to fill self.sums and to return it"

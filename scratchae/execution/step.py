@@ -1,4 +1,5 @@
-"""One step of training as it is reported: its sums, its terms, and whether they are finite."""
+"""One step: what a replica is handed for it, and how it is reported: its sums, its terms, and
+whether they are finite."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +20,16 @@ class Step:
     terms: dict[str, float]
     finite: bool
     kept: bool
+
+
+def batch(feed: Any, rows: Any, clock: Any, replica: Any) -> Any:
+    """The rows (N,) at that clock (4,) -> x (N, ...); the replica is handed the noise, and what
+    the rows are given beside x. Source: datasets/sources.py."""
+    x = feed.fill(rows, clock)
+    if (c := getattr(feed, "c", None)) is not None:
+        replica.give(c)
+    replica.draw(rows, clock)
+    return x
 
 
 def judged(objective: Any, t: int, total: np.ndarray, kept: bool = True) -> Step:

@@ -24,7 +24,7 @@ from ..backend.blas import one_blas_thread
 from .clipping import Clipping
 from .pool import ThreadPool
 from .shards import cut, parts_of, shards_of, threads_of
-from .step import Step, judged
+from .step import Step, batch, judged
 
 # of activations and their gradients, for the rows that go through a model at once
 BLOCK_BYTES = 6_000_000
@@ -159,8 +159,7 @@ class ThreadRunner:
         replica, sums = self.replicas[s], []
         for k, block in enumerate(cut(rows, -(-len(rows) // self.block))):
             index = self.backend.share(block)
-            x = feed.fill(index, self.clock)
-            replica.draw(index, self.clock)
+            x = batch(feed, index, self.clock, replica)
             sums.append(replica.forward(x).copy())
             if backward:
                 replica.accumulate(k > 0)

@@ -215,10 +215,13 @@ def difference(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def draw(thing: Any, backend: Backend, rows: int, first: int = 0) -> None:
-    """Fill the noise buffers for the examples first, first + 1, ... (rows,). Source:
-    kernels/philox.py."""
+    """Fill the noise buffers for the examples first, first + 1, ... (rows,), and give each
+    something beside x, where that is taken. Source: kernels/philox.py."""
     index = np.arange(first, first + rows, dtype=np.uint32)
     thing.draw(backend.asarray(index, np.uint32), backend.asarray(randomness.clock(0), np.uint32))
+    taken = getattr(thing, "conditions", 0)
+    if C := taken() if callable(taken) else taken:
+        thing.give(backend.asarray(probe((first + rows, C), 51)[first:]))
 
 
 def set_add(layer: Any, add: bool) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 from ..backend import get_backend
 from ..initializers import he_normal
 from ..kernels.activation import BIAS_ACTIVATION
-from ..latents import Gaussian, Hierarchy
+from ..latents import Gaussian, GivenPrior, Hierarchy, Latent
 from ..layers import (
     LSTM,
     Conv1d,
@@ -17,6 +17,7 @@ from ..layers import (
     Dropout,
     Flatten,
     GaussianNoise,
+    Given,
     Layer,
     Masking,
     MaxPool2d,
@@ -36,6 +37,7 @@ from ..likelihoods import (
     GaussianLikelihood,
     Laplace,
     LearnedGaussian,
+    Likelihood,
     OptimalGaussian,
     Poisson,
     SharedGaussian,
@@ -52,6 +54,7 @@ from ..objectives import (
     DReG,
     FreeBits,
     KLRate,
+    Objective,
     Reconstruction,
     StudentT,
 )
@@ -97,6 +100,7 @@ def _layers(backend: str) -> list[Report]:
     made += [(Masking(0.4), (6, 3)), (SaltAndPepper(0.4), (6, 3)), (Dropout(0.4), (6, 3))]
     made += [(_there_and_back(name), (5,)) for name in BIAS_ACTIVATION]
     made += [(Sequential(Masking(0.3), Dense(5, 4, "tanh"), Dropout(0.4), Dense(4, 2)), (5,))]
+    made += [(Given(3), (4,)), (Sequential(Dense(4, 2), Given(3), Dense(5, 2, "tanh")), (4,))]
     return [check_layer(layer, shape, backend=backend) for layer, shape in made]
 
 
@@ -104,6 +108,7 @@ def _latents(backend: str) -> list[Report]:
     return [
         check_latent(Gaussian(4), backend=backend),
         check_latent(_hierarchy(), (6,), backend=backend),
+        check_latent(GivenPrior(4, 3, Dense(3, 8, "tanh")), backend=backend),
     ]
 
 
@@ -139,9 +144,21 @@ def _objectives(backend: str) -> list[Report]:
         FreeBits(Dense(6, 8), Dense(4, 6), Gaussian(4), Bernoulli(), 0.3, beta=0.5),
         FreeBits(Dense(6, 8), Dense(4, 6), Gaussian(4), Bernoulli(), 0.6, groups=2, samples=3),
         *(Capacity(Dense(6, 4), Dense(2, 6), Gaussian(2), Bernoulli(), C, 2.0) for C in (0.1, 9)),
+        *_conditional(),
         Reconstruction(Dense(6, 3, "tanh"), Dense(3, 6), Categorical()),
     )
     return [check_objective(objective, (6,), backend=backend) for objective in made]
+
+
+def _conditional() -> list[Objective]:
+    """Given before and behind the latent, and in its prior."""
+
+    def parts() -> tuple[Layer, Layer, Latent, Likelihood]:
+        encoder = Sequential(Given(3), Dense(9, 4))
+        decoder = Sequential(Given(3), Dense(5, 6))
+        return encoder, decoder, GivenPrior(2, 3, Dense(3, 4, "tanh")), Bernoulli()
+
+    return [ELBO(*parts(), beta=0.5, samples=3), IWAE(*parts(), samples=3)]
 
 
 def _models(backend: str) -> list[Report]:

@@ -2,6 +2,7 @@
 
 from .base import Latent
 from .gaussian import Gaussian
+from .given_prior import GivenPrior
 from .hierarchy import Hierarchy
 
-__all__ = ["Gaussian", "Hierarchy", "Latent"]
+__all__ = ["Gaussian", "GivenPrior", "Hierarchy", "Latent"]

@@ -36,6 +36,7 @@ class Latent(Configured):
 
     dimensions: int
     kl: Array  # (rows, J), of which forward fills the first N
+    conditions: int = 0  # C, how many numbers a row is given beside x, by the prior: ``give``
     add: bool = False  # whether gradients of its parameters add to what is there: layers/base.py
     kept: tuple[str, ...] = "kl", "eps"  # the buffers (rows, ...) or (rows K, ...) by_hand shows
 
@@ -87,6 +88,12 @@ class Latent(Configured):
 
         Source: kernels/philox.py."""
 
+    def give(self, c: Array) -> None:
+        """What the next rows are given beside x, c (N, C), for the networks inside. Source:
+        layers/given.py."""
+        for network in self.networks().values():
+            network.give(c)
+
     def forward(self, h: Array) -> Array:
         """h (N, ...) -> z (N K, D); self.kl[:N] is filled. Source: the latent's own docstring."""
         complete(self, Latent, "forward(h)")
@@ -124,7 +131,7 @@ class Latent(Configured):
     ) -> np.ndarray:
         """n draws from the prior, (n, D), on the host: N(0, I) unless said otherwise;
         noise.normal(shape) and noise.uniform(shape) draw. networks: those inside, by name, as
-        functions of rows on the host.
+        functions of rows on the host; and, where it has ``conditions``, given: c (n, C).
 
         Source: Kingma and Welling 2014, section 2.1."""
         return noise.normal((n, self.dimensions))

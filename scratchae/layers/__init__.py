@@ -5,6 +5,7 @@ from .base import Layer
 from .conv import Conv2d, ConvTranspose2d
 from .conv1d import Conv1d, ConvTranspose1d
 from .dense import Dense
+from .given import Given
 from .lstm import LSTM
 from .noise import Dropout, GaussianNoise, Masking, SaltAndPepper
 from .pooling import MaxPool2d, Upsample2d
@@ -23,6 +24,7 @@ __all__ = [
     "Dropout",
     "Flatten",
     "GaussianNoise",
+    "Given",
     "Layer",
     "Masking",
     "MaxPool2d",

@@ -68,6 +68,11 @@ class Layer(Configured):
         """The amount of noise that it adds in training, 0 for none. Source: the layer's own."""
         return 0.0
 
+    @property
+    def conditions(self) -> int:
+        """C, how many numbers a row is given beside x, by ``give``; 0 for none."""
+        return 0
+
     def range(self, before: Range) -> Range:
         """The range of y, given that of x."""
         return None
@@ -77,6 +82,10 @@ class Layer(Configured):
         there are any.
 
         Source: kernels/philox.py."""
+
+    def give(self, c: Array) -> None:
+        """What the next rows are given beside x, c (N, C), such as their labels: for a layer that
+        has ``conditions``. Source: layers/given.py."""
 
     def forward(self, x: Array) -> Array:
         """x (N, *shape) -> y (N, *output). Source: the layer's own docstring."""

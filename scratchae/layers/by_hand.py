@@ -5,6 +5,7 @@
     dx = dense.backward(dy)             dy (N, 2) -> dx (N, 3); the gradients are filled
     dense.W, dense.dW                   read; dense.W = ... writes
 
+What takes something beside x is called as layer(x, given=c): classes (N,) or numbers (N, C).
 A latent is called as latent(h) and gives z; latent.kl is its KL, latent.backward(dz, kl_weight)
 gives dh. A likelihood is called as likelihood(a, x) and gives nll; likelihood.backward() gives da.
 """
@@ -78,11 +79,12 @@ class LayerByHand(WithParameters):
     def _bind(self, rows: int) -> None:
         self.part.bind(self.backend, rows, need_dx=True)
 
-    def __call__(self, x: Any) -> np.ndarray:
-        """x (N, *shape) -> y (N, *output). Raises as checks.host_rows. Source: the layer's
-        docstring."""
+    def __call__(self, x: Any, given: Any = None) -> np.ndarray:
+        """x (N, *shape) -> y (N, *output); given: classes (N,) or numbers (N, C). Raises as
+        checks.host_rows. Source: the layer's docstring."""
         x = self._array(x, self.shape, "x")
         self._prepare(len(x))
+        self._give(given, len(x))
         with self.backend.undisturbed():
             y = self.part.forward(x)
         require_fit(self.part, "forward", y, len(x), self.output, self.backend.dtype)
@@ -124,11 +126,12 @@ class LatentByHand(WithParameters):
     def _bind(self, rows: int) -> None:
         self.part.bind(self.backend, rows)
 
-    def __call__(self, h: Any) -> np.ndarray:
-        """h (N, *shape) -> z (N, D), with noise drawn at (seed, epoch). Source: the latent's
-        docstring."""
+    def __call__(self, h: Any, given: Any = None) -> np.ndarray:
+        """h (N, *shape) -> z (N, D), with noise drawn at (seed, epoch); given: classes (N,) or
+        numbers (N, C). Source: the latent's docstring."""
         h = self._array(h, self.shape, "h")
         self._prepare(len(h))
+        self._give(given, len(h))
         with self.backend.undisturbed():
             z = self.part.forward(h)
         self._keep(code=z.shape[1:])

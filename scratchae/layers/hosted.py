@@ -6,6 +6,7 @@ import numpy as np
 
 from .. import checks, randomness
 from ..backend import Array, Backend
+from ..datasets.labelled import as_given
 from ..parameters import Declared, Parameters, Views
 from ..settings import Fixed, Number, shared_copy
 from ..weights import Weights
@@ -92,6 +93,19 @@ class ByHand:
             self.part.draw(
                 self.backend.asarray(index, np.uint32), self.backend.asarray(clock, np.uint32)
             )
+
+    def _give(self, given: Any, rows: int) -> None:
+        """Hand the part what the rows are given beside x. Raises TypeError where that is missing,
+        or is given to what takes none."""
+        takes = getattr(self.part, "conditions", 0)
+        if (given is None) != (not takes):
+            due = (
+                f"takes {takes} numbers beside each row: say given=labels, or numbers (N, {takes})"
+            )
+            due = due if takes else "takes nothing beside x: leave it out"
+            raise TypeError(f"given is {given!r}, but this {self.name} {due}")
+        if takes:
+            self.part.give(self.backend.asarray(as_given(given, rows, takes)))
 
     def _bind(self, rows: int) -> None:
         raise NotImplementedError

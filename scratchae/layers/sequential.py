@@ -52,6 +52,11 @@ class Sequential(Layer):
         for layer in self.layers:
             layer.add = add
 
+    @property
+    def conditions(self) -> int:
+        """C, how many numbers a row is given beside x, by any layer. Source: layers/given.py."""
+        return max(layer.conditions for layer in self.layers)
+
     def declare(self, shape: Shape) -> tuple[Shape, Declared]:
         """Shape of x -> (shape of y, all parameters). Raises what a layer raises."""
         self.shape, self.shapes = shape, [shape]
@@ -95,6 +100,11 @@ class Sequential(Layer):
         """Let each layer draw its noise for rows (N,). Source: kernels/philox.py."""
         for layer in self.layers:
             layer.draw(rows, clock)
+
+    def give(self, c: Array) -> None:
+        """Hand c (N, C) to each layer. Source: layers/given.py."""
+        for layer in self.layers:
+            layer.give(c)
 
     def forward(self, x: Array) -> Array:
         """x (N, ...) -> y (N, ...). Raises TypeError, in the first pass, where a layer gives rows

@@ -20,6 +20,7 @@ from ..parameters import Declared, Parameters
 from ..randomness import OUTPUTS, PRIOR, Draws
 from ..settings import fix, parts, shared_copy, store
 from ..weights import Weights
+from .given import beside
 from .summary import table
 
 CHUNK = 256  # rows that encode, decode and reconstruct take at once
@@ -164,35 +165,41 @@ class Model(Named):
             free(part)
         return copied
 
-    def encode(self, x: Any) -> Any:
+    def encode(self, x: Any, given: Any = None) -> Any:
         """x (N, *input_shape), an array or a source -> what the encoder gives: the code (N,
-        *code), or the parameters of q(z|x), of a Gaussian mu (N, D), logvar (N, D). Raises what
-        ``evaluate`` raises. Source: objectives/reconstruction.py (1), elbo.py (1)."""
-        h = self._encoded(x)
+        *code), or the parameters of q(z|x), of a Gaussian mu (N, D), logvar (N, D).
+
+        given: where the encoder has a layer Given(C), a class for all rows, one for each, (N,), or
+        numbers (N, C); that of a source such as Labelled by default. Raises what ``evaluate``
+        raises. Source: objectives/reconstruction.py (1), elbo.py (1)."""
+        rows = self._data(x)
+        h = self._encoded(rows, beside(self, rows, given, len(rows), "encoder"))
         return h if self.latent is None else self.latent.posterior(h)
 
-    def _encoded(self, x: Any) -> np.ndarray:
-        """x -> h, (N, ...)."""
-        return self._map(lambda f, rows: f.encoder.forward(rows), self._data(x))
+    def _encoded(self, rows: Any, c: Any) -> np.ndarray:
+        """rows of x -> h, (N, ...)."""
+        return self._map(lambda f, x: f.encoder.forward(x), rows, c)
 
-    def decoder_output(self, h: Any) -> np.ndarray:
+    def decoder_output(self, h: Any, given: Any = None) -> np.ndarray:
         """A code h, or z, (N, *code) -> what the decoder gives, (N, ...): the parameters a of p(x
         | h).
 
         Logits, means, or mu and logvar, for the methods of model.likelihood:
-        LearnedGaussian.sigma(a) says how sure the model is. Raises as checks.host_rows. Source:
-        likelihoods/base.py.
+        LearnedGaussian.sigma(a) says how sure the model is. given: as for ``encode``, where the
+        decoder has a layer Given(C). Raises as checks.host_rows. Source: likelihoods/base.py.
         """
         self.require_built()
-        return self._map(lambda f, rows: f.decoder.forward(rows), self._rows(h, *self._code()))
+        rows = self._rows(h, *self._code())
+        c = beside(self, None, given, len(rows), "decoder")
+        return self._map(lambda f, h: f.decoder.forward(h), rows, c)
 
-    def decode(self, h: Any) -> np.ndarray:
-        """A code h, or z, (N, *code) -> the mean of p(x | h), (N, *input_shape). Raises as
-        ``decoder_output``.
+    def decode(self, h: Any, given: Any = None) -> np.ndarray:
+        """A code h, or z, (N, *code) -> the mean of p(x | h), (N, *input_shape). given: as for,
+        and raises as ``decoder_output``.
 
         Source: objectives/reconstruction.py (2), objectives/elbo.py (3).
         """
-        a, likelihood = self.decoder_output(h), self.objective.likelihood
+        a, likelihood = self.decoder_output(h, given), self.objective.likelihood
         mean, due = likelihood.mean(a), (len(a), *self.input_shape)
         if np.shape(mean) != due:
             raise ValueError(
@@ -201,30 +208,38 @@ class Model(Named):
             )
         return mean
 
-    def sample_x(self, h: Any, seed: int = 0) -> np.ndarray:
+    def sample_x(self, h: Any, seed: int = 0, given: Any = None) -> np.ndarray:
         """A code h, or z, (N, *code) -> x ~ p(x | h), (N, *input_shape), and not its mean.
 
-        The same seed, the same draws. Raises TypeError for a likelihood that is no distribution,
-        and what ``decoder_output`` raises. Source: likelihoods/base.py.
+        The same seed, the same draws. given: as for ``decoder_output``. Raises TypeError for a
+        likelihood that is no distribution, and what ``decoder_output`` raises. Source:
+        likelihoods/base.py.
         """
-        return self.objective.likelihood.sample(self.decoder_output(h), Draws(seed, OUTPUTS))
+        a = self.decoder_output(h, given)
+        return self.objective.likelihood.sample(a, Draws(seed, OUTPUTS))
 
     def _code(self) -> tuple[tuple[int, ...], str]:
         """The shape of a row of the code, and its name."""
         return self.objective.code, "the code" if self.latent is None else "z"
 
-    def reconstruct(self, x: Any) -> np.ndarray:
+    def reconstruct(self, x: Any, given: Any = None) -> np.ndarray:
         """x (N, *input_shape), an array or a source -> the mean of p(x | code of x), or of p(x |
-        z), z the mean of q(z|x); same shape. Source: the model's docstring."""
-        h = self._encoded(x)
-        return self.decode(h if self.latent is None else self.latent.mean(h))
+        z), z the mean of q(z|x); same shape. given: as for ``encode``, for encoder and decoder.
+        Source: the model's docstring."""
+        rows = self._data(x)
+        c = beside(self, rows, given, len(rows), "encoder", "decoder")
+        h = self._encoded(rows, c if self.objective.conditions("encoder") else None)
+        c = c[:] if c is not None and self.objective.conditions("decoder") else None
+        return self.decode(h if self.latent is None else self.latent.mean(h), c)
 
-    def sample(self, n: int, seed: int = 0, noise: bool = False) -> np.ndarray:
+    def sample(self, n: int, seed: int = 0, noise: bool = False, given: Any = None) -> np.ndarray:
         """n draws z ~ p(z), of a Gaussian N(0, I) -> the means of p(x|z), (n, *input_shape): what
         one shows.
 
-        noise: draw x ~ p(x|z) too. The same seed, the same draws. Raises ValueError for n < 1,
-        TypeError for a model without a latent, which has no p(z).
+        noise: draw x ~ p(x|z) too. given: a class for all n, or one for each, (n,), or numbers (n,
+        C), where the decoder has a layer Given(C), or the prior depends on it. The same seed, the
+        same draws. Raises ValueError for n < 1, TypeError for a model without a latent, which has
+        no p(z).
         Source: Kingma and Welling 2014, section 2.1, p(z) p(x|z).
         """
         if self.latent is None:
@@ -232,13 +247,17 @@ class Model(Named):
                 f"this {type(self).__name__} has no latent, so it draws no codes: decode codes of "
                 "your own, or train a VAE"
             )
-        inside = {name: partial(self._inside, name) for name in self.latent.networks()}
-        z = self.latent.sample(checks.positive("n", n), Draws(seed, PRIOR), **inside)
-        return self.sample_x(z, seed) if checks.flag("noise", noise) else self.decode(z)
+        self.require_built()
+        c = beside(self, None, given, checks.positive("n", n), "latent", "decoder")
+        inside = {name: partial(self._inside, name, c) for name in self.latent.networks()}
+        inside |= {"given": c} if self.latent.conditions else {}
+        z = self.latent.sample(n, Draws(seed, PRIOR), **inside)
+        c = c if self.objective.conditions("decoder") else None
+        return self.sample_x(z, seed, c) if checks.flag("noise", noise) else self.decode(z, c)
 
-    def _inside(self, name: str, rows: np.ndarray) -> np.ndarray:
-        """rows (N, ...) through that network inside the latent."""
-        return self._map(lambda f, rows: f.networks()[f"latent.{name}"].forward(rows), rows)
+    def _inside(self, name: str, c: Any, rows: np.ndarray) -> np.ndarray:
+        """rows (N, ...), given c, through that network inside the latent."""
+        return self._map(lambda f, rows: f.networks()[f"latent.{name}"].forward(rows), rows, c)
 
     def _rows(self, x: Any, shape: tuple[int, ...], what: str) -> np.ndarray:
         x = checks.host_rows(x, shape, what)
@@ -249,12 +268,16 @@ class Model(Named):
         """The rows of an array or a source, (N, *input_shape), to be sliced."""
         return fitting_rows(self, x, "x")
 
-    def _map(self, f: Callable[[Objective, Array], Array], x: np.ndarray) -> np.ndarray:
-        """f over rows of x, a chunk at a time, on the backend and back."""
+    def _map(
+        self, f: Callable[[Objective, Array], Array], x: np.ndarray, c: Any = None
+    ) -> np.ndarray:
+        """f over rows of x, given c, a chunk at a time, on the backend and back."""
         out = []
         with self._one_at_a_time, self.backend.undisturbed():
             objective, chunk = self._bound(min(len(x), CHUNK))
             for start in range(0, len(x), chunk):
+                if c is not None:
+                    objective.give(self.backend.asarray(c[start : start + chunk]))
                 rows = self.backend.asarray(x[start : start + chunk])
                 out.append(self.backend.to_host(f(objective, rows)))
         return np.concatenate(out)

@@ -79,6 +79,7 @@ class Objective(Configured):
         self._require(output)
         self.decoder.place(stream)
         self._let_layers_know()
+        self.conditions()
         inner = encoder, latent, decoder, self.likelihood.declare(shape)
         declared = dict(zip(("encoder", "latent", "decoder", "likelihood"), inner, strict=True))
         return {k: v for part, one in declared.items() for k, v in prefixed(part, one).items()}
@@ -122,6 +123,20 @@ class Objective(Configured):
                 "of its layers"
             )
         raise ValueError(f"the decoder gives rows of shape {output}, but {wanted}: {advice}")
+
+    def conditions(self, *parts: str) -> int:
+        """C, how many numbers a row is given beside x by the layers of these parts, of all by
+        default; 0 for none. Raises ValueError where they take different numbers. Source:
+        layers/given.py."""
+        found = {name: layer.conditions for name, layer in self.leaves()}
+        if self.latent is not None:
+            found["latent"] = self.latent.conditions
+        taken = {name: C for name, C in found.items() if C}
+        if len(set(taken.values())) > 1:
+            words = ", ".join(f"{name} takes {C}" for name, C in taken.items())
+            raise ValueError(f"a row is given one vector of numbers, but {words}: let them agree")
+        at = [C for name, C in taken.items() if not parts or name.split(".")[0] in parts]
+        return max(at, default=0)
 
     def leaves(self) -> list[tuple[str, Layer]]:
         """Every layer with its name, in order of x. Source: layers/sequential.py."""
@@ -203,6 +218,14 @@ class Objective(Configured):
         if self.latent is not None:
             self.latent.draw(rows, clock)
         self.decoder.draw(rows, clock)
+
+    def give(self, c: Array) -> None:
+        """Hand every part what the next rows are given beside x, c (N, C). Source:
+        layers/given.py."""
+        self.encoder.give(c)
+        if self.latent is not None:
+            self.latent.give(c)
+        self.decoder.give(c)
 
     def forward(self, x: Array) -> Array:
         """x (N, *shape) -> self.sums: those of this shard, float64, the count first, valid until

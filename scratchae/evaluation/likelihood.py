@@ -43,6 +43,7 @@ from .. import checks, randomness
 from ..bars import bar
 from ..datasets.fitting import fitting_source
 from ..execution.pool import ThreadPool
+from ..execution.step import filled
 
 SAMPLES = 50  # of an example that go through the decoder at once: a piece
 PIECES = 20  # of an example that one task takes
@@ -191,7 +192,7 @@ class _Run:
         objective, clock = self.replicas[lane], self.clocks[lane]
         latent: Any = objective.latent
         self._set(clock, 0, randomness.EVALUATION)  # x as ``evaluate`` has it
-        x = self.feeds[lane].fill(index, clock)
+        x = filled(self.feeds[lane], index, clock, objective)
         if pieces[0] == 0 and not self.remark:
             self.remark = objective.likelihood.remark(self.backend.to_host(x))
         objective.encoder.draw(index, clock)

@@ -25,10 +25,16 @@ class Step:
 def batch(feed: Any, rows: Any, clock: Any, replica: Any) -> Any:
     """The rows (N,) at that clock (4,) -> x (N, ...); the replica is handed the noise, and what
     the rows are given beside x. Source: datasets/sources.py."""
+    x = filled(feed, rows, clock, replica)
+    replica.draw(rows, clock)
+    return x
+
+
+def filled(feed: Any, rows: Any, clock: Any, replica: Any) -> Any:
+    """As ``batch``, without the noise: (N,) -> x (N, ...). Source: datasets/sources.py."""
     x = feed.fill(rows, clock)
     if (c := getattr(feed, "c", None)) is not None:
         replica.give(c)
-    replica.draw(rows, clock)
     return x
 
 

@@ -268,9 +268,7 @@ class Model(Named):
         """The rows of an array or a source, (N, *input_shape), to be sliced."""
         return fitting_rows(self, x, "x")
 
-    def _map(
-        self, f: Callable[[Objective, Array], Array], x: np.ndarray, c: Any = None
-    ) -> np.ndarray:
+    def _map(self, f: Callable[[Any, Array], Array], x: np.ndarray, c: Any = None) -> np.ndarray:
         """f over rows of x, given c, a chunk at a time, on the backend and back."""
         out = []
         with self._one_at_a_time, self.backend.undisturbed():

@@ -11,15 +11,16 @@ NODES, W = np.polynomial.hermite_e.hermegauss(80)
 W = W / W.sum()
 
 
-def model(samples=1, kind=None):
-    """Three pixels, one latent number, two classes: p(z|c), p(x|z, c), q(z|x, c)."""
+def model(logvar=-0.3):
+    """Three pixels, one latent number, two classes: p(z|c), p(x|z, c), q(z|x, c). With logvar 1.4
+    q is wider than the prior, so that the weights of importance are bounded."""
     encoder = sa.Sequential(sa.Given(2), sa.Dense(5, 2))
     decoder = sa.Sequential(sa.Given(2), sa.Dense(3, 4, "tanh"), sa.Dense(4, 3))
     latent = sa.GivenPrior(1, 2, sa.Dense(2, 2))
-    made = sa.VAE(encoder, decoder, latent, samples=samples).build(3, dtype="float64", seed=2)
+    made = sa.VAE(encoder, decoder, latent).build(3, dtype="float64", seed=2)
     made.weights["latent.network.W"] = [[1.2, -0.8], [-0.7, 0.5]]
     made.weights["latent.network.b"] = [0.1, 0.2]
-    made.weights["encoder.1.b"] = [0.2, -0.3]
+    made.weights["encoder.1.b"] = [0.2, logvar]
     return made
 
 

@@ -48,8 +48,18 @@ def test_numbers_are_given_as_they_are():
     np.testing.assert_array_equal(y, np.hstack([np.ones((4, 3)), c]))
 
 
-def test_its_gradient():
-    assert check_layer(sa.Sequential(sa.Dense(4, 3), sa.Given(2), sa.Dense(5, 2)), (4,)).ok
+def test_it_is_a_layer_like_the_others(backend):
+    """Its gradient, rows that are independent, fewer rows than it is bound for, x left alone."""
+    for layer in (sa.Given(2), sa.Sequential(sa.Dense(4, 3), sa.Given(2), sa.Dense(5, 2))):
+        report = check_layer(layer, (4,), backend=backend)
+        assert report.ok, str(report)
+
+
+def test_no_dx_where_nobody_needs_it():
+    layer, bound = sa.Given(2), sa.get_backend("numpy")
+    layer.declare((3,))
+    layer.bind(bound, 4, need_dx=False)
+    assert layer.backward(np.zeros((4, 5), np.float32)) is None
 
 
 def test_no_label_becomes_a_channel_of_an_image():

@@ -16,7 +16,7 @@ from common import ENCODE
 from output import say, warn
 
 import scratchae
-from scratchae import Images, Values, plots
+from scratchae import datasets, plots
 
 WEIGHTS, CONFIG, METRICS = "weights.safetensors", "config.json", "metrics.jsonl"
 NEW = "weights.new.safetensors"  # until they are whole and an earlier run's files are set aside
@@ -36,7 +36,7 @@ class Run:
         options: argparse.Namespace,
         model: Any,
         optimizer: Any,
-        data: tuple[Images, Images] | tuple[Values, Values],
+        data: tuple[Any, Any],
         what: str,
     ):
         self.options, self.model, self.optimizer, self.what = options, model, optimizer, what
@@ -181,10 +181,11 @@ class Run:
 
     def reconstructions(self) -> None:
         """Write reconstructions.png: the first 30 test images, (30, 28, 28, 1)."""
-        x = self.test.values(slice(30))
+        first = datasets.take(self.test, slice(30))
         words = self.labels("test images, reconstructed")
         self.picture(
-            "reconstructions.png", plots.image_pairs(x, self.model.reconstruct(x), *words)
+            "reconstructions.png",
+            plots.image_pairs(first.values(), self.model.reconstruct(first), *words),
         )
 
     def loss(

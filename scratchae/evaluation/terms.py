@@ -7,6 +7,7 @@ import numpy as np
 from .. import checks, randomness
 from ..datasets.fitting import fitting_source
 from ..execution.runner import held_out, runner_for
+from ..execution.step import batch
 
 
 def evaluate(
@@ -50,8 +51,6 @@ def _of_each(model: Any, source: Any, batch_size: int, seed: int) -> dict[str, n
         for first in range(0, len(source), batch_size):
             rows = np.arange(first, min(first + batch_size, len(source)), dtype=np.uint32)
             index = backend.share(rows)
-            x = feed.fill(index, clock)
-            replica.draw(index, clock)
-            replica.forward(x)
+            replica.forward(batch(feed, index, clock, replica))
             found.append(replica.each(lambda a: np.array(backend.to_host(a))))
     return {name: np.concatenate([one[name] for one in found]) for name in found[0]}

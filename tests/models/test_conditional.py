@@ -115,6 +115,15 @@ def test_every_backend_trains_to_the_same(kind, backend, tolerance):
     assert found[0][0][-1] < found[0][0][0]
 
 
+@pytest.mark.parametrize("kind", ["VAE", "IWAE"])
+def test_the_terms_of_each_example_are_those_with_its_label(kind):
+    model = built(kind)
+    each = sa.evaluate(model, DATA, each=True)
+    assert np.mean(each["loss"]) == pytest.approx(sa.evaluate(model, DATA)["loss"], rel=1e-12)
+    turned = sa.evaluate(model, sa.Labelled(sa.Values(X, (LABELS + 1) % C), C), each=True)
+    assert not np.isclose(each["loss"], turned["loss"]).any()
+
+
 def test_every_way_to_say_a_label_is_the_same():
     model = built("VAE")
     ways = LABELS, LABELS.tolist(), np.eye(C)[LABELS], LABELS.astype(np.int8)

@@ -247,6 +247,8 @@ CASES: dict[str, list[Maker]] = {
     "given.JOIN": [shaped((128, 794), (128, 784), (128, 10))],
     "given.SPLIT": [shaped((128, 50), (128, 60))],
     "given.ONE_HOT": [one_hot],
+    "observed.HIDE": [of((128, 784, 1), "f f u", -1e4)],
+    "observed.LEAVE_OUT": [of((128, 784, 1), "n! f! u", 0.0)],
     "prior.PRIOR_SAMPLE": [of((128, 20), "f f h h f")],
     "prior.PRIOR_GRADIENT": [of((128, 20), "h h f h h f d")],
     "prior.PRIOR_RATIO": [of((128, 20), "n f h h f")],

@@ -16,6 +16,8 @@ NO_GRADIENT = {"words", "uniform", "normal", "bernoulli"}  # and gather_*: kerne
 NO_GRADIENT |= {"adadelta", "adagrad", "adam", "adamw", "rmsprop", "sgd"}
 NO_GRADIENT |= {
     "one_hot",
+    "hide",
+    "leave_out",
     "take",
     "advance",
     "sums",

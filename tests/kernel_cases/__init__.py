@@ -14,6 +14,7 @@ from . import (
     likelihoods,
     lstm,
     noise,
+    observed,
     penalties,
     steps,
 )
@@ -29,6 +30,7 @@ for part in (
     likelihoods,
     lstm,
     noise,
+    observed,
     penalties,
     steps,
 ):

@@ -5,7 +5,7 @@ from typing import Any
 
 from . import datasets, initializers, kernels, schedules
 from .backend import get_backend
-from .datasets import Images, Labelled, ScaleWarning, Source, Values
+from .datasets import Images, Labelled, Observed, Pairs, ScaleWarning, Source, Values
 from .evaluation import evaluate
 from .latents import Gaussian, GivenPrior, Hierarchy, Latent
 from .layers import (
@@ -120,8 +120,10 @@ __all__ = [
     "Model",
     "NonFiniteLoss",
     "Objective",
+    "Observed",
     "OptimalGaussian",
     "Optimizer",
+    "Pairs",
     "Penalty",
     "Poisson",
     "RMSProp",

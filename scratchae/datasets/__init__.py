@@ -10,6 +10,7 @@ from .fitting import ScaleWarning
 from .generated import beats, daily, strokes, surface
 from .idx import Split
 from .labelled import Labelled
+from .pairs import Observed, Pairs
 from .sources import Images, Scaling, Source, Values, as_source
 from .splits import scaled, split, take
 
@@ -17,6 +18,8 @@ __all__ = [
     "DataUnavailable",
     "Images",
     "Labelled",
+    "Observed",
+    "Pairs",
     "ScaleWarning",
     "Scaling",
     "Source",

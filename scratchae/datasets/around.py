@@ -40,6 +40,11 @@ class Around:
         """The same of chosen rows: choose(data) gives them of any data (N, ...)."""
         raise NotImplementedError
 
+    def scored(self, rows: Any = slice(None)) -> tuple[np.ndarray | None, np.ndarray | None]:
+        """What the likelihood scores of some or all rows in the place of x, and where it was
+        observed, both (n, *shape); None: x, everywhere. Source: pairs.py."""
+        return scored(self.source, rows)
+
     @property
     def conditions(self) -> int:
         """How many numbers each row is given beside x: those of the source."""
@@ -48,6 +53,11 @@ class Around:
     def given(self, rows: Any = slice(None)) -> np.ndarray:
         """What some or all rows are given, (n, C). Source: labelled.py."""
         return self.source.given(rows)
+
+
+def scored(source: Any, rows: Any) -> tuple[np.ndarray | None, np.ndarray | None]:
+    """As Around.scored, of any source: (n, *shape) twice, or None."""
+    return source.scored(rows) if isinstance(source, Around) else (None, None)
 
 
 class AroundFeed:
@@ -62,6 +72,16 @@ class AroundFeed:
     def c(self) -> Array | None:
         """What the last rows are given, (n, C), or None."""
         return getattr(self.inner, "c", None)
+
+    @property
+    def target(self) -> Array | None:
+        """What the likelihood scores of the last rows, like x; None: x."""
+        return getattr(self.inner, "target", None)
+
+    @property
+    def seen(self) -> Array | None:
+        """1 where the target was observed, else 0, like x; None: everywhere."""
+        return getattr(self.inner, "seen", None)
 
     def fill(self, rows: Array, clock: Array) -> Array:
         """rows (N,) uint32 -> x (N, *shape). Source: sources.py."""

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from .. import checks, randomness
-from .around import Around
+from .around import Around, scored
 from .sources import MEMBERS, Images, Values, is_source
 
 SAMPLE = 1000  # rows, evenly spread, of which the size is looked at
@@ -32,6 +32,11 @@ class Rows:
 
     def __getitem__(self, rows: slice) -> np.ndarray:
         return self.source.values(rows)
+
+    def scored(self, rows: slice) -> tuple[np.ndarray | None, np.ndarray | None]:
+        """What is scored of these rows in the place of x, and where it was observed: (n, *shape)
+        twice, or None. Source: pairs.py."""
+        return scored(self.source, rows)
 
     def given(self, rows: slice) -> np.ndarray:
         """What these rows are given, (n, C). Source: labelled.py."""

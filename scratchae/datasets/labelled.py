@@ -11,7 +11,7 @@ from ..backend.base import native
 from ..kernels.batch import GATHER_VALUES
 from ..kernels.given import ONE_HOT
 from .around import Around, AroundFeed
-from .sources import Feed, Values
+from .sources import Feed, Values, as_source
 
 MOST = 1 << 24  # classes: float32 counts as far
 
@@ -50,10 +50,10 @@ class Labelled(Around):
 
     def over(self, choose: Callable[[Any], Any]) -> "Labelled":
         """The same of chosen rows."""
-        classes: Any = self.C
-        if self.numbers is not None:
-            classes = choose(Values(self.numbers)).x
-        return Labelled(choose(self.source), classes)
+        if self.numbers is None:
+            return Labelled(choose(self.source), self.C)
+        numbers: Any = as_source(choose(Values(self.numbers)))
+        return Labelled(choose(self.source), numbers.values())
 
     def feed(self, backend: Backend, rows: int) -> "LabelledFeed":
         """A feed for up to rows examples at once. Shapes: see AroundFeed."""

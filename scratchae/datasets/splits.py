@@ -20,6 +20,7 @@ import numpy as np
 from .. import checks, randomness
 from ..backend.base import native
 from .around import Around
+from .pairs import Pairs
 from .sources import Images, Scaling, Values, as_source, is_source
 
 EPOCH = 0xFFFFFFFF  # of the draws of (1): no training reaches it, so that its orders are others
@@ -121,6 +122,12 @@ def scaled(train: Any, *others: Any, per_feature: bool = False) -> tuple[Values,
 
 def _around(*sets: Any, per_feature: bool) -> tuple[Any, ...]:
     """``scaled`` of what sets are around, with what is beside x as it was."""
+    for data in sets:
+        if isinstance(data, Pairs):
+            raise TypeError(
+                f"{data.name} are Pairs, of which two sets would be scaled: scale the clean rows, "
+                "and the noisy ones by their scaling, before you pair them"
+            )
     within = [data.source if isinstance(data, Around) else data for data in sets]
     made = scaled(*within, per_feature=per_feature)
     return tuple(map(_with, sets, within, made))

@@ -63,16 +63,18 @@ def negative_log_likelihood(model: Any, data: Any) -> np.ndarray:
     """
     model.likelihood.require_rows()
     out, replica = [], None
-    for x, given in parts(model, data):
-        code = model.encode(x, **given)
+    for part in parts(model, data):
+        code = model.encode(part.x, **part.given)
         code = code[0] if isinstance(code, tuple) else code  # mu, where the model is a VAE
         backend = model.backend
         with backend.undisturbed():
-            replica = replica or model.replica(len(x))
-            if given:
-                replica.give(backend.asarray(given["given"]))
+            replica = replica or model.replica(len(part.x))
+            if part.given:
+                replica.give(backend.asarray(part.given["given"]))
+            ends = (None if a is None else backend.asarray(a) for a in (part.target, part.seen))
+            replica.aim(*ends)
             a = replica.decoder.forward(backend.asarray(code))
-            nll = replica.likelihood.forward(a, backend.asarray(x))  # (3)
+            nll = replica.likelihood.forward(a, backend.asarray(part.x))  # (3)
             out.append(backend.to_host(nll).astype(np.float64))
     return np.concatenate(out)
 
@@ -234,8 +236,13 @@ def _same(a: Any, b: Any) -> bool:
 def _errors(model: Any, data: Any, mean: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
     """mean of the differences (n, D), in float64, of each part of the data."""
     out = []
-    for x, given in parts(model, data):
-        r = model.reconstruct(x, **given).astype(np.float64) - x  # (n, ...)
-        with np.errstate(over="ignore"):  # inf is a score too
-            out.append(mean(r.reshape(len(r), -1)))
+    for part in parts(model, data):
+        target = part.x if part.target is None else part.target
+        r = model.reconstruct(part.x, **part.given).astype(np.float64) - target  # (n, ...)
+        with np.errstate(over="ignore", invalid="ignore"):  # inf is a score too, and NaN is none
+            if part.seen is None:
+                out.append(mean(r.reshape(len(r), -1)))
+                continue
+            s = part.seen.reshape(len(r), -1)
+            out.append(mean(r.reshape(s.shape) * s) / s.mean(axis=1))
     return np.concatenate(out)

@@ -2,10 +2,12 @@
 take."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from ..datasets.around import Around
 from ..datasets.fitting import fitting_rows
 from ..datasets.labelled import Labelled
 from ..datasets.sources import is_source
@@ -13,13 +15,25 @@ from ..datasets.sources import is_source
 ROWS = 256  # examples that are in floating point at one time
 
 
-def parts(model: Any, data: Any) -> Iterator[tuple[np.ndarray, dict[str, np.ndarray]]]:
-    """The data as host arrays (n, ...), ROWS at a time, checked first; and as an argument, given,
-    what these rows are given beside x, if they are. Raises as, and Source: datasets/fitting.py."""
+@dataclass(frozen=True)
+class Part:
+    """Some examples on the host: x (n, ...); as an argument, given, what they are given beside x,
+    if they are; what is scored in the place of x, and where that was observed, or None."""
+
+    x: np.ndarray
+    given: dict[str, np.ndarray]
+    target: np.ndarray | None
+    seen: np.ndarray | None
+
+
+def parts(model: Any, data: Any) -> Iterator[Part]:
+    """The data, (N, ...), ROWS at a time, checked first. Raises as, and Source:
+    datasets/fitting.py."""
     known = fitting_rows(model, data, "the data")
     for start in range(0, len(known), ROWS):
         rows = slice(start, start + ROWS)
-        yield known[rows], {"given": known.given(rows)} if known.conditions else {}
+        given = {"given": known.given(rows)} if known.conditions else {}
+        yield Part(known[rows], given, *known.scored(rows))
 
 
 def readable(data: Any) -> Any:
@@ -35,8 +49,12 @@ def readable(data: Any) -> Any:
 
 
 def chosen(data: Any, rows: Any) -> Any:
-    """Some examples of readable data as a host array (n, ...), Labelled where they are given
-    something; rows: a slice, or indices (n,). Source: datasets/sources.py."""
+    """Some examples of readable data as a host array (n, ...), with what else there is of them
+    around it; rows: a slice, or indices (n,). Source: datasets/sources.py."""
+    if isinstance(data, Labelled):
+        return Labelled(chosen(data.source, rows), data.given(rows))
+    if isinstance(data, Around):
+        return data.over(lambda part: chosen(part, rows))
     x = data.values(rows) if is_source(data) else data[rows]
     return Labelled(x, data.given(rows)) if getattr(data, "conditions", 0) else x
 

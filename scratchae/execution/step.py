@@ -35,6 +35,7 @@ def filled(feed: Any, rows: Any, clock: Any, replica: Any) -> Any:
     x = feed.fill(rows, clock)
     if (c := getattr(feed, "c", None)) is not None:
         replica.give(c)
+    replica.aim(getattr(feed, "target", None), getattr(feed, "seen", None))
     return x
 
 

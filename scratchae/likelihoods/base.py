@@ -9,6 +9,7 @@ import numpy as np
 from .. import checks
 from ..backend import Array, Backend, get_backend
 from ..kernels.kernel import Kernel
+from ..kernels.observed import HIDE, LEAVE_OUT
 from ..parameters import Declared, Views
 from ..settings import Configured
 
@@ -35,6 +36,8 @@ class Likelihood(Configured):
     additive: bool = True  # whether nll of a row is of that row alone: else ``take`` and ``value``
     # of a built model's own: name -> that parameter on the host
     learnt: Callable[[str], np.ndarray] | None = None
+    target: Array | None = None  # what is scored in the place of x, and what of it was observed:
+    seen: Array | None = None  # ``aim``
 
     def parameters(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """The shape of a row of a, for rows of x of that shape."""
@@ -79,15 +82,62 @@ class Likelihood(Configured):
         self.nll_kernel = backend.op(self.kernel)
         self.nll = backend.empty((rows * samples,))
         self.da = backend.empty((rows * samples, *self.parameters(shape)))
-        self.shape = shape
+        self.shape, self.backend = shape, backend
+        self.hide, self.leave_out = backend.op(HIDE), backend.op(LEAVE_OUT)
+        self.hidden: Array | None = None  # as da, made where something was not observed
 
     def forward(self, a: Array, x: Array) -> Array:
         """a (N K, ...), x (N, ...) -> nll (N K,); da is kept. Source: the kernel's docstring."""
         M = a.shape[0]
         self.rows = M
+        x = x if self.target is None else self.target
+        if self.seen is not None:
+            return self._of_observed(a, x, self.seen)
         rows = (self.flat(self.da[:M]), self.flat(a), self.flat(x))
         self.nll_kernel(self.nll[:M], *rows, *self.constants(self.shape))
         return self.nll[:M]
+
+    def aim(self, target: Array | None, seen: Array | None) -> None:
+        """Let the next ``forward`` score target (N, *shape) in the place of x, and of it what was
+        seen, 1 or 0, shaped like it; None: x, all of it. What was not seen is 0 in the target.
+        Source: kernels/observed.py."""
+        self.target, self.seen = target, seen
+
+    @property
+    def can_aim(self) -> bool:
+        """Whether ``aim`` acts: a ``forward`` of its own knows nothing of it."""
+        return type(self).forward is Likelihood.forward
+
+    def left_out(self, shape: tuple[int, ...]) -> tuple[float, float] | None:
+        """a0 and f0 of kernels/observed.py, for rows of that shape: -log p(x | a) of one number x
+        = 0 where its a is a0; None where that is not known."""
+        return None
+
+    def leaves_out(self, shape: tuple[int, ...]) -> bool:
+        """Whether ``left_out`` is known, for rows of that shape, and is that of its kernel: a
+        class with another kernel says its own. Source: kernels/observed.py."""
+        order = type(self).__mro__
+        owner = next(i for i, kind in enumerate(order) if "left_out" in vars(kind))
+        kernel = next((i for i, kind in enumerate(order) if "kernel" in vars(kind)), -1)
+        return self.can_aim and self.left_out(shape) is not None and owner <= kernel
+
+    def check_observed(self, x: np.ndarray, mask: np.ndarray) -> None:
+        """As ``check`` of the numbers of x that were observed, mask (N, ...), and 0 elsewhere."""
+        self.check(x)
+
+    def _of_observed(self, a: Array, x: Array, seen: Array) -> Array:
+        """nll (N K,) of what was seen of x; da is kept. Source: kernels/observed.py (1) to (3)."""
+        M, N, (a0, f0) = a.shape[0], x.shape[0], self.left_out(self.shape) or (0.0, 0.0)
+        if self.hidden is None:
+            self.hidden = self.backend.empty(self.da.shape)
+        hidden, da, nll = self.hidden[:M], self.da[:M], self.nll[:M]
+        s = seen.reshape(N, -1, self.shape[-1])  # (N, P, C)
+        places = M, s.shape[1], a.shape[-1]  # (M, P, L)
+        self.hide(hidden.reshape(places), a.reshape(places), s, a0)
+        rows = self.flat(da), self.flat(hidden), self.flat(x)
+        self.nll_kernel(nll, *rows, *self.constants(self.shape))
+        self.leave_out(nll, da.reshape(places), s, f0)
+        return nll
 
     def backward(self) -> Array:
         """da (N K, ...), the gradient of the sum of nll. Source: the kernel's docstring."""

@@ -9,6 +9,8 @@ from ..kernels.bernoulli import BERNOULLI_NLL
 from ..kernels.continuous_bernoulli import CONTINUOUS_BERNOULLI_NLL, slope
 from .base import Likelihood, grey
 
+NEVER = -1e4  # a logit: exp of it is 0
+
 
 class Bernoulli(Likelihood):
     """p(x = 1 | a) = sigmoid(a), from logits.
@@ -35,6 +37,10 @@ class Bernoulli(Likelihood):
         """Say of x (N, ...) that it has values between 0 and 1, if it has."""
         advice = "binarise the images, Images(pixels, binarize='dynamic'), or choose "
         return grey(x, "a Bernoulli", f"{advice}ContinuousBernoulli")
+
+    def left_out(self, shape: tuple[int, ...]) -> tuple[float, float]:
+        """A logit whose softplus is 0, whatever the shape. Source: kernels/bernoulli.py (2)."""
+        return NEVER, 0.0
 
     def mean(self, a: np.ndarray) -> np.ndarray:
         """sigmoid(a), same shape: the probability of ink. Source: kernels/bernoulli.py (4)."""
@@ -103,6 +109,10 @@ class ContinuousBernoulli(Likelihood):
                 "density on [0, 1]: scale the data, train, test = datasets.scaled(train, test), "
                 "clip what leaves it, x = np.clip(x, 0, 1), or choose GaussianLikelihood"
             )
+
+    def left_out(self, shape: tuple[int, ...]) -> tuple[float, float]:
+        """The uniform density, whatever the shape. Source: kernels/continuous_bernoulli.py."""
+        return 0.0, 0.0
 
     def mean(self, a: np.ndarray) -> np.ndarray:
         """A'(a), same shape. Source: kernels/continuous_bernoulli.py (5) (6)."""

@@ -48,6 +48,21 @@ class Categorical(Likelihood):
         """Say of x (N, ..., C) that it has values between 0 and 1, if it has."""
         return grey(x, "a Categorical", "encode labels as np.eye(C)[labels]")
 
+    def left_out(self, shape: tuple[int, ...]) -> tuple[float, float]:
+        """Where x is 0 in all categories nll and da are, whatever the shape: a place is observed
+        with all its categories, or none. Source: kernels/categorical.py (3) (5)."""
+        return 0.0, 0.0
+
+    def check_observed(self, x: np.ndarray, mask: np.ndarray) -> None:
+        """As ``check``; raise ValueError where of a place some categories were observed, and not
+        all: x, mask (N, ..., C)."""
+        if (at := checks.first_where(mask, lambda rows: rows != rows[..., :1])) is not None:
+            raise ValueError(
+                f"of the place at index {at[:-1]} some categories were observed, but a "
+                "Categorical likelihood takes all of its categories, or none"
+            )
+        self.check(np.where(mask, x, 1 / x.shape[-1]))
+
     def flat(self, rows: Array) -> Array:
         """The categories stay an axis: (n, ..., C) -> (n, P, C), a view. Source:
         kernels/categorical.py."""

@@ -17,6 +17,10 @@ class SquaredError(Likelihood):
         """tau = 2 and c = 0, whatever the shape. Source: kernels/errors.py (1)."""
         return 2.0, 0.0
 
+    def left_out(self, shape: tuple[int, ...]) -> tuple[float, float]:
+        """No error, whatever the shape. Source: kernels/errors.py (1)."""
+        return 0.0, 0.0
+
 
 class AbsoluteError(Likelihood):
     """sum over a row of |a - x|: the Laplace distribution of scale 1, less its constant.
@@ -30,3 +34,7 @@ class AbsoluteError(Likelihood):
     def constants(self, shape: tuple[int, ...]) -> tuple[float, ...]:
         """tau = 1 and c = 0, whatever the shape. Source: kernels/errors.py (2)."""
         return 1.0, 0.0
+
+    def left_out(self, shape: tuple[int, ...]) -> tuple[float, float]:
+        """No error, whatever the shape. Source: kernels/errors.py (2)."""
+        return 0.0, 0.0

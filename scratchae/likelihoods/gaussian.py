@@ -33,8 +33,14 @@ class GaussianLikelihood(Likelihood):
 
     def constants(self, shape: tuple[int, ...]) -> tuple[float, ...]:
         """tau and c of kernels/errors.py for rows of that shape."""
-        D = math.prod(shape)
-        return 1 / self.sigma**2, D * (math.log(self.sigma) + math.log(2 * math.pi) / 2)  # (1)
+        return 1 / self.sigma**2, math.prod(shape) * self._constant()  # (1)
+
+    def _constant(self) -> float:
+        return math.log(self.sigma) + math.log(2 * math.pi) / 2
+
+    def left_out(self, shape: tuple[int, ...]) -> tuple[float, float]:
+        """No error, but the constant, of any one number. Source: (1)."""
+        return 0.0, self._constant()
 
     def sample(self, a: np.ndarray, noise: Any) -> np.ndarray:
         """a + sigma eps, same shape."""
@@ -72,6 +78,10 @@ class LearnedGaussian(Likelihood):
     def constants(self, shape: tuple[int, ...]) -> tuple[float, ...]:
         """log floor^2, whatever the shape. Source: kernels/learned_gaussian.py (2)."""
         return (2 * math.log(self.floor) if self.floor else -math.inf,)
+
+    def left_out(self, shape: tuple[int, ...]) -> tuple[float, float]:
+        """mu = logvar = 0, of any one number. Source: (1), kernels/learned_gaussian.py."""
+        return 0.0, (math.log1p(self.floor**2) + math.log(2 * math.pi)) / 2
 
     def flat(self, rows: Array) -> Array:
         """The last axis stays one: (n, ..., C) -> (n, P, C), a view. Source:

@@ -36,6 +36,10 @@ class Laplace(Likelihood):
         """tau and c of kernels/errors.py (2) for rows of that shape."""
         return 1 / self.b, math.prod(shape) * math.log(2 * self.b)  # (1)
 
+    def left_out(self, shape: tuple[int, ...]) -> tuple[float, float]:
+        """No error, but the constant, of any one number. Source: (1)."""
+        return 0.0, math.log(2 * self.b)
+
     def sample(self, a: np.ndarray, noise: Any) -> np.ndarray:
         """a and noise of scale b, same shape."""
         v = noise.uniform(a.shape) - 0.5

@@ -9,6 +9,7 @@ from ..kernels.poisson import POISSON_NLL, log_factorial
 from .base import Likelihood
 
 MANY = 10.0  # the rate from which on draws are by rejection
+NEVER = -1e4  # log rate: exp of it is 0
 MOST = 85.0  # log rate: draws of more have no float32
 
 
@@ -41,6 +42,10 @@ class Poisson(Likelihood):
             "numbers of at least 0: undo a scaling of counts, round what is nearly whole, x = "
             "np.rint(x), or choose GaussianLikelihood"
         )
+
+    def left_out(self, shape: tuple[int, ...]) -> tuple[float, float]:
+        """A log rate whose exp is 0, whatever the shape. Source: kernels/poisson.py."""
+        return NEVER, 0.0
 
     def mean(self, a: np.ndarray) -> np.ndarray:
         """exp(a), same shape: the rate."""

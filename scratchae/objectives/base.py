@@ -227,6 +227,11 @@ class Objective(Configured):
             self.latent.give(c)
         self.decoder.give(c)
 
+    def aim(self, target: Array | None, seen: Array | None) -> None:
+        """Let the likelihood score target (N, *shape) in the place of x, and of it what was seen,
+        like it, 1 or 0; None: x itself, all of it. Source: likelihoods/base.py."""
+        self.likelihood.aim(target, seen)
+
     def forward(self, x: Array) -> Array:
         """x (N, *shape) -> self.sums: those of this shard, float64, the count first, valid until
         the next call. Source: the objective's own."""

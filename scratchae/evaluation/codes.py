@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from .. import randomness
+from ..execution.step import batch
 
 BATCH = 100  # examples that go through at once
 BYTES = 64_000_000  # of x that are kept, at most
@@ -114,10 +115,7 @@ class Pass:
     def _through(self, rows: np.ndarray) -> tuple[Any, ...]:
         """kl (n, J), nll, swapped (n,), h and x (n, ...) of one batch, on the host."""
         host, index = self.backend.to_host, self.backend.share(rows)
-        x = self.feed.fill(index, self.clock)
-        if (c := getattr(self.feed, "c", None)) is not None:
-            self.replica.give(c)
-        self.replica.draw(index, self.clock)
+        x = batch(self.feed, index, self.clock, self.replica)
         f: Any = self.replica
         h = np.array(host(f.encoder.forward(x)))
         z = f.latent.forward(self.backend.asarray(h))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import autoencoder_fashion
 import common
+import conditional_mnist
 import numpy as np
 import pytest
 import vae_mnist
@@ -36,6 +37,7 @@ RUNS = {
         ["--arch", "conv", "--latent-dim", "3", "--binarize", "dynamic", "--dataset", "strokes"],
     ),
     "autoencoder": (autoencoder_fashion, []),
+    "conditional": (conditional_mnist, ["--prior", "label"]),
 }
 
 
@@ -55,6 +57,7 @@ def runs(no_data, tmp_path_factory):
         ("reference", SAMPLES | PLANE),
         ("conv", SAMPLES),
         ("autoencoder", set()),
+        ("conditional", SAMPLES | {"styles.png", "rewritten.png"}),
     ],
 )
 def test_files(runs, name, more):
@@ -94,6 +97,7 @@ def test_config_and_weights(runs, name, tolerance):
     model = scratchae.load(runs[name].out / "weights.safetensors")
     assert config["parameters"] == sum(view.size for view in model.parameters.views().values())
     _, test = datasets.load("strokes", binarize=config.get("binarize", "none"))
+    test = scratchae.Labelled(test, 10) if name == "conditional" else test
     again = scratchae.evaluate(
         model, test, batch_size=config["batch_size"], shards=config["shards"]
     )

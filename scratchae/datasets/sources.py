@@ -64,9 +64,9 @@ class Source(Protocol):
     ``conditions``, C numbers that each row is given beside x, fill leaves them in the feed's c (n,
     C), and given(rows) gives them on the host (labelled.py); what is scored in the place of x is
     the feed's target, like x, and where that was observed its seen (pairs.py). ``check`` raises
-    ValueError where the rows cannot come from that likelihood. What reads rows on the host (``encode``, detectors)
-    asks for ``values(rows)`` too, which gives some of them, by a slice or indices, as a host array
-    (n, *shape) of floats."""
+    ValueError where the rows cannot come from that likelihood. What reads rows on the host
+    (``encode``, detectors) asks for ``values(rows)`` too, which gives some of them, by a slice or
+    indices, as a host array (n, *shape) of floats."""
 
     name: str
     shape: tuple[int, ...]

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import scratchae as sa
+from scratchae.gradcheck import check_latent, check_objective
 
 X = np.array([[i >> 2 & 1, i >> 1 & 1, i & 1] for i in range(8)], np.float64)
 P_Y = np.array([0.3, 0.7])
@@ -82,6 +83,16 @@ def test_draws_are_those_of_the_class():
         counts = np.bincount((x @ [4, 2, 1]).astype(int), minlength=8) / n
         p = np.exp(evidence(made, y))
         np.testing.assert_array_less(np.abs(counts - p), 5 * np.sqrt(p * (1 - p) / n))
+
+
+def test_its_gradients(backend):
+    """Of h and of the network, by the KL, and under the weights of K = 3 samples."""
+    latent = sa.GivenPrior(2, 3, sa.Dense(3, 4, "tanh"))
+    report = check_latent(latent, backend=backend)
+    assert report.ok and any("network.W" in row.what for row in report.rows), str(report)
+    objective = sa.IWAE(sa.Dense(6, 4), sa.Dense(2, 6), latent, sa.Bernoulli(), samples=3)
+    report = check_objective(objective, (6,), backend=backend)
+    assert report.ok and any("latent.network.W" in row.what for row in report.rows), str(report)
 
 
 def test_a_prior_of_zero_is_the_gaussian():

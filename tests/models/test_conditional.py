@@ -193,6 +193,22 @@ def test_a_source_of_ones_own_may_give_something():
     np.testing.assert_allclose(scores[good], SCORES[0](model, DATA)[good])
 
 
+class Holes(Gaps):
+    conditions = 0
+
+    def feed(self, backend, rows):
+        return sa.Values(X).feed(backend, rows)
+
+
+def test_a_source_of_ones_own_may_be_labelled():
+    model, data = built("VAE"), sa.Labelled(Holes(), np.eye(C)[LABELS])
+    assert sa.evaluate(model, data) == sa.evaluate(model, DATA)
+    with pytest.warns(UserWarning, match="1 of 21 examples have no score, the first at index 4"):
+        scores = Detector(model, SCORES[0]).scores(data)
+    good = np.arange(N) != 4
+    np.testing.assert_allclose(scores[good], SCORES[0](model, DATA)[good])
+
+
 PLAIN = sa.VAE(sa.Dense(6, 4), sa.Dense(2, 6), sa.Gaussian(2)).build(6, seed=1)
 HALF = sa.VAE(sa.Dense(6, 4), parts()[1], sa.Gaussian(2)).build(6, seed=1)
 OURS = built("VAE")

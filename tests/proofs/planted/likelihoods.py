@@ -26,7 +26,11 @@ LIKELIHOODS = {
         f"{PROOFS}/bernoulli.py", "x.min() >= 0 and x.max() <= 1", "x.min() >= 0", CB
     ),
     "grey x has a log-likelihood": Planted(
-        f"{PROOFS}/bernoulli.py", "(rows != 0) & (rows != 1)", "rows < 0", LOG_PROB
+        f"{PROOFS}/bernoulli.py",
+        "(rows != 0) & (rows != 1))) is not None:\n            raise ValueError(\n"
+        '                f"x',
+        'rows < 0)) is not None:\n            raise ValueError(\n                f"x',
+        LOG_PROB,
     ),
     "the first bin is closed": Planted(
         "kernels/discretised_logistic.py",

@@ -12,12 +12,12 @@ CONSTANTS = {
     ),
     "log 2 pi is not halved": Planted(
         "scratchae/likelihoods/gaussian.py",
-        "math.log(2 * math.pi) / 2)",
-        "math.log(2 * math.pi))",
+        "math.log(self.sigma) + math.log(2 * math.pi) / 2",
+        "math.log(self.sigma) + math.log(2 * math.pi)",
         DENSITIES,
     ),
     "log sigma is left out": Planted(
-        "scratchae/likelihoods/gaussian.py", "(math.log(self.sigma) + ", "(", DENSITIES
+        "scratchae/likelihoods/gaussian.py", "return math.log(self.sigma) + ", "return ", DENSITIES
     ),
     "a learned sigma's constant is log pi": Planted(
         "kernels/learned_gaussian.py", "math.log(2 * math.pi)", "math.log(math.pi)", DENSITIES
@@ -30,8 +30,8 @@ CONSTANTS = {
     ),
     "a Laplace's constant forgets the two sides": Planted(
         "scratchae/likelihoods/laplace.py",
-        "math.log(2 * self.b)",
-        "math.log(self.b)",
+        "math.prod(shape) * math.log(2 * self.b)",
+        "math.prod(shape) * math.log(self.b)",
         DENSITIES,
     ),
     "an error is halved": Planted(

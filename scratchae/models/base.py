@@ -195,10 +195,7 @@ class Model(Named):
 
     def decode(self, h: Any, given: Any = None) -> np.ndarray:
         """A code h, or z, (N, *code) -> the mean of p(x | h), (N, *input_shape). given: as for,
-        and raises as ``decoder_output``.
-
-        Source: objectives/reconstruction.py (2), objectives/elbo.py (3).
-        """
+        and raises as ``decoder_output``. Source: objectives/reconstruction.py (2), elbo.py (3)."""
         a, likelihood = self.decoder_output(h, given), self.objective.likelihood
         mean, due = likelihood.mean(a), (len(a), *self.input_shape)
         if np.shape(mean) != due:
@@ -239,8 +236,7 @@ class Model(Named):
         noise: draw x ~ p(x|z) too. given: a class for all n, or one for each, (n,), or numbers (n,
         C), where the decoder has a layer Given(C), or the prior depends on it. The same seed, the
         same draws. Raises ValueError for n < 1, TypeError for a model without a latent, which has
-        no p(z).
-        Source: Kingma and Welling 2014, section 2.1, p(z) p(x|z).
+        no p(z). Source: Kingma and Welling 2014, section 2.1, p(z) p(x|z).
         """
         if self.latent is None:
             raise TypeError(

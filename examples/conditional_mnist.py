@@ -72,7 +72,10 @@ def parser() -> Parser:
         "--prior", choices=sorted(PRIORS), default="standard", help="of z (default standard)"
     )
     p.add_argument(
-        "--binarize", choices=sorted(PIXELS), default="none", help="of the pixels (default none)"
+        "--binarize",
+        choices=sorted(PIXELS),
+        default="dynamic",
+        help="of the pixels (default dynamic)",
     )
     p.add_argument(
         "--beta", type=float, default=1.0, help="weight of the KL (default 1, the ELBO)"

@@ -61,14 +61,14 @@ def negative_log_likelihood(model: Any, data: Any) -> np.ndarray:
 
     Raises what ``evaluate`` raises. Source: (3); the model's likelihood.
     """
-    model.likelihood.require_rows()
     out, replica = [], None
     for part in parts(model, data):
+        model.likelihood.require_rows()
         code = model.encode(part.x, **part.given)
         code = code[0] if isinstance(code, tuple) else code  # mu, where the model is a VAE
         backend = model.backend
         with backend.undisturbed():
-            replica = replica or model.replica(len(part.x))
+            replica = replica or model.replica(len(part.x), samples=1)
             if part.given:
                 replica.give(backend.asarray(part.given["given"]))
             ends = (None if a is None else backend.asarray(a) for a in (part.target, part.seen))

@@ -214,11 +214,11 @@ def difference(a: np.ndarray, b: np.ndarray) -> float:
     return error if np.isfinite(error) else np.inf
 
 
-def draw(thing: Any, backend: Backend, rows: int, first: int = 0) -> None:
-    """Fill the noise buffers for the examples first, first + 1, ... (rows,), and give each
-    something beside x, where that is taken. Source: kernels/philox.py."""
-    index = np.arange(first, first + rows, dtype=np.uint32)
-    thing.draw(backend.asarray(index, np.uint32), backend.asarray(randomness.clock(0), np.uint32))
+def draw(thing: Any, backend: Backend, rows: int, first: int = 0, epoch: int = 0) -> None:
+    """Fill the noise buffers for the examples first, first + 1, ... (rows,) in that epoch, and
+    give each something beside x, where that is taken. Source: kernels/philox.py."""
+    index, clock = np.arange(first, first + rows, dtype=np.uint32), randomness.clock(0, epoch)
+    thing.draw(backend.asarray(index, np.uint32), backend.asarray(clock, np.uint32))
     taken = getattr(thing, "conditions", 0)
     if C := taken() if callable(taken) else taken:
         thing.give(backend.asarray(probe((first + rows, C), 51)[first:]))

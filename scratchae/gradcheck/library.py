@@ -193,6 +193,7 @@ def _samplers(backend: str) -> list[Report]:
     return [
         check_sampler(Gaussian(4), draws=8 * DRAWS, backend=backend),
         check_sampler(_hierarchy(), h, draws=8 * DRAWS, backend=backend),
+        check_sampler(GivenPrior(2, 3, Dense(3, 4)), draws=8 * DRAWS, backend=backend),
     ]
 
 

@@ -21,10 +21,10 @@ from typing import Any
 
 import numpy as np
 
-from .. import checks, randomness
+from .. import checks
 from ..backend import Backend, get_backend
 from .latents import BoundLatent
-from .layers import title
+from .layers import draw, title
 from .measure import Report, Row, probe
 from .moments import mean_row
 
@@ -97,8 +97,7 @@ def _standardised(
 ) -> np.ndarray:
     """u (N, K, D) of fresh draws in that epoch."""
     mu, sigma = due
-    index, clock = np.arange(N, dtype=np.uint32), randomness.clock(0, epoch)
-    latent.draw(backend.asarray(index, np.uint32), backend.asarray(clock, np.uint32))
+    draw(latent, backend, N, epoch=epoch)
     h = np.broadcast_to(row, (N, *row.shape))
     z = backend.to_host(latent.forward(backend.asarray(h))).reshape(N, SAMPLES, -1)
     return (z - mu) / sigma  # (1)

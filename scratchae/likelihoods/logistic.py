@@ -43,8 +43,11 @@ class DiscretisedLogistic(Likelihood):
         self.bins = int(bins)
         self.low = checks.real(f"{name}(low)", low, -checks.MOST32)
         self.high = checks.real(f"{name}(high)", high, self.low, checks.MOST32, strict=True)
-        # images of uint8 hold k / 255, or 0 and 1: no look is needed
-        self.takes_grey = (self.low, self.high) == (0, 1) and (self.bins - 1) % 255 == 0
+
+    @property
+    def takes_grey(self) -> bool:  # type: ignore[override]
+        """Whether its bins hold k / 255, so that images of uint8 need no look. Source: (2)."""
+        return (self.low, self.high) == (0, 1) and (self.bins - 1) % 255 == 0
 
     @property
     def width(self) -> float:

@@ -1,8 +1,9 @@
 """The backend fixture, the two lanes and the tolerance table.
 
 The default lane is what ``python -m pytest`` runs; ``python -m pytest -m slow`` runs every other
-test. A test is slow by its mark, by its folder (``SLOW_FOLDERS``), or because it runs on the
-emulated GPU. ``--backend emulated`` asks for the emulated GPU, so its tests are not slow then.
+test. A test is slow by its mark, by its folder (``SLOW_FOLDERS``), because it runs on the emulated
+GPU, or as the float32 of a loop (``TWICE``). ``--backend emulated`` asks for the emulated GPU, so
+its tests are not slow then.
 
 A run of a whole lane is shared by as many processes as there are cores, at most 4, where
 pytest-xdist is installed; ``-n 0`` keeps it in one, and so does naming files or folders.
@@ -55,6 +56,9 @@ BACKENDS = [
     "cupy",
 ]  # emulated: the GPU's code, executed on the CPU
 SLOW_FOLDERS = ("benchmarks", "emulator")
+# A loop is compiled for each dtype: where a test is run in both, float32 is slow, since gradients
+# need float64.
+TWICE = {"backend": "numpy", "dtype": "float32"}
 # These compile nearly every loop: one process does, and the others find it on disk.
 EVERY_LOOP = ("kernels/test_spellings.py", "layers/test_contract.py", "layers/test_lstm.py")
 
@@ -137,7 +141,8 @@ def pytest_ignore_collect(collection_path, config):
 def pytest_collection_modifyitems(items):
     for item in items:
         folder = item.path.relative_to(Path(__file__).parent).parts[0]
-        if folder in SLOW_FOLDERS:
+        parameters = item.callspec.params if hasattr(item, "callspec") else {}
+        if folder in SLOW_FOLDERS or TWICE.items() <= parameters.items():
             item.add_marker(pytest.mark.slow)
 
 

@@ -118,6 +118,7 @@ def test_large_sizes(size, tolerance):
         np.testing.assert_allclose(a, right, rtol=tolerance("layer"), atol=tolerance("layer"))
 
 
+@pytest.mark.slow
 def test_a_small_candidate_is_not_rounded_away(backend, tolerance):
     """tanh(a) of 1e-6 as exp would have it is off by a hundredth: c is i g, and relative errors
     count."""

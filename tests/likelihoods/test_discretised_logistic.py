@@ -45,6 +45,7 @@ def test_the_bins_sum_to_one(mu, log_s, bins, backend, tolerance):
 
 
 @pytest.mark.parametrize("mu, log_s", HARD)
+@pytest.mark.slow
 def test_the_bins_sum_to_one_in_float32(mu, log_s, backend):
     """As far as the rounding of k / 255, in units of the scale, lets two bins meet: 2e-7 as a
     rule, 1e-4 for a mean on an edge and a scale of 1/64 of a bin."""
@@ -182,6 +183,7 @@ def test_float32_data_of_any_bins_are_taken(rng):
         p.check(p.binned(rng.random((5, 5)).astype(np.float32)))
 
 
+@pytest.mark.slow
 def test_images_of_uint8_need_no_binning(rng):
     pixels = rng.integers(0, 256, (8, 4, 4, 1)).astype(np.uint8)
     for binarize in ("none", "threshold"):

@@ -16,7 +16,7 @@ extern "C" __global__ void free_bits(REAL* w, const double* total, const REAL* b
 {
     EACH(j, J) {
         const double rate = total[3 + j / size] / total[0];
-        w[j] = rate > floor ? beta[j] : rate <= floor ? REAL(0) : REAL(rate);  // (2)
+        w[j] = beta[j] * REAL(rate > floor ? 1 : rate <= floor ? 0 : rate);  // (2)
     }
 }
 

@@ -9,10 +9,11 @@ Numba.
 """
 
 import argparse
-import importlib.util
+import importlib
 import json
 import sys
 import time
+import types
 from pathlib import Path
 from typing import Any
 
@@ -23,18 +24,16 @@ from torch import Tensor, nn
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from benchmarks.shared.torch_recipes import VAE, batch_of
 
-PLOTS = Path(__file__).resolve().parents[2] / "scratchae/plots/__init__.py"
+LIBRARY = Path(__file__).resolve().parents[2] / "scratchae"
 BATCH, EVALUATED = 128, 1000  # images at a time: in training, in the test
 D, LR, PAIRS, SAMPLES = 20, 1e-3, 30, 60  # as in examples/vae_mnist.py
 
 
 def plots() -> Any:
     """The package scratchae.plots, without the rest of the library."""
-    spec = importlib.util.spec_from_file_location("plots", PLOTS)
-    assert spec is not None and spec.loader is not None
-    module = sys.modules["plots"] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    alone = sys.modules["scratchae"] = types.ModuleType("scratchae")
+    alone.__path__ = [str(LIBRARY)]
+    return importlib.import_module("scratchae.plots")
 
 
 def epoch(model: Any, data: Tensor, size: int, optimizer: Any = None) -> list[float]:

@@ -70,11 +70,11 @@ def test_encode_takes_fewer_rows_where_memory_is_short(gpu, monkeypatch):
     model, x = small(gpu), rows(300)
     expected, replica, asked = model.reconstruct(x), sa.VAE.replica, []
 
-    def short(self, n, grads=None):
+    def short(self, n, grads=None, samples=None):
         asked.append(n)
         if n > 40:
             raise MemoryError
-        return replica(self, n, grads)
+        return replica(self, n, grads, samples)
 
     monkeypatch.setattr(sa.VAE, "replica", short)
     model._inference = None

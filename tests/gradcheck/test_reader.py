@@ -72,6 +72,9 @@ class OneSpread(Latent):
     def backward(self, dz, kl_weight):
         return super().backward(dz, kl_weight)[:, :2]
 
+    def weighed(self, dz, w):
+        return super().weighed(dz, w)[:, :2]
+
 
 class WrongSampler(Latent):
     def draw(self, rows, clock):

@@ -176,10 +176,16 @@ def test_no_gradient_check_sees_a_wrong_sigma(monkeypatch):
         kl = w * np.expm1(h[:, D:]) / 2
         dh[:, D:] = sums * np.exp(h[:, D:]) + kl
 
+    def weighed(dh, dz, z, h, eps, w):
+        N, D = h.shape[0], z.shape[1]
+        sums = ((dz + w[:, None] * z) * eps).reshape(N, -1, D).sum(axis=1)
+        dh[:, D:] = sums * np.exp(h[:, D:]) - w.reshape(N, -1).sum(axis=1, keepdims=True) / 2
+
     monkeypatch.setattr(gaussian, "GAUSSIAN_SAMPLE", sampling(SIGMAS["exp(logvar)"]))
     monkeypatch.setattr(
         gaussian, "GAUSSIAN_GRADIENT", spoiled(gaussian.GAUSSIAN_GRADIENT, gradient)
     )
+    monkeypatch.setattr(gaussian, "GAUSSIAN_WEIGHED", spoiled(gaussian.GAUSSIAN_WEIGHED, weighed))
     assert check_latent(sa.Gaussian(2)).ok and not check_sampler(sa.Gaussian(2), draws=FEW).ok
 
 

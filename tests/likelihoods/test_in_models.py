@@ -126,7 +126,7 @@ def test_a_detector_by_likelihood(make, kind, backend, tolerance):
     all of it."""
     likelihood = LIKELIHOODS[kind]()
     model, x = make(likelihood).build(SHAPE, backend=backend), data(likelihood, 300)
-    sa.fit(model, x, sa.Adam(1e-2), epochs=15, batch_size=20)
+    sa.fit(model, x, sa.Adam(1e-2), epochs=40, batch_size=20)
     detector = Detector(model, negative_log_likelihood, Maximum()).fit(x)
     code = model.encode(x)[0] if make is vae else model.encode(x)
     bound = model.replica(300)

@@ -54,10 +54,15 @@ def test_any_shards_give_the_same(backend, options, tolerance):
 
 
 @pytest.mark.parametrize("groups", [None, 1, 2, 4])
-@pytest.mark.parametrize("floor", [0.0, 0.01, 0.3, 100.0])
+@pytest.mark.parametrize("floor", [0.0, 0.01, 0.3, 100.0, "between"])
 def test_the_cost_by_hand(groups, floor, tolerance):
+    """Between: above some groups and below others, which other groups of the terms would not
+    have."""
+    by_group = rates(built(0.0)).reshape(groups or 4, -1).sum(axis=1)
+    if floor == "between":
+        floor = 0.9 * by_group.max()
     model = built(floor, groups, beta=0.7)
-    terms, by_group = sa.evaluate(model, X), rates(model).reshape(groups or 4, -1).sum(axis=1)
+    terms = sa.evaluate(model, X)
     cost = 0.7 * np.maximum(floor, by_group).sum()
     assert terms["loss"] == pytest.approx(terms["reconstruction"] + cost, rel=tolerance("loss"))
     assert terms["kl"] == pytest.approx(by_group.sum(), rel=tolerance("loss"))

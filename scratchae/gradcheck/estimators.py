@@ -19,8 +19,9 @@ from typing import Any
 import numpy as np
 
 from .. import checks
-from ..backend import Backend, get_backend
+from ..backend import Array, Backend, get_backend
 from ..objectives import Objective
+from ..parameters import Views
 from .grids import pairs
 from .layers import Tensors, thawed, title
 from .measure import Report
@@ -39,7 +40,8 @@ def check_estimator(
     objective: over a latent of one number, with 1 or 2 samples. nodes: of the rule, in each
     direction; what is left of its error falls fast with them, and is small where the decoder is
     smooth. It cannot see noise that is drawn wrongly (check_sampler) or a loss that bounds nothing
-    (check_bound). Raises ValueError for another latent or more samples. Source: the module.
+    (check_bound). Raises ValueError for another latent, for more samples, and where the loss is no
+    sum over examples. Source: the module.
     """
     checks.not_a_class("the objective", objective)
     _require(objective)
@@ -58,40 +60,57 @@ def _require(objective: Any) -> None:
             f"quadrature over the noise takes 1, and 1 or {MOST} samples: check the same layers "
             "with fewer"
         )
+    if not objective.additive:
+        raise ValueError(
+            f"the loss of {type(objective).__name__} is no sum over examples, but a mean over the "
+            "noise of each is taken: check_objective holds its gradient to its slope"
+        )
 
 
 class _Mean:
     """An objective's loss and gradients, the mean over its noise, for x (N, ...)."""
 
     def __init__(self, objective: Objective, backend: Backend, x: np.ndarray, nodes: int):
-        self.objective, self.backend, self.N = thawed(objective), backend, len(x)
-        self.x = backend.asarray(x)
-        self.tensors = Tensors(backend, self.objective.declare(x.shape[1:]))
-        self.objective.attach(self.tensors.values, self.tensors.grads)
-        self.objective.bind(backend, self.N)
-        self.objective.accumulate(False)
-        self.latent: Any = self.objective.latent
+        self.backend, self.N = backend, len(x)
         one, w = np.polynomial.hermite_e.hermegauss(nodes)
         self.eps = pairs([one] * objective.K)  # (M, K)
         self.w = pairs([w / w.sum()] * objective.K).prod(axis=1)  # (M,)
+        self.objective, self.x = thawed(objective), backend.asarray(x)
+        self.tensors = Tensors(backend, self.objective.declare(x.shape[1:]))
+        self._bind(self.objective, self.tensors.grads, self.N)
+        self.wide = thawed(objective)  # every point for every example, a row each
+        self.wide.declare(x.shape[1:])
+        self._bind(self.wide, {}, len(self.w) * self.N)
+        self.backend.write(self._eps(self.wide), np.repeat(self.eps, self.N, 0).reshape(-1, 1))
+        self.every_x = backend.asarray(np.concatenate([x] * len(self.w)))
+        self.known: tuple[bytes, np.ndarray] = b"", np.zeros(0)
 
-    def _at(self, eps: np.ndarray) -> np.ndarray:
-        """The sums (k,) with that noise (K,) for every example."""
-        self.backend.write(self.latent.eps, np.tile(eps, self.N).reshape(-1, 1))
-        return self.backend.to_host(self.objective.forward(self.x)).copy()
+    def _bind(self, objective: Objective, grads: Views, rows: int) -> None:
+        objective.attach(self.tensors.values, grads)
+        objective.bind(self.backend, rows)
+        objective.accumulate(False)
+
+    def _eps(self, objective: Objective) -> Array:
+        latent: Any = objective.latent
+        return latent.eps
 
     def loss(self) -> float:
         """The count times (1)."""
-        return sum(
-            w * total[0] * self.objective.loss(total)["loss"]
-            for w, total in zip(self.w, map(self._at, self.eps), strict=True)
-        )  # (1)
+        self.wide.forward(self.every_x)
+        each = self.wide.each(self.backend.to_host)["loss"]  # (M N,)
+        return float(self.w @ each.reshape(-1, self.N).sum(axis=1))  # (1)
 
     def gradients(self) -> None:
-        """Fill the gradients with (2), times the count."""
+        """Fill the gradients with (2), times the count: once for the same parameters."""
+        key = self.backend.to_host(self.tensors.parameters.values).tobytes()
+        if key != self.known[0]:
+            self.known = key, self._mean()
+        self.backend.write(self.tensors.flat, self.known[1])
+
+    def _mean(self) -> np.ndarray:
         mean = np.zeros(self.tensors.flat.shape)
         for w, eps in zip(self.w, self.eps, strict=True):
-            total = self._at(eps)
-            self.objective.backward(self.backend.asarray(total, np.float64))
+            self.backend.write(self._eps(self.objective), np.tile(eps, self.N).reshape(-1, 1))
+            self.objective.backward(self.objective.forward(self.x))
             mean += w * self.backend.to_host(self.tensors.flat)  # (2)
-        self.backend.write(self.tensors.flat, mean)
+        return mean

@@ -1,8 +1,9 @@
 """The kernels of what rows are given: joined to them, and as the prior of a latent."""
 
 import numpy as np
+from gradcheck.calling import called
 
-from scratchae.backend import Array, Backend
+from scratchae.backend import Backend
 from scratchae.gradcheck.measure import Report, Row, judge, probe
 from scratchae.kernels.given import JOIN, SPLIT
 from scratchae.kernels.kernel import Kernel
@@ -17,13 +18,6 @@ from scratchae.kernels.prior import (
 N, K, D, C = 3, 4, 2, 3
 JOINS = JOIN, SPLIT
 PRIORS = PRIOR_SAMPLE, PRIOR_GRADIENT, PRIOR_RATIO, PRIOR_WEIGHED, PRIOR_PATH
-Shapes = tuple[tuple[int, ...], ...]
-
-
-def _call(backend: Backend, kernel: Kernel, shapes: Shapes, *ins: np.ndarray) -> list[np.ndarray]:
-    outs: list[Array] = [backend.asarray(np.full(shape, np.nan)) for shape in shapes]
-    backend.op(kernel)(*outs, *(backend.asarray(a) for a in ins))
-    return [backend.to_host(out) for out in outs]
 
 
 def joined(backend: Backend) -> Report:
@@ -31,10 +25,10 @@ def joined(backend: Backend) -> Report:
     c, x = probe((N, C), 90), probe((N * K, D), 91)
 
     def y(x: np.ndarray) -> np.ndarray:
-        return _call(backend, JOIN, ((N * K, D + C),), x, c)[0]
+        return called(backend, JOIN, ((N * K, D + C),), x, c)[0]
 
     def dx(x: np.ndarray, dy: np.ndarray) -> np.ndarray:
-        return _call(backend, SPLIT, ((N * K, D),), dy)[0]
+        return called(backend, SPLIT, ((N * K, D),), dy)[0]
 
     return Report("join", [judge("x", y, dx, x)])
 
@@ -46,7 +40,7 @@ def prior(backend: Backend) -> Report:
     both = (N, 2 * D), (N, 2 * D)
 
     def sample(h: np.ndarray, p: np.ndarray) -> list[np.ndarray]:
-        return _call(backend, PRIOR_SAMPLE, ((N * K, D), (N, D)), h, p, eps)
+        return called(backend, PRIOR_SAMPLE, ((N * K, D), (N, D)), h, p, eps)
 
     def through_kl(h: np.ndarray, p: np.ndarray) -> float:
         z, kl = sample(h, p)
@@ -54,7 +48,7 @@ def prior(backend: Backend) -> Report:
 
     def through_r(h: np.ndarray, p: np.ndarray) -> float:
         z = sample(h, p)[0]
-        (r,) = _call(backend, PRIOR_RATIO, ((N * K,),), z, h, p, eps)
+        (r,) = called(backend, PRIOR_RATIO, ((N * K,),), z, h, p, eps)
         return float((dz * z).sum() + W @ r)
 
     def on_path(other: np.ndarray, p: np.ndarray) -> float:
@@ -65,8 +59,8 @@ def prior(backend: Backend) -> Report:
 
     def slopes(kernel: Kernel, h: np.ndarray, p: np.ndarray) -> list[np.ndarray]:
         if kernel is PRIOR_GRADIENT:
-            return _call(backend, kernel, both, dz, h, p, eps, w)
-        return _call(backend, kernel, both, dz, sample(h, p)[0], h, p, eps, W)
+            return called(backend, kernel, both, dz, h, p, eps, w)
+        return called(backend, kernel, both, dz, sample(h, p)[0], h, p, eps, W)
 
     found: list[Row] = []
     for what, f, kernel in (

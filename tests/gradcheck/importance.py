@@ -1,8 +1,9 @@
 """The kernels of importance weights against the bound and the ratio that they are gradients of."""
 
 import numpy as np
+from gradcheck.calling import called
 
-from scratchae.backend import Array, Backend
+from scratchae.backend import Backend
 from scratchae.gradcheck.measure import Report, judge, probe
 from scratchae.kernels.importance import (
     GAUSSIAN_PATH,
@@ -16,14 +17,6 @@ from scratchae.kernels.kernel import Kernel
 N, K, D = 3, 4, 2
 RATIOS = GAUSSIAN_RATIO, GAUSSIAN_WEIGHED, GAUSSIAN_PATH
 WEIGHTS = IMPORTANCE_WEIGHTS, WEIGH_ROWS
-
-
-def _call(
-    backend: Backend, kernel: Kernel, shape: tuple[int, ...], *ins: np.ndarray
-) -> np.ndarray:
-    out: Array = backend.asarray(np.full(shape, np.nan))
-    backend.op(kernel)(out, *(backend.asarray(a) for a in ins))
-    return backend.to_host(out)
 
 
 def ratio(backend: Backend) -> Report:
@@ -40,7 +33,7 @@ def ratio(backend: Backend) -> Report:
         return mu + np.exp(logvar / 2) * eps
 
     def weighed(h: np.ndarray) -> float:
-        r = _call(backend, GAUSSIAN_RATIO, (N * K,), z_of(h), h, eps)
+        r = called(backend, GAUSSIAN_RATIO, ((N * K,),), z_of(h), h, eps)[0]
         return float((dz * z_of(h)).sum() + w @ r)
 
     def path(other: np.ndarray) -> float:
@@ -49,7 +42,7 @@ def ratio(backend: Backend) -> Report:
         return float((dz * z).sum() + w @ r)
 
     def slope(kernel: Kernel) -> object:
-        return lambda h, _: _call(backend, kernel, (N, 2 * D), dz, z_of(h), h, eps, w)
+        return lambda h, _: called(backend, kernel, ((N, 2 * D),), dz, z_of(h), h, eps, w)[0]
 
     return Report(
         "gaussian_ratio",
@@ -64,16 +57,12 @@ def weights(backend: Backend) -> Report:
     """The bound by nll and by r, whose gradients are the weights, put on rows."""
     nll, r, c = 3 * probe((N * K, 1), 84), probe((N * K,), 85), probe((N,), 86)
 
-    def both(nll: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        w, bound = (backend.asarray(np.full(n, np.nan)) for n in (N * K, N))
-        backend.op(IMPORTANCE_WEIGHTS)(
-            w, bound, backend.asarray(nll.reshape(-1)), backend.asarray(r)
-        )
-        return backend.to_host(w), backend.to_host(bound)
+    def both(nll: np.ndarray) -> list[np.ndarray]:
+        return called(backend, IMPORTANCE_WEIGHTS, ((N * K,), (N,)), nll.reshape(-1), r)
 
     def slope(nll: np.ndarray, _: np.ndarray) -> np.ndarray:
         rows = np.repeat(c, K)[:, None]
-        return _call(backend, WEIGH_ROWS, (N * K, 1), rows, both(nll)[0])
+        return called(backend, WEIGH_ROWS, ((N * K, 1),), rows, both(nll)[0])[0]
 
     return Report(
         "importance_weights", [judge("nll", lambda nll: float(both(nll)[1] @ c), slope, nll)]

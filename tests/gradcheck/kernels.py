@@ -5,10 +5,10 @@ Inputs are drawn by Philox; outputs are handed over full of NaN, so that what is
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any
 
 import numpy as np
 from gradcheck import given, hierarchy, importance, kl_weights, likelihoods, penalties
+from gradcheck.calling import called
 from gradcheck.noise import gaussian_noise, masks
 
 from scratchae.backend import Backend, get_backend
@@ -39,7 +39,6 @@ from scratchae.kernels.pooling import MAX_POOL, MAX_POOL_GRADIENT, UPSAMPLE, UPS
 from scratchae.kernels.shared_gaussian import SHARED_GAUSSIAN_GRADIENT, SHARED_GAUSSIAN_NLL
 from scratchae.kernels.swap import SWAP
 
-Shapes = tuple[tuple[int, ...], ...]
 Family = tuple[tuple[Kernel, ...], Callable[[Backend], Report]]
 
 
@@ -104,14 +103,6 @@ def families() -> Iterator[Family]:
     yield penalties.CONTRACTIONS, penalties.contraction
 
 
-def _call(backend: Backend, kernel: Kernel, shapes: Shapes, *given: Any) -> list[np.ndarray]:
-    """The outputs, on the host, of a kernel from host arrays and constants."""
-    outs = [backend.asarray(np.full(shape, np.nan)) for shape in shapes]
-    arrays = [backend.asarray(a, a.dtype) if isinstance(a, np.ndarray) else a for a in given]
-    backend.op(kernel)(*outs, *arrays)
-    return [backend.to_host(out) for out in outs]
-
-
 def _activation(name: str, backend: Backend) -> Report:
     a, b, before = 2 * probe((6, 5), 43), probe((5,), 44), probe((5,), 45)
 
@@ -149,10 +140,10 @@ def _gaussian(backend: Backend) -> Report:
     h, eps, w = probe((N, 2 * D), 46), probe((N * K, D), 47), 0.5 + probe((D,), 48) ** 2
 
     def both(h: np.ndarray) -> list[np.ndarray]:
-        return _call(backend, GAUSSIAN_SAMPLE, ((N * K, D), (N, D)), h, eps)
+        return called(backend, GAUSSIAN_SAMPLE, ((N * K, D), (N, D)), h, eps)
 
     def dh(h: np.ndarray, dz: np.ndarray, w: np.ndarray) -> np.ndarray:
-        return _call(backend, GAUSSIAN_GRADIENT, ((N, 2 * D),), dz, h, eps, w)[0]
+        return called(backend, GAUSSIAN_GRADIENT, ((N, 2 * D),), dz, h, eps, w)[0]
 
     nothing = np.zeros((N * K, D))
     return Report(
@@ -171,10 +162,10 @@ def _patches(backend: Backend) -> Report:
     image, cols, geometry = (2, 6, 5, 3), (2, 3, 5, 3, 2, 3), (2, 1, 1, 0)
 
     def im2col(x: np.ndarray) -> np.ndarray:
-        return _call(backend, IM2COL, (cols,), x, *geometry)[0]
+        return called(backend, IM2COL, (cols,), x, *geometry)[0]
 
     def col2im(c: np.ndarray) -> np.ndarray:
-        return _call(backend, COL2IM, (image,), c, *geometry)[0]
+        return called(backend, COL2IM, (image,), c, *geometry)[0]
 
     return Report(
         "im2col, col2im",
@@ -205,10 +196,10 @@ def _convolution_rows(there: Kernel, back: Kernel, C: int, backend: Backend) -> 
     forth_scratch, back_scratch = ((flat,), (flat, Wt)) if there is CONV else ((flat, Wt), (flat,))
 
     def a(x: np.ndarray, W: np.ndarray) -> np.ndarray:
-        return _call(backend, there, (a_shape,), x, W, *geometry, *forth_scratch)[0]
+        return called(backend, there, (a_shape,), x, W, *geometry, *forth_scratch)[0]
 
     def gradients(x: np.ndarray, W: np.ndarray, da: np.ndarray) -> list[np.ndarray]:
-        return _call(backend, back, (weights, x_shape), da, x, W, *geometry, False, *back_scratch)
+        return called(backend, back, (weights, x_shape), da, x, W, *geometry, False, *back_scratch)
 
     def added(da: np.ndarray) -> np.ndarray:
         dW, dx = backend.asarray(before), backend.empty((0, *x_shape[1:]))
@@ -240,9 +231,9 @@ def _max_pool(backend: Backend) -> Report:
 
     def gradient(x: np.ndarray, dy: np.ndarray) -> np.ndarray:
         pool(x)
-        return _call(backend, MAX_POOL_GRADIENT, (image,), dy, backend.to_host(winner), *geometry)[
-            0
-        ]
+        return called(
+            backend, MAX_POOL_GRADIENT, (image,), dy, backend.to_host(winner), *geometry
+        )[0]
 
     return Report("max_pool", [judge("x", pool, gradient, probe(image, 57))])
 
@@ -252,10 +243,10 @@ def _upsample(backend: Backend) -> Report:
     small, large = (2, 3, 2, 3), (2, 6, 6, 3)
 
     def up(x: np.ndarray) -> np.ndarray:
-        return _call(backend, UPSAMPLE, (large,), x)[0]
+        return called(backend, UPSAMPLE, (large,), x)[0]
 
     def down(dy: np.ndarray) -> np.ndarray:
-        return _call(backend, UPSAMPLE_GRADIENT, (small,), dy)[0]
+        return called(backend, UPSAMPLE_GRADIENT, (small,), dy)[0]
 
     return Report(
         "upsample",
@@ -304,6 +295,6 @@ def _swap(backend: Backend) -> Report:
     """It is its own gradient, with the first two sizes exchanged."""
 
     def swap(x: np.ndarray) -> np.ndarray:
-        return _call(backend, SWAP, ((x.shape[1], x.shape[0], x.shape[2]),), x)[0]
+        return called(backend, SWAP, ((x.shape[1], x.shape[0], x.shape[2]),), x)[0]
 
     return Report("swap", [judge("x", swap, lambda _, dy: swap(dy), probe((3, 4, 2), 64))])

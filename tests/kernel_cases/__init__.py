@@ -4,34 +4,9 @@ A case: (rng, dtype, N, D, K, key) -> outs, ins, constants. Outs hold what a ker
 if it does; what it must overwrite is 77. key is the name within a family: an activation.
 """
 
-from . import (
-    contraction,
-    given,
-    hierarchy,
-    images,
-    importance,
-    kl_weights,
-    likelihoods,
-    lstm,
-    noise,
-    observed,
-    penalties,
-    steps,
-)
+import pkgutil
+from importlib import import_module
 
 CASES = {}
-for part in (
-    contraction,
-    given,
-    hierarchy,
-    images,
-    importance,
-    kl_weights,
-    likelihoods,
-    lstm,
-    noise,
-    observed,
-    penalties,
-    steps,
-):
-    CASES |= part.CASES
+for module in pkgutil.iter_modules(__path__):
+    CASES |= getattr(import_module(f"{__name__}.{module.name}"), "CASES", {})

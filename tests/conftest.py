@@ -1,9 +1,9 @@
 """The backend fixture, the two lanes and the tolerance table.
 
 The default lane is what ``python -m pytest`` runs; ``python -m pytest -m slow`` runs every other
-test. A test is slow by its mark, by its folder (``SLOW_FOLDERS``), because it runs on the emulated
-GPU, or as the float32 of a loop (``TWICE``). ``--backend emulated`` asks for the emulated GPU, so
-its tests are not slow then.
+test. A test is slow by its mark, by its folder (``SLOW_FOLDERS``), because it runs on the NumPy
+definitions or on the emulated GPU, or as the float32 of a loop (``TWICE``). ``--backend emulated``
+asks for the emulated GPU, so its tests are not slow then; ``--backend reference`` likewise.
 
 A run of a whole lane is shared by as many processes as there are cores, at most 4, where
 pytest-xdist is installed; ``-n 0`` keeps it in one, and so does naming files or folders.
@@ -77,9 +77,9 @@ def chosen(config):
 
 
 def parameters(config, among=BACKENDS):
-    """The chosen backends as parameters of a test; the emulated one is slow unless it was asked
-    for."""
-    slow = () if config.getoption("--backend") else ("emulated",)
+    """The chosen backends as parameters of a test; the definitions and the emulated GPU are slow
+    unless they were asked for."""
+    slow = () if config.getoption("--backend") else ("reference", "emulated")
     return [
         pytest.param(name, marks=[pytest.mark.slow] if name in slow else [])
         for name in chosen(config)

@@ -6,7 +6,7 @@ from typing import Any, Self
 import numpy as np
 
 from ..backend import Array, Backend
-from .sources import as_source
+from .sources import as_source, bring
 
 
 class Around:
@@ -91,5 +91,4 @@ class AroundFeed:
     def bring(self, rows: np.ndarray) -> None:
         """See to it that the rows (N,) can be gathered. Source: backend/cuda/staging.py."""
         for feed in (self.inner, self.beside):
-            if hasattr(feed, "bring"):
-                feed.bring(rows)
+            bring(feed, rows)

@@ -7,7 +7,7 @@ import numpy as np
 
 from .. import checks, randomness
 from .around import Around, scored
-from .sources import MEMBERS, Images, Values, is_source
+from .sources import MEMBERS, Images, Values, bring, is_source
 
 SAMPLE = 1000  # rows, evenly spread, of which the size is looked at
 NARROW = 1e-2  # a span below it: ten steps of Adam(1e-3) cross it
@@ -169,6 +169,7 @@ def _look_at_a_row(source: Any, backend: Any) -> None:
     """Raise TypeError where a source of the reader's own makes other rows than it says."""
     rows, clock = backend.zeros((1,), np.uint32), randomness.clock(0)
     feed = source.feed(backend, 1)
+    bring(feed, np.zeros(1, np.uint32))
     x: Any = feed.fill(rows, clock) if hasattr(feed, "fill") else None
     found = f"{x.shape} {x.dtype}" if hasattr(x, "dtype") else f"a {checks.kind(x)}"
     due = f"{(1, *source.shape)} {backend.dtype}"

@@ -52,6 +52,13 @@ class Feed:
         self.table.bring(rows)
 
 
+def bring(feed: Any, rows: np.ndarray) -> None:
+    """Let a feed have the rows (N,) of the next batch, on the host, where they cross one batch at
+    a time. Source: backend/cuda/staging.py."""
+    if hasattr(feed, "bring"):
+        feed.bring(rows)
+
+
 @runtime_checkable
 class Source(Protocol):
     """What ``fit`` and ``evaluate`` ask of data: N rows (N, *shape), made batch by batch.

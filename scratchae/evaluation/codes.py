@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from .. import randomness
+from ..datasets.sources import bring
 from ..execution.step import batch
 
 BATCH = 100  # examples that go through at once
@@ -47,6 +48,10 @@ class ChosenFeed:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.inner, name)
+
+    def bring(self, rows: np.ndarray) -> None:
+        """Let the source's feed have the rows (N,) of the chosen. Source: sources.py."""
+        bring(self.inner, self.chosen[rows])
 
     def fill(self, rows: Any, clock: Any) -> Any:
         """rows (N,) of the chosen -> x (N, *shape). Source: sources.py."""
@@ -115,6 +120,7 @@ class Pass:
     def _through(self, rows: np.ndarray) -> tuple[Any, ...]:
         """kl (n, J), nll, swapped (n,), h and x (n, ...) of one batch, on the host."""
         host, index = self.backend.to_host, self.backend.share(rows)
+        bring(self.feed, rows)
         x = batch(self.feed, index, self.clock, self.replica)
         f: Any = self.replica
         h = np.array(host(f.encoder.forward(x)))

@@ -42,6 +42,7 @@ import numpy as np
 from .. import checks, randomness
 from ..bars import bar
 from ..datasets.fitting import fitting_source
+from ..datasets.sources import bring
 from ..execution.pool import ThreadPool
 from ..execution.step import filled
 
@@ -134,18 +135,13 @@ def log_likelihood(
 
 def require_density(model: Any) -> None:
     """Raise TypeError unless the model has p(z), q(z|x) and a p(x|z) that is a distribution."""
-    latent, likelihood = model.latent, model.likelihood
-    if latent is None:
+    if model.latent is None:
         raise TypeError(
             f"this {type(model).__name__} has no latent, so it has no p(x): train a VAE, or look "
             "at evaluate"
         )
-    latent.require("ratio()")
-    if not likelihood.is_distribution:
-        raise TypeError(
-            f"{type(likelihood).__name__} is an error and no distribution, so there is no p(x): "
-            "choose GaussianLikelihood in its place"
-        )
+    model.latent.require("ratio()")
+    model.likelihood.require_distribution()
 
 
 class _Run:
@@ -188,13 +184,17 @@ class _Run:
         """The sums (pieces, 3, n) of the task of one lane. Every product has the same rows, so the
         last group is filled up with its own examples."""
         rows, pieces = tasks[lane]
-        index = self.backend.share(np.resize(rows, self.G))
+        group = np.resize(rows, self.G)
+        index, feed = self.backend.share(group), self.feeds[lane]
         objective, clock = self.replicas[lane], self.clocks[lane]
         latent: Any = objective.latent
         self._set(clock, 0, randomness.EVALUATION)  # x as ``evaluate`` has it
-        x = filled(self.feeds[lane], index, clock, objective)
+        bring(feed, group)
+        x = filled(feed, index, clock, objective)
         if pieces[0] == 0 and not self.remark:
-            self.remark = objective.likelihood.remark(self.backend.to_host(x))
+            target = getattr(feed, "target", None)
+            scored = self.backend.to_host(x if target is None else target)
+            self.remark = objective.likelihood.remark(scored)
         objective.encoder.draw(index, clock)
         h = objective.encoder.forward(x)
         sums = np.empty((len(pieces), 3, len(rows)))

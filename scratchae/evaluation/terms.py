@@ -6,6 +6,7 @@ import numpy as np
 
 from .. import checks, randomness
 from ..datasets.fitting import fitting_source
+from ..datasets.sources import bring
 from ..execution.runner import held_out, runner_for
 from ..execution.step import batch
 
@@ -50,6 +51,7 @@ def _of_each(model: Any, source: Any, batch_size: int, seed: int) -> dict[str, n
         backend.write(clock, randomness.clock(seed, purpose=randomness.EVALUATION))
         for first in range(0, len(source), batch_size):
             rows = np.arange(first, min(first + batch_size, len(source)), dtype=np.uint32)
+            bring(feed, rows)
             index = backend.share(rows)
             replica.forward(batch(feed, index, clock, replica))
             found.append(replica.each(lambda a: np.array(backend.to_host(a))))

@@ -28,6 +28,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from ..datasets.sources import bring
 from ..kernels.batch import TAKE
 from ..kernels.step import ADVANCE
 from .clipping import Clipping
@@ -177,8 +178,7 @@ class GraphRunner:
 
     def _bring(self, feeds: DeviceEpoch, rows: np.ndarray) -> None:
         for feed, (first, count) in zip(feeds.feeds, self._spans(len(rows)), strict=False):
-            if hasattr(feed, "bring"):
-                feed.bring(rows[first : first + count])
+            bring(feed, rows[first : first + count])
 
     def _walk(
         self,

@@ -64,7 +64,7 @@ def negative_log_likelihood(model: Any, data: Any) -> np.ndarray:
     out, replica = [], None
     for part in parts(model, data):
         model.likelihood.require_rows()
-        code = model.encode(part.x, **part.given)
+        code = model.encode(part.x, **part.taken(model, "encoder"))
         code = code[0] if isinstance(code, tuple) else code  # mu, where the model is a VAE
         backend = model.backend
         with backend.undisturbed():
@@ -238,7 +238,8 @@ def _errors(model: Any, data: Any, mean: Callable[[np.ndarray], np.ndarray]) -> 
     out = []
     for part in parts(model, data):
         target = part.x if part.target is None else part.target
-        r = model.reconstruct(part.x, **part.given).astype(np.float64) - target  # (n, ...)
+        given = part.taken(model, "encoder", "decoder")
+        r = model.reconstruct(part.x, **given).astype(np.float64) - target  # (n, ...)
         with np.errstate(over="ignore", invalid="ignore"):  # inf is a score too, and NaN is none
             if part.seen is None:
                 out.append(mean(r.reshape(len(r), -1)))

@@ -18,12 +18,18 @@ ROWS = 256  # examples that are in floating point at one time
 @dataclass(frozen=True)
 class Part:
     """Some examples on the host: x (n, ...); as an argument, given, what they are given beside x,
-    if they are; what is scored in the place of x, and where that was observed, or None."""
+    if they are; what is scored in the place of x, and where that was observed, or None. Source:
+    layers/given.py."""
 
     x: np.ndarray
     given: dict[str, np.ndarray]
     target: np.ndarray | None
     seen: np.ndarray | None
+
+    def taken(self, model: Any, *names: str) -> dict[str, np.ndarray]:
+        """``given``, (n, C), where those parts of the model take it; else none. Source:
+        layers/given.py."""
+        return self.given if model.objective.conditions(*names) else {}
 
 
 def parts(model: Any, data: Any) -> Iterator[Part]:

@@ -70,7 +70,7 @@ def by_label(
     itself plays no role. Raises ValueError for a prior that is no probabilities, TypeError for a
     model that is given nothing, and what ``log_likelihood`` raises. Source: the module.
     """
-    rows, C = fitting_rows(model, x, "x"), model.objective.conditions()
+    rows, C = fitting_rows(model, x, "x"), model.objective.conditions("latent", "decoder")
     if not C:
         raise TypeError(
             f"this {type(model).__name__} is given no label, so there is no p(x|y): put Given(C) "

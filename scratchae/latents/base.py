@@ -6,11 +6,18 @@ from typing import Any
 import numpy as np
 
 from ..backend import Array, Backend
+from ..checks import is_a
 from ..layers import Layer
 from ..parameters import Declared, Views
 from ..settings import Configured, complete
 
 Shape = tuple[int, ...]
+
+
+def as_network(what: str, value: Any) -> Layer:
+    """A layer as it is. Raises TypeError for what is none."""
+    is_a(what, value, Layer, "a layer, such as Dense(50, 100), is expected")
+    return value
 
 
 class Latent(Configured):

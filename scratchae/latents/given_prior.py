@@ -13,7 +13,7 @@ from ..layers.base import declared_by
 from ..layers.sequential import leaves
 from ..parameters import Declared, Views, below, prefixed
 from ..settings import Fixed
-from .base import Shape
+from .base import Shape, as_network
 from .gaussian import Gaussian
 
 
@@ -37,6 +37,7 @@ class GivenPrior(Gaussian):
     """
 
     conditions = Fixed(positive)
+    network = Fixed(as_network)
 
     def __init__(self, dimensions: int, conditions: int, network: Layer):
         super().__init__(dimensions)

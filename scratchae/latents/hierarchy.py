@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 
 from ..backend import Array, Backend
-from ..checks import is_a
 from ..kernels.gaussian import GAUSSIAN_SAMPLE
 from ..kernels.hierarchy import (
     CONDITIONAL_GRADIENT,
@@ -22,12 +21,7 @@ from ..layers.base import declared_by
 from ..parameters import Declared, Views, below, prefixed
 from ..randomness import LATENT, UPPER
 from ..settings import Fixed
-from .base import Latent, Shape
-
-
-def _layer(what: str, value: Any) -> Layer:
-    is_a(what, value, Layer, "a layer, such as Dense(50, 100), is expected")
-    return value
+from .base import Latent, Shape, as_network
 
 
 class Hierarchy(Latent):
@@ -57,7 +51,7 @@ class Hierarchy(Latent):
 
     terms = 2  # of kl: one a layer
     kept = "kl", "eps1", "eps2"
-    up, down = Fixed(_layer), Fixed(_layer)
+    up, down = Fixed(as_network), Fixed(as_network)
 
     def __init__(self, up: Layer, down: Layer):
         self.up = up

@@ -366,3 +366,23 @@ def test_a_number_that_was_set_since_fit_is_noticed():
     model.likelihood.sigma = 0.3
     with pytest.warns(DetectionWarning, match="parameters or numbers have changed"):
         detector.flags(X)
+
+
+@pytest.mark.parametrize("score", [squared_error, absolute_error, negative_log_likelihood])
+@pytest.mark.parametrize("where", ["decoder", "prior"])
+def test_a_label_that_the_encoder_does_not_take(where, score):
+    """It is handed to what takes it, and to nothing else."""
+    x = np.random.default_rng(0).random((12, 6)).astype(np.float32)
+    labels = np.arange(12) % 3
+    behind = [sa.Given(3), sa.Dense(5, 6)] if where == "decoder" else [sa.Dense(2, 6)]
+    latent = sa.Gaussian(2) if where == "decoder" else sa.GivenPrior(2, 3, sa.Dense(3, 4))
+    model = sa.VAE(sa.Dense(6, 4), sa.Sequential(*behind), latent).build(6, seed=0)
+    data = sa.Labelled(sa.Values(x, labels), 3)
+    due = score(model, data)
+    for y in range(3):
+        rows = labels == y
+        part = sa.Labelled(sa.Values(x[rows], labels[rows]), 3)
+        np.testing.assert_allclose(score(model, part), due[rows], rtol=1e-5)
+    if where == "decoder":
+        others = sa.Labelled(sa.Values(x, 0 * labels), 3)
+        assert np.abs(score(model, others) - due).max() > 1e-3

@@ -133,3 +133,8 @@ def test_a_model_says_what_is_in_its_prior_and_is_saved_with_it(tmp_path):
     np.testing.assert_array_equal(
         made.sample(3, given=[0, 1, 1]), again.sample(3, given=[0, 1, 1])
     )
+
+
+def test_its_network_is_a_layer():
+    with pytest.raises(TypeError, match=r"GivenPrior\(network\) is a str, but a layer, such as"):
+        sa.GivenPrior(2, 3, "Dense")

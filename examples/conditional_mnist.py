@@ -126,7 +126,8 @@ def one_of_each(test: Labelled) -> Labelled:
 def told_apart(run: runs.Run) -> str:
     """How many test images have the label that is likeliest by Bayes' rule, in words."""
     some = datasets.take(run.test, slice(TOLD))
-    found = evaluation.by_label(run.model, some, samples=SAMPLES, seed=run.options.seed)
+    o = run.options
+    found = evaluation.by_label(run.model, some, samples=SAMPLES, seed=o.seed, threads=o.threads)
     right = np.mean(found.labels == np.asarray(some.labels))
     return f"by Bayes' rule it tells the label of {right:.1%} of {len(some)} test images"
 

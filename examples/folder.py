@@ -6,7 +6,10 @@ from functools import cache
 from pathlib import Path
 from tempfile import TemporaryFile
 
-RESULTS = "config.json", "metrics.jsonl", "weights.safetensors", "health.txt", "*.png", "*.gif"
+RESULTS = (
+    *("config.json", "metrics.jsonl", "weights.safetensors", "health.txt", "images.scratchae"),
+    *("*.png", "*.gif"),
+)
 LONGEST = 1 << 20  # bytes of a config.json that are read
 
 

@@ -44,7 +44,8 @@ class Run:
         self.test: Any
         self.train, self.test = data
         self.out: Path = options.out
-        shards = options.shards or model.backend.default_shards(options.batch_size)
+        rows = options.batch_size * model.objective.K
+        shards = options.shards or model.backend.default_shards(rows)
         options.shards = min(shards, options.batch_size)
         self.history = scratchae.History()
         self.values: np.ndarray  # (n,), the parameters after the last whole epoch

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from .. import checks
+from ..datasets.around import scored
 from ..datasets.fitting import fitting_rows
 from ..latents import Gaussian
 from ..models import Model
@@ -38,6 +39,11 @@ def compress(model: Model, images: Any, *, batch_size: int = ROWS) -> bytes:
     rows = _rows(batch_size)
     _require_coded(model)
     x = fitting_rows(model, images, "x")  # looks at shapes and range
+    if any(part is not None for part in scored(x.source, slice(1))):
+        raise TypeError(
+            f"{x.source.name} are Pairs or Observed, of which other numbers are scored than the "
+            "encoder sees: compress the clean rows, or those without gaps"
+        )
     coder, message = Coder(model, rows), Message.empty()
     with model.backend.undisturbed():
         for start, stop in groups(len(x), rows):
@@ -217,6 +223,11 @@ def _require_coded(model: Any) -> None:
         name = type(model.latent).__name__
         raise TypeError(
             f"the latent is {name}, but only Gaussian(D), against N(0, I), has bins to be coded in"
+        )
+    if model.objective.conditions():
+        raise TypeError(
+            f"this {type(model).__name__} is given a label beside x, which the bytes do not hold: "
+            "train one without Given"
         )
     if not isinstance(model.likelihood, Symbols):
         name = type(model.likelihood).__name__

@@ -13,6 +13,7 @@ tutorial "Intro to Autoencoders", third example (tf.reduce_min and tf.reduce_max
 data).
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ import numpy as np
 from .. import checks, randomness
 from ..backend.base import native
 from .around import Around
-from .pairs import Pairs
+from .pairs import Observed, Pairs
 from .sources import Images, Scaling, Values, as_source, is_source
 
 EPOCH = 0xFFFFFFFF  # of the draws of (1): no training reaches it, so that its orders are others
@@ -128,9 +129,22 @@ def _around(*sets: Any, per_feature: bool) -> tuple[Any, ...]:
                 f"{data.name} are Pairs, of which two sets would be scaled: scale the clean rows, "
                 "and the noisy ones by their scaling, before you pair them"
             )
+        if any(isinstance(part, Observed) for part in _layers(data)):
+            raise TypeError(
+                f"{data.name} are Observed, whose gaps hold zeros: scale the numbers that were "
+                "observed, x = (x - np.nanmin(x)) / (np.nanmax(x) - np.nanmin(x)), and make "
+                "Observed of that"
+            )
     within = [data.source if isinstance(data, Around) else data for data in sets]
     made = scaled(*within, per_feature=per_feature)
     return tuple(map(_with, sets, within, made))
+
+
+def _layers(data: Any) -> Iterator[Any]:
+    """A source, the one that it is around, and so on."""
+    while isinstance(data, Around):
+        yield data
+        data = data.source
 
 
 def _with(data: Any, before: Any, after: Any) -> Any:

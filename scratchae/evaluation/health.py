@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 
 from .. import checks, randomness
+from ..datasets.around import scored
 from ..datasets.fitting import fitting_source
 from .codes import Chosen, Pass, Seen
 from .constants import best_constant
@@ -120,6 +121,11 @@ def health(
         raise TypeError(
             f"{type(model.likelihood).__name__} says what a batch costs, and not an example: look "
             "at the model with GaussianLikelihood(sigma) in its place"
+        )
+    if any(part is not None for part in scored(source, slice(1))):
+        raise TypeError(
+            f"{source.name} are Pairs or Observed, of which other numbers are scored than the "
+            "encoder sees, but health looks at one x: give the clean rows, or those without gaps"
         )
     if min(len(source), checks.positive("codes", codes)) < 2:
         raise ValueError(

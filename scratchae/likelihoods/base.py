@@ -100,7 +100,18 @@ class Likelihood(Configured):
     def aim(self, target: Array | None, seen: Array | None) -> None:
         """Let the next ``forward`` score target (N, *shape) in the place of x, and of it what was
         seen, 1 or 0, shaped like it; None: x, all of it. What was not seen is 0 in the target.
-        Source: kernels/observed.py."""
+        Raises TypeError where it cannot. Source: kernels/observed.py."""
+        name = type(self).__name__
+        if target is not None and not self.can_aim:
+            raise TypeError(
+                f"{name} has a forward of its own, which does not score the target of the data: "
+                "let it read self.target, and say so, can_aim = True"
+            )
+        if seen is not None and not self.leaves_out(self.shape):
+            raise TypeError(
+                f"{name} does not say how it scores data with gaps: define left_out(shape), or "
+                "choose GaussianLikelihood or Bernoulli"
+            )
         self.target, self.seen = target, seen
 
     @property

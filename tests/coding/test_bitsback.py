@@ -202,6 +202,19 @@ def test_another_process_gives_the_same_images(kind, tmp_path):
     assert done.stdout.strip() == f"{hashlib.sha256(x.tobytes()).hexdigest()} {x.shape}"
 
 
+def test_what_has_more_beside_x_is_not_coded():
+    """The bytes hold x alone."""
+    decoder = sa.Sequential(sa.Given(3), sa.Dense(5, 6))
+    model = sa.VAE(sa.Dense(6, 4), decoder, sa.Gaussian(2)).build(6)
+    x = np.ones((4, 6), np.float32)
+    with pytest.raises(TypeError, match="is given a label beside x, which the bytes do not hold"):
+        coding.compress(model, x)
+    model = sa.VAE(sa.Dense(6, 4), sa.Dense(2, 6), sa.Gaussian(2)).build(6)
+    for data in (sa.Pairs(x, 0 * x), sa.Observed(x, x > 0)):
+        with pytest.raises(TypeError, match="are Pairs or Observed, of which other numbers"):
+            coding.compress(model, data)
+
+
 class Halves(sa.Likelihood):
     """A reader's own: 0, 1/2 and 1, each as likely, whatever a is."""
 

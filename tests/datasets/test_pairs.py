@@ -78,6 +78,9 @@ def test_pairs_are_split_and_taken_together():
         np.testing.assert_array_equal(part.given().argmax(axis=1), LABELS[rows])
     with pytest.raises(TypeError, match="scale the clean rows"):
         scaled(sa.Pairs(NOISY, CLEAN))
+    for data in (sa.Observed(GAPS), sa.Labelled(sa.Observed(GAPS), MASK.astype(float))):
+        with pytest.raises(TypeError, match="are Observed, whose gaps hold zeros"):
+            scaled(data)
 
 
 LIKELIHOODS = {
@@ -165,7 +168,7 @@ def test_gaps_of_images_and_of_pairs():
     )
 
 
-def test_gaps_are_kept_by_split_take_and_scaled():
+def test_gaps_are_kept_by_split_and_take():
     data = sa.Labelled(sa.Observed(GAPS), MASK.astype(float))
     for part in (*split(data, seed=2), take(data, [4, 1])):
         x, mask = part.values(), part.source.mask
@@ -253,6 +256,32 @@ def test_what_is_wrong_is_one_sentence(call, error, words):
     with pytest.raises(error, match=words) as raised:
         call()
     assert "\n" not in str(raised.value)
+
+
+class Around(sa.datasets.sources.Values):
+    """A source of the reader's own, whose feed hands a target or a mask, as docs says."""
+
+    def __init__(self, x, **beside):
+        super().__init__(x)
+        self.beside = beside
+
+    def feed(self, backend, rows):
+        feed = super().feed(backend, rows)
+        for name, values in self.beside.items():
+            setattr(feed, name, backend.asarray(values))
+        return feed
+
+
+def test_what_a_likelihood_cannot_score_is_refused_of_any_source():
+    """Not scored as x, without a word."""
+    target, seen = Around(NOISY, target=CLEAN), Around(CLEAN, seen=MASK * 1.0)
+    how = {"batch_size": len(CLEAN), "shards": 1}
+    with pytest.raises(TypeError, match="Own has a forward of its own, which does not score"):
+        sa.evaluate(autoencoder(Own()), target, **how)
+    with pytest.raises(TypeError, match="Other does not say how it scores data with gaps"):
+        sa.evaluate(autoencoder(Other()), seen, **how)
+    for data in (target, seen):
+        assert np.isfinite(sa.evaluate(autoencoder(), data, **how)["loss"])
 
 
 def test_noisy_rows_need_not_be_what_the_likelihood_takes():

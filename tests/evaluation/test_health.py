@@ -256,3 +256,11 @@ def test_what_cannot_be_looked_at_is_a_sentence(rng):
     one_sentence(lambda: looked(model, x), ValueError, "400 of 400 examples cost inf or NaN")
     unbuilt = sa.VAE(sa.Dense(3, 2), sa.Dense(1, 3), sa.Gaussian(1))
     one_sentence(lambda: looked(unbuilt, np.eye(3)), RuntimeError, "build")
+
+
+def test_what_is_scored_must_be_what_the_encoder_sees(rng):
+    """The best constant would be priced against the rows of another batch."""
+    model, x = pixels(rng)
+    for data in (sa.Pairs(x, 1 - x), sa.Observed(x, x > 0)):
+        with pytest.raises(TypeError, match="are Pairs or Observed, of which other numbers"):
+            looked(model, data)

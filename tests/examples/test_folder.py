@@ -10,6 +10,7 @@ import pytest
 from examples.helpers import contents
 
 RESULTS = ["config.json", "metrics.jsonl", "weights.safetensors", "loss.png", "samples.gif"]
+RESULTS += ["health.txt", "images.scratchae"]
 OURS = json.dumps({"versions": {"scratchae": "1"}})
 DEEP = 100_000
 

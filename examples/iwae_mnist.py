@@ -5,7 +5,8 @@ The networks of Burda, Grosse and Salakhutdinov, "Importance weighted autoencode
 numbers. --samples K is the number of codes an example; --estimator another gradient of the
 same bound. Adam with eps = 1e-4, batches of 20, Glorot's weights, and the last bias at the logit
 of the mean of each pixel, as their code has it (yburda/iwae). Codes for 5,000 samples an example
-give log p(x) of the test images at the end.
+give log p(x) of the test images at the end. --labels hands the digit to encoder, decoder and
+prior, and gives log p(x|y).
 
 --full is their schedule: stages i = 0 ... 7 of 3^i epochs at the rate lr 10^(-i/7), 3,280 in all.
 Without it the rate falls from lr to 1e-4 by a cosine over the epochs. Samples are wasted early:
@@ -36,9 +37,13 @@ from scratchae import (
     DReG,
     Flatten,
     Gaussian,
+    Given,
+    GivenPrior,
     Hierarchy,
     Images,
+    Labelled,
     Latent,
+    Layer,
     Model,
     Reshape,
     Sequential,
@@ -59,15 +64,18 @@ SMOKE_SAMPLES = 50
 STAGES = [3**i for i in range(8)]  # epochs
 LAST_RATE = 1e-4
 ESTIMATORS = {"iwae": IWAE, "stl": STL, "dreg": DReG}
-SHAPE = (28, 28, 1)
+SHAPE, CLASSES = (28, 28, 1), 10
 ACTIVE = 0.01  # variance of a unit's mean over the data, above which it says something of x
 SHOWN = 60
 
 
-def network(*sizes: int) -> list[Dense]:
-    """Dense layers between these sizes, tanh but for the last."""
-    ends = list(pairwise(sizes))
-    return [Dense(*pair, activation="tanh") for pair in ends[:-1]] + [Dense(*ends[-1])]
+def network(*sizes: int, classes: int = 0) -> list[Layer]:
+    """Dense layers between these sizes, tanh but for the last; the first is given the label too,
+    where there are classes."""
+    ends = list(pairwise((sizes[0] + classes, *sizes[1:])))
+    given: list[Layer] = [Given(classes)] if classes else []
+    hidden = [Dense(*pair, activation="tanh") for pair in ends[:-1]]
+    return [*given, *hidden, Dense(*ends[-1])]
 
 
 def model(layers: int, samples: int, estimator: str) -> Model:
@@ -79,8 +87,23 @@ def model(layers: int, samples: int, estimator: str) -> Model:
     if layers == 2:
         up = Sequential(*network(D, 100, 100, 2 * 50))
         latent = Hierarchy(up, Sequential(*network(50, 100, 100, 2 * D)))
-    encoder = Sequential(Flatten(), *network(784, 200, 200, 2 * D))
-    decoder = Sequential(*network(D, 200, 200, 784), Reshape(*SHAPE))
+    return bound(latent, D, samples, estimator)
+
+
+def conditional(samples: int, estimator: str) -> Model:
+    """The same of one layer, given the label y beside x and beside z, with the prior p(z|y) of a
+    10-200-200-(D) network: x (N, 28, 28, 1), c (N, 10), z (N K, D), D = 100.
+
+    Source: nbip/IWAE, tasks/task04.py."""
+    D = 100
+    prior = GivenPrior(D, CLASSES, Sequential(*network(CLASSES, 200, 200, 2 * D)))
+    return bound(prior, D, samples, estimator, CLASSES)
+
+
+def bound(latent: Latent, D: int, samples: int, estimator: str, classes: int = 0) -> Model:
+    """784-200-200-(D) and back, around that latent, given the label where there are classes."""
+    encoder = Sequential(Flatten(), *network(784, 200, 200, 2 * D, classes=classes))
+    decoder = Sequential(*network(D, 200, 200, 784, classes=classes), Reshape(*SHAPE))
     return Model(ESTIMATORS[estimator](encoder, decoder, latent, Bernoulli(), samples))
 
 
@@ -89,7 +112,8 @@ def start_at_mean(made: Model, train: Images) -> None:
 
     Source: yburda/iwae, datasets.py."""
     mean = np.clip(train.pixels.mean(axis=0, dtype=np.float64).ravel() / 255, 0.001, 0.999)
-    made.weights["decoder.2.b"] = np.log(mean / (1 - mean))
+    *_, last = made.weights
+    made.weights[last] = np.log(mean / (1 - mean))
 
 
 def rate(options: argparse.Namespace, examples: int) -> schedules.Schedule:
@@ -131,6 +155,7 @@ def parser() -> Parser:
     add("--layers", type=int, choices=(1, 2), default=1, help="stochastic ones (default 1)")
     add("--samples", type=count, default=1, metavar="K", help="codes an example (default 1)")
     add("--estimator", choices=tuple(ESTIMATORS), default="iwae", help="default iwae")
+    add("--labels", action="store_true", help="give the label to encoder, decoder and prior")
     add("--full", action="store_true", help="the paper's schedule: 3,280 epochs")
     add("--start", type=Path, metavar="PATH", help="weights.safetensors of a run to go on from")
     add(
@@ -149,8 +174,11 @@ def prepare(options: argparse.Namespace) -> runs.Run:
         if options.epochs:
             raise ValueError("--full has 3,280 epochs: leave --epochs out, or --full")
         recipe |= {"epochs": sum(STAGES)}
+    if options.labels and options.layers == 2:
+        raise ValueError("--labels has a prior by label for one layer: leave --layers 2 out")
     fill(options, recipe)
-    made = model(options.layers, options.samples, options.estimator)
+    networks = (options.samples, options.estimator)
+    made = conditional(*networks) if options.labels else model(options.layers, *networks)
     made.build(SHAPE, backend=options.backend, seed=options.seed)
     if options.start:
         common.warm_start(made, options.start, options.out)
@@ -159,16 +187,21 @@ def prepare(options: argparse.Namespace) -> runs.Run:
         start_at_mean(made, train)
     what = f"{options.estimator.upper()}, k = {options.samples}"
     what = what.replace("DREG", "DReG") + ", 2 stochastic layers" * (options.layers == 2)
+    what += ", given the label" * options.labels
     what += ", from given weights" if options.start else ""
     optimizer = Adam(rate(options, len(train)), eps=1e-4)
-    return runs.Run(options, made, optimizer, (train, test), what)
+    data: Any = (train, test)
+    if options.labels:
+        data = tuple(Labelled(images, CLASSES) for images in data)
+    return runs.Run(options, made, optimizer, data, what)
 
 
 def draw(run: runs.Run) -> None:
     """Every picture that this model can give."""
     run.reconstructions()
     run.loss()
-    samples = run.model.sample(SHOWN, run.options.seed)
+    given = np.arange(SHOWN) % CLASSES if run.options.labels else None
+    samples = run.model.sample(SHOWN, run.options.seed, given=given)
     run.picture("samples.png", plots.image_grid(samples, *run.labels("samples from the prior")))
 
 

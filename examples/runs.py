@@ -196,10 +196,11 @@ class Run:
         words = self.labels("learning curves")
         self.picture("loss.png", plots.loss_curves(self.history.records, *words, unit, lines))
 
-    def codes(self, encode: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
-        """encode(x) (N, D) of all test images, few of them in floating point at a time."""
+    def codes(self, encode: Callable[[Any], np.ndarray]) -> np.ndarray:
+        """encode(some) (N, D) of all test images, few of them in floating point at a time."""
         starts = range(0, len(self.test), ENCODE)
-        return np.concatenate([encode(self.test.values(slice(i, i + ENCODE))) for i in starts])
+        parts = (datasets.take(self.test, slice(i, i + ENCODE)) for i in starts)
+        return np.concatenate([encode(part) for part in parts])
 
     def close(self, result: Callable[[dict[str, Any]], str]) -> int:
         """Say result(last record), where the pictures are, and which weights could not be written;

@@ -18,6 +18,7 @@ FILES = {"config.json", "metrics.jsonl", "weights.safetensors"}
 FILES |= {"reconstructions.png", "loss.png", "samples.png"}
 MEASURED = {"test_log_p", "test_log_p_error", "test_ess", "test_samples", "active_units"}
 RUNS = {"one": "", "two": "--layers 2 --samples 3", "dreg": "--estimator dreg --samples 2"}
+RUNS |= {"given": "--labels --samples 2"}
 
 
 @pytest.fixture(scope="module")
@@ -46,12 +47,14 @@ def test_what_a_run_leaves(runs, name):
 def test_the_figure_is_that_of_the_weights(runs, name):
     model = scratchae.load(runs[name].out / "weights.safetensors")
     _, test = datasets.load("strokes", binarize="dynamic")
+    test = scratchae.Labelled(test, 10) if name == "given" else test
     again = log_likelihood(model, test, 50, progress=False)
     assert again.mean == pytest.approx(metrics(runs[name].out)[-1]["test_log_p"], rel=1e-9)
 
 
 def test_the_networks(runs):
-    """784-200-200-(50), and 784-200-200-(100)-100-100-(50), as the paper counts them."""
+    """784-200-200-(50), 784-200-200-(100)-100-100-(50), as the paper counts them, and the label
+    beside what each network of the third is handed."""
 
     def parameters(*networks):
         return sum((a + 1) * b for sizes in networks for a, b in pairwise(sizes))
@@ -59,9 +62,11 @@ def test_the_networks(runs):
     for name, D, inside in (
         ("one", 50, ()),
         ("two", 100, ((100, 100, 100, 100), (50, 100, 100, 200))),
+        ("given", 100, ((10, 200, 200, 200),)),
     ):
         config = json.loads((runs[name].out / "config.json").read_text())
-        ends = (784, 200, 200, 2 * D), (D, 200, 200, 784)
+        c = 10 * (name == "given")
+        ends = (784 + c, 200, 200, 2 * D), (D + c, 200, 200, 784)
         assert config["parameters"] == parameters(*ends, *inside)
 
 
@@ -108,6 +113,7 @@ def test_a_run_goes_on_from_the_weights_of_another(runs, monkeypatch, tmp_path):
         ("--estimator vae", "vae"),
         ("--layers 2 --estimator stl", "choose IWAE"),
         ("--layers 2 --estimator dreg", "choose IWAE"),
+        ("--layers 2 --labels", "leave --layers 2 out"),
         ("--full --epochs 3", "leave --epochs out"),
         ("--start nowhere", "nowhere"),
         ("--start {two}", "give the weights of this example"),

@@ -8,7 +8,7 @@ from tempfile import TemporaryFile
 
 RESULTS = (
     *("config.json", "metrics.jsonl", "weights.safetensors", "health.txt", "images.scratchae"),
-    *("*.png", "*.gif"),
+    *("log_p.txt", "*.png", "*.gif"),
 )
 LONGEST = 1 << 20  # bytes of a config.json that are read
 

@@ -127,7 +127,8 @@ def rate(options: argparse.Namespace, examples: int) -> schedules.Schedule:
 
 class Scores:
     """Adds to the last epoch's record what is measured once: log p(x), its standard error, the
-    median number of samples that count, and how many units are active."""
+    median number of samples that count, and how many units are active. log_p.txt has that of each
+    image, a line each. Which units say something of x beyond the label is not counted."""
 
     def __init__(self, run: runs.Run):
         self.run = run
@@ -138,14 +139,13 @@ class Scores:
             return
         say(f"log p(x) of {len(run.test):,} test images by {o.test_samples:,} samples each")
         found = log_likelihood(model, run.test, o.test_samples, o.seed, threads=o.threads)
-        codes = run.codes(lambda x: model.encode(x)[0])
-        history.records[-1] |= {
-            "test_log_p": found.mean,
-            "test_log_p_error": found.standard_error,
-            "test_ess": float(np.median(found.ess)),
-            "test_samples": o.test_samples,
-            "active_units": int((codes.var(axis=0) > ACTIVE).sum()),
-        }
+        run.text("log_p.txt", "\n".join(map(repr, found.each.tolist())) + "\n")
+        record = history.records[-1]
+        record |= {"test_log_p": found.mean, "test_log_p_error": found.standard_error}
+        record |= {"test_ess": float(np.median(found.ess)), "test_samples": o.test_samples}
+        if not o.labels:
+            codes = run.codes(lambda x: model.encode(x)[0])
+            record["active_units"] = int((codes.var(axis=0) > ACTIVE).sum())
 
 
 def parser() -> Parser:
@@ -211,11 +211,12 @@ def result(record: dict[str, Any]) -> str:
     if "test_log_p" not in record:  # interrupted
         return bound
     log_p, error = record["test_log_p"], record["test_log_p_error"]
-    return (
+    words = (
         f"test log p(x) {log_p:.2f} +- {error:.2f} nats per example by "
-        f"{record['test_samples']:,} samples ({record['test_ess']:.3g} count), {bound}, "
-        f"{record['active_units']} active units"
+        f"{record['test_samples']:,} samples ({record['test_ess']:.3g} count), {bound}"
     )
+    units = record.get("active_units")
+    return words if units is None else f"{words}, {units} active units"
 
 
 def train(run: runs.Run) -> int:

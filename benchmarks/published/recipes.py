@@ -1,9 +1,12 @@
 """The published recipes of recipes.toml, and how their numbers are read."""
 
 import json
+import math
 import tomllib
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 
 def load() -> dict[str, dict[str, Any]]:
@@ -20,10 +23,20 @@ RECIPES = load()
 
 def read(metric: dict[str, Any], folder: Path) -> float:
     """The number of the run in that folder."""
+    if "above" in metric:
+        return standard_errors(folder, folder.parents[1] / metric["above"] / folder.name)
     record, column = last(folder), metric["column"]
     if "over" in metric:
         return record[column] / last(folder / metric["over"])[column]
     return record[column] / metric.get("divisor", 1)
+
+
+def standard_errors(folder: Path, other: Path) -> float:
+    """How far log p(x) of the run in one folder is above that of another: the mean over the test
+    images, in its standard errors. The images are the same, so their differences (N,) count."""
+    found, than = (np.loadtxt(each / "log_p.txt", ndmin=1) for each in (folder, other))
+    gap = found - than
+    return float(gap.mean() / (gap.std(ddof=1) / math.sqrt(len(gap))))
 
 
 def last(folder: Path) -> dict[str, Any]:

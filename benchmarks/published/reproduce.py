@@ -114,6 +114,9 @@ class Bench:
         each: list[list[float]] = []
         for seed in self.seeds[name]:
             seconds += self.run(name, seed)
+            for metric in metrics:
+                if "above" in metric:
+                    self.run(metric["above"], seed)
             each.append([self.number(name, seed, metric) for metric in metrics])
             found = [f"{m['metric']} {v:.5g}" for m, v in zip(metrics, each[-1], strict=True)]
             print(f"{name}, seed {seed}: {'; '.join(found)}", flush=True)

@@ -84,6 +84,24 @@ def test_numbers_are_read_and_judged(tmp_path):
     assert shown == ["-", ".00881", "1.0003", "105.66", "-156.70"]
 
 
+def test_a_gap_is_told_in_its_own_standard_errors(tmp_path):
+    """log p(x) of the same images: what the images differ in is no part of the error."""
+    ours, theirs = [-80.0, -100.0, -150.0, -90.0], [-81.0, -102.0, -153.0, -92.0]
+    for name, each in (("b", ours), ("a", theirs)):
+        (tmp_path / name / "0").mkdir(parents=True)
+        (tmp_path / name / "0" / "log_p.txt").write_text("".join(f"{v}\n" for v in each))
+    found = read({"above": "a"}, tmp_path / "b" / "0")  # gaps 1, 2, 3, 2
+    assert found == pytest.approx(2 / ((2 / 3) ** 0.5 / 2))
+
+
+def test_what_a_recipe_is_compared_with_is_run_too(bench, monkeypatch):
+    metrics = [{"metric": "gap", "above": "fashion"}]
+    monkeypatch.setitem(RECIPES, "keras", RECIPES["keras"] | {"metrics": metrics})
+    with pytest.raises(reproduce.Failed, match="log_p"):
+        bench.trained_rows("keras")
+    assert len(bench.commands) == 2
+
+
 @pytest.mark.parametrize(("recipe", "lines"), [("ecg", 3), ("denoiser", 1)])
 def test_torch_published(recipe, lines, capsys):
     pytest.importorskip("torch", reason="needs PyTorch")

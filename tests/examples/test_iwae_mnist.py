@@ -15,8 +15,8 @@ from scratchae.evaluation import log_likelihood
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("no_data")]
 FILES = {"config.json", "metrics.jsonl", "weights.safetensors"}
-FILES |= {"reconstructions.png", "loss.png", "samples.png"}
-MEASURED = {"test_log_p", "test_log_p_error", "test_ess", "test_samples", "active_units"}
+FILES |= {"reconstructions.png", "loss.png", "samples.png", "log_p.txt"}
+MEASURED = {"test_log_p", "test_log_p_error", "test_ess", "test_samples"}
 RUNS = {"one": "", "two": "--layers 2 --samples 3", "dreg": "--estimator dreg --samples 2"}
 RUNS |= {"given": "--labels --samples 2"}
 
@@ -38,6 +38,7 @@ def test_what_a_run_leaves(runs, name):
     first, last = metrics(run.out)
     assert not MEASURED & first.keys() and last.keys() >= MEASURED
     assert last["train_loss"] < first["train_loss"]
+    assert ("active_units" in last) == (name != "given")
     words = f"test log p(x) {last['test_log_p']:.2f} +- {last['test_log_p_error']:.2f} nats per"
     assert run.last.startswith(f"{STAND_IN}, after 2 epochs: {words} example by 50 samples")
     assert -last["test_loss"] < last["test_log_p"] and 1 <= last["test_ess"] <= 50
@@ -50,6 +51,7 @@ def test_the_figure_is_that_of_the_weights(runs, name):
     test = scratchae.Labelled(test, 10) if name == "given" else test
     again = log_likelihood(model, test, 50, progress=False)
     assert again.mean == pytest.approx(metrics(runs[name].out)[-1]["test_log_p"], rel=1e-9)
+    np.testing.assert_allclose(np.loadtxt(runs[name].out / "log_p.txt"), again.each, rtol=1e-9)
 
 
 def test_the_networks(runs):

@@ -45,6 +45,17 @@ def poisson_nll(nll, da, a, x):
 
 
 @jit
+def _stirling(x_n):
+    total = 0.0
+    for d in range(x_n.shape[0]):
+        v = np.float64(x_n[d])
+        if not 0 <= v < TABLE.shape[0]:
+            rest = (1 / 12 - 1 / (360 * v * v)) / v
+            total += v * math.log(v) - v + (LOG_2PI + math.log(v)) / 2 + rest  # (4)
+    return total
+
+
+@jit
 def _poisson_nll(nll, da, a, x):
     M, D = a.shape
     K = M // max(x.shape[0], 1)
@@ -54,13 +65,14 @@ def _poisson_nll(nll, da, a, x):
             rate = exp(a_m[d])
             total += rate - np.float64(x_n[d]) * np.float64(a_m[d])  # (1) (2)
             da_m[d] = rate - x_n[d]  # (3)
+        beyond = False
         for d in range(D):
             v = np.float64(x_n[d])
-            if 0 <= v < TABLE.shape[0]:
-                total += TABLE[np.int64(v)]  # (2) (4)
-            else:
-                stirling = v * math.log(v) - v + (1 / 12 - 1 / (360 * v * v)) / v  # (4)
-                total += stirling + (LOG_2PI + math.log(v)) / 2  # (2) (4)
+            inside = 0 <= v < TABLE.shape[0]
+            total += TABLE[np.int64(v) if inside else 0]  # (2) (4), 0! = 1
+            beyond |= not inside
+        if beyond:
+            total += _stirling(x_n)  # (2) (4)
         nll[m] = total
 
 

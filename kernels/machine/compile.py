@@ -10,6 +10,7 @@ import numba
 from numba.core.caching import FunctionCache
 
 from .tile import WIDTH, R
+from .wide import Wide
 
 # A chosen set: "nnan" and "ninf", which fastmath=True would add, delete isnan.
 FASTMATH = {"reassoc", "contract", "arcp"}
@@ -53,7 +54,9 @@ def jit(function: Callable[..., Any]) -> Callable[..., Any]:
     over the batch, on Python threads. Source: Numba's user guide, "nogil" and "Notes on Caching".
     """
     function.__qualname__ += f"_{EDITION}"
-    loop: Any = numba.njit(nogil=True, fastmath=FASTMATH, error_model="numpy")(function)
+    loop: Any = numba.njit(
+        nogil=True, fastmath=FASTMATH, error_model="numpy", pipeline_class=Wide
+    )(function)
     # RuntimeError: neither the package folder nor the user's cache can be written
     with contextlib.suppress(RuntimeError, OSError):
         loop._cache = _Spare(function)

@@ -48,7 +48,7 @@ from ..execution.step import filled
 
 SAMPLES = 50  # of an example that go through the decoder at once: a piece
 PIECES = 20  # of an example that one task takes
-ROWS = 1000  # that go through the decoder at once, at most
+ROWS = 500  # that go through the decoder at once, at most
 BYTES = 64_000_000  # of activations of these rows, at most
 
 
@@ -197,17 +197,17 @@ class _Run:
             self.remark = objective.likelihood.remark(scored)
         objective.encoder.draw(index, clock)
         h = objective.encoder.forward(x)
-        sums = np.empty((len(pieces), 3, len(rows)))
+        log_w = np.full((len(pieces), self.G, self.S), -np.inf)  # of no sample: weight 0
         for i, c in enumerate(pieces):
             self._set(clock, c, randomness.IMPORTANCE)
             latent.draw(index, clock)
             objective.decoder.draw(index, clock)
             a = objective.decoder.forward(latent.forward(h))
             nll = self.backend.to_host(objective.likelihood.forward(a, x))
-            log_w = -(nll.astype(np.float64) + self.backend.to_host(latent.ratio()))  # (1)
+            found = -(nll.astype(np.float64) + self.backend.to_host(latent.ratio()))  # (1)
             due = min(self.S, self.samples - c * self.S)
-            sums[i] = _summed(log_w.reshape(self.G, self.S)[: len(rows), :due])
-        return sums
+            log_w[i, :, :due] = found.reshape(self.G, self.S)[:, :due]
+        return _summed(log_w[:, : len(rows)])
 
     def _set(self, clock: Any, epoch: int, purpose: int) -> None:
         self.backend.write(clock, randomness.clock(self.seed, epoch, purpose))
@@ -234,10 +234,10 @@ class _Run:
 
 
 def _summed(log_w: np.ndarray) -> np.ndarray:
-    """log_w (n, S) -> (3, n): top, s1, s2."""
-    top = log_w.max(axis=1)
-    w = _exp(log_w, top[:, None])
-    return np.stack([top, w.sum(axis=1), (w * w).sum(axis=1)])  # (3)
+    """log_w (..., n, S) -> (..., 3, n): top, s1, s2."""
+    top = log_w.max(axis=-1)
+    w = _exp(log_w, top[..., None])
+    return np.stack([top, w.sum(axis=-1), (w * w).sum(axis=-1)], axis=-2)  # (3)
 
 
 def merged(a: np.ndarray, b: np.ndarray) -> np.ndarray:

@@ -8,6 +8,7 @@ A reader's own class is not held to it: what acts there is the reader's to know.
 import dis
 import functools
 import inspect
+import itertools
 from typing import Any
 
 from .checks import LIBRARY
@@ -36,11 +37,21 @@ class Named:
 
 @functools.cache
 def _known(kind: type) -> frozenset[str]:
-    """The attributes that a class and its bases annotate, or set in a method. Source: dis."""
+    """The attributes that a class and its bases annotate, or set on self in a method."""
     codes = (getattr(method, "__code__", None) for method in vars(kind).values())
-    steps = (step for code in codes if code for step in dis.get_instructions(code))
-    stored = {step.argval for step in steps if step.opname == "STORE_ATTR"}
+    stored = set[str]().union(*(_stored(code) for code in codes if code and code.co_argcount))
     return frozenset(stored).union(inspect.get_annotations(kind), *map(_known, kind.__bases__))
+
+
+def _stored(code: Any) -> set[str]:
+    """The attributes that a method sets on its first argument, and not on another thing. Source:
+    dis, where the thing is loaded right before the STORE_ATTR, alone or last of two."""
+    mine, found = code.co_varnames[0], set[str]()
+    for load, step in itertools.pairwise(dis.get_instructions(code)):
+        last = load.argval[-1:] if isinstance(load.argval, tuple) else (load.argval,)
+        if step.opname == "STORE_ATTR" and last == (mine,):
+            found.add(step.argval)
+    return found
 
 
 def settable(kind: type) -> list[str]:

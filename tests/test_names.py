@@ -29,6 +29,10 @@ WRONG = {
     "a part's": (lambda: sa.Autoencoder(sa.Dense(6, 2), sa.Dense(2, 6)), "weight", "decoder, "),
     "model": (vae, "betta", VAE),
     "built model": (built, "betta", VAE),
+    "set on its objective": (built, "t", VAE),
+    "set there too": (built, "epoch", VAE),
+    "set on its likelihood": (built, "learnt", VAE),
+    "set on its parts": (lambda: built().objective, "add", "beta, decoder, encoder"),
     "objective": (
         lambda: built().objective,
         "betta",

@@ -42,13 +42,19 @@ def save(figure: "Figure", path: str | os.PathLike[str]) -> None:
 
 def write_gif(figures: Iterable["Figure"], path: str | os.PathLike[str]) -> None:
     """Write figures of one size as an animation that rests on the last: half a second each, for
-    ever. Raises ValueError for no figures, and as ``save``. Source: Pillow's manual, "GIF"."""
+    ever. Raises ValueError for no figures and a path that does not end in .gif, and as ``save``.
+    Source: Pillow's manual, "GIF"."""
     from PIL import Image
 
     from .. import checks
 
     checks.is_a("the film", figures, Iterable, "a list of figures is expected")
     screens, path = [], target(path)
+    if (end := getattr(path, "suffix", ".gif")).lower() != ".gif":
+        raise ValueError(
+            f"the path of the film ends in {end!r}, but write_gif writes GIF alone: let it end in "
+            "'.gif'"
+        )
     for figure in figures:
         require_figure(figure)
         canvas: Any = figure.canvas
@@ -59,9 +65,8 @@ def write_gif(figures: Iterable["Figure"], path: str | os.PathLike[str]) -> None
     grey = all((screen == screen[..., :1]).all() for screen in screens)
     frames = [Image.fromarray(screen).convert("L" if grey else "RGB") for screen in screens]
     durations = [500] * (len(frames) - 1) + [2500]
-    frames[0].save(
-        path, save_all=True, append_images=frames[1:], duration=durations, loop=0, optimize=False
-    )
+    how: Any = {"duration": durations, "loop": 0, "optimize": False}
+    frames[0].save(path, "GIF", save_all=True, append_images=frames[1:], **how)
 
 
 def require_figure(figure: Any) -> None:

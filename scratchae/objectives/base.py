@@ -162,7 +162,15 @@ class Objective(Configured):
         for name in self.parts:
             getattr(self, name).attach(below(name, values), below(name, grads))
         self.encoder_learns = learns(self.encoder, bool(below("encoder", values)))
-        self.latent_learns = self.encoder_learns or bool(below("latent", values))
+        self.latent_learns = self.encoder_learns or self._inside_learns(below("latent", values))
+
+    def _inside_learns(self, values: Views) -> bool:
+        """Whether any parameter of the latent, any shape, is to be trained: of its networks those
+        that are not frozen, and its own, if it has any beside them."""
+        networks = self.latent.networks() if self.latent is not None else {}
+        if any(learns(one, bool(below(name, values))) for name, one in networks.items()):
+            return True
+        return any(name.partition(".")[0] not in networks for name in values)
 
     def bind(self, backend: Backend, rows: int) -> None:
         """Bind every part for (rows, ...); no gradient goes below the last layer that learns.

@@ -9,7 +9,7 @@ from ..backend import Array, Backend
 from ..checks import positive
 from ..kernels.prior import PRIOR_GRADIENT, PRIOR_PATH, PRIOR_RATIO, PRIOR_SAMPLE, PRIOR_WEIGHED
 from ..layers import Layer
-from ..layers.base import declared_by
+from ..layers.base import bind_network, declared_by
 from ..layers.sequential import leaves
 from ..parameters import Declared, Views, below, prefixed
 from ..settings import Fixed
@@ -68,7 +68,7 @@ class GivenPrior(Gaussian):
     def bind(self, backend: Backend, rows: int, samples: int = 1) -> None:
         """As Gaussian.bind; buffer dp (rows, 2D), and those of the network."""
         super().bind(backend, rows, samples)
-        self.network.bind(backend, rows, need_dx=False)
+        bind_network(self.network, backend, rows, need_dx=False)
         self.from_prior = backend.op(PRIOR_SAMPLE)
         self.gradients, self.prior_ratio = backend.op(PRIOR_GRADIENT), backend.op(PRIOR_RATIO)
         self.weigh, self.follow = backend.op(PRIOR_WEIGHED), backend.op(PRIOR_PATH)

@@ -17,7 +17,7 @@ from ..kernels.hierarchy import (
 from ..kernels.importance import GAUSSIAN_RATIO, GAUSSIAN_WEIGHED
 from ..kernels.philox import NORMAL
 from ..layers import Layer
-from ..layers.base import declared_by
+from ..layers.base import bind_network, declared_by
 from ..parameters import Declared, Views, below, prefixed
 from ..randomness import LATENT, UPPER
 from ..settings import Fixed
@@ -123,8 +123,8 @@ class Hierarchy(Latent):
         (rows, 2), dh (rows, 2 D1)."""
         M, D1, D2 = rows * samples, self.dimensions, self.upper
         self.samples = samples
-        self.up.bind(backend, M, need_dx=True)
-        self.down.bind(backend, M, need_dx=True)
+        bind_network(self.up, backend, M, need_dx=True)
+        bind_network(self.down, backend, M, need_dx=True)
         self.normal, self.reparameterise = backend.op(NORMAL), backend.op(GAUSSIAN_SAMPLE)
         self.lower_ratio, self.upper_ratio = (
             backend.op(CONDITIONAL_RATIO),

@@ -9,7 +9,7 @@ from ..backend import Array, Backend
 from ..kernels.importance import WEIGH_ROWS
 from ..latents import Latent
 from ..layers import Layer
-from ..layers.base import declared_by
+from ..layers.base import bind_network, declared_by
 from ..layers.sequential import learns, leaves
 from ..layers.tied import resolve_ties
 from ..likelihoods import Likelihood
@@ -177,10 +177,10 @@ class Objective(Configured):
 
         Source: layers/base.py."""
         K = self.K
-        self.encoder.bind(backend, rows, need_dx=False)
+        bind_network(self.encoder, backend, rows, need_dx=False)
         if self.latent is not None:
             self.latent.bind(backend, rows, K)
-        self.decoder.bind(backend, rows * K, need_dx=self.latent_learns)
+        bind_network(self.decoder, backend, rows * K, need_dx=self.latent_learns)
         self.likelihood.bind(backend, rows, self.shape, K)
         self.likelihood.weigh_rows = backend.op(WEIGH_ROWS)
         self.row = backend.zeros((len(self.constants(1)),))

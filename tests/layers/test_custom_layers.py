@@ -1,6 +1,8 @@
 """Classes of a reader's own: what they leave out is said in a sentence, by name, and before
 anything is trained."""
 
+import copy
+
 import numpy as np
 import pytest
 
@@ -269,6 +271,55 @@ MISFITS = [
 def test_what_a_layer_gets_wrong_ends_the_first_step(layer, words, shards):
     with pytest.raises(TypeError, match=words):
         sa.fit(model(layer()), X, sa.Adam(), epochs=1, shards=shards)
+
+
+class Listed(Scale):
+    """Says its output by a list."""
+
+    def declare(self, shape):
+        shape, parameters = super().declare(shape)
+        self.output = list(shape)
+        return self.output, parameters
+
+
+ALONE = {  # a model in which that layer is a whole network
+    "encoder": lambda layer: sa.VAE(layer, sa.Dense(3, 6), sa.Gaussian(3)),
+    "decoder": lambda layer: sa.VAE(sa.Dense(6, 12), layer, sa.Gaussian(6)),
+    "inside a latent": lambda layer: sa.VAE(
+        sa.Dense(6, 8), sa.Dense(4, 6), sa.Hierarchy(layer, sa.Dense(2, 8))
+    ),
+}
+
+
+@pytest.mark.parametrize(("layer", "words"), MISFITS)
+@pytest.mark.parametrize("where", ALONE)
+def test_a_whole_network_says_it_too(layer, words, where):
+    """But for the dx of an encoder, which nobody needs."""
+    made = ALONE[where](layer()).build(6)
+    if where == "encoder" and "backward" in words:
+        sa.fit(made, X, sa.Adam(), epochs=1, progress=False)
+        return
+    words = words.replace(r"\(3,\)", r"\(\d,\)")
+    with pytest.raises(TypeError, match=words):
+        sa.fit(made, X, sa.Adam(), epochs=1, progress=False)
+    if "forward" in words and where == "encoder":
+        with pytest.raises(TypeError, match=words):
+            ALONE[where](layer()).build(6).encode(X)
+
+
+@pytest.mark.parametrize("where", ALONE)
+@pytest.mark.parametrize("layer", [Scale, InPlace, Listed])
+def test_a_right_layer_is_a_whole_network(layer, where):
+    made = ALONE[where](layer()).build(6)
+    assert len(sa.fit(made, X, sa.Adam(), epochs=2, batch_size=8, progress=False)) == 2
+    name = next(name for name in made.weights if name.endswith(".s"))
+    assert (made.weights[name] != 1).all()
+    replica = made.replica(3)
+    copied = copy.deepcopy(replica)  # before its first pass
+    copied.forward(X[:3])
+    copied.likelihood.nll[...] = 0
+    replica.forward(X[:3])
+    assert not copied.likelihood.nll.any()
 
 
 @pytest.mark.parametrize(("layer", "words"), MISFITS)

@@ -23,7 +23,8 @@ class Labelled(Around):
     unit vector of each label in data.labels, (N,) of 0 ... C - 1; or any numbers (N, C), which are
     c themselves. ``split``, ``take`` and ``scaled`` keep what belongs to each row, and scale x
     alone. Raises ValueError for data without labels, for labels that are no whole numbers or out
-    of range, and for numbers of another shape. Source: layers/given.py; kernels/given.py (3).
+    of range, for numbers of another shape, and for labels in the place of their number. Source:
+    layers/given.py; kernels/given.py (3).
     """
 
     numbers: np.ndarray | None = None
@@ -119,12 +120,14 @@ def as_classes(labels: Any, n: int, C: int, what: str) -> np.ndarray:
 def as_numbers(c: Any, n: int, C: int | None, what: str) -> np.ndarray:
     """Finite numbers (n, C), one row of them for each row of x. Raises ValueError otherwise."""
     c = checks.as_array(c, what)
-    due = f"({n}, {'C' if C is None else C})"
+    due = f"a class for each row, ({n},), or numbers ({n}, {C}) are expected"
+    if C is None:
+        due = (
+            f"numbers ({n}, C), or how many classes there are, are expected: labels go with the "
+            f"data, Labelled(Values(x, labels), classes), or Images(x, labels) in its place"
+        )
     fit = c.ndim == 2 and len(c) == n and c.shape[1] > 0 and c.shape[1] == (C or c.shape[1])
     if not fit or c.dtype.kind not in "fiub":
-        raise ValueError(
-            f"the shape of {what} is {c.shape}, {c.dtype}, but a class for each row, ({n},), or "
-            f"numbers {due} are expected"
-        )
+        raise ValueError(f"the shape of {what} is {c.shape}, {c.dtype}, but {due}")
     checks.finite(c, what)
     return c

@@ -13,6 +13,10 @@ PIXELS = RNG.integers(0, 256, (N, 6)).astype(np.uint8)
 LABELS = RNG.integers(0, C, N)
 NUMBERS = RNG.normal(size=(N, C))
 ROWS = np.array([7, 0, 7, 3])
+HOW_MANY = (
+    r"given is \(12,\), int64, but numbers \(12, C\), or how many classes there are, are "
+    r"expected: labels go with the data, Labelled\(Values\(x, labels\), classes\)"
+)
 
 
 def filled(source, backend, dtype="float64"):
@@ -70,10 +74,11 @@ def test_scaled_scales_x_alone():
         (LABELS + 1, 4, r"class 4 in the labels of values, at index \d+, but 4 classes are 0 "),
         (LABELS - 1, 4, "class -1 in the labels of values"),
         (LABELS + 0.0, 4, r"float64, but whole numbers \(12,\), one for each row"),
-        (None, NUMBERS[:5], r"is \(5, 4\), float64, but a class for each row, \(12,\), or"),
+        (None, NUMBERS[:5], r"is \(5, 4\), float64, but numbers \(12, C\), or how"),
         (None, NUMBERS + np.nan, "what the rows are given is nan at index"),
-        (LABELS, 0, "is expected|are expected"),
+        (LABELS, 0, "are expected"),
         (LABELS, "ten", "are expected"),
+        (None, LABELS, HOW_MANY),
         (np.array([[0, 1]] * N), 2, "the shape of"),
     ],
 )

@@ -34,6 +34,7 @@ class SharedGaussian(Likelihood):
 
     kernel = SHARED_GAUSSIAN_NLL
     floor = Number(0, single=False)
+    can_aim = True
     logvar: Array  # (1,)
     dlogvar: Array  # (1,)
 
@@ -71,6 +72,7 @@ class SharedGaussian(Likelihood):
         """a (N K, ...), x (N, ...) -> nll (N K,); da and q are kept. Source: the kernel's
         docstring."""
         M = self.rows = a.shape[0]
+        x = x if self.target is None else self.target
         outs = self.nll[:M], self.flat(self.da[:M]), self.q[:M]
         ins = self.flat(a), self.flat(x), self.logvar
         self.nll_kernel(*outs, *ins, *self.constants(self.shape))

@@ -9,6 +9,7 @@ import scratchae as sa
 from scratchae.datasets import scaled, split, take
 from scratchae.detection import Detector
 from scratchae.detection.detector import SCORES
+from scratchae.execution.runner import runner_for
 
 N, C = 12, 3
 RNG = np.random.default_rng(0)
@@ -36,6 +37,27 @@ def test_the_encoder_sees_one_and_the_likelihood_scores_the_other(backend, toler
     np.testing.assert_array_equal(
         model.reconstruct(sa.Pairs(NOISY, CLEAN)), model.reconstruct(NOISY)
     )
+
+
+@pytest.mark.parametrize("samples", [1, 3])
+def test_a_sigma_that_is_learned_is_that_of_the_clean_rows(samples, backend, tolerance):
+    """The loss and the slope by logvar of SharedGaussian, against the same by hand; q is the prior
+    and the decoder does not hear it, so that only what is scored tells."""
+    model = sa.VAE(sa.Dense(6, 4), sa.Dense(2, 6), sa.Gaussian(2), sa.SharedGaussian(0.5))
+    model.samples = samples
+    model.build(6, backend=backend, dtype="float64", seed=1)
+    for name in ("encoder.W", "decoder.W"):
+        model.weights[name] = 0 * model.weights[name]
+    data, part = sa.Pairs(NOISY, CLEAN), sa.by_hand(sa.SharedGaussian(0.5), 6, backend=backend)
+    due = part(np.zeros_like(CLEAN), CLEAN).mean()
+    assert sa.evaluate(model, data)["loss"] == pytest.approx(due, rel=tolerance("layer"))
+    with runner_for(model, N) as runner:
+        runner.gradients(runner.feeds(data), np.arange(N, dtype=np.uint32))
+        part.backward()
+        found = sum(model.backend.to_host(one.likelihood.dlogvar) for one in runner.replicas)
+        np.testing.assert_allclose(found, part.dlogvar, rtol=tolerance("layer"))
+    with pytest.raises(TypeError, match=r"SharedGaussian does not say left_out\(shape\), how a"):
+        sa.evaluate(model, sa.Observed(GAPS))
 
 
 def trained(backend, data, validation=None, **options):

@@ -77,14 +77,15 @@ class Likelihood(Configured):
             raise TypeError(f"{name} names no kernel: set kernel, or define bind and forward")
 
     def bind(self, backend: Backend, rows: int, shape: tuple[int, ...], samples: int = 1) -> None:
-        """Buffers nll (rows K,) and da (rows K, *parameters(shape))."""
+        """Buffers nll (rows K,), da (rows K, *parameters(shape)), and one like da where numbers
+        that were not observed can be left out."""
         self.require_kernel()
         self.nll_kernel = backend.op(self.kernel)
         self.nll = backend.empty((rows * samples,))
         self.da = backend.empty((rows * samples, *self.parameters(shape)))
-        self.shape, self.backend = shape, backend
+        self.shape = shape
         self.hide, self.leave_out = backend.op(HIDE), backend.op(LEAVE_OUT)
-        self.hidden: Array | None = None  # as da, made where something was not observed
+        self.hidden: Any = backend.empty(self.da.shape) if self.leaves_out(shape) else None
 
     def forward(self, a: Array, x: Array) -> Array:
         """a (N K, ...), x (N, ...) -> nll (N K,); da is kept. Source: the kernel's docstring."""
@@ -139,8 +140,6 @@ class Likelihood(Configured):
     def _of_observed(self, a: Array, x: Array, seen: Array) -> Array:
         """nll (N K,) of what was seen of x; da is kept. Source: kernels/observed.py (1) to (3)."""
         M, N, (a0, f0) = a.shape[0], x.shape[0], self.left_out(self.shape) or (0.0, 0.0)
-        if self.hidden is None:
-            self.hidden = self.backend.empty(self.da.shape)
         hidden, da, nll = self.hidden[:M], self.da[:M], self.nll[:M]
         s = seen.reshape(N, -1, self.shape[-1])  # (N, P, C)
         places = M, s.shape[1], a.shape[-1]  # (M, P, L)

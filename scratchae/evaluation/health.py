@@ -120,7 +120,8 @@ def health(
     if not model.likelihood.additive:
         raise TypeError(
             f"{type(model.likelihood).__name__} says what a batch costs, and not an example: look "
-            "at the model with GaussianLikelihood(sigma) in its place"
+            "at the model with SharedGaussian(sigma) in its place, sigma = likelihood.sigma(x, a) "
+            "of training data"
         )
     if any(part is not None for part in scored(source, slice(1))):
         raise TypeError(
@@ -139,7 +140,7 @@ def health(
         run = Pass(model, source, rows, seed)
         seen = run.seen()
         _require_finite(seen)
-        constant = best_constant(model.backend, run.replica.likelihood, seen.x, run.most)
+        constant = best_constant(model.backend, model.likelihood, seen.x, run.most)
     how: Any = {"samples": samples, "seed": seed, "threads": threads, "progress": progress}
     log_p, why = _density(model, Chosen(source, rows[:SCORED]), how)
     return _summed(model, source, seen, constant, log_p, why, seed)

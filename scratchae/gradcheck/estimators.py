@@ -20,40 +20,62 @@ import numpy as np
 
 from .. import checks
 from ..backend import Array, Backend, get_backend
+from ..latents import GivenPrior
 from ..objectives import Objective
 from ..parameters import Views
 from .grids import pairs
 from .layers import Tensors, thawed, title
 from .measure import Report
-from .models import possible
+from .models import given_for, possible
 
 Shape = tuple[int, ...]
 MOST = 2  # samples: the grid has nodes^K points
 
 
 def check_estimator(
-    objective: Objective, shape: Shape, rows: int = 2, nodes: int = 24, backend: str = "numpy"
+    objective: Objective,
+    shape: Shape,
+    rows: int = 2,
+    nodes: int = 24,
+    backend: str = "numpy",
+    *,
+    given: Any = None,
 ) -> Report:
     """Check that the mean gradient of an objective is the slope of its mean loss, for each named
     tensor, on rows x (rows, *shape) in (0, 1).
 
     objective: over a latent of one number, with 1 or 2 samples. nodes: of the rule, in each
     direction; what is left of its error falls fast with them, and is small where the decoder is
-    smooth. It cannot see noise that is drawn wrongly (check_sampler) or a loss that bounds nothing
-    (check_bound). Raises ValueError for another latent, for more samples, and where the loss is no
-    sum over examples. Source: the module.
+    smooth. given: what the rows are given beside x, as in ``encode``; made up by default. It
+    cannot see noise that is drawn wrongly (check_sampler) or a loss that bounds nothing
+    (check_bound). Raises TypeError for an objective without a latent, or one that keeps no noise
+    in self.eps, ValueError for another latent, for more samples, and where the loss is no sum over
+    examples. Source: the module.
     """
     checks.not_a_class("the objective", objective)
     _require(objective)
     bound = get_backend(backend, "float64")
-    mean = _Mean(objective, bound, possible(objective.likelihood, (rows, *shape)), nodes)
+    x, c = possible(objective.likelihood, (rows, *shape)), given_for(objective, given, rows)
+    mean = _Mean(objective, bound, x, c, nodes)
     return Report(
         f"estimator {title(objective)}", mean.tensors.judge(mean.loss, lambda _: mean.gradients())
     )
 
 
 def _require(objective: Any) -> None:
-    D = getattr(objective.latent, "dimensions", None)
+    latent: Any = objective.latent
+    if latent is None:
+        raise TypeError(
+            f"{type(objective).__name__} has no latent, and so no noise over which a mean is "
+            "taken: check_objective checks its gradient"
+        )
+    D = getattr(latent, "dimensions", 0)
+    if not D or (latent.networks() and not isinstance(latent, GivenPrior)):
+        raise ValueError(
+            f"{type(latent).__name__} has noise of its networks, or of several layers, but "
+            "quadrature takes that of one normal layer: check_objective checks the gradient of "
+            "ELBO and IWAE"
+        )
     if D != 1 or objective.K > MOST:
         raise ValueError(
             f"{type(objective).__name__} has {D} latent numbers and {objective.K} samples, but "
@@ -68,9 +90,9 @@ def _require(objective: Any) -> None:
 
 
 class _Mean:
-    """An objective's loss and gradients, the mean over its noise, for x (N, ...)."""
+    """An objective's loss and gradients, the mean over its noise, for x (N, ...), c (N, C)."""
 
-    def __init__(self, objective: Objective, backend: Backend, x: np.ndarray, nodes: int):
+    def __init__(self, objective: Objective, backend: Backend, x: np.ndarray, c: Any, nodes: int):
         self.backend, self.N = backend, len(x)
         one, w = np.polynomial.hermite_e.hermegauss(nodes)
         self.eps = pairs([one] * objective.K)  # (M, K)
@@ -83,6 +105,9 @@ class _Mean:
         self._bind(self.wide, {}, len(self.w) * self.N)
         self.backend.write(self._eps(self.wide), np.repeat(self.eps, self.N, 0).reshape(-1, 1))
         self.every_x = backend.asarray(np.concatenate([x] * len(self.w)))
+        if c is not None:
+            self.objective.give(backend.asarray(c))
+            self.wide.give(backend.asarray(np.concatenate([c] * len(self.w))))
         self.known: tuple[bytes, np.ndarray] = b"", np.zeros(0)
 
     def _bind(self, objective: Objective, grads: Views, rows: int) -> None:
@@ -92,6 +117,11 @@ class _Mean:
 
     def _eps(self, objective: Objective) -> Array:
         latent: Any = objective.latent
+        if not hasattr(latent, "eps"):
+            raise TypeError(
+                f"{type(latent).__name__} keeps no noise in self.eps, (rows, D), where it is "
+                "written: keep it there, as Gaussian does"
+            )
         return latent.eps
 
     def loss(self) -> float:

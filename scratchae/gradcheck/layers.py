@@ -20,6 +20,7 @@ from ..parameters import Declared, Parameters
 from ..settings import parts
 from .measure import TOLERANCE, Report, Row, judge, probe
 
+GIVEN = 51  # the number of the probe that is given beside x
 SPREAD = 0.1  # added to what the initialisers draw, since a bias of zero would hide
 
 
@@ -221,7 +222,7 @@ def draw(thing: Any, backend: Backend, rows: int, first: int = 0, epoch: int = 0
     thing.draw(backend.asarray(index, np.uint32), backend.asarray(clock, np.uint32))
     taken = getattr(thing, "conditions", 0)
     if C := taken() if callable(taken) else taken:
-        thing.give(backend.asarray(probe((first + rows, C), 51)[first:]))
+        thing.give(backend.asarray(probe((first + rows, C), GIVEN)[first:]))
 
 
 def set_add(layer: Any, add: bool) -> None:
@@ -238,7 +239,9 @@ def grey(shape: tuple[int, ...]) -> np.ndarray:
 
 
 def title(thing: Any) -> str:
-    """Conv2d tanh, VAE Bernoulli, Sequential to Dense tanh: the type, and what is in it."""
+    """Conv2d tanh, VAE Bernoulli, Sequential to Dense tanh: the type, and what is in it; a Model
+    goes by its objective."""
+    thing = thing.objective if type(thing).__name__ == "Model" else thing
     inner = getattr(thing, "activation", "") or type(getattr(thing, "likelihood", "")).__name__
     if hasattr(thing, "layers"):
         inner = f"to {title(thing.layers[-1])}"

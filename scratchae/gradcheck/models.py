@@ -8,12 +8,14 @@ import numpy as np
 
 from .. import checks
 from ..backend import Backend, get_backend
+from ..datasets.labelled import as_given
+from ..datasets.sources import is_source
 from ..likelihoods import Likelihood
 from ..models import Model
 from ..objectives import Objective
 from ..randomness import OUTPUTS, Draws
 from .distributions import distribution_rows
-from .layers import Tensors, draw, grey, thawed, title
+from .layers import GIVEN, Tensors, draw, grey, thawed, title
 from .measure import Report, Row, judge, probe
 from .shards import shards_add
 
@@ -103,34 +105,46 @@ def _likelihood_row(likelihood: Likelihood, backend: Backend, x: np.ndarray, K: 
 
 
 def check_objective(
-    objective: Objective, shape: Shape, rows: int = 4, backend: str = "numpy"
+    objective: Objective,
+    shape: Shape,
+    rows: int = 4,
+    backend: str = "numpy",
+    *,
+    given: Any = None,
 ) -> Report:
     """Check every named tensor of an objective through its loss, on rows x (rows, *shape)
     in (0, 1); "shards": whether two parts of the batch make up the whole.
 
-    Raises ValueError where shapes do not meet. Source: objectives/base.py; measure.py; shards.py.
+    given: what the rows are given beside x, as in ``encode``; made up by default.
+    Raises ValueError where shapes do not meet, TypeError for STL and DReG, which check_estimator
+    checks. Source: objectives/base.py; measure.py; shards.py.
     """
     checks.not_a_class("the objective", objective)
+    _require_slope(objective)
     bound = get_backend(backend, "float64")
     x = possible(objective.likelihood, (rows, *shape))
-    found = _objective_rows(objective, bound, x, None)
+    found = _objective_rows(objective, bound, x, None, given)
     if rows > 1:
         found.append(shards_add(objective, bound, x))
     return Report(title(objective), found)
 
 
-def check_model(model: Model, x: np.ndarray | int = 4, backend: str | None = None) -> Report:
+def check_model(
+    model: Model, x: np.ndarray | int = 4, backend: str | None = None, *, given: Any = None
+) -> Report:
     """Check every named tensor of a model through its true loss, at its own parameters if it is
     built.
 
     x: data (N, *input_shape); for a model that is built a number of rows will do. backend: the
-    model's own by default. Raises ValueError for rows without a shape, or what checks.host_rows
-    raises for x.
+    model's own by default. given: what the rows are given beside x, as in ``encode``; made up by
+    default. Raises ValueError for rows without a shape, TypeError for a Model of
+    STL or DReG, which check_estimator checks, or what checks.host_rows raises for x.
     Source: objectives/base.py; measure.py.
     """
     checks.not_a_class("the model", model)
+    _require_slope(model.objective)
     bound, data, own = data_for(model, x, backend)
-    return Report(title(model), _objective_rows(model.objective, bound, data, own))
+    return Report(title(model), _objective_rows(model.objective, bound, data, own, given))
 
 
 def data_for(
@@ -144,6 +158,11 @@ def data_for(
     drawn(model, n): n rows of data (n, ...), or None for any in (0, 1). Raises as ``check_model``.
     """
     built = hasattr(model, "parameters")
+    if is_source(x):
+        raise TypeError(
+            f"x is a {type(x).__name__}, but a check takes a few rows of an array: hand in "
+            "data.values(slice(3)), and what they are given as given=data.given(slice(3))"
+        )
     if isinstance(x, int):
         if not built:
             raise ValueError(
@@ -164,12 +183,44 @@ def data_for(
     return bound, x, own
 
 
-def _objective_rows(objective: Objective, backend: Backend, x: np.ndarray, own: Any) -> list[Row]:
+def given_for(objective: Objective, given: Any, n: int) -> np.ndarray | None:
+    """c (n, C), what n rows are given beside x: a class for all, one for each, (n,), or numbers
+    (n, C); made up where given is None. None where nothing is taken.
+
+    Raises TypeError where something is given for nothing, and ValueError as ``encode``. Source:
+    layers/given.py."""
+    C = objective.conditions()
+    if C:
+        return probe((n, C), GIVEN) if given is None else as_given(given, n, C)
+    if given is not None:
+        raise TypeError(
+            f"given is {given!r}, but no layer of this {type(objective).__name__} takes anything "
+            "beside x: leave it out"
+        )
+    return None
+
+
+def _require_slope(objective: Objective) -> None:
+    """Raise TypeError where differences of one loss say nothing of its gradient."""
+    if not getattr(objective, "is_slope", True):
+        raise TypeError(
+            f"the gradient of {type(objective).__name__} is no slope of the loss that was drawn: "
+            "only in the mean over the noise are the two to agree, so that differences of one "
+            "loss would call it wrong: check_estimator(objective, shape) takes these means, for "
+            "one latent number and 1 or 2 samples"
+        )
+
+
+def _objective_rows(
+    objective: Objective, backend: Backend, x: np.ndarray, own: Any, given: Any
+) -> list[Row]:
     mine, data = thawed(objective), backend.asarray(x)
     tensors = Tensors(backend, mine.declare(x.shape[1:]), own)
     mine.attach(tensors.values, tensors.grads)
     mine.bind(backend, len(x))
     draw(mine, backend, len(x))
+    if (c := given_for(objective, given, len(x))) is not None:
+        mine.give(backend.asarray(c))
 
     def forward() -> float:
         total = backend.to_host(mine.forward(data))

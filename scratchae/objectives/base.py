@@ -40,6 +40,8 @@ class Objective(Configured):
     decoder: Layer
     likelihood: Likelihood
     samples: int = 1  # K, of the latent, an example
+    is_slope: bool = True  # whether ``backward`` is the slope of the loss that was drawn, and not
+    # in the mean over the noise alone: gradcheck/estimators.py
     other_samples: int | None = None  # K of a replica that is to draw another number of them
     sums: Array  # (k,) float64
     row: Array  # (j,), what changes between steps: ``constants``, written before each

@@ -32,6 +32,7 @@ class DReG(IWAE):
     estimators for Monte Carlo objectives", 2019, eq. 8 (1).
     """
 
+    is_slope = False
     _gradient = "path(dz, w)"
 
     def declare(self, shape: Shape) -> Declared:

@@ -25,6 +25,7 @@ class STL(IWAE):
     estimators", 2019, section 4 (the bias).
     """
 
+    is_slope = False
     _gradient = "path(dz, w)"
 
     def backward(self, total: np.ndarray) -> None:

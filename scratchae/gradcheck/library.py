@@ -43,7 +43,7 @@ from ..likelihoods import (
     SharedGaussian,
     SquaredError,
 )
-from ..models import VAE, Autoencoder
+from ..models import VAE, Autoencoder, Model
 from ..objectives import (
     ELBO,
     IWAE,
@@ -209,17 +209,25 @@ def _bounds(backend: str) -> list[Report]:
         VAE(Dense(6, 2), Dense(1, 6, "tanh"), Gaussian(1), Categorical()),
         VAE(Dense(6, 2), Dense(1, 12, "tanh"), Gaussian(1), LearnedGaussian(0.3), beta=0.5),
         VAE(_encoder(4), _decoder(2), Gaussian(2), GaussianLikelihood(0.5), beta=4.0),
+        Model(FreeBits(*_small(6), floor=0.3, samples=2)),
+        Model(Capacity(*_small(6), capacity=3.0)),
+        *(Model(kind(*_small(6), samples=2)) for kind in (IWAE, DReG)),
+        *map(Model, _conditional()[:1]),
     )
-    shapes = ((6,), (6,), (6,), (6, 6, 1))
+    shapes = ((6,), (6,), (6,), (6, 6, 1), *[(6,)] * 5)
     return [
         check_bound(model, possible(model.likelihood, (3, *shape)), backend=backend)
         for model, shape in zip(made, shapes, strict=True)
     ]
 
 
+def _small(inputs: int) -> tuple[Layer, Layer, Latent, Likelihood]:
+    """Parts of one latent number."""
+    return Dense(inputs, 2), Dense(1, inputs, "tanh"), Gaussian(1), Bernoulli()
+
+
 def _estimators(backend: str) -> list[Report]:
-    parts = Dense(4, 2), Dense(1, 4, "tanh"), Gaussian(1), Bernoulli()
-    made = STL(*parts, samples=1), DReG(*parts, samples=2)
+    made = STL(*_small(4), samples=1), DReG(*_small(4), samples=2)
     return [check_estimator(objective, (4,), backend=backend) for objective in made]
 
 
@@ -263,7 +271,7 @@ PROOFS = {  # the same of what no gradient check can see
     ),
     "bounds": (
         _bounds,
-        "with beta = 1 loss is -log p(x) + KL(q, p(z|x)), by quadrature; p has the mass 1",
+        "an ELBO is -log p(x) + KL(q, p(z|x)), IWAE its tighter bound; p has the mass 1",
         "noise that is drawn wrongly: samplers above; a wrong gradient",
     ),
     "estimators": (

@@ -23,6 +23,12 @@ def vae(likelihood, D=2, width=1, activation="tanh", **options):
     return sa.VAE(encoder, decoder, sa.Gaussian(D), likelihood, **options)
 
 
+def sides(model, backend, x, values, samples=1):
+    """Both sides, as check_bound has them."""
+    points = bounds._points(model.objective, samples)
+    return bounds._Sides(model.objective, backend, x, values, points, None)
+
+
 LIKELIHOODS = {
     "Bernoulli": (sa.Bernoulli, 1),
     "Categorical": (sa.Categorical, 1),
@@ -57,10 +63,11 @@ def test_log_p_is_that_of_a_linear_gaussian_model(tolerance):
     for D in (1, 2):
         model, x = linear_vae(D=D), np.random.default_rng(0).normal(size=(3, 5))
         bound, data, own = bounds.data_for(model, x, None)
-        log_p, kl, settled = bounds._Sides(model.objective, bound, data, own).exact()
-        np.testing.assert_allclose(log_p, exact(model, x)[0], rtol=tolerance("layer"))
+        found = sides(model, bound, data, own).exact()
+        np.testing.assert_allclose(found.log_p, exact(model, x)[0], rtol=tolerance("layer"))
+        kl = found.bound + found.log_p
         np.testing.assert_allclose(kl, gap(model, x), rtol=tolerance("layer"))
-        assert settled < tolerance("layer")
+        assert found.settled < tolerance("layer")
 
 
 def test_a_sharp_posterior():
@@ -68,7 +75,7 @@ def test_a_sharp_posterior():
     and says so."""
     model, x = linear_vae(D=2, sigma=0.01), np.random.default_rng(1).normal(size=(2, 5))
     assert check_bound(model, x).ok
-    log_p = bounds._Sides(model.objective, *bounds.data_for(model, x, None)).exact()[0]
+    log_p = sides(model, *bounds.data_for(model, x, None)).exact().log_p
     np.testing.assert_allclose(log_p, exact(model, x)[0], rtol=1e-6)
     size = sa.Sequential(sa.Dense(1, 2, "relu"), sa.Dense(2, 1))  # |z|: z and -z alike
     model = sa.VAE(sa.Dense(1, 2), size, sa.Gaussian(1), sa.GaussianLikelihood(1e-4)).build(1)
@@ -224,6 +231,8 @@ def test_what_it_does_not_take():
     hidden = sa.VAE(sa.Dense(6, 4), sa.Dense(2, 6), Hidden(2)).build(6)
     with pytest.raises(TypeError, match=r"Hidden keeps no noise in self\.eps"):
         check_bound(hidden)
+    with pytest.raises(TypeError, match="under OptimalGaussian the loss is that of a batch"):
+        check_bound(vae(sa.OptimalGaussian()).build(6))
     assert in_module is check_bound and check_latent(sa.Gaussian(2)).ok
 
 

@@ -116,12 +116,14 @@ class IWAE(Objective):
         nll, r, w = (
             host(a).astype(np.float64).reshape(-1, self.K) for a in (self.nll, self.r, self.w)
         )
-        loss, reconstruction, kl = host(self.bound), nll.mean(axis=1), r.mean(axis=1)
+        reconstruction, kl = nll.mean(axis=1), r.mean(axis=1)
+        loss = host(self.bound).astype(np.float64)
+        rest = loss - reconstruction - kl if self.K > 1 else np.zeros_like(loss)
         return {
-            "loss": loss.astype(np.float64),
+            "loss": loss,
             "reconstruction": reconstruction,
             "kl": kl,
-            "penalty": loss - reconstruction - kl,  # (8)
+            "penalty": rest,  # (8)
             "ess": 1 / (w * w).sum(axis=1),
         }
 

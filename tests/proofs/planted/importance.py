@@ -54,8 +54,8 @@ ESTIMATORS = {
     ),
     "an example's penalty has the KL's sign": Planted(
         "scratchae/objectives/iwae.py",
-        '"penalty": loss - reconstruction - kl,',
-        '"penalty": loss - reconstruction + kl,',
+        "rest = loss - reconstruction - kl if",
+        "rest = loss - reconstruction + kl if",
         EACH,
     ),
     "an example's ess is that of w": Planted(

@@ -1,9 +1,9 @@
 """A Gaussian latent against a prior that is Gaussian too, with a mean and a variance of each row's
 own: sample, KL, log q - log p, and the gradients of these.
 
-h (N, 2D) holds mu and logvar of q(z|x) = N(mu, e^logvar), p (N, 2D) the m and l of p(z) = N(m,
-e^l). With K samples an example, eps ~ N(0, I) of shape (N K, D), row n K + k belonging to example
-n, sigma = exp(logvar / 2):
+h (N, 2D) holds mu and logvar of q(z|x) = N(mu, e^logvar), p (N, 2D) the m and the log-variance l
+of p(z) = N(m, e^l). With K samples an example, eps ~ N(0, I) of shape (N K, D), row n K + k
+belonging to example n, sigma = exp(logvar / 2):
 
     z = mu + sigma eps                                                                  (1)
     v = (mu - m) e^-l                                                                   (2)
@@ -47,39 +47,39 @@ from .machine.elementary import exp, expm1
 def prior_sample(z, kl, h, p, eps):
     """z (N K, D), kl (N, D) <- h, p (N, 2D), eps (N K, D)."""
     N, D = kl.shape
-    mu, logvar, m, log_s = h[:, :D], h[:, D:], p[:, :D], p[:, D:]
+    mu, logvar, m, l = h[:, :D], h[:, D:], p[:, :D], p[:, D:]
     sigma = np.exp(logvar / 2)
     z.reshape(N, -1, D)[...] = mu[:, None] + sigma[:, None] * eps.reshape(N, -1, D)  # (1)
-    v = (mu - m) * np.exp(-log_s)  # (2)
-    kl[...] = ((mu - m) * v + np.expm1(logvar - log_s) - (logvar - log_s)) / 2  # (3)
+    v = (mu - m) * np.exp(-l)  # (2)
+    kl[...] = ((mu - m) * v + np.expm1(logvar - l) - (logvar - l)) / 2  # (3)
 
 
 def prior_gradient(dh, dp, dz, h, p, eps, w):
     """dh, dp (N, 2D) <- dz (N K, D), h, p (N, 2D), eps (N K, D), w (D,)."""
     N, D = h.shape[0], h.shape[1] // 2
-    mu, logvar, m, log_s = h[:, :D], h[:, D:], p[:, :D], p[:, D:]
+    mu, logvar, m, l = h[:, :D], h[:, D:], p[:, :D], p[:, D:]
     sigma, dz, eps = np.exp(logvar / 2), dz.reshape(N, -1, D), eps.reshape(N, -1, D)
-    v = (mu - m) * np.exp(-log_s)  # (2)
+    v = (mu - m) * np.exp(-l)  # (2)
     dh[:, :D] = dz.sum(axis=1) + w * v  # (6)
-    dh[:, D:] = (dz * eps).sum(axis=1) * sigma / 2 + w * np.expm1(logvar - log_s) / 2  # (7)
+    dh[:, D:] = (dz * eps).sum(axis=1) * sigma / 2 + w * np.expm1(logvar - l) / 2  # (7)
     dp[:, :D] = -w * v  # (8)
-    dp[:, D:] = -w * ((mu - m) * v + np.expm1(logvar - log_s)) / 2  # (9)
+    dp[:, D:] = -w * ((mu - m) * v + np.expm1(logvar - l)) / 2  # (9)
 
 
 def prior_ratio(r, z, h, p, eps):
     """r (N K,) <- z (N K, D), h, p (N, 2D), eps (N K, D)."""
     D, K = z.shape[1], z.shape[0] // max(h.shape[0], 1)
-    logvar, m, log_s = (np.repeat(a, K, axis=0) for a in (h[:, D:], p[:, :D], p[:, D:]))
-    u = (z - m) * np.exp(-log_s)  # (4)
-    r[...] = (((z - m) * u + log_s - eps * eps - logvar) / 2).sum(axis=1, dtype=np.float64)  # (5)
+    logvar, m, l = (np.repeat(a, K, axis=0) for a in (h[:, D:], p[:, :D], p[:, D:]))
+    u = (z - m) * np.exp(-l)  # (4)
+    r[...] = (((z - m) * u + l - eps * eps - logvar) / 2).sum(axis=1, dtype=np.float64)  # (5)
 
 
 def prior_weighed(dh, dp, dz, z, h, p, eps, w):
     """dh, dp (N, 2D) <- dz, z (N K, D), h, p (N, 2D), eps (N K, D), w (N K,)."""
     N, D = h.shape[0], z.shape[1]
-    sigma, m, log_s = np.exp(h[:, None, D:] / 2), p[:, None, :D], p[:, None, D:]
+    sigma, m, l = np.exp(h[:, None, D:] / 2), p[:, None, :D], p[:, None, D:]
     dz, z, eps, w = (y.reshape(N, -1, y[0].size) for y in (dz, z, eps, w))
-    u = (z - m) * np.exp(-log_s)  # (4)
+    u = (z - m) * np.exp(-l)  # (4)
     g = dz + w * u  # (10)
     dh[:, :D] = g.sum(axis=1)  # (11)
     dh[:, D:] = (g * eps * sigma - w).sum(axis=1) / 2  # (12)
@@ -90,9 +90,9 @@ def prior_weighed(dh, dp, dz, z, h, p, eps, w):
 def prior_path(dh, dp, dz, z, h, p, eps, w):
     """dh, dp (N, 2D) <- dz, z (N K, D), h, p (N, 2D), eps (N K, D), w (N K,)."""
     N, D = h.shape[0], z.shape[1]
-    sigma, m, log_s = np.exp(h[:, None, D:] / 2), p[:, None, :D], p[:, None, D:]
+    sigma, m, l = np.exp(h[:, None, D:] / 2), p[:, None, :D], p[:, None, D:]
     dz, z, eps, w = (y.reshape(N, -1, y[0].size) for y in (dz, z, eps, w))
-    u = (z - m) * np.exp(-log_s)  # (4)
+    u = (z - m) * np.exp(-l)  # (4)
     g = dz + w * (u - eps / sigma)  # (15)
     dh[:, :D] = g.sum(axis=1)  # (11)
     dh[:, D:] = (g * eps * sigma).sum(axis=1) / 2  # (16)
@@ -106,12 +106,12 @@ def _prior_sample(z, kl, h, p, eps):
     K, half = z.shape[0] // max(N, 1), h.dtype.type(0.5)
     for n in range(N):
         for d in range(D):
-            mu, logvar, m, log_s = h[n, d], h[n, D + d], p[n, d], p[n, D + d]
+            mu, logvar, m, l = h[n, d], h[n, D + d], p[n, d], p[n, D + d]
             sigma = exp(half * logvar)
             for k in range(n * K, n * K + K):
                 z[k, d] = mu + sigma * eps[k, d]  # (1)
-            v = (mu - m) * exp(-log_s)  # (2)
-            kl[n, d] = half * ((mu - m) * v + expm1(logvar - log_s) - (logvar - log_s))  # (3)
+            v = (mu - m) * exp(-l)  # (2)
+            kl[n, d] = half * ((mu - m) * v + expm1(logvar - l) - (logvar - l))  # (3)
 
 
 @jit
@@ -120,16 +120,16 @@ def _prior_gradient(dh, dp, dz, h, p, eps, w):
     K, zero, half = dz.shape[0] // max(N, 1), h.dtype.type(0), h.dtype.type(0.5)
     for n in range(N):
         for d in range(D):
-            mu, logvar, m, log_s = h[n, d], h[n, D + d], p[n, d], p[n, D + d]
+            mu, logvar, m, l = h[n, d], h[n, D + d], p[n, d], p[n, D + d]
             sigma, sum_dz, sum_dz_eps = exp(half * logvar), zero, zero
             for k in range(n * K, n * K + K):
                 sum_dz += dz[k, d]
                 sum_dz_eps += dz[k, d] * eps[k, d]
-            v = (mu - m) * exp(-log_s)  # (2)
+            v = (mu - m) * exp(-l)  # (2)
             dh[n, d] = sum_dz + w[d] * v  # (6)
-            dh[n, D + d] = half * (sum_dz_eps * sigma + w[d] * expm1(logvar - log_s))  # (7)
+            dh[n, D + d] = half * (sum_dz_eps * sigma + w[d] * expm1(logvar - l))  # (7)
             dp[n, d] = -w[d] * v  # (8)
-            dp[n, D + d] = -half * w[d] * ((mu - m) * v + expm1(logvar - log_s))  # (9)
+            dp[n, D + d] = -half * w[d] * ((mu - m) * v + expm1(logvar - l))  # (9)
 
 
 @jit
@@ -139,9 +139,9 @@ def _prior_ratio(r, z, h, p, eps):
     for i in range(M):
         h_n, p_n, total = h[i // K], p[i // K], 0.0
         for d in range(D):
-            m, log_s = p_n[d], p_n[D + d]
-            u = (z[i, d] - m) * exp(-log_s)  # (4)
-            total += half * ((z[i, d] - m) * u + log_s - eps[i, d] * eps[i, d] - h_n[D + d])  # (5)
+            m, l = p_n[d], p_n[D + d]
+            u = (z[i, d] - m) * exp(-l)  # (4)
+            total += half * ((z[i, d] - m) * u + l - eps[i, d] * eps[i, d] - h_n[D + d])  # (5)
         r[i] = total
 
 

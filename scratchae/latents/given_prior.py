@@ -118,8 +118,8 @@ class GivenPrior(Gaussian):
     def sample(self, n: int, noise: Any, **inside: Any) -> np.ndarray:
         """n draws of p(z|c), (n, D): m + e^(l/2) u, with c (n, C) as given and the network as a
         function of it. Source: kernels/prior.py (1)."""
-        m, log_s = np.split(inside["network"](inside["given"]), 2, axis=1)  # (17)
-        return m + np.exp(log_s / 2) * noise.normal(m.shape)  # (1)
+        m, l = np.split(inside["network"](inside["given"]), 2, axis=1)  # (17)
+        return m + np.exp(l / 2) * noise.normal(m.shape)  # (1)
 
     def _of_c(self) -> Array:
         """p (N, 2D) of what was given. Raises ValueError where nothing was."""

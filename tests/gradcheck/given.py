@@ -53,8 +53,8 @@ def prior(backend: Backend) -> Report:
 
     def on_path(other: np.ndarray, p: np.ndarray) -> float:
         z, (mu, logvar) = sample(other, p)[0], (np.repeat(a, K, axis=0) for a in halves(h))
-        m, log_s = (np.repeat(a, K, axis=0) for a in halves(p))
-        r = ((z - m) ** 2 / np.exp(log_s) + log_s - (z - mu) ** 2 / np.exp(logvar) - logvar) / 2
+        m, l = (np.repeat(a, K, axis=0) for a in halves(p))
+        r = ((z - m) ** 2 / np.exp(l) + l - (z - mu) ** 2 / np.exp(logvar) - logvar) / 2
         return float((dz * z).sum() + W @ r.sum(axis=1))
 
     def slopes(kernel: Kernel, h: np.ndarray, p: np.ndarray) -> list[np.ndarray]:

@@ -30,15 +30,15 @@ def of(y, n):
 
 
 def prior(made, y):
-    m, log_s = made.weights["latent.network.W"][y] + made.weights["latent.network.b"]
-    return m, log_s
+    m, l = made.weights["latent.network.W"][y] + made.weights["latent.network.b"]
+    return m, l
 
 
 def evidence(made, y):
     """log p(x|y) of each x (8,), by the trapezoid rule over z: without the latent."""
-    m, log_s = prior(made, y)
-    z = np.linspace(m - 12 * np.exp(log_s / 2), m + 12 * np.exp(log_s / 2), 2001)
-    log_p = -((z - m) ** 2 / np.exp(log_s) + log_s + np.log(2 * np.pi)) / 2
+    m, l = prior(made, y)
+    z = np.linspace(m - 12 * np.exp(l / 2), m + 12 * np.exp(l / 2), 2001)
+    log_p = -((z - m) ** 2 / np.exp(l) + l + np.log(2 * np.pi)) / 2
     a = made.decoder_output(z[:, None], given=y)  # (Z, 3)
     nll = np.logaddexp(0, a)[:, None] - X * a[:, None]  # (Z, 8, 3)
     joint = np.exp(log_p[:, None] - nll.sum(axis=2))

@@ -235,11 +235,15 @@ class Likelihood(Configured):
         return found
 
 
+def first_between(x: np.ndarray) -> tuple[int, ...] | None:
+    """The first index at which x (N, ...) is neither 0 nor 1, or None. Source: a definition."""
+    return checks.first_where(x, lambda rows: (rows != 0) & (rows != 1))
+
+
 def grey(x: np.ndarray, distribution: str, advice: str) -> str:
     """A sentence where a value of x (N, ...) is neither 0 nor 1, for a distribution over those: by
     its index, with an advice; "" where all are. Source: the distribution's support."""
-    at = checks.first_where(x, lambda rows: (rows != 0) & (rows != 1))
-    if at is None:
+    if (at := first_between(x)) is None:
         return ""
     return (
         f"the data is {x[at]:.6g} at index {at}, but {distribution} likelihood has 0 and 1 alone, "

@@ -7,7 +7,7 @@ import numpy as np
 from .. import checks
 from ..kernels.bernoulli import BERNOULLI_NLL
 from ..kernels.continuous_bernoulli import CONTINUOUS_BERNOULLI_NLL, slope
-from .base import Likelihood, grey
+from .base import Likelihood, first_between, grey
 
 NEVER = -1e4  # a logit: exp of it is 0
 
@@ -52,7 +52,7 @@ class Bernoulli(Likelihood):
         none: (1) is a cross-entropy there, and such x raises ValueError. Source:
         kernels/bernoulli.py (1)."""
         x = checks.host_rows(x, None, "x")
-        if (at := checks.first_where(x, lambda rows: (rows != 0) & (rows != 1))) is not None:
+        if (at := first_between(x)) is not None:
             raise ValueError(
                 f"x is {x[at]} at index {at}, but a Bernoulli likelihood is a distribution on 0 "
                 "and 1 alone, and of grey x a cross-entropy: binarise x, or choose "
@@ -67,7 +67,7 @@ class Bernoulli(Likelihood):
     def symbols(self, x: np.ndarray) -> np.ndarray:
         """x (N, ...) in {0, 1} -> (N, P) whole numbers. Raises ValueError for grey. Source:
         coding/symbols.py."""
-        if (at := checks.first_where(x, lambda rows: (rows != 0) & (rows != 1))) is not None:
+        if (at := first_between(x)) is not None:
             raise ValueError(
                 f"the data is {x[at]} at index {at}, but of a Bernoulli only 0 and 1 can be "
                 "coded: give Images(pixels, binarize='threshold'), or 'dynamic'"

@@ -7,7 +7,7 @@ import numpy as np
 from .. import checks
 from ..backend import Array
 from ..kernels.categorical import CATEGORICAL_NLL
-from .base import Likelihood, grey
+from .base import Likelihood, first_between, grey
 
 NEAR = 1e-4  # how far from 1 the probabilities of one place may sum
 
@@ -78,7 +78,7 @@ class Categorical(Likelihood):
         probabilities there is none: (3) is a cross-entropy there, and such x raises ValueError.
         Source: kernels/categorical.py (3)."""
         x = checks.host_rows(x, None, "x")
-        if (at := checks.first_where(x, lambda rows: (rows != 0) & (rows != 1))) is not None:
+        if (at := first_between(x)) is not None:
             raise ValueError(
                 f"x is {x[at]} at index {at}, but a Categorical likelihood is a distribution on "
                 "one-hot rows alone, and of other probabilities a cross-entropy: encode labels "
@@ -100,7 +100,7 @@ class Categorical(Likelihood):
     def symbols(self, x: np.ndarray) -> np.ndarray:
         """x (N, ..., C) one-hot -> (N, P), the category of each place. Raises ValueError for
         probabilities between 0 and 1. Source: coding/symbols.py."""
-        if (at := checks.first_where(x, lambda rows: (rows != 0) & (rows != 1))) is not None:
+        if (at := first_between(x)) is not None:
             raise ValueError(
                 f"the data is {x[at]} at index {at}, but of a Categorical only one-hot rows can "
                 "be coded: encode labels as np.eye(C)[labels]"

@@ -27,9 +27,8 @@ LIKELIHOODS = {
     ),
     "grey x has a log-likelihood": Planted(
         f"{PROOFS}/bernoulli.py",
-        "(rows != 0) & (rows != 1))) is not None:\n            raise ValueError(\n"
-        '                f"x',
-        'rows < 0)) is not None:\n            raise ValueError(\n                f"x',
+        'first_between(x)) is not None:\n            raise ValueError(\n                f"x',
+        'None) is not None:\n            raise ValueError(\n                f"x',
         LOG_PROB,
     ),
     "the first bin is closed": Planted(

@@ -19,8 +19,8 @@ each term is finite for every finite a. With K samples an example, rows n K to n
 held against row n of x. The sums run in float64.
 
 Source: Loaiza-Ganem and Cunningham, "The continuous Bernoulli: fixing a pervasive error in
-variational autoencoders", 2019, eq. 6 to 8 (in lambda); Abramowitz and Stegun, "Handbook of
-mathematical functions", 1964, 4.5.65 (3: the logarithm of sinh(a / 2) / (a / 2)).
+variational autoencoders", 2019, eq. 6 to 8 (in lambda); Olver et al., "NIST handbook of
+mathematical functions", 2010, 4.19.7 at z = i a / 2 (3: the logarithm of sinh(a / 2) / (a / 2)).
 """
 
 import numpy as np

@@ -22,12 +22,14 @@ def evaluate(
     each: bool = False,
 ) -> dict[str, Any]:
     """The terms of the objective over data (N, ...), in nats per example: loss, reconstruction,
-    kl, and penalty: that of the code, or (beta - 1) kl of a VAE, whose beta, where it is a
-    schedule, is that of the last step trained. Free bits and a capacity look at the KL of all data
-    here; FreeBits also counts above_floor, which is no nats.
+    kl, and penalty, the rest of the loss: that of the code; (beta - 1) kl of a VAE, whose beta,
+    where it is a schedule, is that of the last step trained; of IWAE, whose kl is an estimate by
+    its samples, what more than one of them gain, at most 0. Free bits and a capacity look at the
+    KL of all data here; FreeBits also counts above_floor, which is no nats.
 
     each: give the terms of each example, arrays (N,), in the place of their means; of a VAE
-    kl_per_dimension (N, D) besides, of IWAE the effective number of its samples, ess. A penalty on
+    kl_per_dimension (N, J) besides, J the dimensions of a Gaussian or the layers of a Hierarchy;
+    of IWAE the effective number of its samples, ess. A penalty on
     the code is a term of the batch, and is left out, as are the loss and penalty of free bits and
     of a capacity. One thread computes them.
 

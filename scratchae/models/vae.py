@@ -13,10 +13,11 @@ class VAE(Model):
 
     Shapes: x (N, *input_shape); the encoder gives (N, 2D), mu and logvar; z (N, D); the decoder
     gives the parameters of the likelihood, (N, *input_shape): logits for Bernoulli and
-    Categorical, means for GaussianLikelihood, SharedGaussian and Laplace, log rates for Poisson;
-    for LearnedGaussian mu and logvar, for DiscretisedLogistic mu and log s, which double the last
-    axis. beta: the weight of the KL, a number or a schedule, which may be set at any time.
-    samples: of z, an example.
+    Categorical, the natural parameter for ContinuousBernoulli, means for GaussianLikelihood,
+    SharedGaussian, OptimalGaussian, Laplace, SquaredError and AbsoluteError, log rates for
+    Poisson; for LearnedGaussian mu and logvar, for DiscretisedLogistic mu and log s, which double
+    the last axis. beta: the weight of the KL, a number or a schedule, which may be set at any
+    time. samples: of z, an example.
     Source: Kingma and Welling 2014; objectives/elbo.py.
     """
 

@@ -24,9 +24,6 @@ from typing import Any
 
 import numpy as np
 
-from ..parameters import Parameters
-from ..settings import shared_copy
-
 STEPS, PATIENCE = 300, 8  # at most; without GAIN, after which it ends
 GAIN = 1e-5  # of the cost, relative
 FIRST, LARGEST = 0.1, 10.0  # steps
@@ -68,20 +65,13 @@ class _Constant:
 
     def __init__(self, backend: Any, likelihood: Any, x: np.ndarray, rows: int):
         self.backend, self.x, self.rows = backend, x, rows
-        self.likelihood = shared_copy(likelihood)
-        self.own = Parameters(backend, self.likelihood.declare(x.shape[1:]))
-        self.grads = backend.zeros((self.own.size,))
-        self.own.initialise(0)
-        for name, view in self.own.views().items() if likelihood.learnt else ():
-            backend.write(view, likelihood.learnt(name))
-        self.likelihood.attach(self.own.views(), self.own.views(self.grads))
-        self.likelihood.bind(backend, rows, x.shape[1:])
+        self.likelihood, self.own, self.grads = likelihood.alone(backend, rows, x.shape[1:])
         self.shape = self.likelihood.parameters(x.shape[1:])
 
     def start(self) -> tuple[np.ndarray, np.ndarray]:
         """Where to begin, (k,): the mean of x, or 0, and the parameters of the model, or what they
         are drawn as; and the first steps, (k,), of a mean no larger than a share of its spread."""
-        mean, own = self.x.mean(axis=0, dtype=np.float64), self.backend.to_host(self.own.values)
+        mean, own = self.x.mean(axis=0, dtype=np.float64), self.backend.to_host(self.own)
         a, first = np.zeros(self.shape), FIRST
         if self.shape == mean.shape:
             spread = np.sqrt(self.x.var(axis=0, dtype=np.float64).mean())
@@ -91,8 +81,9 @@ class _Constant:
 
     def cost(self, every: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """-log p(x_n|a) (N,) and its mean slope (k,), every (k,)."""
-        a = every[: len(every) - self.own.size].reshape(self.shape)
-        self.backend.write(self.own.values, every[len(every) - self.own.size :])
+        a, own = np.split(every, [len(every) - len(self.own)])
+        self.backend.write(self.own, own)
+        a = a.reshape(self.shape)
         same = self.backend.asarray(np.repeat(a[None], self.rows, axis=0))
         each, g = list[np.ndarray](), np.zeros(every.shape)
         for first in range(0, len(self.x), self.rows):

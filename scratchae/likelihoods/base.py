@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -10,8 +10,8 @@ from .. import checks
 from ..backend import Array, Backend, get_backend
 from ..kernels.kernel import Kernel
 from ..kernels.observed import HIDE, LEAVE_OUT
-from ..parameters import Declared, Views
-from ..settings import Configured
+from ..parameters import Declared, Parameters, Views
+from ..settings import Configured, shared_copy
 
 
 class Likelihood(Configured):
@@ -86,6 +86,21 @@ class Likelihood(Configured):
         self.shape = shape
         self.hide, self.leave_out = backend.op(HIDE), backend.op(LEAVE_OUT)
         self.hidden: Any = backend.empty(self.da.shape) if self.leaves_out(shape) else None
+
+    def alone(self, backend: Backend, rows: int, shape: tuple[int, ...]) -> tuple[Self, Any, Any]:
+        """A copy, bound for rows of x of that shape, with parameters that no other has, and which
+        begin at those of a built model; and these, all in one, with their gradients, (n,) each.
+        Source: parameters.py."""
+        mine = shared_copy(self)
+        own = Parameters(backend, mine.declare(shape))
+        grads = backend.zeros((own.size,))
+        own.initialise(0)
+        if (learnt := self.learnt) is not None:
+            for name, view in own.views().items():
+                backend.write(view, learnt(name))
+        mine.attach(own.views(), own.views(grads))
+        mine.bind(backend, rows, shape)
+        return mine, own.values, grads
 
     def forward(self, a: Array, x: Array) -> Array:
         """a (N K, ...), x (N, ...) -> nll (N K,); da is kept. Source: the kernel's docstring."""

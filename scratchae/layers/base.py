@@ -157,7 +157,8 @@ def require_views(layer: Layer) -> None:
 
 def bind_network(layer: Layer, backend: Backend, rows: int, need_dx: bool) -> None:
     """Bind a layer that is a whole network, such as an encoder, for (rows, ...); one of the
-    reader's own is looked at in its first pass, as Sequential does with the layers inside."""
+    reader's own is looked at in its first pass, as Sequential does with the layers inside.
+    Source: ``Layer``."""
     layer.bind(backend, rows, need_dx)
     if type(layer).__module__.partition(".")[0] != LIBRARY:
         FirstPass(layer, backend.dtype, need_dx)
@@ -167,7 +168,7 @@ class FirstPass:
     """What a layer's first forward and first backward give, looked at: raises TypeError as
     ``require_fit`` and ``require_views``. Shapes: see Layer.
 
-    It stands in the place of the two methods until each was called once."""
+    It stands in the place of the two methods until each was called once. Source: ``Layer``."""
 
     def __init__(self, layer: Any, dtype: Any, need_dx: bool):
         self.layer, self.dtype, self.need_dx = layer, dtype, need_dx
@@ -175,14 +176,14 @@ class FirstPass:
         layer.forward, layer.backward = self.forward, self.backward
 
     def forward(self, x: Array) -> Array:
-        """x (N, *shape) -> y (N, *output)."""
+        """x (N, *shape) -> y (N, *output). Source: the layer."""
         self.layer.forward, self.x_shape = self.inner[0], x.shape
         y = self.layer.forward(x)
         require_fit(self.layer, "forward", y, len(x), tuple(self.layer.output), self.dtype)
         return y
 
     def backward(self, dy: Array) -> Array | None:
-        """dy (N, *output) -> dx (N, *shape), or None where nobody needs it."""
+        """dy (N, *output) -> dx (N, *shape), or None where nobody needs it. Source: the layer."""
         self.layer.backward = self.inner[1]
         dx = self.layer.backward(dy)
         require_views(self.layer)

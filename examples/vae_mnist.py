@@ -17,7 +17,9 @@ sys.path.insert(0, str(Path(__file__).parent))  # python -P and -I leave it out
 import common
 import numpy as np
 import runs
+import vae_pictures
 from options import Parser, count, fill
+from vae_pictures import SAMPLES
 
 from scratchae import (
     IWAE,
@@ -48,8 +50,6 @@ RECIPES: dict[str, dict[str, Any]] = {
 }
 WORDS = {"dense": "dense VAE", "conv": "convolutional VAE"}
 PIXELS = {"none": "grey pixels", "threshold": "binarised pixels", "dynamic": "dynamic pixels"}
-PLANE = 21  # pictures on a side of the decoded manifold; odd, so that z = 0 is one of them
-SAMPLES = 60
 WEIGHTED: dict[str, Any] = {"iwae": IWAE, "stl": STL, "dreg": DReG}
 K = {"elbo": 1} | dict.fromkeys(WEIGHTED, 5)  # samples of z an example, unless said otherwise
 
@@ -207,23 +207,11 @@ def words(options: argparse.Namespace) -> str:
 
 def draw(run: runs.Run) -> None:
     """Every picture that this model can give."""
-    model, seed = run.model, run.options.seed
     run.reconstructions()
     run.loss()
-    figure = plots.image_grid(model.sample(SAMPLES, seed), *run.labels("samples from the prior"))
-    run.picture("samples.png", figure)
+    vae_pictures.samples(run)
     if run.options.latent_dim == 2:
-        names = common.class_names(run.options.dataset)
-        figure = plots.latent_scatter(
-            run.codes(lambda x: model.encode(x)[0]),
-            run.test.labels,
-            names,
-            *run.labels("latent plane"),
-        )
-        run.picture("latent.png", figure)
-        decoded = model.decode(plots.quantile_plane(PLANE))
-        figure = plots.manifold(decoded, *run.labels("decoded manifold"))
-        run.picture("manifold.png", figure)
+        vae_pictures.plane(run)
 
 
 def result(options: argparse.Namespace, record: dict[str, Any]) -> str:

@@ -4,6 +4,7 @@ import argparse
 import json
 import math
 import platform
+import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
@@ -42,14 +43,18 @@ class Run:
         self.options, self.model, self.optimizer, self.what = options, model, optimizer, what
         self.train: Any
         self.test: Any
+        self.held: Any
         self.train, self.test = data
+        self.held = self.test
         self.out: Path = options.out
         rows = options.batch_size * model.objective.K
         shards = options.shards or model.backend.default_shards(rows)
         options.shards = min(shards, options.batch_size)
         self.history = scratchae.History()
-        self.values: np.ndarray  # (n,), the parameters after the last whole epoch
-        self.saved, self.metrics = 0, ""  # epochs whose weights were written; lines of all epochs
+        self.best: scratchae.EarlyStopping | None = None
+        self.values: np.ndarray  # (n,), the parameters of the epoch that is kept
+        self.kept = self.saved = 0  # the epoch that is kept; that whose weights were written
+        self.metrics = ""  # lines of all epochs
         self.compared: list[Run] = []
         self.told = set[str]()
         n = sum(math.prod(shape) for shape, _ in model.parameters.declared.values())
@@ -65,21 +70,29 @@ class Run:
         name."""
         options = argparse.Namespace(**vars(self.options) | {"out": self.out / name})
         self.compared.append(Run(options, model, optimizer, (self.train, self.test), what))
+        self.compared[-1].held = self.held
         return self.compared[-1]
 
-    def fit(self, callbacks: Iterable[Callable[[Any, Any], None]] = ()) -> None:
+    def fit(
+        self,
+        callbacks: Iterable[Callable[[Any, Any], None]] = (),
+        best: scratchae.EarlyStopping | None = None,
+    ) -> None:
         """Train; after each epoch write weights.safetensors, the optimiser's state included, and a
-        line of metrics.jsonl.
+        line of metrics.jsonl. With best, the weights are those of its best epoch so far, and the
+        model ends with them.
 
-        A run that is interrupted ends with the parameters of its last whole epoch. Raises
-        NonFiniteLoss, and KeyboardInterrupt where there is no such epoch, and for a second Ctrl-C:
-        none of these costs the weights."""
+        A run that is interrupted ends with the parameters of its last whole epoch, or of its best.
+        Raises NonFiniteLoss, and KeyboardInterrupt where there is no such epoch, and for a second
+        Ctrl-C: none of these costs the weights."""
         o = self.options
         how = {
             name: getattr(o, name)
             for name in ("epochs", "batch_size", "shards", "threads", "seed")
         }
-        how |= {"validation": self.test, "callbacks": (self._keep, *callbacks, self._record)}
+        self.best, first = best, () if best is None else (best,)
+        all_callbacks = (*first, self._keep, *callbacks, self._record)
+        how |= {"validation": self.held, "callbacks": all_callbacks}
         say(self.model)
         self.history = scratchae.fit(self.model, self.train, self.optimizer, **how)
         if self.history.interrupted:
@@ -90,8 +103,11 @@ class Run:
             self.model.backend.write(self.model.parameters.values, self.values)
 
     def _keep(self, model: Any, history: Any) -> None:
-        """Save what the epoch gave, before anything else can fail."""
-        self.history, self.values = history, model.backend.to_host(model.parameters.values)
+        """Save what the epoch gave, before anything else can fail, unless an epoch was better."""
+        self.history = history
+        if self.best is not None and self.best.epoch < len(history):
+            return
+        self.kept, self.values = len(history), model.backend.to_host(model.parameters.values)
         try:
             self._save()
         except KeyboardInterrupt:  # a second Ctrl-C ends the run, but not this
@@ -123,21 +139,25 @@ class Run:
                 self.begun = True
             folder.write(self.out / CONFIG, self.config)
             (self.out / NEW).replace(self.out / WEIGHTS)
-            self.saved = len(self.history)
+            self.saved = self.kept
 
     def _is_saved(self) -> bool:
-        """Whether the last epoch's weights are in the folder; if not, as where that was removed,
+        """Whether the weights that are kept are in the folder; if not, as where that was removed,
         they are written once more."""
         if not (self.out / WEIGHTS).exists():
             self.saved = 0
-        if self.saved < len(self.history) and not self.history.interrupted:
+        if self.saved < self.kept and not self.history.interrupted:
             self._save()
             self._write(METRICS, lambda path: folder.write(path, self.metrics))
-        return self.saved == len(self.history)
+        return self.saved == self.kept
 
     def _record(self, model: Any, history: Any) -> None:
+        """Add the epoch's line: what fit calls test_ is validation_ where other data was
+        scored."""
         o = self.options
         line = history.records[-1] | {"dataset": o.dataset, "backend": o.backend}
+        if self.held is not self.test:
+            line = {re.sub("^test_", "validation_", name): v for name, v in line.items()}
         self.metrics += json.dumps(line) + "\n"
         self._write(METRICS, lambda path: folder.write(path, self.metrics))
 
@@ -178,12 +198,14 @@ class Run:
     def _epochs(self) -> str:
         n = len(self.history)
         after = "interrupted after" if self.history.interrupted else "after"
-        return f"{after} {n} epoch" if n == 1 else f"{after} {n} epochs"
+        words = f"{after} {n} epoch" + "s" * (n != 1)
+        return words if self.best is None else f"{words}, weights of epoch {self.kept}"
 
-    def reconstructions(self) -> None:
-        """Write reconstructions.png: the first 30 test images, (30, 28, 28, 1)."""
+    def reconstructions(self, images: str = "test images") -> None:
+        """Write reconstructions.png: the first 30 test images, (30, 28, 28, 1); images: what the
+        title calls them."""
         first = datasets.take(self.test, slice(30))
-        words = self.labels("test images, reconstructed")
+        words = self.labels(f"{images}, reconstructed")
         self.picture(
             "reconstructions.png",
             plots.image_pairs(first.values(), self.model.reconstruct(first), *words),

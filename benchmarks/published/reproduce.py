@@ -36,10 +36,11 @@ RUNS, QUICK = "runs/reproduce", "runs/reproduce_quick"
 TRIAL = "**A trial run on little generated data: the numbers below mean nothing.**\n\n"
 HEAD = """# Published results, and ours
 
-{trial}Test data. Ours is the mean over seeds and, in brackets, the least and the largest; "must
-be" is what this project asks of itself; seconds are those of all seeds together, on a shared
-machine with {cores} cores. Written by `python benchmarks/published/reproduce.py`, one row with
-`--only NAME`. `results.json` has the same, with each seed's number and the commit of each row.
+{trial}Test data, unless the metric is called a training loss. Ours is the mean over seeds and, in
+brackets, the least and the largest; "must be" is what this project asks of itself; seconds are
+those of all seeds together, on a shared machine with {cores} cores. Written by
+`python benchmarks/published/reproduce.py`, one row with `--only NAME`. `results.json` has the
+same, with each seed's number and the commit of each row.
 
 | name | metric | published | ours | must be | seeds | seconds |
 |---|---|---|---|---|---|---|

@@ -61,7 +61,7 @@ class ChosenFeed:
 @dataclass(frozen=True, eq=False)
 class Seen:
     """What N examples gave. Shapes: kl (N, J), nll, swapped (N,), in nats; x (n, ...), the first
-    of them.
+    of them, and c (n, C), what these were given beside x, or None.
 
     means (N, D): of q(z|x), None where the latent does not tell. posterior: mu and logvar (N, D),
     if these and the prior N(0, I) are what kl is made of, else None. swapped: nll under the z of
@@ -73,6 +73,7 @@ class Seen:
     nll: np.ndarray
     swapped: np.ndarray
     x: np.ndarray
+    c: np.ndarray | None
     means: np.ndarray | None
     posterior: tuple[np.ndarray, np.ndarray] | None
     off: float
@@ -99,8 +100,8 @@ class Pass:
     def seen(self) -> Seen:
         """All batches, one after the other."""
         found = [self._through(rows) for rows in self.batches]
-        kl, nll, swapped, h, x = (
-            [one[i] for one in found if one[i] is not None] for i in range(5)
+        kl, nll, swapped, h, x, c = (
+            [one[i] for one in found if one[i] is not None] for i in range(6)
         )
         means, posterior = self._told(np.concatenate(h), joined := np.concatenate(kl))
         count, off, claimed = self.squares
@@ -110,6 +111,7 @@ class Pass:
             np.concatenate(nll),
             np.concatenate(swapped),
             np.concatenate(x),
+            np.concatenate(c)[: sum(map(len, x))] if c else None,
             means,
             posterior,
             float(np.sqrt(off / count)) if count else np.nan,
@@ -118,7 +120,7 @@ class Pass:
         )
 
     def _through(self, rows: np.ndarray) -> tuple[Any, ...]:
-        """kl (n, J), nll, swapped (n,), h and x (n, ...) of one batch, on the host."""
+        """kl (n, J), nll, swapped (n,), h and x (n, ...), c (n, C) of one batch, on the host."""
         host, index = self.backend.to_host, self.backend.share(rows)
         bring(self.feed, rows)
         x = batch(self.feed, index, self.clock, self.replica)
@@ -133,7 +135,9 @@ class Pass:
             self._measure(host(a), host(x))
         swapped = host(f.likelihood.forward(f.decoder.forward(other), x)).astype(np.float64)
         first, self.room = self.room == BYTES, self.room - x.nbytes
-        return kl, nll, swapped, h, np.array(host(x)) if first or self.room >= 0 else None
+        c = getattr(self.feed, "c", None)
+        kept = np.array(host(x)) if first or self.room >= 0 else None
+        return kl, nll, swapped, h, kept, None if c is None else np.array(host(c))
 
     def _measure(self, a: np.ndarray, x: np.ndarray) -> None:
         """Add how far x (n, ...) is from the mean of p(x|a), and how far what is drawn is."""

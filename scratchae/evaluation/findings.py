@@ -47,9 +47,10 @@ def _collapse(r: Any) -> Finding:
     if r.kl >= NEARLY:
         sentence = f"the posterior has not collapsed: the KL is {_nats(r.kl)} in total"
         return Finding(name, False, sentence)
+    same = " that is given the same" * r.given
     sentence = (
         f"the KL is {r.kl:.3f} nats in total, so the posterior has collapsed to the prior: z "
-        "says nothing of x, and the decoder gives the same for every example"
+        f"says nothing of x, and the decoder gives the same for every example{same}"
         if _collapsed(r)
         else f"the KL is {r.kl:.2f} nats in total, so the posterior has nearly collapsed to the "
         f"prior: z says less than one yes or no ({NEARLY:.2f} nats) of x"
@@ -194,15 +195,18 @@ def _likelihood(r: Any) -> Finding:
 
 def _constant(r: Any) -> Finding:
     name, cost = "constant", r.reconstruction + r.kl
+    if math.isnan(r.constant):
+        return Finding(name, None, _unknown(r, "what the best constant costs", "constant"))
+    best = "the best constant" + " of each label" * r.given
     if r.gain > ERRORS * r.gain_error or (math.isnan(r.gain_error) and r.gain > 0):
         return Finding(
             name,
             False,
-            f"an example costs {_nats(cost)}, and {_nats(r.constant)} under the best constant, "
+            f"an example costs {_nats(cost)}, and {_nats(r.constant)} under {best}, "
             f"which the model beats by {r.gain:.1f}",
         )
     sentence = (
-        f"an example costs {_nats(cost)}, and {_nats(r.constant)} under the best constant, each "
+        f"an example costs {_nats(cost)}, and {_nats(r.constant)} under {best}, each "
         "number at its mean as a rule: the model is no better than that"
     )
     if r.reconstruction < r.constant - NEARLY:

@@ -10,7 +10,8 @@ Over N examples, each with its q(z|x) and, where something is drawn, one z ~ q(z
     gain = constant - (reconstruction + kl)           what the model is good for        (5)
 
 and how well q stands for p(z|x): the effective number of importance samples, likelihood.py (4).
-findings.py has the rules that make words of these numbers. Source: Burda, Grosse, Salakhutdinov,
+Where a label is given, each has a constant of its own in (5): what the label tells is not what z
+does. findings.py has the rules that make words of these numbers. Source: Burda, Grosse, Salakhutdinov,
 "Importance weighted autoencoders", 2016, section 5.2 (1); Hoffman and Johnson, "ELBO surgery",
 2016 (3); Bowman et al., "Generating sentences from a continuous space", 2016, on collapse.
 """
@@ -47,7 +48,8 @@ class Health:
     is (below it where the codes are too few), told, constant, gain and the standard error of both.
     ess: of samples, the median over scored examples, whose log p(x), above the ELBO by ``above``,
     is log_p. off, claimed: the spread of x about the mean of p(x|z), and what p(x|z) says of it,
-    in units of x; between: the share of values that p(x|z) never draws. What could not be looked
+    in units of x; between: the share of values that p(x|z) never draws; given: whether something
+    is given beside x. What could not be looked
     at is NaN, or None of arrays and log_p; why holds the reasons. Source: the module.
     """
 
@@ -74,6 +76,7 @@ class Health:
     off: float
     claimed: float
     between: float
+    given: bool
     why: dict[str, str]
 
     @property
@@ -140,7 +143,7 @@ def health(
         run = Pass(model, source, rows, seed)
         seen = run.seen()
         _require_finite(seen)
-        constant = best_constant(model.backend, model.likelihood, seen.x, run.most)
+        constant = _constants(model, seen, run.most)
     how: Any = {"samples": samples, "seed": seed, "threads": threads, "progress": progress}
     log_p, why = _density(model, Chosen(source, rows[:SCORED]), how)
     return _summed(model, source, seen, constant, log_p, why, seed)
@@ -154,6 +157,19 @@ def _require_finite(seen: Seen) -> None:
             f"{bad.sum()} of {len(bad)} examples cost inf or NaN nats: look for weights that are "
             "not finite or very large, and at the scale of the data"
         )
+
+
+def _constants(model: Any, seen: Seen, rows: int) -> np.ndarray:
+    """What each of the first examples costs under the best constant, (n,): that of its label where
+    it is given one, NaN where it is given other numbers."""
+    x, c, constant = seen.x, seen.c, np.full(len(seen.x), np.nan)
+    if c is None:
+        return best_constant(model.backend, model.likelihood, x, rows)
+    if np.isin(c, (0, 1)).all() and (c.sum(axis=1) == 1).all():
+        for label in np.unique(labels := c.argmax(axis=1)):
+            those = labels == label
+            constant[those] = best_constant(model.backend, model.likelihood, x[those], rows)
+    return constant
 
 
 def _density(model: Any, source: Any, how: Any) -> tuple[LogLikelihood | None, dict[str, str]]:
@@ -189,6 +205,8 @@ def _summed(
         why["posterior"] = f"{type(model.latent).__name__} is no Gaussian against N(0, I)"
     if seen.means is None:
         why["mean"] = f"{type(model.latent).__name__} does not say mean(h)"
+    if np.isnan(constant).any():
+        why["constant"] = "other numbers than a label are given beside x"
     variance = None if seen.means is None else seen.means.var(axis=0)
     gain, told = constant - loss[: len(constant)], seen.swapped - seen.nll
     return Health(
@@ -215,6 +233,7 @@ def _summed(
         off=seen.off,
         claimed=seen.claimed,
         between=seen.between,
+        given=seen.c is not None,
         why=why,
     )
 

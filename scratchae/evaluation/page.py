@@ -18,7 +18,10 @@ def page(r: Any) -> str:
         f"{-r.reconstruction:.2f}, KL {r.kl:.2f}",
     ]
     if r.log_p is not None:
-        lines += _paragraph(" " * 4, str(r.log_p))
+        N, K = len(r.log_p.each), r.log_p.samples
+        density = f"log p(x) {r.above - r.reconstruction - r.kl:.2f}"
+        how = f"by what it is above the ELBO of {N:,} examples, {K:,} samples each"
+        lines += _paragraph(" " * 4, f"{density}, {how}; {r.ess:.3g} of these count in the median")
     lines.append("")
     for finding in r.findings:
         lines += _paragraph(f"{finding.verdict}  {finding.name:11} ", f"{finding.sentence}.")

@@ -102,6 +102,7 @@ def _costs(axes: "Axes", report: Any) -> None:
     rows = [("best constant", report.constant, QUIET), ("-ELBO", loss, TRAIN)]
     if report.log_p is not None and np.isfinite(report.above):
         rows.append(("-log p(x), about", loss - report.above, PALE))
+    rows = [row for row in rows if np.isfinite(row[1])]
     for i, (_, value, colour) in enumerate(rows):
         axes.barh([-i], [value], 0.62, color=colour, zorder=3)
     names = [f"{name}\n{value:.1f}".replace("-", "\N{MINUS SIGN}") for name, value, _ in rows]

@@ -267,3 +267,44 @@ def test_what_is_scored_must_be_what_the_encoder_sees(rng):
     for data in (sa.Pairs(x, 1 - x), sa.Observed(x, x > 0)):
         with pytest.raises(TypeError, match="are Pairs or Observed, of which other numbers"):
             looked(model, data)
+
+
+def told_by_the_label(width=1.0):
+    """A model of Bernoulli pixels that are 0.9 of one class and 0.1 of the other, which it is
+    given as a vector of that width, with a z that says nothing; and data of both."""
+    encoder = sa.Sequential(sa.Given(2), sa.Dense(8, 2))
+    model = sa.VAE(encoder, sa.Sequential(sa.Given(2), sa.Dense(3, 6)), sa.Gaussian(1))
+    model.build(6, dtype="float64")
+    for name in model.weights:
+        model.weights[name] = np.zeros_like(model.weights[name])
+    labels, rng = np.arange(400) % 2, np.random.default_rng(0)
+    x = (rng.uniform(size=(400, 6)) < np.where(labels, 0.9, 0.1)[:, None]) * 1.0
+    p = np.stack([x[labels == y].mean(axis=0) for y in (0, 1)])
+    logits = np.log(p / (1 - p)) / width
+    model.weights["decoder.1.W"] = np.concatenate([np.zeros((1, 6)), logits])
+    return model, sa.Labelled(x, width * np.eye(2)[labels])
+
+
+def test_what_a_label_tells_is_not_what_z_does():
+    """The best constant of all is beaten by the label alone; that of each label is not."""
+    r = looked(*told_by_the_label())
+    assert r.ills == ["collapse", "constant"] and r.given
+    assert r.constant == pytest.approx(r.reconstruction, rel=1e-4)
+    assert "the best constant of each label" in " ".join(str(r).split())
+    assert "same for every example that is given the same" in " ".join(str(r).split())
+
+
+def test_other_numbers_than_labels_have_no_constant_of_their_own():
+    r = looked(*told_by_the_label(2.0))
+    assert math.isnan(r.constant) and r.findings[-1].ill is None
+    assert "other numbers than a label" in r.findings[-1].sentence
+    sa.plots.health(r, "health")
+
+
+def test_the_page_tells_one_log_p_of_all_examples(rng):
+    """That of the scored ones beside the ELBO of all would be of other data."""
+    r = looked(*illnesses.healthy(rng, 1, 3, 0.5))
+    value = r.above - r.reconstruction - r.kl
+    assert f"log p(x) {value:.2f}, by what it is above the ELBO of 100 examples" in " ".join(
+        str(r).split()
+    )

@@ -11,9 +11,10 @@ Over N examples, each with its q(z|x) and, where something is drawn, one z ~ q(z
 
 and how well q stands for p(z|x): the effective number of importance samples, likelihood.py (4).
 Where a label is given, each has a constant of its own in (5): what the label tells is not what z
-does. findings.py has the rules that make words of these numbers. Source: Burda, Grosse, Salakhutdinov,
-"Importance weighted autoencoders", 2016, section 5.2 (1); Hoffman and Johnson, "ELBO surgery",
-2016 (3); Bowman et al., "Generating sentences from a continuous space", 2016, on collapse.
+does. findings.py has the rules that make words of these numbers. Source: Burda, Grosse,
+Salakhutdinov, "Importance weighted autoencoders", 2016, section 5.2 (1); Hoffman and Johnson,
+"ELBO surgery", 2016 (3); Bowman et al., "Generating sentences from a continuous space", 2016, on
+collapse.
 """
 
 import math

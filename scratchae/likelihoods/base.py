@@ -142,7 +142,11 @@ class Likelihood(Configured):
 
     def leaves_out(self, shape: tuple[int, ...]) -> bool:
         """Whether ``left_out`` is known, for rows of that shape, and is that of its kernel: a
-        class with another kernel says its own. Source: kernels/observed.py."""
+        class with another kernel says its own; and whether a (..., k C) has k blocks of C, one
+        number for each of x. Source: kernels/observed.py."""
+        *before, last = self.parameters(shape)
+        if tuple(before) != shape[:-1] or last % shape[-1]:
+            return False
         order = type(self).__mro__
         owner = next(i for i, kind in enumerate(order) if "left_out" in vars(kind))
         kernel = next((i for i, kind in enumerate(order) if "kernel" in vars(kind)), -1)

@@ -11,7 +11,7 @@ from ..kernels.errors import SQUARED_ERROR
 from ..kernels.optimal_gaussian import OPTIMAL_GAUSSIAN_GRADIENT
 from ..kernels.shared_gaussian import SHARED_GAUSSIAN_GRADIENT, SHARED_GAUSSIAN_NLL
 from ..parameters import Declared
-from ..settings import Number
+from ..settings import Number, store
 from .base import Likelihood
 from .gaussian import RANGE
 
@@ -27,9 +27,13 @@ class SharedGaussian(Likelihood):
                                                             kernels/shared_gaussian.py
 
     What is learned is the root mean square of a - x over the data, so that no sigma is to be
-    chosen, and the weight of the reconstruction against the KL is that of a likelihood. Raises
-    ValueError for initial outside RANGE and floor < 0. Source: Rybkin, Daniilidis, Levine, "Simple
-    and effective VAE training with calibrated decoders", 2021, section 4.1.
+    chosen, and the weight of the reconstruction against the KL is that of a likelihood. Adam moves
+    logvar by about its learning rate a step, so the way there takes about
+    2 |log(sigma / initial)| / lr steps: where training ends before, sigma is still too large, and
+    health says so. For few steps give an initial near the error that is expected. The learned one
+    is model.likelihood.sigma(). Raises ValueError for initial outside RANGE and floor < 0. Source:
+    Rybkin, Daniilidis, Levine, "Simple and effective VAE training with calibrated decoders", 2021,
+    section 4.1.
     """
 
     kernel = SHARED_GAUSSIAN_NLL
@@ -52,7 +56,15 @@ class SharedGaussian(Likelihood):
         return {"logvar": ((1,), lambda noise: np.full((1,), start))}
 
     def sigma(self) -> float:
-        """The standard deviation: the learned one of a model's likelihood, or the initial one."""
+        """The standard deviation: the learned one of a model's likelihood, or the initial one.
+
+        Raises AttributeError for one that was handed to a model: its copy of it learns. Source:
+        (1)."""
+        if store(self).fixed and not self.learnt and "logvar" not in vars(self):
+            raise AttributeError(
+                "this SharedGaussian was copied when it was handed over, and the copy learns: "
+                "read model.likelihood.sigma()"
+            )
         return math.hypot(self.floor, math.exp(self._held() / 2))  # (1)
 
     def _held(self) -> float:

@@ -58,3 +58,21 @@ def test_all_that_it_allocates_is_counted(likelihood, monkeypatch):
     monkeypatch.setattr(NumpyBackend, "empty", counted)
     step(bound(likelihood, backend))
     assert sum(taken) == counting.bytes > 2 * ROWS * D * 8
+
+
+class Uneven(sa.GaussianLikelihood):
+    """Six parameters of four numbers: which of them belong to a gap is not known."""
+
+    kernel = sa.GaussianLikelihood.kernel
+
+    def parameters(self, shape):
+        return (*shape[:-1], shape[-1] + 2)
+
+    def left_out(self, shape):
+        return 0.0, 1.0
+
+
+def test_parameters_that_are_no_blocks_are_refused_for_gaps():
+    model = sa.VAE(sa.Dense(4, 2), sa.Dense(1, 6), sa.Gaussian(1), Uneven(1.0)).build(4)
+    with pytest.raises(TypeError, match="left_out"):
+        sa.evaluate(model, sa.Observed(np.ones((5, 4)), np.eye(5, 4) == 0))

@@ -125,27 +125,20 @@ def rate(options: argparse.Namespace, examples: int) -> schedules.Schedule:
     return schedules.Cosine(options.lr, epoch * options.epochs, min(options.lr, LAST_RATE))
 
 
-class Scores:
-    """Adds to the last epoch's record what is measured once: log p(x), its standard error, the
-    median number of samples that count, and how many units are active. log_p.txt has that of each
-    image, a line each. Which units say something of x beyond the label is not counted."""
-
-    def __init__(self, run: runs.Run):
-        self.run = run
-
-    def __call__(self, model: Model, history: Any) -> None:
-        o, run = self.run.options, self.run
-        if len(history) < o.epochs:
-            return
-        say(f"log p(x) of {len(run.test):,} test images by {o.test_samples:,} samples each")
-        found = log_likelihood(model, run.test, o.test_samples, o.seed, threads=o.threads)
-        run.text("log_p.txt", "\n".join(map(repr, found.each.tolist())) + "\n")
-        record = history.records[-1]
-        record |= {"test_log_p": found.mean, "test_log_p_error": found.standard_error}
-        record |= {"test_ess": float(np.median(found.ess)), "test_samples": o.test_samples}
-        if not o.labels:
-            codes = run.codes(lambda x: model.encode(x)[0])
-            record["active_units"] = int((codes.var(axis=0) > ACTIVE).sum())
+def measure(run: runs.Run) -> None:
+    """Add to the last epoch's line what is measured once: log p(x), its standard error, the median
+    number of samples that count, and how many units are active. log_p.txt has that of each image,
+    a line each. Which units say something of x beyond the label is not counted."""
+    o, model = run.options, run.model
+    say(f"log p(x) of {len(run.test):,} test images by {o.test_samples:,} samples each")
+    found = log_likelihood(model, run.test, o.test_samples, o.seed, threads=o.threads)
+    numbers = {"test_log_p": found.mean, "test_log_p_error": found.standard_error}
+    numbers |= {"test_ess": float(np.median(found.ess)), "test_samples": o.test_samples}
+    if not o.labels:
+        codes = run.codes(lambda x: model.encode(x)[0])
+        numbers["active_units"] = int((codes.var(axis=0) > ACTIVE).sum())
+    run.text("log_p.txt", "\n".join(map(repr, found.each.tolist())) + "\n")
+    run.also(numbers)
 
 
 def parser() -> Parser:
@@ -221,7 +214,10 @@ def result(record: dict[str, Any]) -> str:
 
 def train(run: runs.Run) -> int:
     """Train, write, and say what came of it; returns the exit status."""
-    run.fit([Scores(run)])
+    run.fit()
+    if not run.history.interrupted:
+        with run.measuring("log p(x)"):
+            measure(run)
     draw(run)
     return run.close(result)
 

@@ -5,6 +5,7 @@ import json
 import math
 import platform
 import re
+import signal
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
@@ -55,6 +56,7 @@ class Run:
         self.values: np.ndarray  # (n,), the parameters of the epoch that is kept
         self.kept = self.saved = 0  # the epoch that is kept; that whose weights were written
         self.metrics = ""  # lines of all epochs
+        self.signal: int | None = None  # which ended the run, or a measurement after it
         self.compared: list[Run] = []
         self.told = set[str]()
         n = sum(math.prod(shape) for shape, _ in model.parameters.declared.values())
@@ -95,6 +97,7 @@ class Run:
         how |= {"validation": self.held, "callbacks": all_callbacks}
         say(self.model)
         self.history = scratchae.fit(self.model, self.train, self.optimizer, **how)
+        self.signal = self.history.signal
         if self.history.interrupted:
             if not len(self.history):
                 words = "interrupted before an epoch was finished, so there is no result"
@@ -117,6 +120,16 @@ class Run:
     def keep(self) -> None:
         """Save a model that was not trained here, in the place of an earlier run's."""
         self._save()
+
+    @contextmanager
+    def measuring(self, what: str) -> Iterator[None]:
+        """What is measured once, after training: Ctrl-C ends it and costs these numbers alone, and
+        the exit status says so."""
+        try:
+            yield
+        except KeyboardInterrupt:
+            self.signal = signal.SIGINT
+            say(f"interrupted: {what} was not measured")
 
     def also(self, numbers: dict[str, float]) -> None:
         """Add numbers to the last epoch's line of metrics.jsonl, if there was an epoch."""
@@ -233,7 +246,7 @@ class Run:
         for run in lost:
             there = f"those of epoch {run.saved}" if run.saved else "none of this run"
             warn(f"the weights could not be written to {run.out}: {there} are there")
-        return 128 + self.history.signal if self.history.signal else int(bool(lost))
+        return 128 + self.signal if self.signal else int(bool(lost))
 
 
 def _versions() -> dict[str, str]:

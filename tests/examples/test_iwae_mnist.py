@@ -1,6 +1,7 @@
 """The example of Burda et al.: one and two stochastic layers, its schedule and its start."""
 
 import json
+import signal
 from itertools import pairwise
 
 import common
@@ -52,6 +53,25 @@ def test_the_figure_is_that_of_the_weights(runs, name):
     again = log_likelihood(model, test, 50, progress=False)
     assert again.mean == pytest.approx(metrics(runs[name].out)[-1]["test_log_p"], rel=1e-9)
     np.testing.assert_allclose(np.loadtxt(runs[name].out / "log_p.txt"), again.each, rtol=1e-9)
+
+
+def test_one_interrupt_ends_the_measurement_and_costs_nothing_else(tmp_path, monkeypatch):
+    def interrupted(*arguments, **named):
+        signal.raise_signal(signal.SIGINT)
+        return log_likelihood(*arguments, **named)
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    monkeypatch.setattr(iwae_mnist, "log_likelihood", interrupted)
+    try:
+        run = played(iwae_mnist, tmp_path)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert run.status == 130
+    assert {path.name for path in run.out.iterdir()} == FILES - {"log_p.txt"}
+    first, last = metrics(run.out)
+    assert not MEASURED & last.keys() and last["epoch"] == 2 > first["epoch"]
+    assert "interrupted: log p(x) was not measured" in run.printed
+    assert run.last.startswith(f"{STAND_IN}, after 2 epochs: test bound {-last['test_loss']:.2f}")
 
 
 def test_the_networks(runs):

@@ -117,18 +117,25 @@ def first(images: Images, n: int) -> Images:
 
 def there_and_back(run: runs.Run) -> tuple[bytes, bool, tuple[float, float]]:
     """The file, whether the images come back from it, and images a second both ways."""
-    o, file = run.options, run.out / FILE
     coding.compress(run.model, first(run.test, 1))  # loops are compiled
     start = time.perf_counter()
     data = coding.compress(run.model, run.test)
     middle = time.perf_counter()
-    file.write_bytes(data)
-    model = load(run.out / runs.WEIGHTS, backend=o.backend)
+    run.data(FILE, data)
+    model = run.model
+    if is_there(run):
+        model = load(run.out / runs.WEIGHTS, backend=run.options.backend)
+        data = (run.out / FILE).read_bytes()
     again = time.perf_counter()
-    x = coding.decompress(model, file.read_bytes())
+    x = coding.decompress(model, data)
     end = time.perf_counter()
     same = np.array_equal(x, run.test.values())
     return data, same, (len(x) / (middle - start), len(x) / (end - again))
+
+
+def is_there(run: runs.Run) -> bool:
+    """Whether the compressed images are in the folder, and what reads them beside them."""
+    return run.is_saved() and (run.out / FILE).is_file()
 
 
 def table(files: dict[str, int], pixels: int) -> None:
@@ -176,8 +183,10 @@ def work(run: runs.Run) -> int:
     draw(run, files)
     status = run.close(result) if len(run.history) else 0
     came = "lossless: all" if same else "NOT LOSSLESS: not all"
-    say(f"{came} {N:,} images came back from {run.out / FILE}, {len(data):,} bytes")
-    return status if same else 1
+    there = is_there(run)
+    place = run.out / FILE if there else "memory, as the folder did not take them"
+    say(f"{came} {N:,} images came back from {place}, {len(data):,} bytes")
+    return status if same and there else status or 1
 
 
 def result(record: dict[str, Any]) -> str:

@@ -154,7 +154,7 @@ class Run:
             (self.out / NEW).replace(self.out / WEIGHTS)
             self.saved = self.kept
 
-    def _is_saved(self) -> bool:
+    def is_saved(self) -> bool:
         """Whether the weights that are kept are in the folder; if not, as where that was removed,
         they are written once more."""
         if not (self.out / WEIGHTS).exists():
@@ -162,7 +162,7 @@ class Run:
         if self.saved < self.kept and not self.history.interrupted:
             self._save()
             self._write(METRICS, lambda path: folder.write(path, self.metrics))
-        return self.saved == self.kept
+        return self.saved == self.kept and self.begun and (self.out / WEIGHTS).exists()
 
     def _record(self, model: Any, history: Any) -> None:
         """Add the epoch's line: what fit calls test_ is validation_ where other data was
@@ -190,6 +190,10 @@ class Run:
             if str(error) not in self.told:
                 self.told.add(str(error))
                 warn(f"{error}. The run goes on.")
+
+    def data(self, name: str, content: bytes) -> None:
+        """Write bytes to the folder under that name."""
+        self._write(name, lambda path: path.write_bytes(content))
 
     def picture(self, name: str, figure: Any) -> None:
         """Write a figure to the folder under that name."""
@@ -242,7 +246,7 @@ class Run:
         returns the exit status."""
         words = f"{self._epochs()}: {result(self.history.records[-1])}"
         say(f"{self.test.name}, {words}; pictures in {self.out}")
-        lost = [run for run in (self, *self.compared) if not run._is_saved()]
+        lost = [run for run in (self, *self.compared) if not run.is_saved()]
         for run in lost:
             there = f"those of epoch {run.saved}" if run.saved else "none of this run"
             warn(f"the weights could not be written to {run.out}: {there} are there")

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 
 import compress_mnist
 import numpy as np
@@ -89,6 +90,25 @@ def test_a_lost_pixel_is_status_1(run, tmp_path, monkeypatch):
     monkeypatch.setattr(coding, "decompress", wrong)
     lost = played(compress_mnist, tmp_path, "--model", str(run.out / "weights.safetensors"))
     assert lost.status == 1 and lost.last.startswith("NOT LOSSLESS: not all 256 images")
+
+
+def test_a_folder_that_goes_during_training_costs_nothing(tmp_path, monkeypatch):
+    """Made again with all that belongs in it; where it cannot be, the rest is said."""
+    fit, out = sa.fit, tmp_path / "out"
+
+    def removed(*arguments, **named):
+        history = fit(*arguments, **named)
+        shutil.rmtree(out)
+        if blocked:
+            out.write_text("mine")
+        return history
+
+    monkeypatch.setattr(sa, "fit", removed)
+    for blocked in (False, True):
+        again = played(compress_mnist, out)
+        assert again.status == blocked and again.last.startswith("lossless: all 256 images")
+        assert ("from memory" in again.last) == blocked
+        assert blocked or {path.name for path in out.iterdir()} == FILES | PICTURES
 
 
 def test_a_model_that_cannot_compress(tmp_path, capsys):

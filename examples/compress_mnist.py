@@ -84,8 +84,19 @@ def parser() -> Parser:
     return p
 
 
+def require_that_all_act(options: argparse.Namespace) -> None:
+    """Raise ValueError for options of a training, where a model is given and none is trained."""
+    given = [name for name in runs.TRAINING if getattr(options, name)]  # 0, None: untold
+    if options.model is not None and given:
+        raise ValueError(
+            f"--{given[0].replace('_', '-')} is of a training, but --model trains none: leave one "
+            "of them out"
+        )
+
+
 def prepare(options: argparse.Namespace) -> runs.Run:
     """Model, data and folder, all of them checked."""
+    require_that_all_act(options)
     fill(options, RECIPE)
     train, test = common.load(options, options.binarize)
     optimizer = None

@@ -22,6 +22,7 @@ from scratchae import datasets, plots
 
 WEIGHTS, CONFIG, METRICS = "weights.safetensors", "config.json", "metrics.jsonl"
 NEW = "weights.new.safetensors"  # until they are whole and an earlier run's files are set aside
+TRAINING = "epochs", "batch_size", "lr", "seed", "shards"  # options that nothing else reads
 STATE = 3 * 4  # bytes for each parameter: a float32 of its own and two of Adam's
 
 
@@ -61,6 +62,8 @@ class Run:
         self.told = set[str]()
         n = sum(math.prod(shape) for shape, _ in model.parameters.declared.values())
         config = {name: str(v) if isinstance(v, Path) else v for name, v in vars(options).items()}
+        if optimizer is None:  # nothing is trained
+            config = {name: v for name, v in config.items() if name not in TRAINING}
         config |= {"parameters": n, "versions": _versions()}
         self.config = json.dumps(config, indent=2) + "\n"
         self.begun = not folder.claim(self.out, STATE * n)  # whether it is this run's alone
@@ -132,11 +135,14 @@ class Run:
             say(f"interrupted: {what} was not measured")
 
     def also(self, numbers: dict[str, float]) -> None:
-        """Add numbers to the last epoch's line of metrics.jsonl, if there was an epoch."""
-        if not len(self.history):
-            return
-        self.history.records[-1] |= numbers
+        """Add numbers to the last epoch's line of metrics.jsonl, or to a line of their own where
+        nothing was trained."""
+        o = self.options
         lines = self.metrics.splitlines()
+        if len(self.history):
+            self.history.records[-1] |= numbers
+        else:
+            lines = [json.dumps({"dataset": o.dataset, "backend": o.backend})]
         lines[-1] = json.dumps(json.loads(lines[-1]) | numbers)
         self.metrics = "\n".join(lines) + "\n"
         self._write(METRICS, lambda path: folder.write(path, self.metrics))

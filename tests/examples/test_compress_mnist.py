@@ -77,6 +77,21 @@ def test_a_saved_model_compresses_without_training(run, tmp_path, monkeypatch):
     same = [(out / "images.scratchae").read_bytes() for out in (run.out, again.out)]
     assert same[0] == same[1] and rows(again.printed) == rows(run.printed)
     assert nameless(again.titles) == []
+    lines = {"bits_per_pixel", "over_elbo", "dataset", "backend"}
+    assert [line.keys() for line in metrics(again.out)] == [lines]
+    config = json.loads((again.out / "config.json").read_text())
+    assert config["model"] == weights and not {"epochs", "lr", "batch_size", "seed"} & set(config)
+    third = played(compress_mnist, again.out, "--model", weights)  # over an earlier run
+    assert third.status == 0 and metrics(third.out) == metrics(again.out / "earlier" / "1")
+
+
+@pytest.mark.parametrize("option", ["--epochs 5", "--lr 7", "--batch-size 3", "--seed 9"])
+def test_options_of_a_training_are_refused_where_there_is_none(option, run, tmp_path, capsys):
+    with pytest.raises(SystemExit) as ended:
+        tiny(compress_mnist, tmp_path / "out", "--model", "weights", *option.split())
+    sentence = capsys.readouterr().err
+    assert ended.value.code == 2 and sentence.startswith(f"compress_mnist: {option.split()[0]} is")
+    assert sentence.count("\n") == 1 and not (tmp_path / "out").exists()
 
 
 def test_a_lost_pixel_is_status_1(run, tmp_path, monkeypatch):

@@ -17,10 +17,11 @@ from typing import Any
 import numpy as np
 
 from .. import checks
-from ..saving.description import describe
+from ..saving.description import acting
 from ..saving.writing import digest
 
-FORMAT = b"scratchae coding 1\n"
+KIND = b"scratchae coding "
+FORMAT = KIND + b"2\n"
 LONGEST = 1 << 12  # bytes of the two lines
 KINDS = {
     **{"model": str, "backend": str, "dtype": str, "shape": list},
@@ -30,16 +31,21 @@ MOST = 1 << 40  # images, or words
 
 
 def fingerprint(model: Any) -> str:
-    """The SHA-256 (hex) of a model's parameters and of what it is made of.
+    """The SHA-256 (hex) of what coding reads of a model: encoder, latent, decoder, likelihood,
+    each with the arguments that act, and all parameters.
 
-    Raises TypeError for a model that ``save`` could not write either. Source: saving/writing.py.
+    Not of its objective, beta and samples, of initialisers, and of what is frozen. Arguments at
+    their default are left out, so that a later version may add one; a version that changes what a
+    default does decodes to other than what was written, which ``decompress`` sees. Raises
+    TypeError for parts that ``save`` could not write either. Source: saving/description.py.
     """
-    to_host = model.backend.to_host
+    to_host, parts = model.backend.to_host, ("encoder", "latent", "decoder", "likelihood")
     tensors = {
         name: np.ascontiguousarray(to_host(view))
         for name, view in model.parameters.views().items()
     }
-    return digest(tensors, {"model": json.dumps(describe(model))})
+    read = acting([getattr(model.objective, part) for part in parts])
+    return digest(tensors, {"model": json.dumps(read)})
 
 
 def written(header: dict[str, Any], state: int, words: np.ndarray) -> bytes:
@@ -64,6 +70,13 @@ def read(data: Any) -> tuple[dict[str, Any], int, np.ndarray]:
     checks.is_a("the data", data, (bytes, bytearray, memoryview), "bytes are expected")
     data = memoryview(data).cast("B")
     head = bytes(data[:LONGEST])
+    if head.startswith(KIND) and not head.startswith(FORMAT):
+        there = checks.shown(head.split(b"\n")[0].decode(errors="replace"), 40)
+        raise ValueError(
+            f"the data is {there!r}, but this version of the library reads "
+            f"{FORMAT.decode().strip()!r}: read it with the version that wrote it, or compress "
+            "the images again"
+        )
     if not head.startswith(FORMAT):
         raise ValueError("the data is not what compress(model, images) gives: it begins otherwise")
     end = head.find(b"\n", len(FORMAT)) + 1

@@ -23,6 +23,7 @@ from .. import initializers, latents, layers, likelihoods, models, objectives, o
 from ..settings import store
 
 MODULES = (initializers, latents, layers, likelihoods, models, objectives, optim, schedules)
+PLAIN = bool, int, float, str, type(None)
 FOREIGN = ("builtins", "functools", "numpy")  # whose objects do not keep what they were made from
 
 
@@ -68,13 +69,20 @@ def describe(thing: Any) -> Any:
     return description
 
 
-def _describe(thing: Any, done: list[Any], custom: dict[str, Any]) -> Any:
+def acting(things: list[Any]) -> Any:
+    """As ``describe``, of parts of a model, less what changes no output beside the parameters: the
+    library's initialisers, what is frozen, and arguments at their default, so that one that is
+    added later changes nothing here. Source: ``describe``."""
+    return _describe(things, [], {}, acts=True)
+
+
+def _describe(thing: Any, done: list[Any], custom: dict[str, Any], acts: bool = False) -> Any:
     if isinstance(thing, np.generic):
         thing = thing.item()
-    if thing is None or isinstance(thing, (bool, int, float, str)):
+    if isinstance(thing, PLAIN):
         return thing
     if isinstance(thing, (list, tuple)):
-        return [_describe(part, done, custom) for part in thing]
+        return [_describe(part, done, custom, acts) for part in thing]
     if inspect.isfunction(thing) and "<" not in thing.__qualname__:
         return {"function": _name(thing, custom)}
     if inspect.isroutine(thing) or inspect.isfunction(thing) or type(thing).__module__ in FOREIGN:
@@ -82,9 +90,12 @@ def _describe(thing: Any, done: list[Any], custom: dict[str, Any]) -> Any:
     for n, one in enumerate(done):
         if one is thing:
             return {"same": n}
-    arguments = {key: _describe(value, done, custom) for key, value in _arguments(thing).items()}
+    given = _acting(thing) if acts else _arguments(thing)
+    arguments = {key: _describe(value, done, custom, acts) for key, value in given.items()}
     done.append(thing)
-    frozen = isinstance(thing, layers.Layer) and not store(thing).get("trainable", True)
+    frozen = (
+        not acts and isinstance(thing, layers.Layer) and not store(thing).get("trainable", True)
+    )
     description = {"class": _name(type(thing), custom), "arguments": arguments}
     return description | ({"frozen": True} if frozen else {})
 
@@ -119,6 +130,26 @@ def _arguments(thing: Any) -> dict[str, Any]:
     if starred and parameters[starred[-1]].kind is inspect.Parameter.VAR_POSITIONAL:
         first[-1:] = first[-1]
     return {"*": first} | values if starred else values
+
+
+def _acting(thing: Any) -> dict[str, Any]:
+    """The arguments of its constructor that are not at their default; of the library's, no
+    initialiser."""
+    kind = type(thing)
+    ours = LIBRARY.get(f"scratchae.{kind.__name__}") is kind
+    defaults = {p.name: p.default for p in inspect.signature(kind).parameters.values()}
+    return {
+        name: value
+        for name, value in _arguments(thing).items()
+        if not ((ours and name.startswith("init")) or _is(value, defaults.get(name)))
+    }
+
+
+def _is(value: Any, default: Any) -> bool:
+    """Whether it is the default, or a tuple of it, such as (1, 1) of stride=1."""
+    if isinstance(value, tuple) and value and not isinstance(default, tuple):
+        return all(_is(one, default) for one in value)
+    return value is default or (isinstance(value, (*PLAIN, tuple)) and bool(value == default))
 
 
 class Unspeakable(TypeError):

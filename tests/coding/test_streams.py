@@ -18,7 +18,7 @@ from scratchae.coding.message import Exhausted, Message, first_state, initial
 from scratchae.coding.symbols import Bins
 
 SHAPE = (4, 3, 1)
-DAMAGED = r"damaged|begins otherwise|header is not"
+DAMAGED = r"damaged|begins otherwise|header is not|but this version"
 
 
 @pytest.fixture(scope="module")
@@ -84,6 +84,13 @@ def test_another_model_is_refused(model, whole):
     refused(dense(SHAPE, D=4), whole, "SHA-256")
     refused(dense(SHAPE, backend="reference"), whole, "on the backend numpy")
     refused(dense(SHAPE, dtype="float64"), whole, "in float32, but the model is of float64")
+
+
+def test_another_version_of_the_format_is_named(model, whole):
+    for version in (b"1", b"3", b"10"):
+        other = stream.KIND + version + whole[len(stream.FORMAT) - 1 :]
+        words = f"is 'scratchae coding {version.decode()}', but .* reads 'scratchae coding 2'"
+        refused(model, other, words)
 
 
 def test_a_name_that_lies_costs_a_short_sentence(model, whole):

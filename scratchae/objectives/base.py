@@ -86,6 +86,16 @@ class Objective(Configured):
         declared = dict(zip(("encoder", "latent", "decoder", "likelihood"), inner, strict=True))
         return {k: v for part, one in declared.items() for k, v in prefixed(part, one).items()}
 
+    def _require_latent(self, *calls: str) -> None:
+        """Raise TypeError where there is no latent, NotImplementedError where it lacks one of
+        these calls."""
+        if self.latent is None:
+            raise TypeError(
+                f"the latent is None, but {type(self).__name__} takes one between encoder and "
+                "decoder, such as Gaussian(20)"
+            )
+        self.latent.require(*calls)
+
     def _let_layers_know(self) -> None:
         """Tell the layers behind the latent of its samples. Raises TypeError for a layer that
         draws, and does not know of them."""

@@ -83,8 +83,9 @@ class ELBO(Objective):
         return self.likelihood.additive
 
     def declare(self, shape: Shape) -> Declared:
-        """As Objective.declare, shapes too. Source: objectives/base.py."""
-        self.latent.require("backward(dz, kl_weight)")
+        """As Objective.declare, shapes too. Raises TypeError without a latent. Source:
+        objectives/base.py."""
+        self._require_latent("backward(dz, kl_weight)")
         return super().declare(shape)
 
     def bind(self, backend: Backend, rows: int) -> None:

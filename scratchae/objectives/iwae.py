@@ -73,9 +73,9 @@ class IWAE(Objective):
 
     def declare(self, shape: Shape) -> Declared:
         """As Objective.declare, shapes too. Raises NotImplementedError for a latent without a
-        ratio or its gradient, TypeError for a likelihood of a batch as a whole. Source:
-        objectives/base.py."""
-        self.latent.require("ratio()", self._gradient)
+        ratio or its gradient, TypeError for none, and for a likelihood of a batch as a whole.
+        Source: objectives/base.py."""
+        self._require_latent("ratio()", self._gradient)
         self.likelihood.require_rows()
         return super().declare(shape)
 

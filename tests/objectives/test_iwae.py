@@ -49,6 +49,13 @@ def test_the_loss_has_the_closed_form_of_its_terms(tolerance):
 
 
 @EACH
+def test_a_latent_is_taken(kind):
+    model = Model(kind(sa.Dense(6, 4), sa.Dense(2, 6), None, sa.Bernoulli()))
+    words = f"the latent is None, but {kind.__name__} takes one .*, such as Gaussian"
+    one_sentence(lambda: model.build(6), TypeError, words)
+
+
+@EACH
 @pytest.mark.parametrize("K", [1, 2])
 def test_the_mean_gradient_is_the_slope_of_the_mean_loss(kind, K, backend):
     claims.the_mean_gradient_is_the_slope_of_the_mean_loss(kind, K, backend=backend)

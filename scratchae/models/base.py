@@ -197,13 +197,11 @@ class Model(Named):
         """A code h, or z, (N, *code) -> the mean of p(x | h), (N, *input_shape). given: as for,
         and raises as ``decoder_output``. Source: objectives/reconstruction.py (2), elbo.py (3)."""
         a, likelihood = self.decoder_output(h, given), self.objective.likelihood
-        mean, due = likelihood.mean(a), (len(a), *self.input_shape)
-        if np.shape(mean) != due:
-            raise ValueError(
-                f"{type(likelihood).__name__}.mean(a) gives an array of shape {np.shape(mean)}, "
-                f"but {due}, the shape of x, is expected: define mean(a)"
-            )
-        return mean
+        return checks.like_x(likelihood, "mean(a)", likelihood.mean(a), self._shape(a))
+
+    def _shape(self, a: np.ndarray) -> tuple[int, ...]:
+        """That of x, (N, *input_shape), for the decoder's output a (N, ...)."""
+        return (len(a), *self.input_shape)
 
     def sample_x(self, h: Any, seed: int = 0, given: Any = None) -> np.ndarray:
         """A code h, or z, (N, *code) -> x ~ p(x | h), (N, *input_shape), and not its mean.
@@ -212,8 +210,9 @@ class Model(Named):
         likelihood that is no distribution, and what ``decoder_output`` raises. Source:
         likelihoods/base.py.
         """
-        a = self.decoder_output(h, given)
-        return self.objective.likelihood.sample(a, Draws(seed, OUTPUTS))
+        a, likelihood = self.decoder_output(h, given), self.objective.likelihood
+        x = likelihood.sample(a, Draws(seed, OUTPUTS))
+        return checks.like_x(likelihood, "sample(a, noise)", x, self._shape(a))
 
     def _code(self) -> tuple[tuple[int, ...], str]:
         """The shape of a row of the code, and its name."""

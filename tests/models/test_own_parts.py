@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import scratchae as sa
+from scratchae import evaluation
 from scratchae.detection import absolute_error
 from scratchae.evaluation import denoising_score
 from scratchae.likelihoods import Likelihood
@@ -47,6 +48,42 @@ def test_a_mean_of_another_shape_than_x(likelihood, use):
     words = rf"{likelihood.__name__}\.mean\(a\) gives an array of shape .*, but \(8, 5\), the"
     with pytest.raises(ValueError, match=words):
         use(model)
+
+
+class NarrowMean(sa.GaussianLikelihood):
+    def mean(self, a):
+        return a[:, :1]
+
+
+class ShortMean(sa.GaussianLikelihood):
+    def mean(self, a):
+        return a[:, :4]
+
+
+class Drawn(sa.GaussianLikelihood):
+    def sample(self, a, noise):
+        return a[:, :1]
+
+
+def of_health(model):
+    evaluation.health(model, X, samples=20, threads=1, progress=False)
+
+
+@pytest.mark.parametrize(
+    ("likelihood", "uses", "call"),
+    [
+        (NarrowMean, [of_health], r"mean\(a\)"),
+        (ShortMean, [of_health], r"mean\(a\)"),
+        (Drawn, [of_health, lambda model: model.sample(8, noise=True)], r"sample\(a, noise\)"),
+    ],
+)
+def test_what_health_and_sample_read_of_a_likelihood_is_shaped_as_x(likelihood, uses, call):
+    latent = sa.Gaussian(2)
+    model = sa.VAE(sa.Dense(5, 4), sa.Dense(2, 5), latent, likelihood(1.0)).build(5, seed=0)
+    words = rf"{likelihood.__name__}\.{call} gives an array of shape .*, but \(8, 5\), the"
+    for use in uses:
+        with pytest.raises(ValueError, match=words):
+            use(model)
 
 
 class Forgot(sa.Layer):

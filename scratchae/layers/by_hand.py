@@ -18,7 +18,7 @@ from .. import checks
 from ..backend import Backend, get_backend
 from ..settings import fix
 from .base import Layer, Shape, declared_by, require_fit
-from .hosted import ByHand, WithParameters
+from .hosted import WithParameters
 from .sequential import distinct, leaves
 
 
@@ -163,9 +163,21 @@ class LatentByHand(WithParameters):
         raise AttributeError(f"this {self.name} has no {name!r}; it has {' and '.join(kept)}")
 
 
-class LikelihoodByHand(ByHand):
-    """nll = likelihood(a, x), da = likelihood.backward(). Shapes: x (N, *shape), nll (N,) in nats.
-    Source: the module."""
+class LikelihoodByHand(WithParameters):
+    """nll = likelihood(a, x), da = likelihood.backward(), and the parameters and gradients of one
+    that has some. Shapes: x (N, *shape), nll (N,) in nats. Source: the module."""
+
+    def __init__(self, part: Any, shape: Shape, backend: Backend, seed: int):
+        super().__init__(part, shape, backend, seed)
+        self._keep(weights={}, grads={}, filled=False)
+        if declared := self.part.declare(shape):
+            self._attach(declared)
+        learnt = self.part.learnt  # those of the model that it is part of
+        for name in self.weights if learnt else ():
+            self.weights[name] = learnt(name)
+
+    def _leaves(self) -> list[tuple[str, Layer]]:
+        return []
 
     def _bind(self, rows: int) -> None:
         self.part.bind(self.backend, rows, self.shape)
@@ -181,14 +193,15 @@ class LikelihoodByHand(ByHand):
         return self.backend.to_host(self.part.forward(a, x))
 
     def _read(self, name: str) -> Any:
-        own = self.part.declare(self.shape)
+        own = self.weights
         if name not in own and name.removeprefix("d") not in own:
             names = [*own, *(f"d{n}" for n in own), "its settings"]
             raise AttributeError(f"this {self.name} has no {name!r}; it has {', '.join(names)}")
-        self._require_called()
-        return self.backend.to_host(getattr(self.part, name))
+        return super()._read(name)
 
     def backward(self) -> np.ndarray:
         """da (N, *parameters(shape)), the gradient of the sum of nll."""
         self._require_called()
-        return self.backend.to_host(self.part.backward())
+        da = self.part.backward()
+        self._fill()
+        return self.backend.to_host(da)

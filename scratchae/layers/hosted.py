@@ -127,8 +127,8 @@ class ByHand:
 
 
 class WithParameters(ByHand):
-    """What a layer and a latent share: parameters by name, read and written, and their gradients,
-    each of its own shape. Source: by_hand.py."""
+    """What a part has that may have parameters: these by name, read and written, and their
+    gradients, each of its own shape. Source: by_hand.py."""
 
     weights: Weights  # every parameter by name, "0.W" in a Sequential; assigned, it is written
     grads: Views
@@ -137,7 +137,8 @@ class WithParameters(ByHand):
     def _attach(self, declared: Declared) -> None:
         """Draw the parameters, and hand the part its views."""
         resolve_ties(layer for _, layer in self._leaves())
-        self.part.place(randomness.NOISE)
+        if hasattr(self.part, "place"):  # a likelihood draws nothing
+            self.part.place(randomness.NOISE)
         parameters = Parameters(self.backend, declared)
         parameters.initialise(self.seed)
         grads = self.backend.zeros((parameters.size,))

@@ -309,6 +309,23 @@ def test_a_layer_that_is_not_bound_says_so():
                 layer.forward(np.zeros((4, *shape)))
 
 
+def test_the_parameters_of_a_likelihood_are_read_and_written_before_a_call():
+    """That of a model that has learned it is the learned one."""
+    likelihood = by_hand(sa.SharedGaussian(2.0), 3)
+    assert likelihood.logvar == pytest.approx(2 * np.log(2.0))
+    likelihood.logvar = [0.5]
+    assert likelihood.logvar == [0.5] and dict(likelihood.weights).keys() == {"logvar"}
+    fixed = by_hand(sa.GaussianLikelihood(np.exp(0.25)), 3)
+    np.testing.assert_allclose(likelihood(X, X + 1), fixed(X, X + 1), rtol=1e-5)
+    with pytest.raises(RuntimeError, match="dlogvar is filled by backward"):
+        _ = likelihood.dlogvar
+    likelihood.backward()
+    assert likelihood.gradients["logvar"] == likelihood.dlogvar != 0
+    model = sa.VAE(sa.Dense(3, 4), sa.Dense(2, 3), sa.Gaussian(2), sa.SharedGaussian()).build(3)
+    model.weights["likelihood.logvar"] = [-1.0]
+    assert by_hand(model.likelihood, 3).logvar == [-1.0]
+
+
 def test_settings_are_read_and_written():
     """Of every kind: the number that acts is the number that is read."""
     noise = by_hand(sa.GaussianNoise(0.1), (3,))

@@ -1,5 +1,6 @@
 """One category out of several."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -114,7 +115,7 @@ class Categorical(Likelihood):
     def below(self, a: np.ndarray) -> np.ndarray:
         """a (N, ..., C) -> (N, P, C - 1) float64: P(category < c), c = 1 to C - 1."""
         above = np.cumsum(self.mean(a.astype(np.float64)), axis=-1)
-        return above[..., :-1].reshape(len(a), -1, a.shape[-1] - 1)
+        return above[..., :-1].reshape(len(a), math.prod(a.shape[1:-1]), a.shape[-1] - 1)
 
 
 def _total(x: np.ndarray) -> np.ndarray:

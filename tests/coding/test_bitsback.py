@@ -16,13 +16,14 @@ from coding.claims import (
     stack_is_as_before,
     z_has_the_moments_of_q,
 )
-from coding.models import KINDS, dense, images, trained
+from coding.models import KINDS, classes, dense, images, trained
 
 import scratchae as sa
 from scratchae import coding
 from scratchae.coding.bitsback import Coder, groups
 from scratchae.coding.message import Message
 from scratchae.coding.symbols import table_of
+from scratchae.kernels.rans import M
 
 EVERY_KIND = pytest.mark.parametrize(
     "kind",
@@ -66,6 +67,15 @@ def test_sources_come_back_as_evaluate_has_them():
     ones = (pixels > 127).astype(np.int64)
     comes_back(dense(), sa.Values(ones))
     comes_back(dense(), ones.astype(bool))
+
+
+def test_one_category_costs_nothing():
+    model = classes((5, 1))
+    x = images(model, 40)
+    data = coding.compress(model, x)
+    assert (coding.decompress(model, data) == x).all() and (x == 1).all()
+    table = table_of(model.likelihood, model.decoder_output(np.zeros((1, 2))))
+    np.testing.assert_array_equal(table, [[0, M]] * 5)  # the whole of it: 0 bits
 
 
 @pytest.mark.parametrize("N", [1, 2, 5, 17, 18, 100, 1000])

@@ -166,6 +166,25 @@ class Fixed:
         thing.__dict__[self.name] = self.check(what, value) if self.check else value
 
 
+class Absent:
+    """A setting of the base class that means nothing in this one: None, and an error where it is
+    set, which says why, such as "has no meaning: ..."."""
+
+    fset = None  # names.py does not list it
+
+    def __init__(self, why: str):
+        self.why = why
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, thing: Any, owner: type | None = None) -> Any:
+        return self if thing is None else None
+
+    def __set__(self, thing: Any, value: Any) -> None:
+        raise AttributeError(f"{type(thing).__name__}({self.name}) {self.why}")
+
+
 class Configured(Named):
     """What keeps the arguments of its constructor as attributes: each is a Number or Fixed."""
 

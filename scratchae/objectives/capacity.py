@@ -1,6 +1,6 @@
 """A capacity: the KL is held at a number of nats, which may grow."""
 
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 
@@ -9,12 +9,8 @@ from ..kernels.kl_weights import CAPACITY
 from ..latents import Latent
 from ..layers import Layer
 from ..likelihoods import Likelihood
-from ..settings import Fixed, Number, Scheduled
+from ..settings import Absent, Number, Scheduled
 from .elbo import ELBO
-
-
-def _no_beta(what: str, value: Any) -> NoReturn:
-    raise AttributeError(f"{what} has no meaning: the weight of |kl - capacity| is gamma")
 
 
 class Capacity(ELBO):
@@ -38,7 +34,7 @@ class Capacity(ELBO):
     additive = False
     capacity = Number(0, schedule=True)
     gamma = Number(0, schedule=True)
-    beta: Any = Fixed(_no_beta, None)
+    beta: Any = Absent("has no meaning: the weight of |kl - capacity| is gamma")
 
     def __init__(
         self,

@@ -107,7 +107,10 @@ def test_beta_is_refused():
     """It could not act: before building and after it."""
     model = built(1.0)
     for objective in (model.objective, sa.Capacity(*(None,) * 4, 1.0)):
-        with pytest.raises(AttributeError, match="beta"):
+        with pytest.raises(AttributeError, match=r"Capacity\(beta\) has no meaning: .* is gamma"):
             objective.beta = 2.0
+        with pytest.raises(AttributeError, match="set capacity, decoder, encoder, gamma, la"):
+            objective.bta = 2.0
+        assert objective.beta is None
     with pytest.raises(TypeError, match="beta"):
         built(1.0, beta=2.0)

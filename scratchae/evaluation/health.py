@@ -27,6 +27,7 @@ import numpy as np
 from .. import checks, randomness
 from ..datasets.around import scored
 from ..datasets.fitting import fitting_source
+from ..latents import Latent
 from .codes import Chosen, Pass, Seen
 from .constants import best_constant
 from .findings import Finding, findings
@@ -44,9 +45,11 @@ LEAST = 10  # samples of each, of which an effective number says something
 class Health:
     """What ``health`` found; printed, it is one page.
 
-    Shapes: variance, active (D,) of the units, kl_per_dimension (J,). In nats per example:
-    reconstruction, kl, mutual_information and its most, log N, aggregate_kl and the least that it
-    is (below it where the codes are too few), told, constant, gain and the standard error of both.
+    Shapes: variance, active (D,) of the units, kl_per_dimension (J,): of_units says whether its
+    terms are those of the units, or others, such as a Hierarchy's of its layers. In nats per
+    example: reconstruction, kl, mutual_information and its most, log N, aggregate_kl and the least
+    that it is (below it where the codes are too few), told, constant, gain and the standard error
+    of both.
     ess: of samples, the median over scored examples, whose log p(x), above the ELBO by ``above``,
     is log_p. off, claimed: the spread of x about the mean of p(x|z), and what p(x|z) says of it,
     in units of x; between: the share of values that p(x|z) never draws; given: whether something
@@ -60,6 +63,7 @@ class Health:
     reconstruction: float
     kl: float
     kl_per_dimension: np.ndarray
+    of_units: bool
     variance: np.ndarray | None
     active: np.ndarray | None
     mutual_information: float
@@ -217,6 +221,7 @@ def _summed(
         reconstruction=float(seen.nll.mean()),
         kl=float(kl.mean()),  # (2)
         kl_per_dimension=seen.kl.mean(axis=0),
+        of_units=type(model.latent).terms is Latent.terms,
         variance=variance,
         active=None if variance is None else variance > ACTIVE,  # (1)
         mutual_information=information,

@@ -23,10 +23,11 @@ BARS = 40  # units, at most, whose bars stand apart and are numbered
 def health(report: "Health", title: str, note: str = "") -> "Figure":
     """What ``evaluation.health`` found -> Figure.
 
-    On the left the KL of each unit, falling, those that are not active in another colour; in the
-    middle what of the KL tells of x, and how far all codes together are from the prior, between
-    two bounds where N codes do not tell more; on the right what an example costs. Below, what each
-    rule says. Raises TypeError for what is no such report. Source: evaluation/health.py.
+    On the left the KL of each unit, falling, those that are not active in another colour, or of
+    each term of a latent that has others, such as one a layer; in the middle what of the KL tells
+    of x, and how far all codes together are from the prior, between two bounds where N codes do
+    not tell more; on the right what an example costs. Below, what each rule says. Raises TypeError
+    for what is no such report. Source: evaluation/health.py.
     """
     from .. import checks
     from ..evaluation import Health
@@ -54,18 +55,18 @@ def _said(finding: Any) -> tuple[str, str, str, list[str]]:
 
 
 def _units(axes: "Axes", report: Any) -> None:
-    """The KL of each unit (J,), falling."""
+    """The KL of each unit, or other term, (J,), falling."""
     kl, active = report.kl_per_dimension, report.active
     order = np.argsort(-kl, kind="stable")
-    alive = active is None or len(active) != len(kl) or active
+    alive = active if report.of_units and active is not None else True
     colours = np.where(np.broadcast_to(alive, kl.shape), TRAIN, TEST)[order]
     few = len(kl) <= BARS
     axes.bar(np.arange(len(kl)), kl[order], 0.8 if few else 1.0, color=colours.tolist(), zorder=3)
-    word = "unit" if active is not None and len(active) == len(kl) else "term"
+    word = "unit" if report.of_units else "term"
     axes.set_title(f"KL of each {word}, nats", fontsize=9, color=INK)
     axes.grid(axis="y", color=FAINT, lw=0.6)
     words = f"{word}, counted from 0"
-    if active is not None and not np.all(alive):
+    if not np.all(alive):
         words += f"; {int((~active).sum())} not active"
     name_axes(axes, words, "")
     if few:
@@ -77,7 +78,7 @@ def _information(axes: "Axes", report: Any) -> None:
     """The KL, what of it tells of x, and the range of what does not."""
     least, most = report.aggregate_least, report.aggregate_kl
     axes.barh([2], [report.kl], 0.62, color=TRAIN, zorder=3)
-    labels = [f"KL\n{report.kl:.2f}"]
+    labels, dashed = [f"KL\n{report.kl:.2f}"], ""
     if np.isnan(most):
         labels += ["tells of x\nnot known", "to the prior\nnot known"]
     else:
@@ -85,14 +86,16 @@ def _information(axes: "Axes", report: Any) -> None:
         axes.barh([0], [least], 0.62, color=TEST, zorder=3)
         axes.barh([0], [most - least], 0.62, left=[least], color=TEST, alpha=0.35, zorder=3)
         axes.plot([report.most_information] * 2, [0.55, 1.45], color=INK, lw=1.2, ls="--")
+        dashed = f"dashed: log N, the most that {report.N:,} codes show"
         told = f"{report.mutual_information:.2f}"
         labels.append(f"tells of x\n{'at least ' * report.too_few}{told}")
         labels.append(f"to the prior\n{f'{least:.2f} to ' * report.too_few}{most:.2f}")
         axes.set_xlim(0, 1.05 * max(report.kl, report.most_information))
     axes.set_yticks([2, 1, 0], labels)
+    axes.set_ylim(-0.5, 2.5)
     axes.set_title("what the KL is, nats", fontsize=9, color=INK)
     axes.grid(axis="x", color=FAINT, lw=0.6)
-    name_axes(axes, f"dashed: log N, the most that {report.N:,} codes show", "")
+    name_axes(axes, dashed, "")
     axes.tick_params(axis="y", length=0, labelsize=8)
 
 

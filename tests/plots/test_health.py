@@ -7,6 +7,7 @@ import pytest
 from evaluation import illnesses
 from sentences import one_sentence
 
+import scratchae as sa
 from scratchae import evaluation, plots
 from scratchae.plots import frame
 
@@ -43,6 +44,8 @@ def test_all_words_of_the_report_are_there_and_none_is_clipped(name):
 def test_the_bars_are_the_numbers():
     report = reported("dead")
     units, information, costs, _ = plots.health(report, "values: health").axes
+    assert report.of_units and units.get_title() == "KL of each unit, nats"
+    assert information.get_xlabel().startswith("dashed: log N") and len(information.lines) == 1
     heights = [bar.get_height() for bar in units.patches]
     assert heights == pytest.approx(sorted(report.kl_per_dimension, reverse=True))
     assert units.get_xticklabels()[0].get_text() == "3"
@@ -55,6 +58,25 @@ def test_the_bars_are_the_numbers():
     assert [bar.get_width() for bar in costs.patches] == pytest.approx(
         [report.constant, loss, loss - report.above]
     )
+
+
+def test_the_terms_of_layers_are_not_taken_for_units():
+    """Two units of z_1, one of them dead, and two layers; of these it is not known what their KL
+    is, so there is no dashed line, nor a word of it."""
+    up, down = (sa.Dense(2, 4) for _ in range(2))
+    model = sa.VAE(sa.Dense(6, 4), sa.Dense(2, 6), sa.Hierarchy(up, down)).build(6)
+    model.weights["encoder.W"] = np.eye(6, 4) * [2.0, 0, 0, 0]
+    x = (np.random.default_rng(0).random((50, 6)) < 0.5) * 1.0
+    report = evaluation.health(model, x, samples=10, threads=1, progress=False)
+    assert report.active.tolist() == [True, False] and not report.of_units
+    figure = plots.health(report, "x: health")
+    figure.canvas.draw()
+    terms, information, *_ = figure.axes
+    assert terms.get_title() == "KL of each term, nats"
+    assert terms.get_xlabel() == "term, counted from 0"
+    assert len({bar.get_facecolor() for bar in terms.patches}) == 1
+    assert not information.lines and information.get_xlabel() == ""
+    assert information.get_ylim()[0] <= -0.5 and information.get_ylim()[1] >= 2.5
 
 
 def test_what_is_no_report_is_a_sentence():

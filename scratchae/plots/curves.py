@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from ..training.fit import History
 
 MARKED = 30  # epochs, at most, that are points as well as a line
+COUNTS = {"above_floor": "number of groups"}  # terms that are not in the loss's unit
 DUE = "epoch", "train_loss"  # what every record has
 
 
@@ -25,9 +26,10 @@ def loss_curves(
     Figure.
 
     records: a history's, or the history itself; a term is drawn where there is one. lines: the
-    names of the two. Parts that are zero throughout, and a single part (it is the loss), are left
-    out. Raises ValueError for no records, for one without an epoch or train_loss, and for lines
-    that are no two names. Source: Kingma and Welling 2014, figure 2.
+    names of the two. unit: of all but counts, such as above_floor, whose axis says what is
+    counted. Parts that are zero throughout, and a single part (it is the loss), are left out.
+    Raises ValueError for no records, for one without an epoch or train_loss, and for lines that
+    are no two names. Source: Kingma and Welling 2014, figure 2.
     """
     from matplotlib.ticker import MaxNLocator
 
@@ -56,7 +58,7 @@ def loss_curves(
         if len(records) == 1:
             axes.set_xlim(records[0]["epoch"] - 0.5, records[0]["epoch"] + 0.5)
         axes.grid(axis="y", color=FAINT, lw=0.6)
-        name_axes(axes, "epoch", unit if i == 0 else "")
+        name_axes(axes, "epoch", unit if i == 0 else COUNTS.get(term, ""))
         if i == 0:
             axes.legend(frameon=False, fontsize=8, labelcolor=INK)
     return literal(figure)

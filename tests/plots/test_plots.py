@@ -189,6 +189,16 @@ def test_curves_have_a_panel_for_each_part(parts, panels):
     assert figure.axes[0].get_ylabel() == "nats per example"
 
 
+def test_a_count_is_not_drawn_as_nats():
+    parts = "reconstruction", "kl", "above_floor"
+    axes = plots.loss_curves(records(3, *parts), TITLE).axes
+    labels = {one.get_title(): one.get_ylabel() for one in axes}
+    assert labels == {
+        **{"loss": "nats per example", "reconstruction": "", "KL divergence": ""},
+        "above floor": "number of groups",
+    }
+
+
 def test_one_epoch_has_one_tick():
     axes = plots.loss_curves(records(1, "reconstruction"), TITLE).axes[0]
     low, high = axes.get_xlim()

@@ -123,8 +123,8 @@ def test_the_table_counts_it():
 
 def test_by_hand_reads_it():
     part = sa.by_hand(sa.SharedGaussian(2.0), 3)
-    with pytest.raises(RuntimeError, match="not called yet"):
-        _ = part.logvar
+    with pytest.raises(RuntimeError, match="dlogvar is filled by backward, which was not called"):
+        _ = part.dlogvar
     part(np.zeros((2, 3)), np.ones((2, 3)))
     assert part.logvar[0] == pytest.approx(2 * math.log(2.0))
     with pytest.raises(AttributeError, match="no 'V'; it has logvar, dlogvar, its settings"):

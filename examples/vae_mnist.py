@@ -113,6 +113,8 @@ def _require_that_all_act(options: argparse.Namespace) -> None:
         )
     if options.beta_warmup is not None and options.beta == 0:
         raise ValueError("--beta-warmup rises to --beta, which is 0: leave one of them out")
+    if options.free_bits and options.beta == 0:
+        raise ValueError("--free-bits weighs by --beta, which is 0: leave one of them out")
 
 
 def warm_up(model: Any, train: Any, options: argparse.Namespace) -> None:

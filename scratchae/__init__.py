@@ -67,7 +67,7 @@ from .training.callbacks import EarlyStopping
 from .training.epochs import NonFiniteLoss
 from .training.fit import fit
 from .training.history import History
-from .training.preparing import ScheduleWarning
+from .training.preparing import IdleWarning, ScheduleWarning
 from .training.pretraining import pretrain
 
 __all__ = [
@@ -107,6 +107,7 @@ __all__ = [
     "GivenPrior",
     "Hierarchy",
     "History",
+    "IdleWarning",
     "Images",
     "KLRate",
     "Labelled",

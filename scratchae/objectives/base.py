@@ -252,6 +252,10 @@ class Objective(Configured):
         like it, 1 or 0; None: x itself, all of it. Source: likelihoods/base.py."""
         self.likelihood.aim(target, seen)
 
+    def idle(self) -> str:
+        """Which setting another one leaves without effect, as a sentence; "" where all act."""
+        return ""
+
     def forward(self, x: Array) -> Array:
         """x (N, *shape) -> self.sums: those of this shard, float64, the count first, valid until
         the next call. Source: the objective's own."""

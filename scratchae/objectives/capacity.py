@@ -77,6 +77,15 @@ class Capacity(ELBO):
         loss, penalty = reconstruction + cost, cost - kl  # (1) (2)
         return {"loss": loss, "reconstruction": reconstruction, "kl": kl, "penalty": penalty}
 
+    def idle(self) -> str:
+        """That of the capacity, where gamma is 0."""
+        if self.gamma != 0 or not self.capacity:
+            return ""
+        return (
+            "Capacity(gamma) is 0, so the KL costs nothing, and the capacity does nothing: give a "
+            "gamma above 0, or take ELBO with beta = 0"
+        )
+
     def weights(self, total: Array) -> Array:
         """(J,) the weight of each term of kl; total (3,). Source: (3)."""
         self.weigh(self.w, total, self.row)  # (3)

@@ -38,9 +38,10 @@ class FreeBits(ELBO):
     layer of a Hierarchy. floor: in nats a group (a bit is log 2 of them). "above_floor" is the
     number of groups with s_g / N > floor, those that (2) weighs; of an epoch it is the mean over
     steps. ``evaluate``, and fit of its validation data, take (1) over all data, which gives less
-    than a mean over batches, as (3) is convex in s. Raises ValueError for floor < 0, beta < 0, and
-    groups that do not divide J. Source: Kingma et al., "Improved variational inference with
-    inverse autoregressive flow", 2016, eq. 15; kernels/kl_weights.py.
+    than a mean over batches, as (3) is convex in s. Where beta is 0 a floor acts on nothing, and
+    ``fit`` warns. Raises ValueError for floor < 0, beta < 0, and groups that do not divide J.
+    Source: Kingma et al., "Improved variational inference with inverse autoregressive flow", 2016,
+    eq. 15; kernels/kl_weights.py.
     """
 
     additive = False
@@ -95,6 +96,15 @@ class FreeBits(ELBO):
         terms["loss"] += lack  # (3)
         terms["penalty"] += lack
         return terms | {"above_floor": float(np.count_nonzero(rates > self.floor))}
+
+    def idle(self) -> str:
+        """That of the floor, where beta is 0."""
+        if self.beta != 0 or not self.floor:
+            return ""
+        return (
+            f"FreeBits(beta) is 0, so the KL costs nothing, and its floor of {self.floor:g} nats "
+            "does nothing: give a beta above 0, or take ELBO"
+        )
 
     def weights(self, total: Array) -> Array:
         """(J,) the weight of each term of kl; total (3 + G,). Source: (2)."""

@@ -7,7 +7,7 @@ from .. import checks
 from .callbacks import Callback, callables, ends_run
 from .history import History
 from .interrupts import interrupts
-from .preparing import prepared, warn_of_schedules
+from .preparing import prepared, warn_of_idle, warn_of_schedules
 from .progress import Progress
 
 
@@ -40,7 +40,8 @@ def fit(
     whether to tell how it goes. Ctrl-C, SIGTERM and SIGHUP end the run after the step under way.
     Epochs are counted with the model: called again, it goes on with the next one (one that was
     interrupted is begun again), and draws other noise, whichever the optimiser. Warns
-    (ScheduleWarning) of a schedule of the objective that ends after the last of the epochs.
+    (ScheduleWarning) of a schedule of the objective that ends after the last of the epochs, and
+    (IdleWarning) of a setting that acts on nothing.
 
     Raises NonFiniteLoss naming step, term and what to try; ValueError and TypeError, before
     anything is changed, for data that does not fit, sizes below 1, a learning rate that is none, a
@@ -62,6 +63,7 @@ def fit(
                 callback.begin(model, validation is not None)
         history, last = History(optimizer), run.next + epochs - 1
         warn_of_schedules(run, epochs)
+        warn_of_idle(model)
         with run, Progress(epochs, run.batches, show) as told:
             while run.next <= last:
                 for step in run.steps(stop.is_set):

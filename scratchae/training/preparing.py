@@ -17,6 +17,10 @@ class ScheduleWarning(UserWarning):
     """A schedule of the objective does not reach its end within the epochs of ``fit``."""
 
 
+class IdleWarning(UserWarning):
+    """A setting of the objective acts on nothing, since another one is 0."""
+
+
 @contextmanager
 def prepared(
     model: Any,
@@ -73,6 +77,12 @@ def warn_of_schedules(run: Epochs, epochs: int) -> None:
         ScheduleWarning,
         stacklevel=checks.stacklevel(),
     )
+
+
+def warn_of_idle(model: Any) -> None:
+    """Warn (IdleWarning) where a setting of the objective acts on nothing."""
+    if words := model.objective.idle():
+        warnings.warn(words, IdleWarning, stacklevel=checks.stacklevel())
 
 
 @contextmanager

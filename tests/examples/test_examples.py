@@ -227,6 +227,7 @@ def test_recipes(arch, recipe, parameters, tmp_path, monkeypatch):
         ("--beta -0.5", "-0.5"),
         ("--beta-warmup 0", "--beta-warmup"),
         ("--beta-warmup 1 --beta 0", "--beta-warmup rises to --beta, which is 0"),
+        ("--free-bits 0.1 --beta 0", "--free-bits weighs by --beta, which is 0"),
         ("--free-bits -1", "FreeBits(floor) is -1.0"),
         ("--free-bits 1 --estimator iwae", "--free-bits weighs the KL of the ELBO"),
         ("--beta 2 --estimator stl", "--beta weighs the KL of the ELBO"),

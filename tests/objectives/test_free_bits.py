@@ -1,5 +1,7 @@
 """Free bits: which dimensions cost, by the mean over the batch; groups, samples, shards, files."""
 
+from contextlib import nullcontext
+
 import numpy as np
 import pytest
 from proofs import kl_claims
@@ -140,6 +142,23 @@ def test_an_example_has_no_loss_of_its_own(backend, tolerance):
         terms = sa.evaluate(model, X)
         for name in ("reconstruction", "kl"):
             assert each[name].mean() == pytest.approx(terms[name], rel=tolerance("loss"))
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"floor": 5.0, "beta": 0.0}, r"FreeBits\(beta\) is 0, .* floor of 5 nats does nothing"),
+        ({"kind": sa.Capacity, "capacity": 2.0, "gamma": 0}, r"Capacity\(gamma\) is 0, so"),
+        ({"floor": 0.0, "beta": 0.0}, None),
+        ({"floor": 5.0, "beta": sa.schedules.Linear(0, 1, 2)}, None),
+        ({"kind": sa.Capacity, "capacity": 0, "gamma": 0}, None),
+    ],
+)
+def test_a_setting_that_acts_on_nothing_is_told(options, words):
+    model = built(**options)
+    warns = pytest.warns(sa.IdleWarning, match=words) if words else nullcontext()
+    with warns:
+        sa.fit(model, X, sa.Adam(1e-3), epochs=1, batch_size=8, progress=False)
 
 
 def test_a_model_over_it_is_a_vae():

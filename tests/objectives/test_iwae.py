@@ -20,6 +20,7 @@ from scratchae.gradcheck import check_objective
 from scratchae.models import Model
 
 KINDS = {"ELBO": ELBO, "IWAE": IWAE, "STL": STL, "DReG": DReG}
+X6 = np.random.default_rng(5).normal(size=(20, 6))
 EACH = pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
 WEIGHED = pytest.mark.parametrize("kind", [IWAE, STL, DReG])
 
@@ -46,6 +47,28 @@ def test_the_loss_has_the_closed_form_of_its_terms(tolerance):
             assert terms["penalty"] < -1e-3 if K > 1 else abs(terms["penalty"]) < 1e-12
     more = Noise(built(ELBO, 2), X, 60).terms().mean
     assert more["loss"] == pytest.approx(elbo["loss"], rel=1e-8)
+
+
+@pytest.mark.parametrize(
+    ("error", "density", "constant"),
+    [
+        (sa.SquaredError(), sa.GaussianLikelihood(0.5**0.5), np.log(np.pi) / 2),
+        (sa.AbsoluteError(), sa.Laplace(1.0), np.log(2)),
+    ],
+)
+def test_an_error_is_a_density_less_its_constant(error, density, constant):
+    """As the docstring says: the loss of 6 numbers under either, and its gradient's step."""
+    found = []
+    for likelihood in (error, density):
+        encoder, decoder = sa.Dense(6, 4), sa.Dense(2, 6)
+        model = Model(IWAE(encoder, decoder, sa.Gaussian(2), likelihood, 3))
+        model.build(6, dtype="float64", seed=0)
+        before = sa.evaluate(model, X6)["loss"]
+        sa.fit(model, X6, sa.SGD(1e-3), epochs=2, progress=False)
+        found.append((before, model.parameters.values.copy()))
+    (loss, values), (exact, learned) = found
+    assert loss + 6 * constant == pytest.approx(exact, rel=1e-12)
+    np.testing.assert_allclose(values, learned, rtol=1e-12)
 
 
 @EACH

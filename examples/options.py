@@ -3,13 +3,16 @@ sentence."""
 
 import argparse
 import signal
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
 from output import warn
 
+import scratchae
 from scratchae import NonFiniteLoss, datasets
 from scratchae.checks import real32
 
@@ -46,10 +49,20 @@ class Parser(argparse.ArgumentParser):
         """prepare(options), which checks everything, then work(what that made) -> the exit
         status."""
         options = self.parse_args(argv)
-        with _sentences(self, USER_ERRORS):
-            made = prepare(options)
-        with _sentences(self, RUN_ERRORS):
-            return work(made)
+        with warnings.catch_warnings():
+            warnings.showwarning = partial(self._tell, warnings.showwarning)
+            with _sentences(self, USER_ERRORS):
+                made = prepare(options)
+            with _sentences(self, RUN_ERRORS):
+                return work(made)
+
+    def _tell(self, show: Callable[..., None], message: Any, category: Any, *where: Any) -> None:
+        """Say a warning of the library as one sentence; any other is a bug's, and keeps its
+        place."""
+        if category.__module__.partition(".")[0] == scratchae.__name__:
+            warn(f"{self.prog}: {message}")
+        else:
+            show(message, category, *where)
 
     def error(self, message: str) -> NoReturn:
         warn(f"{self.prog}: {message}")

@@ -1,6 +1,7 @@
 """vae_mnist.py: how the KL is weighed, how many samples, which bound; tiny, on the stand-in."""
 
 import json
+import warnings
 
 import pytest
 import vae_mnist
@@ -55,6 +56,21 @@ def test_the_elbo_without_options_is_a_vae(tmp_path):
     assert what == "dense VAE, 20 latent dimensions, grey pixels"
 
 
-def test_a_warm_up_that_is_longer_than_the_run_is_told(tmp_path):
-    with pytest.warns(scratchae.ScheduleWarning, match="ends after 12 steps, .* most 8 steps, or"):
+def test_a_warm_up_that_is_longer_than_the_run_is_told(tmp_path, capsys):
+    """As a sentence, without the place in a file."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", scratchae.ScheduleWarning)
         assert played(vae_mnist, tmp_path, "--beta-warmup", "3").status == 0
+    (line,) = (one for one in capsys.readouterr().err.splitlines() if "schedule" in one)
+    assert line.startswith("vae_mnist: the schedule of ELBO(beta) ends after 12 steps")
+
+
+def test_a_warning_of_another_library_keeps_its_place(tmp_path, monkeypatch):
+    def deprecated(run):
+        warnings.warn("old", DeprecationWarning, stacklevel=1)
+        return 0
+
+    monkeypatch.setattr(vae_mnist, "train", deprecated)
+    with pytest.warns(DeprecationWarning, match="old") as told:
+        vae_mnist.main(["--smoke", "--out", str(tmp_path)])
+    assert told[0].filename == __file__

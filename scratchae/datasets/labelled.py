@@ -32,6 +32,11 @@ class Labelled(Around):
     def __init__(self, data: Any, classes: Any):
         super().__init__(data)
         if not checks.whole(classes, 1):
+            if classes is None or isinstance(classes, (int, float, str, np.generic)):
+                raise ValueError(
+                    f"the classes of Labelled are {classes!r}, but how many there are, a whole "
+                    "number of at least 1, or numbers (N, C) are expected"
+                )
             self.numbers = as_numbers(classes, len(self), None, "what the rows are given")
             self.column, self.C = self.numbers, self.numbers.shape[1]
             return

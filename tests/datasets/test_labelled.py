@@ -1,5 +1,7 @@
 """Labelled: what each row is given goes with it, wherever it goes."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -86,6 +88,13 @@ def test_what_is_wrong_is_one_sentence(labels, classes, words):
     with pytest.raises(ValueError, match=words) as error:
         sa.Labelled(sa.Values(PIXELS.astype(float), labels), classes)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("classes", [0, -1, 4.0, True, None, "10", np.float32(3)])
+def test_classes_that_are_no_number_of_them(classes):
+    words = f"the classes of Labelled are {re.escape(repr(classes))}, but how many there are, a"
+    with pytest.raises(ValueError, match=words):
+        sa.Labelled(sa.Images(PIXELS, LABELS), classes)
 
 
 def test_labels_of_another_length_and_masked_ones():

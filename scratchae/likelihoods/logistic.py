@@ -70,7 +70,8 @@ class DiscretisedLogistic(Likelihood):
     def check(self, x: np.ndarray) -> None:
         """Raise ValueError where x (N, ...) lies between the values, by the first index."""
         if (at := checks.first_where(x, self._between)) is not None:
-            values = f"{self.low:g}, {self.low + self.width:g}, ..., {self.high:g}"
+            inner = ("", f"{self.low + self.width:g}, ", f"{self.low + self.width:g}, ..., ")
+            values = f"{self.low:g}, {inner[min(self.bins - 2, 2)]}{self.high:g}"
             raise ValueError(
                 f"the data is {x[at]} at index {at}, but a DiscretisedLogistic likelihood takes "
                 f"its {self.bins} values {values} alone: bin the data, x = likelihood.binned(x), "

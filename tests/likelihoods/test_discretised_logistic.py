@@ -176,6 +176,14 @@ def test_data_between_the_values_are_refused_with_the_binning_to_use(rng):
             p.check(np.full((2, 2), value))
 
 
+@pytest.mark.parametrize(
+    ("bins", "values"), [(2, "0, 1 alone"), (3, "0, 0.5, 1 alone"), (5, "0, 0.25, ..., 1 alone")]
+)
+def test_the_values_are_named(bins, values):
+    with pytest.raises(ValueError, match=f"takes its {bins} values {values}"):
+        sa.DiscretisedLogistic(bins).check(np.full((1, 3), 0.1))
+
+
 def test_float32_data_of_any_bins_are_taken(rng):
     for bins in (*BINS, (65_536, -1.0, 1.0)):
         p = sa.DiscretisedLogistic(*bins)

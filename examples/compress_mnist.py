@@ -106,8 +106,9 @@ def prepare(options: argparse.Namespace) -> runs.Run:
         optimizer = Adam(schedules.Linear(options.lr, options.lr / 100, steps))
     else:
         model = saved(options, test)
+    D = model.latent.dimensions
     what = "dense VAE" if options.model is None else f"VAE from {options.model}"
-    what += f", {model.latent.dimensions} latent dimensions, {PIXELS[options.binarize]}"
+    what += f", {D} latent dimension{'s' * (D > 1)}, {PIXELS[options.binarize]}"
     return runs.Run(options, model, optimizer, (train, test), what)
 
 
@@ -156,6 +157,11 @@ def table(files: dict[str, int], pixels: int) -> None:
         say(f"{word:14}{size:12,}{8 * size / pixels:15.4f}")
 
 
+def beside(over: float) -> str:
+    """A share of -ELBO that bits are above it, in words."""
+    return f"{abs(over):.2%} {'below' if over < 0 else 'above'} {BOUND}"
+
+
 def draw(run: runs.Run, files: dict[str, int]) -> None:
     """Sizes, costs by class, and the pixels that cost."""
     model, test, N = run.model, run.test, len(run.test)
@@ -187,8 +193,8 @@ def work(run: runs.Run) -> int:
     table(files, pixels)
     over, head = 8 * len(data) / bound - 1, coding.header(data)
     say(
-        f"{MINE} is {over:.2%} above {BOUND}, its header and {head['initial']} initial bits "
-        f"included; {speed[0]:,.0f} images a second there, {speed[1]:,.0f} back"
+        f"{MINE} is {beside(over)}, its header and {head['initial']} initial bits included; "
+        f"{speed[0]:,.0f} images a second there, {speed[1]:,.0f} back"
     )
     run.also({"bits_per_pixel": 8 * len(data) / pixels, "over_elbo": over})
     draw(run, files)

@@ -90,8 +90,9 @@ def prepare(options: argparse.Namespace) -> runs.Run:
     model.build((28, 28, 1), backend=options.backend, seed=options.seed)
     optimizer = Adam(options.lr)
     train, test = (Labelled(images, CLASSES) for images in common.load(options, options.binarize))
+    D = options.latent_dim
     what = (
-        f"conditional VAE, {options.latent_dim} latent dimensions, {PRIORS[options.prior]}, "
+        f"conditional VAE, {D} latent dimension{'s' * (D > 1)}, {PRIORS[options.prior]}, "
         f"{PIXELS[options.binarize]}"
     )
     what += f", beta = {options.beta:g}" if options.beta != 1 else ""

@@ -125,12 +125,17 @@ def rate(options: argparse.Namespace, examples: int) -> schedules.Schedule:
     return schedules.Cosine(options.lr, epoch * options.epochs, min(options.lr, LAST_RATE))
 
 
+def counted(K: int) -> str:
+    """K samples in words."""
+    return f"{K:,} sample{'s' * (K > 1)}"
+
+
 def measure(run: runs.Run) -> None:
     """Add to the last epoch's line what is measured once: log p(x), its standard error, the median
     number of samples that count, and how many units are active. log_p.txt has that of each image,
     a line each. Which units say something of x beyond the label is not counted."""
     o, model = run.options, run.model
-    say(f"log p(x) of {len(run.test):,} test images by {o.test_samples:,} samples each")
+    say(f"log p(x) of {len(run.test):,} test images by {counted(o.test_samples)} each")
     found = log_likelihood(model, run.test, o.test_samples, o.seed, threads=o.threads)
     numbers = {"test_log_p": found.mean, "test_log_p_error": found.standard_error}
     numbers |= {"test_ess": float(np.median(found.ess)), "test_samples": o.test_samples}
@@ -206,7 +211,7 @@ def result(record: dict[str, Any]) -> str:
     log_p, error = record["test_log_p"], record["test_log_p_error"]
     words = (
         f"test log p(x) {log_p:.2f} +- {error:.2f} nats per example by "
-        f"{record['test_samples']:,} samples ({record['test_ess']:.3g} count), {bound}"
+        f"{counted(record['test_samples'])} ({record['test_ess']:.3g} count), {bound}"
     )
     units = record.get("active_units")
     return words if units is None else f"{words}, {units} active units"

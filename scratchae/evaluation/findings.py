@@ -71,8 +71,11 @@ def _units(r: Any) -> Finding:
         return Finding(name, None, _unknown(r, "which units are active", "mean"))
     D, n = len(r.active), int(r.active.sum())
     dead = np.flatnonzero(~r.active)
-    sentence = f"{n} of {D} units {'is' if n == 1 else 'are'} active, their mean differs between "
-    sentence += "examples" + (f"; dead, counted from 0: {_listed(dead)}" if len(dead) else "")
+    sentence = f"{n or 'none'} of {D} unit{'s' * (D > 1)} {'is' if n < 2 else 'are'} active, "
+    sentence += ("no mean differs", "its mean differs", "their means differ")[min(n, 2)]
+    sentence += " between examples" + (
+        f"; dead, counted from 0: {_listed(dead)}" if len(dead) else ""
+    )
     if _collapsed(r) or n >= ALIVE * D:
         return Finding(name, False if not _collapsed(r) else None, sentence)
     advice = (
@@ -96,7 +99,7 @@ def _decoder(r: Any) -> Finding:
         name,
         True,
         f"the decoder does not read z, which costs {_nats(r.kl)}: with the z of another example x "
-        f"costs {r.told:.2f} more, that is nothing",
+        f"costs {_nats(r.told)} more, that is nothing",
         "print the weights of the decoder's first layer: they may be 0, or a relu behind them may "
         "be 0 for every z; train longer, at a lower learning rate",
     )
@@ -136,7 +139,8 @@ def _encoder(r: Any) -> Finding:
     name = "encoder"
     if r.log_p is None:
         return Finding(name, None, _unknown(r, "how well q(z|x) fits the posterior", "density"))
-    K, above = r.log_p.samples, f"log p(x) is {_nats(r.above)} above the ELBO"
+    K, side = r.log_p.samples, "below" if r.above <= -0.005 else "above"  # by chance of samples
+    above = f"log p(x) is {_nats(abs(r.above))} {side} the ELBO"
     if math.isnan(r.ess):
         return Finding(name, None, "all importance weights of an example are 0: log p(x) is -inf")
     if r.ess >= NARROW:
@@ -229,6 +233,7 @@ def _collapsed(r: Any) -> bool:
 
 
 def _nats(value: float) -> str:
+    value = round(value, 2) + 0.0  # no -0.00
     return f"{value:.2f} nats" if abs(value) < 10 else f"{value:.1f} nats"
 
 

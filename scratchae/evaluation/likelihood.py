@@ -92,9 +92,10 @@ class LogLikelihood:
             return float(np.sqrt(self.each.var(ddof=1) / len(self.each)))  # (6)
 
     def __str__(self) -> str:
+        N, K = len(self.each), self.samples
         return (
             f"log p(x) = {self.mean:.2f} +- {self.standard_error:.2f} nats per example "
-            f"({len(self.each):,} examples, {self.samples:,} samples each, of which "
+            f"({N:,} example{'s' * (N > 1)}, {K:,} sample{'s' * (K > 1)} each, of which "
             f"{np.median(self.ess):.3g} count in the median)"
         )
 

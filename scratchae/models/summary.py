@@ -92,12 +92,13 @@ def _title(model: Any, built: bool) -> str:
 
 
 def _settings(objective: Any) -> list[str]:
-    """What an objective was given beside its parts, where it differs from the default:
-    ["beta=4.0"]."""
+    """What an objective was given beside its parts, where it differs from the default, and its
+    samples, where there are several: ["beta=4.0", "samples=5"]."""
     words = []
     for p in inspect.signature(type(objective)).parameters.values():
         value = getattr(objective, p.name, None)
-        if isinstance(value, Configured) or value is None or value == p.default:
+        plain = value == 1 if p.name == "samples" else value == p.default
+        if isinstance(value, Configured) or value is None or plain:
             continue
         written = getattr(value, "__name__", as_call(value)) if callable(value) else repr(value)
         words.append(f"{p.name}={written}")

@@ -1,6 +1,7 @@
 """The health report: each rule on a model that has exactly that illness, and on healthy ones that
 have none."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -104,6 +105,34 @@ def test_an_active_unit_varies_by_more_than_a_hundredth(rng):
         r = looked(model, x)
         assert r.variance[0] == pytest.approx(variance) and r.active[0] == active
     assert "3 of 4 units are active" in str(r) and "dead, counted from 0: 0" in str(r)
+
+
+@pytest.mark.parametrize(
+    ("active", "words"),
+    [
+        ([0, 0], "none of 2 units is active, no mean differs between examples; dead,"),
+        ([1, 0], "1 of 2 units is active, its mean differs between examples; dead,"),
+        ([1, 1], "2 of 2 units are active, their means differ between examples."),
+        ([1], "1 of 1 unit is active, its mean differs between examples."),
+    ],
+)
+def test_the_units_are_counted_in_words(rng, active, words):
+    r = dataclasses.replace(reported(rng), active=np.array(active, bool))
+    assert words in f"{r.findings[1].sentence}."
+
+
+@pytest.mark.parametrize(
+    ("above", "words"),
+    [(-0.001, "0.00 nats above"), (-0.31, "0.31 nats below"), (12.34, "12.3 nats above")],
+)
+def test_no_number_is_minus_nothing(rng, above, words):
+    r = dataclasses.replace(reported(rng), above=above, told=-0.001)
+    assert f"log p(x) is {words} the ELBO" in r.findings[4].sentence
+    assert "costs 0.00 nats more" in r.findings[2].sentence
+
+
+def reported(rng):
+    return looked(*illnesses.healthy(rng), samples=20)
 
 
 def test_the_aggregate_is_told_by_either_bound():

@@ -258,6 +258,8 @@ def test_the_words():
     found = LogLikelihood(np.array([-80.0, -90.0]), np.array([10.0, 20.0]), 5000)
     expected = "log p(x) = -85.00 +- 5.00 nats per example (2 examples, 5,000 samples each, "
     assert str(found) == expected + "of which 15 count in the median)"
+    one = LogLikelihood(np.array([-80.0]), np.array([1.0]), 1)
+    assert "(1 example, 1 sample each, of which 1 count" in str(one)
 
 
 @pytest.mark.slow

@@ -62,6 +62,11 @@ def test_the_table_is_right(run):
     assert last["over_elbo"] == pytest.approx(table["bits-back"][0] / bound - 1, abs=1e-3)
 
 
+def test_a_share_has_its_side():
+    sides = {0.0123: "1.23% above -ELBO", -0.0018: "0.18% below -ELBO"}
+    assert {over: compress_mnist.beside(over) for over in sides} == sides
+
+
 def test_the_stand_in_is_named(run):
     config = json.loads((run.out / "config.json").read_text())
     assert config["dataset"] == "strokes" and config["stand_in_for"] == "mnist"

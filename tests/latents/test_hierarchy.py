@@ -176,7 +176,7 @@ def test_it_is_printed_frozen_saved_and_loaded(tmp_path, backend):
     one.latent.up.layers[1].trainable = False
     lines = str(one).splitlines()
     assert lines[0].startswith(
-        "Model(IWAE): Hierarchy(up, down), Bernoulli(); (6,), 161 parameters"
+        "Model(IWAE): Hierarchy(up, down), Bernoulli(), samples=5; (6,), 161 parameters"
     )
     (frozen,) = (line for line in lines if line.startswith("latent.up.1"))
     assert frozen.endswith("24 (frozen)") and sum("latent." in line for line in lines) == 4

@@ -71,6 +71,14 @@ def test_an_error_is_a_density_less_its_constant(error, density, constant):
     np.testing.assert_allclose(values, learned, rtol=1e-12)
 
 
+def test_the_table_says_how_many_samples():
+    """Those that are a default too, unless there is one."""
+    made = (sa.Dense(6, 4), sa.Dense(2, 6), sa.Gaussian(2), sa.Bernoulli())
+    assert "Bernoulli(), samples=5; not" in str(Model(IWAE(*made)))
+    assert "Bernoulli(), samples=3; not" in str(Model(ELBO(*made, samples=3)))
+    assert "samples" not in str(Model(ELBO(*made))) + str(Model(IWAE(*made, samples=1)))
+
+
 @EACH
 def test_a_latent_is_taken(kind):
     model = Model(kind(sa.Dense(6, 4), sa.Dense(2, 6), None, sa.Bernoulli()))

@@ -180,7 +180,7 @@ class Run:
         self.metrics += json.dumps(line) + "\n"
         self._write(METRICS, lambda path: folder.write(path, self.metrics))
 
-    def _write(self, name: str, write: Callable[[Path], None]) -> None:
+    def _write(self, name: str, write: Callable[[Path], Any]) -> None:
         """write(path) of that file, unless it could take the place of an earlier run's."""
         if self.begun:
             with self._goes_on():

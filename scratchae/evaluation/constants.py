@@ -4,17 +4,19 @@ For rows x_n and a likelihood p(x|a) the same parameters a stand for every examp
 
     cost = 1/N sum_n -log p(x_n|a)                                                      (1)
 
-and the best a is looked for number by number, by the sign of the slope alone, so that neither
-their size nor that of the data matters: a step s grows while the slope keeps its sign, and
-shrinks where it changes,
+A likelihood that knows the best a says so (``best_output``): the mean of each number under a
+Gaussian, its logit under a Bernoulli. From there, or from the mean of the data where a has its
+shape, or from 0, whichever costs least, the best a is looked for number by number, by the sign of
+the slope alone, so that neither their size nor that of the data matters: a step s grows while the
+slope keeps its sign, and shrinks where it changes, and where nothing finite came of it,
 
     g = 1/N sum_n d(-log p(x_n|a))/da                                                   (2)
     s <- 1.2 s  where g keeps its sign,   s / 2 where it changes                        (3)
     a <- a - s sign(g)                                                                  (4)
 
-which begins at the mean of the data where a has its shape. For a Bernoulli and a Gaussian it ends
-where p(x|a) has each number's mean. Parameters of the likelihood itself, such as a sigma that is
-learned, are looked for with a: those of the model fit its own errors, and a constant has others.
+until sum |g| s, which is about what a step may still gain, is small for some steps on end.
+Parameters of the likelihood itself, such as a sigma that is learned, are looked for with a: those
+of the model fit its own errors, and a constant has others.
 Source: Riedmiller and Braun, "A direct adaptive method for faster backpropagation learning: the
 RPROP algorithm", 1993; Igel and Hüsken, "Improving the Rprop learning algorithm", 2000, section 3
 (without backtracking).
@@ -24,9 +26,9 @@ from typing import Any
 
 import numpy as np
 
-STEPS, PATIENCE = 300, 8  # at most; without GAIN, after which it ends
-GAIN = 1e-5  # of the cost, relative
-FIRST, LARGEST = 0.1, 10.0  # steps
+STEPS, PATIENCE = 300, 5  # at most; steps on end that gain less than LEFT, after which it ends
+LEFT, SHARE = 1e-3, 1e-6  # in nats, and of the cost
+FIRST = 0.1  # step
 GROW, SHRINK = 1.2, 0.5
 
 
@@ -34,28 +36,34 @@ def best_constant(backend: Any, likelihood: Any, x: np.ndarray, rows: int) -> np
     """-log p(x_n|a) of each row of x (N, ...) at the best a, (N,), in nats.
 
     rows: how many go through at once. The likelihood is a copy with parameters of its own. It is
-    fitted on x itself, so that few rows favour it. Raises TypeError for a likelihood of a batch as
-    a whole. Source: the module, (1) to (4).
+    fitted on x itself, so that few rows favour it. NaN where no a that was tried has a finite
+    cost. Raises TypeError for a likelihood of a batch as a whole. Source: the module, (1) to (4).
     """
     likelihood.require_rows()
     constant = _Constant(backend, likelihood, x, rows)
-    a, step = constant.start()
-    slope = np.zeros(a.shape)
-    best, least, since = np.full(len(x), np.inf), np.inf, 0
+    with np.errstate(all="ignore"):  # a step may go too far
+        return _searched(constant, constant.start(), np.full(len(x), np.nan))
+
+
+def _searched(constant: Any, a: np.ndarray, best: np.ndarray) -> np.ndarray:
+    """The cost of each row, (N,), at the best a (k,) from a on."""
+    least, small, last = np.inf, 0, a
+    step, way = np.full(a.shape, FIRST), np.zeros(a.shape)
     for _ in range(STEPS):
         each, g = constant.cost(a)  # (1) (2)
-        if (cost := each.mean()) < least:
-            since = since + 1 if least - cost < GAIN * abs(cost) else 0
-            best, least = each, cost
+        if np.isfinite(cost := each.mean()) and np.isfinite(g).all():
+            if cost < least:
+                best, least = each, cost
+            kept = np.sign(g) * way
+            step = step * np.where(kept > 0, GROW, np.where(kept < 0, SHRINK, 1))  # (3)
+            way = np.where(kept < 0, 0.0, np.sign(g))  # 0: after a change a stays for once
+            last = a
+            small = small + 1 if abs(g) @ step < LEFT + SHARE * abs(cost) else 0
         else:
-            since += 1
-        if since == PATIENCE or not g.any():
+            step = step * SHRINK
+        if small == PATIENCE or (not way.any() and not g.any()):
             break
-        kept = np.sign(g) * slope
-        factor = np.where(kept > 0, GROW, np.where(kept < 0, SHRINK, 1))
-        step = np.minimum(step * factor, LARGEST)  # (3)
-        slope = np.where(kept < 0, 0.0, np.sign(g))  # 0: after a change a stays for once
-        a = a - step * slope  # (4)
+        a = last - step * way  # (4)
     return best
 
 
@@ -65,19 +73,27 @@ class _Constant:
 
     def __init__(self, backend: Any, likelihood: Any, x: np.ndarray, rows: int):
         self.backend, self.x, self.rows = backend, x, rows
-        self.likelihood, self.own, self.grads = likelihood.alone(backend, rows, x.shape[1:])
+        self.known = {name: np.asarray(v) for name, v in likelihood.best_output(x).items()}
+        alone = likelihood.alone(backend, rows, x.shape[1:], self.known)
+        self.likelihood, self.own, self.grads = alone
         self.shape = self.likelihood.parameters(x.shape[1:])
 
-    def start(self) -> tuple[np.ndarray, np.ndarray]:
-        """Where to begin, (k,): the mean of x, or 0, and the parameters of the model, or what they
-        are drawn as; and the first steps, (k,), of a mean no larger than a share of its spread."""
-        mean, own = self.x.mean(axis=0, dtype=np.float64), self.backend.to_host(self.own)
-        a, first = np.zeros(self.shape), FIRST
-        if self.shape == mean.shape:
-            spread = np.sqrt(self.x.var(axis=0, dtype=np.float64).mean())
-            a, first = mean, FIRST * min(1.0, float(spread) or 1.0)
-        steps = np.full(a.size, first), np.full(own.shape, FIRST)
-        return np.concatenate([a.ravel(), own]), np.concatenate(steps)
+    def start(self) -> np.ndarray:
+        """Where to begin, (k,): what costs least of the a that the likelihood says, the mean of x
+        and 0; and its parameters as it says, or those of the model, or what they are drawn as."""
+        own = self.backend.to_host(self.own)
+        tried = [self.known.get("a"), self.x.mean(axis=0, dtype=np.float64), np.zeros(self.shape)]
+        starts = [
+            np.concatenate([a.ravel(), own])
+            for a in tried
+            if a is not None and a.shape == self.shape
+        ]
+        return min(starts, key=self._price)
+
+    def _price(self, every: np.ndarray) -> float:
+        """The cost at every (k,), inf where it or its slope is not finite."""
+        each, g = self.cost(every)
+        return float(each.mean()) if np.isfinite(each.mean() + g.sum()) else np.inf
 
     def cost(self, every: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """-log p(x_n|a) (N,) and its mean slope (k,), every (k,)."""

@@ -211,7 +211,9 @@ def _summed(
     if seen.means is None:
         why["mean"] = f"{type(model.latent).__name__} does not say mean(h)"
     if np.isnan(constant).any():
-        why["constant"] = "other numbers than a label are given beside x"
+        given = seen.c is not None and np.isnan(constant).all()
+        why["constant"] = "none was found under which x costs finite nats"
+        why |= {"constant": "other numbers than a label are given beside x"} if given else {}
     variance = None if seen.means is None else seen.means.var(axis=0)
     gain, told = constant - loss[: len(constant)], seen.swapped - seen.nll
     return Health(

@@ -44,9 +44,13 @@ class Likelihood(Configured):
         return shape
 
     def constants(self, shape: tuple[int, ...]) -> tuple[float, ...]:
-        """The kernel's constants for rows of that shape, read at each step. Source: the kernel's
-        docstring."""
+        """The kernel's constants for rows of that shape, read at each step. Source: the kernel."""
         return ()
+
+    def best_output(self, x: np.ndarray) -> Views:
+        """{"a": the best a (*parameters(shape)), the same for all rows of x (N, ...)}, if known,
+        and parameters of its own by name, all on the host. Source: p(x | a)."""
+        return {}
 
     def declare(self, shape: tuple[int, ...]) -> Declared:
         """The parameters of its own, for rows of x of that shape: none as a rule. Source:
@@ -87,29 +91,32 @@ class Likelihood(Configured):
         self.hide, self.leave_out = backend.op(HIDE), backend.op(LEAVE_OUT)
         self.hidden: Any = backend.empty(self.da.shape) if self.leaves_out(shape) else None
 
-    def alone(self, backend: Backend, rows: int, shape: tuple[int, ...]) -> tuple[Self, Any, Any]:
+    def alone(
+        self, backend: Backend, rows: int, shape: tuple[int, ...], known: Views
+    ) -> tuple[Self, Any, Any]:
         """A copy, bound for rows of x of that shape, with parameters that no other has, and which
-        begin at those of a built model; and these, all in one, with their gradients, (n,) each.
-        Source: parameters.py."""
+        begin at what is known of them, by name, or at those of a built model; and these, all in
+        one, with their gradients, (n,) each. Source: parameters.py."""
         mine = shared_copy(self)
         own = Parameters(backend, mine.declare(shape))
         grads = backend.zeros((own.size,))
         own.initialise(0)
-        if (learnt := self.learnt) is not None:
-            for name, view in own.views().items():
-                backend.write(view, learnt(name))
+        for name, view in own.views().items():
+            if name in known:
+                backend.write(view, known[name])
+            elif self.learnt is not None:
+                backend.write(view, self.learnt(name))
         mine.attach(own.views(), own.views(grads))
         mine.bind(backend, rows, shape)
         return mine, own.values, grads
 
     def forward(self, a: Array, x: Array) -> Array:
         """a (N K, ...), x (N, ...) -> nll (N K,); da is kept. Source: the kernel's docstring."""
-        M = a.shape[0]
-        self.rows = M
+        M = self.rows = a.shape[0]
         x = x if self.target is None else self.target
         if self.seen is not None:
             return self._of_observed(a, x, self.seen)
-        rows = (self.flat(self.da[:M]), self.flat(a), self.flat(x))
+        rows = self.flat(self.da[:M]), self.flat(a), self.flat(x)
         self.nll_kernel(self.nll[:M], *rows, *self.constants(self.shape))
         return self.nll[:M]
 
@@ -185,8 +192,7 @@ class Likelihood(Configured):
         ``backward``: nothing where it is a sum over rows. Source: objectives/base.py."""
 
     def value(self, nll: float, rows: float) -> float:
-        """The mean over rows, in nats, from the sum of nll over a batch: scalars. Source: the
-        likelihood's own."""
+        """The mean over rows, in nats, from the sum of nll over a batch: scalars. Source: each."""
         return nll / rows
 
     def require_rows(self) -> None:

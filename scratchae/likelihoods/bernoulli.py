@@ -7,6 +7,7 @@ import numpy as np
 from .. import checks
 from ..kernels.bernoulli import BERNOULLI_NLL
 from ..kernels.continuous_bernoulli import CONTINUOUS_BERNOULLI_NLL, slope
+from ..parameters import Views
 from .base import Likelihood, first_between, grey
 
 NEVER = -1e4  # a logit: exp of it is 0
@@ -41,6 +42,12 @@ class Bernoulli(Likelihood):
     def left_out(self, shape: tuple[int, ...]) -> tuple[float, float]:
         """A logit whose softplus is 0, whatever the shape. Source: kernels/bernoulli.py (2)."""
         return NEVER, 0.0
+
+    def best_output(self, x: np.ndarray) -> Views:
+        """The logit (...) of the mean of x (N, ...). Source: kernels/bernoulli.py (4)."""
+        m = x.mean(axis=0, dtype=np.float64)
+        with np.errstate(divide="ignore"):
+            return {"a": np.clip(np.log(m) - np.log1p(-m), NEVER, -NEVER)}
 
     def mean(self, a: np.ndarray) -> np.ndarray:
         """sigmoid(a), same shape: the probability of ink. Source: kernels/bernoulli.py (4)."""
@@ -113,6 +120,13 @@ class ContinuousBernoulli(Likelihood):
     def left_out(self, shape: tuple[int, ...]) -> tuple[float, float]:
         """The uniform density, whatever the shape. Source: kernels/continuous_bernoulli.py."""
         return 0.0, 0.0
+
+    def best_output(self, x: np.ndarray) -> Views:
+        """Where about A'(a) is the mean of x (N, ...), a (...): as it is far from 0, and at 0; at
+        most NEVER in size, since what is 0 or 1 in all rows costs -inf. Source:
+        kernels/continuous_bernoulli.py (5)."""
+        m = np.clip(x.mean(axis=0, dtype=np.float64), -1 / NEVER, 1 + 1 / NEVER)
+        return {"a": 1 / (1 - m) - 1 / m}
 
     def mean(self, a: np.ndarray) -> np.ndarray:
         """A'(a), same shape. Source: kernels/continuous_bernoulli.py (5) (6)."""

@@ -10,10 +10,10 @@ from ..backend import Array, Backend
 from ..kernels.errors import SQUARED_ERROR
 from ..kernels.optimal_gaussian import OPTIMAL_GAUSSIAN_GRADIENT
 from ..kernels.shared_gaussian import SHARED_GAUSSIAN_GRADIENT, SHARED_GAUSSIAN_NLL
-from ..parameters import Declared
+from ..parameters import Declared, Views
 from ..settings import Number, store
 from .base import Likelihood
-from .gaussian import RANGE
+from .gaussian import LEAST, RANGE
 
 
 class SharedGaussian(Likelihood):
@@ -108,6 +108,12 @@ class SharedGaussian(Likelihood):
         D = math.prod(self.shape)
         ins = self.q[: self.rows], w, self.logvar
         self.learn(self.dlogvar, *ins, *self.constants(self.shape), D, self.add)
+
+    def best_output(self, x: np.ndarray) -> Views:
+        """The mean (...) of x (N, ...), and logvar (1,) of the spread about it. Source: (1)."""
+        variance = x.var(axis=0, dtype=np.float64).mean()
+        logvar = math.log(max(variance - self.floor**2, LEAST))
+        return {"a": x.mean(axis=0, dtype=np.float64), "logvar": np.array([logvar])}
 
     def sample(self, a: np.ndarray, noise: Any) -> np.ndarray:
         """a + sigma eps, same shape."""

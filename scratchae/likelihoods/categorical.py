@@ -8,8 +8,10 @@ import numpy as np
 from .. import checks
 from ..backend import Array
 from ..kernels.categorical import CATEGORICAL_NLL
+from ..parameters import Views
 from .base import Likelihood, first_between, grey
 
+NEVER = -1e4  # a logit: exp of it is 0
 NEAR = 1e-4  # how far from 1 the probabilities of one place may sum
 
 
@@ -68,6 +70,11 @@ class Categorical(Likelihood):
         """The categories stay an axis: (n, ..., C) -> (n, P, C), a view. Source:
         kernels/categorical.py."""
         return rows.reshape(rows.shape[0], -1, rows.shape[-1])
+
+    def best_output(self, x: np.ndarray) -> Views:
+        """The log of the mean of x (N, ..., C), (..., C). Source: (2)."""
+        with np.errstate(divide="ignore"):
+            return {"a": np.maximum(np.log(x.mean(axis=0, dtype=np.float64)), NEVER)}
 
     def mean(self, a: np.ndarray) -> np.ndarray:
         """softmax(a), same shape: the probability of each category."""

@@ -8,10 +8,12 @@ import numpy as np
 from ..backend import Array
 from ..kernels.errors import SQUARED_ERROR
 from ..kernels.learned_gaussian import LEARNED_GAUSSIAN_NLL
+from ..parameters import Views
 from ..settings import Number
 from .base import Likelihood
 
 RANGE = 1e-18, 1e18  # of sigma: 1 / sigma^2 is a float32
+LEAST = 1e-36  # variance: so is its inverse
 
 
 class GaussianLikelihood(Likelihood):
@@ -41,6 +43,10 @@ class GaussianLikelihood(Likelihood):
     def left_out(self, shape: tuple[int, ...]) -> tuple[float, float]:
         """No error, but the constant, of any one number. Source: (1)."""
         return 0.0, self._constant()
+
+    def best_output(self, x: np.ndarray) -> Views:
+        """The mean (...) of x (N, ...). Source: (1)."""
+        return {"a": x.mean(axis=0, dtype=np.float64)}
 
     def sample(self, a: np.ndarray, noise: Any) -> np.ndarray:
         """a + sigma eps, same shape."""
@@ -87,6 +93,12 @@ class LearnedGaussian(Likelihood):
         """The last axis stays one: (n, ..., C) -> (n, P, C), a view. Source:
         kernels/learned_gaussian.py."""
         return rows.reshape(rows.shape[0], -1, rows.shape[-1])
+
+    def best_output(self, x: np.ndarray) -> Views:
+        """The mean and the log of the variance, (..., 2C), of x (N, ..., C). Source: (1)."""
+        mean, variance = (f(x, axis=0, dtype=np.float64) for f in (np.mean, np.var))
+        logvar = np.log(np.maximum(variance - self.floor**2, LEAST))
+        return {"a": np.concatenate([mean, logvar], axis=-1)}
 
     def mean(self, a: np.ndarray) -> np.ndarray:
         """mu (N, ..., C) of a (N, ..., 2C)."""

@@ -8,6 +8,7 @@ import numpy as np
 from .. import checks
 from ..backend import Array
 from ..kernels.discretised_logistic import DISCRETISED_LOGISTIC_NLL, FLOOR
+from ..parameters import Views
 from .base import Likelihood
 
 OFF = 0.01  # of a bin: how far a value may lie from the middle of its bin
@@ -98,6 +99,13 @@ class DiscretisedLogistic(Likelihood):
         """a (N, ..., 2C) -> mu and s, each (N, ..., C) float64; s has a number up to exp(700)."""
         mu, log_s = np.split(a.astype(np.float64), 2, axis=-1)
         return mu, self.width * math.exp(FLOOR) + np.exp(np.minimum(log_s, 700.0))  # (1)
+
+    def best_output(self, x: np.ndarray) -> Views:
+        """Near it, mu and log s (..., 2C) by the mean and the variance of x (N, ..., C), which is
+        (pi s)^2 / 3. Source: the logistic distribution's."""
+        s = np.sqrt(3 * x.var(axis=0, dtype=np.float64)) / math.pi
+        log_s = np.log(np.maximum(s, self.width * math.exp(FLOOR)))
+        return {"a": np.concatenate([x.mean(axis=0, dtype=np.float64), log_s], axis=-1)}
 
     def sample(self, a: np.ndarray, noise: Any) -> np.ndarray:
         """x (N, ..., C) of a (N, ..., 2C)."""

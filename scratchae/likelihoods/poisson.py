@@ -6,6 +6,7 @@ import numpy as np
 
 from .. import checks
 from ..kernels.poisson import POISSON_NLL, log_factorial
+from ..parameters import Views
 from .base import Likelihood
 
 MANY = 10.0  # the rate from which on draws are by rejection
@@ -46,6 +47,11 @@ class Poisson(Likelihood):
     def left_out(self, shape: tuple[int, ...]) -> tuple[float, float]:
         """A log rate whose exp is 0, whatever the shape. Source: kernels/poisson.py."""
         return NEVER, 0.0
+
+    def best_output(self, x: np.ndarray) -> Views:
+        """The log (...) of the mean of x (N, ...). Source: kernels/poisson.py."""
+        with np.errstate(divide="ignore"):
+            return {"a": np.maximum(np.log(x.mean(axis=0, dtype=np.float64)), NEVER)}
 
     def mean(self, a: np.ndarray) -> np.ndarray:
         """exp(a), same shape: the rate."""

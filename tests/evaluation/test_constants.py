@@ -123,3 +123,129 @@ def test_rows_at_a_time_change_nothing(rng, tolerance):
     assert cost(sa.Bernoulli(), x, 7) == pytest.approx(
         cost(sa.Bernoulli(), x, 50), rel=tolerance("loss")
     )
+
+
+def gaussian(x, sigma):
+    return ((x - x.mean(axis=0)) ** 2).sum(axis=1).mean() / (2 * sigma**2) + x.shape[1] * math.log(
+        sigma * math.sqrt(2 * math.pi)
+    )
+
+
+def laplace(x, b):
+    return abs(x - np.median(x, axis=0)).sum(axis=1).mean() / b + x.shape[1] * math.log(2 * b)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("off", [0, 100])
+@pytest.mark.parametrize("scale", [1e-3, 1e-1, 10.0, 1e3, 1e4])
+def test_real_values_of_any_scale(rng, scale, off, dtype):
+    """Whatever the spread that the likelihood has: that of the data, 1, or one that is learned."""
+    x = scale * (off + rng.normal(size=(150, 6)) * np.arange(1, 7))
+    if dtype == "float32":
+        x = x.astype(np.float32).astype(np.float64)
+    each, all_of = x.var(axis=0), x.var(axis=0).mean()
+    exact = {
+        sa.GaussianLikelihood(scale): gaussian(x, scale),
+        sa.GaussianLikelihood(): gaussian(x, 1),
+        sa.SquaredError(): each.sum(),
+        sa.Laplace(scale): laplace(x, scale),
+        sa.Laplace(): laplace(x, 1),
+        sa.AbsoluteError(): laplace(x, 1) - 6 * math.log(2),
+        sa.SharedGaussian(floor=0): 3 * (math.log(2 * math.pi * all_of) + 1),
+        sa.LearnedGaussian(0): np.log(2 * math.pi * math.e * each).sum() / 2,
+        sa.LearnedGaussian(scale): np.log(2 * math.pi * math.e * each).sum() / 2,
+    }
+    for likelihood, nats in exact.items():
+        found = best_constant(sa.get_backend("numpy", dtype), likelihood, x, 64).mean()
+        assert found == pytest.approx(nats, rel=1e-5, abs=CENT), likelihood
+
+
+@pytest.mark.parametrize("rate", [1e-3, 0.3, 7.0, 60.0, 95.0, 1e3, 1e4])
+def test_counts_of_any_size(rng, rate):
+    """Whose log rate is far from the mean: exp of that is no number from 89 on."""
+    x = rng.poisson(rate, (200, 6)) * 1.0
+    x[:, 0] = 0
+    m = np.maximum(x.mean(axis=0), 1e-300)
+    log_factorial = sum(math.lgamma(k + 1) for k in x.ravel()) / len(x)
+    exact = (m - m * np.log(m)).sum() + log_factorial
+    for dtype in ("float32", "float64"):
+        found = best_constant(sa.get_backend("numpy", dtype), sa.Poisson(), x, 64).mean()
+        assert found == pytest.approx(exact, rel=1e-6, abs=CENT)
+
+
+@pytest.mark.parametrize("p", [1e-3, 0.02, 0.5, 0.999])
+def test_rare_values_and_frequent_ones(rng, p):
+    x = (rng.uniform(size=(3000, 4)) < p) * 1.0
+    m = x.mean(axis=0)
+    assert cost(sa.Bernoulli(), x) == pytest.approx(entropy(m) + entropy(1 - m), abs=CENT)
+    x = np.eye(2)[x.astype(int)]
+    assert cost(sa.Categorical(), x) == pytest.approx(entropy(x.mean(axis=0)), abs=CENT)
+
+
+def least(f, low, high):
+    """The least value of a convex f between low and high."""
+    for _ in range(200):
+        a, b = low + (high - low) * 0.382, low + (high - low) * 0.618
+        low, high = (low, b) if f(a) < f(b) else (a, high)
+    return f((low + high) / 2)
+
+
+@pytest.mark.parametrize("scale", [1e-3, 0.05, 0.5, 0.9, 1.0])
+def test_grey_values_of_any_brightness(rng, scale):
+    """a of x and of 1 - x mirror one another."""
+    x = scale * rng.uniform(size=(100, 3))
+    each = [lambda a, m=m: np.log(np.expm1(a) / a) - a * m for m in x.mean(axis=0)]
+    exact = sum(least(f, -5e3, 100.001) for f in each)
+    assert cost(sa.ContinuousBernoulli(), x) == pytest.approx(exact, abs=CENT)
+    assert cost(sa.ContinuousBernoulli(), 1 - x) == pytest.approx(exact, abs=CENT)
+
+
+@pytest.mark.parametrize("scale", [1e-3, 1.0, 1e4])
+def test_binned_values_of_any_scale(rng, scale):
+    """By a search over mu and s of one number; a number that is the same in all rows costs 0."""
+    likelihood = sa.DiscretisedLogistic(16, -scale, 2 * scale)
+    x = likelihood.binned(scale * rng.exponential(0.4, size=(150, 2)))
+    x[:, 1] = -scale
+    mu, log_s = np.meshgrid(np.linspace(0, 1, 81), np.linspace(-3, 0, 81))
+    a = scale * mu.ravel(), log_s.ravel() + math.log(scale)
+    values, counts = np.unique(x[:, 0], return_counts=True)
+    grid = np.stack(a, axis=1)
+    each = [likelihood.log_prob(np.full((len(grid), 1), v), grid) for v in values]
+    exact = -(counts @ np.array(each)).max() / len(x)
+    assert cost(likelihood, x) == pytest.approx(exact, abs=CENT)
+
+
+class OwnCounts(sa.Likelihood):
+    """Poisson's, which says nothing of where to begin."""
+
+    kernel = sa.Poisson.kernel
+
+
+@pytest.mark.parametrize("rate", [0.3, 60.0, 500.0, 1e4])
+def test_what_is_not_said_is_searched(rng, rate):
+    x = rng.poisson(rate, (200, 6)) * 1.0
+    assert cost(OwnCounts(), x) == pytest.approx(cost(sa.Poisson(), x), abs=CENT)
+
+
+class OwnGaussian(sa.LearnedGaussian):
+    """Which says nothing of where to begin."""
+
+    def best_output(self, x):
+        return {}
+
+
+@pytest.mark.parametrize("scale", [1e-3, 1.0, 1e4])
+def test_so_is_what_lies_far_from_0(rng, scale):
+    x = scale * (100 + rng.normal(size=(200, 3)))
+    assert cost(OwnGaussian(0), x) == pytest.approx(cost(sa.LearnedGaussian(0), x), abs=CENT)
+
+
+class Nowhere(sa.SquaredError):
+    """An error that is never finite."""
+
+    def forward(self, a, x):
+        return super().forward(a, x) + np.inf
+
+
+def test_where_nothing_finite_is_found_it_says_so(rng):
+    assert np.isnan(cost(Nowhere(), rng.normal(size=(20, 3))))

@@ -337,3 +337,16 @@ def test_the_page_tells_one_log_p_of_all_examples(rng):
     assert f"log p(x) {value:.2f}, by what it is above the ELBO of 100 examples" in " ".join(
         str(r).split()
     )
+
+
+@pytest.mark.parametrize("rate", [60, 100])
+def test_counts_under_one_rate_are_no_better_than_a_constant(rng, rate):
+    x = rng.poisson(rate, (200, 6)) * 1.0
+    model = sa.VAE(sa.Dense(6, 4), sa.Dense(2, 6), sa.Gaussian(2), sa.Poisson())
+    model.build(6, dtype="float64")
+    for name in model.weights:
+        model.weights[name] = 0 * model.weights[name]
+    model.weights["decoder.b"] = np.log(x.mean(axis=0))
+    r = looked(model, x)
+    assert r.constant == pytest.approx(r.reconstruction, abs=1e-2)
+    assert r.ills[-1] == "constant"

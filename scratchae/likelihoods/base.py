@@ -154,10 +154,16 @@ class Likelihood(Configured):
         *before, last = self.parameters(shape)
         if tuple(before) != shape[:-1] or last % shape[-1]:
             return False
-        order = type(self).__mro__
+        known, order = self.left_out(shape), type(self).__mro__
+        pair = isinstance(known, tuple) and len(known) == 2 and all(map(checks.number, known))
+        if known is not None and not pair:
+            raise TypeError(
+                f"{type(self).__name__}.left_out(shape) gives {known!r}, but two numbers, a0 and "
+                "f0, or None are expected"
+            )
         owner = next(i for i, kind in enumerate(order) if "left_out" in vars(kind))
         kernel = next((i for i, kind in enumerate(order) if "kernel" in vars(kind)), -1)
-        return self.can_aim and self.left_out(shape) is not None and owner <= kernel
+        return self.can_aim and known is not None and owner <= kernel
 
     def check_observed(self, x: np.ndarray, mask: np.ndarray) -> None:
         """As ``check`` of the numbers of x that were observed, mask (N, ...), and 0 elsewhere."""
@@ -258,19 +264,3 @@ class Likelihood(Configured):
             with np.errstate(over="ignore", under="ignore"):
                 found[piece] = -mine.forward(exact.asarray(a[piece]), exact.asarray(rows))
         return found
-
-
-def first_between(x: np.ndarray) -> tuple[int, ...] | None:
-    """The first index at which x (N, ...) is neither 0 nor 1, or None. Source: a definition."""
-    return checks.first_where(x, lambda rows: (rows != 0) & (rows != 1))
-
-
-def grey(x: np.ndarray, distribution: str, advice: str) -> str:
-    """A sentence where a value of x (N, ...) is neither 0 nor 1, for a distribution over those: by
-    its index, with an advice; "" where all are. Source: the distribution's support."""
-    if (at := first_between(x)) is None:
-        return ""
-    return (
-        f"the data is {x[at]:.6g} at index {at}, but {distribution} likelihood has 0 and 1 alone, "
-        f"so this is a cross-entropy and no log p(x): {advice}"
-    )

@@ -8,7 +8,8 @@ from .. import checks
 from ..kernels.bernoulli import BERNOULLI_NLL
 from ..kernels.continuous_bernoulli import CONTINUOUS_BERNOULLI_NLL, slope
 from ..parameters import Views
-from .base import Likelihood, first_between, grey
+from .base import Likelihood
+from .grey import first_between, grey
 
 NEVER = -1e4  # a logit: exp of it is 0
 

@@ -9,7 +9,8 @@ from .. import checks
 from ..backend import Array
 from ..kernels.categorical import CATEGORICAL_NLL
 from ..parameters import Views
-from .base import Likelihood, first_between, grey
+from .base import Likelihood
+from .grey import first_between, grey
 
 NEVER = -1e4  # a logit: exp of it is 0
 NEAR = 1e-4  # how far from 1 the probabilities of one place may sum

@@ -1,6 +1,6 @@
 """A data set around another one, which has more to say of each row than x."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Self
 
 import numpy as np
@@ -22,6 +22,11 @@ class Around:
 
     def __len__(self) -> int:
         return len(self.source)
+
+    @property
+    def inner(self) -> tuple[Any, ...]:
+        """All that it is around. Source: itself."""
+        return (self.source,)
 
     @property
     def scaling(self) -> Any:
@@ -58,6 +63,13 @@ class Around:
 def scored(source: Any, rows: Any) -> tuple[np.ndarray | None, np.ndarray | None]:
     """As Around.scored, of any source: (n, *shape) twice, or None."""
     return source.scored(rows) if isinstance(source, Around) else (None, None)
+
+
+def every(source: Any) -> Iterator[Any]:
+    """A source, and all that it is around. Source: itself."""
+    yield source
+    for inner in source.inner if isinstance(source, Around) else ():
+        yield from every(inner)
 
 
 class AroundFeed:

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 
 from .. import checks, randomness
-from .around import Around, scored
+from .around import Around, every, scored
+from .labelled import Labelled
 from .sources import MEMBERS, Images, Values, bring, is_source
 
 SAMPLE = 1000  # rows, evenly spread, of which the size is looked at
@@ -93,22 +94,38 @@ def _known(model: Any, data: Any, what: str) -> Any:
         raise ValueError(
             f"{what} has rows of shape {source.shape}, but the model takes {model.input_shape}"
         )
-    if isinstance(inner := innermost(source), Values):
-        checks.representable(inner.x, model.backend.dtype, what)
+    _require_representable(model, source, what)
     source.check(model.objective.likelihood)
-    if not isinstance(source, (Images, Values)) and model.backend.spelling != "cuda":
-        _look_at_a_row(source, model.backend)
+    if not isinstance(source, (Images, Values)):
+        with model.backend.undisturbed():
+            _look_at_a_row(source, model.backend)
     return source
+
+
+def _require_representable(model: Any, source: Any, what: str) -> None:
+    """Raise ValueError for a number, of x or beside it, that the model's dtype does not reach."""
+    for part in every(source):
+        if isinstance(part, Values):
+            checks.representable(part.x, model.backend.dtype, what)
+        if isinstance(part, Labelled) and part.numbers is not None:
+            given = f"what the rows of {what} are given"
+            checks.representable(part.numbers, model.backend.dtype, given)
 
 
 def fitting_rows(model: Any, data: Any, what: str) -> Rows:
     """The same data's rows on the host. Raises TypeError for a source that does not give any."""
     source = _known(model, data, what)
-    if not hasattr(innermost(source), "values"):
-        raise TypeError(
-            f"{what} is a {checks.kind(innermost(source))}, but an array, Images or Values are "
-            "expected: give one, or define values(rows)"
-        )
+    for part in every(source):
+        if not hasattr(part, "values"):
+            raise TypeError(
+                f"{what} is a {checks.kind(part)}, but an array, Images or Values are expected: "
+                "give one, or define values(rows)"
+            )
+        if getattr(part, "conditions", 0) and not hasattr(part, "given"):
+            raise TypeError(
+                f"{what} is a {checks.kind(part)}, whose rows are given {part.conditions} numbers "
+                "beside x, but it does not say which on the host: define given(rows)"
+            )
     return Rows(source)
 
 
@@ -166,15 +183,30 @@ def _require_members(source: Any, what: str) -> None:
 
 
 def _look_at_a_row(source: Any, backend: Any) -> None:
-    """Raise TypeError where a source of the reader's own makes other rows than it says."""
-    rows, clock = backend.zeros((1,), np.uint32), randomness.clock(0)
-    feed = source.feed(backend, 1)
+    """Raise TypeError where a source of the reader's own makes other rows than it says, or gives
+    them something else beside x."""
+    rows, clock = backend.zeros((1,), np.uint32), backend.zeros((4,), np.uint32)
+    backend.write(clock, randomness.clock(0))
+    feed, row, C = source.feed(backend, 1), (1, *source.shape), getattr(source, "conditions", 0)
     bring(feed, np.zeros(1, np.uint32))
     x: Any = feed.fill(rows, clock) if hasattr(feed, "fill") else None
-    found = f"{x.shape} {x.dtype}" if hasattr(x, "dtype") else f"a {checks.kind(x)}"
-    due = f"{(1, *source.shape)} {backend.dtype}"
-    if found != due:
+    _require_row(source, backend, "fill(rows, clock) gives", x, row)
+    c = getattr(feed, "c", None)
+    if C or c is not None:
+        _require_row(source, backend, f"with conditions = {C} it leaves in c", c, (1, C))
+    for name in ("target", "seen"):
+        if (beside := getattr(feed, name, None)) is not None:
+            _require_row(source, backend, f"it leaves in {name}", beside, row)
+
+
+def _require_row(
+    source: Any, backend: Any, gives: str, found: Any, shape: tuple[int, ...]
+) -> None:
+    """Raise TypeError unless what is found has that shape, (1, ...), and the backend's dtype."""
+    is_array, due = hasattr(found, "dtype"), f"{shape} {backend.dtype}"
+    words = f"{found.shape} {found.dtype}" if is_array else f"a {checks.kind(found)}"
+    if words != due:
         raise TypeError(
-            f"a feed of {source.name} is asked for 1 row, and fill(rows, clock) gives {found}, "
-            f"but {due} is expected"
+            f"a feed of {source.name} is asked for 1 row, and {gives} {words}, but {due} is "
+            "expected"
         )

@@ -32,6 +32,11 @@ class Pairs(Around):
             )
         self.labels = getattr(self.clean, "labels", None) if self.labels is None else self.labels
 
+    @property
+    def inner(self) -> tuple[Any, ...]:
+        """The noisy rows and the clean ones. Source: itself."""
+        return self.source, self.clean
+
     def check(self, likelihood: Any) -> None:
         """Raise what the clean rows raise, which are the ones that are scored."""
         if not likelihood.can_aim:

@@ -25,8 +25,9 @@ from typing import Any
 import numpy as np
 
 from .. import checks, randomness
-from ..datasets.around import scored
+from ..datasets.around import every
 from ..datasets.fitting import fitting_source
+from ..datasets.pairs import Observed, Pairs
 from ..latents import Latent
 from .codes import Chosen, Pass, Seen
 from .constants import best_constant
@@ -131,7 +132,7 @@ def health(
             "at the model with SharedGaussian(sigma) in its place, sigma = likelihood.sigma(x, a) "
             "of training data"
         )
-    if any(part is not None for part in scored(source, slice(1))):
+    if any(isinstance(part, (Pairs, Observed)) for part in every(source)):
         raise TypeError(
             f"{source.name} are Pairs or Observed, of which other numbers are scored than the "
             "encoder sees, but health looks at one x: give the clean rows, or those without gaps"

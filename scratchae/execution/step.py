@@ -35,7 +35,14 @@ def filled(feed: Any, rows: Any, clock: Any, replica: Any) -> Any:
     x = feed.fill(rows, clock)
     if (c := getattr(feed, "c", None)) is not None:
         replica.give(c)
-    replica.aim(getattr(feed, "target", None), getattr(feed, "seen", None))
+    target, seen = getattr(feed, "target", None), getattr(feed, "seen", None)
+    for name, beside in (("target", target), ("seen", seen)):
+        if beside is not None and beside.shape != x.shape:
+            raise ValueError(
+                f"a feed leaves in {name} an array of shape {beside.shape}, but x has {x.shape}: "
+                "make one like x for each batch"
+            )
+    replica.aim(target, seen)
     return x
 
 

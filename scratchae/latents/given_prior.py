@@ -8,7 +8,7 @@ import numpy as np
 from ..backend import Array, Backend
 from ..checks import positive
 from ..kernels.prior import PRIOR_GRADIENT, PRIOR_PATH, PRIOR_RATIO, PRIOR_SAMPLE, PRIOR_WEIGHED
-from ..layers import Layer
+from ..layers import Layer, arguments
 from ..layers.base import bind_network, declared_by
 from ..layers.sequential import leaves
 from ..parameters import Declared, Views, below, prefixed
@@ -76,7 +76,9 @@ class GivenPrior(Gaussian):
         self.c: Array | None = None
 
     def give(self, c: Array) -> None:
-        """Keep c (N, C), for the network and layers inside it. Source: (17)."""
+        """Keep c (N, C), for the network and layers inside it. Raises ValueError for another
+        width. Source: (17)."""
+        arguments.beside("GivenPrior", c, self.conditions)
         self.c = c
         self.network.give(c)
 

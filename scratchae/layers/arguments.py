@@ -1,5 +1,6 @@
 """What layers are told: an activation, how weights are drawn, and the shape of a row."""
 
+from ..backend import Array
 from ..checks import accepts, in_brackets, nameable, one_of
 from ..initializers import Initializer
 from ..kernels.activation import BIAS_ACTIVATION
@@ -27,6 +28,13 @@ def initializer(what: str, init: Initializer) -> Initializer:
         signature = "(shape, fan_in, fan_out, noise)"
         raise TypeError(f"{what} is {init!r}, but a function {signature} such as he_normal is due")
     return init
+
+
+def beside(what: str, c: Array, C: int) -> None:
+    """Raise ValueError unless what rows are given beside x, c (N, C), has C numbers a row. Source:
+    layers/given.py."""
+    if tuple(c.shape[1:]) != (C,):
+        raise ValueError(f"{what} is given an array of shape {c.shape}, but (N, {C}) is expected")
 
 
 def rows(layer: str, shape: tuple[int, ...], takes: str, before: str = "Reshape()") -> None:

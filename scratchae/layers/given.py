@@ -54,7 +54,9 @@ class Given(Layer):
         self.c: Array | None = None
 
     def give(self, c: Array) -> None:
-        """Keep c (N, C), for the next ``forward``. Source: (1)."""
+        """Keep c (N, C), for the next ``forward``. Raises ValueError for another width. Source:
+        (1)."""
+        arguments.beside(f"Given({self.C})", c, self.C)
         self.c = c
 
     def forward(self, x: Array) -> Array:

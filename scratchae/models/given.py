@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from ..checks import representable
 from ..datasets.fitting import Rows, require_taken
 from ..datasets.labelled import as_given
 
@@ -34,7 +35,9 @@ def beside(model: Any, rows: Any, given: Any, n: int, *parts: str) -> Any:
             "before a Dense layer there, or leave given out"
         )
     if given is not None:
-        return as_given(given, n, takes)
+        c = as_given(given, n, takes)
+        representable(c, model.backend.dtype, "given")
+        return c
     if not takes:
         return None
     if rows is None or not rows.conditions:

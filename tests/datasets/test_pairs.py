@@ -251,6 +251,11 @@ class Other(sa.SquaredError):
     kernel = sa.Bernoulli.kernel
 
 
+class Words(sa.SquaredError):
+    def left_out(self, shape):
+        return "zero"
+
+
 @pytest.mark.parametrize(
     "call, error, words",
     [
@@ -268,6 +273,10 @@ class Other(sa.SquaredError):
         (lambda: sa.evaluate(autoencoder(Own()), sa.Pairs(NOISY, CLEAN)), TypeError, "can_aim"),
         (lambda: sa.evaluate(autoencoder(Own()), sa.Observed(GAPS)), TypeError, "left_out"),
         (lambda: sa.evaluate(autoencoder(Other()), sa.Observed(GAPS)), TypeError, "left_out"),
+        (
+            lambda: sa.evaluate(autoencoder(Words()), sa.Observed(GAPS)),
+            *(TypeError, r"Words.left_out\(shape\) gives 'zero', but two numbers, a0 and f0, or"),
+        ),
         (
             lambda: sa.evaluate(autoencoder(sa.Bernoulli()), sa.Pairs(CLEAN, NOISY)),
             *(ValueError, "Bernoulli"),

@@ -3,9 +3,16 @@
 import math
 
 from ..backend import Array, Backend
-from ..checks import positive
+from ..checks import is_a, positive
 from ..parameters import Declared
+from ..settings import Fixed
 from .base import Layer, Range, Shape
+
+
+def _sizes(what: str, sizes: tuple[int, ...]) -> tuple[int, ...]:
+    """A shape. Raises ValueError for sizes that are not whole or below 1, TypeError for none."""
+    is_a(what, sizes, tuple, "a tuple of sizes, such as (28, 28, 1), is expected")
+    return tuple(positive(what, n) for n in sizes)
 
 
 class Reshape(Layer):
@@ -17,8 +24,10 @@ class Reshape(Layer):
     transpose.
     """
 
+    sizes = Fixed(_sizes)
+
     def __init__(self, *sizes: int):
-        self.sizes = tuple(positive("Reshape(...)", n) for n in sizes)
+        self.sizes = sizes
 
     def declare(self, shape: Shape) -> tuple[Shape, Declared]:
         """Any shape -> (sizes, no parameters). Raises ValueError where the counts differ."""

@@ -3,8 +3,23 @@
 from collections.abc import Iterable
 
 from ..backend import Array, Backend
+from ..checks import is_a
 from ..parameters import Declared, Views, below, prefixed
+from ..settings import Fixed
 from .base import Layer, Range, Shape, declared_by, require_fit, require_views
+
+
+def _layers(what: str, layers: tuple[Layer, ...]) -> tuple[Layer, ...]:
+    """The layers themselves. Raises ValueError for none, TypeError for what are no layers."""
+    is_a(what, layers, tuple, "a tuple of layers is expected")
+    if not layers:
+        raise ValueError("Sequential() is empty: give it at least one layer")
+    for layer in layers:
+        if not isinstance(layer, Layer):
+            raise TypeError(
+                f"Sequential is given {layer!r}, but it takes layers, such as Dense(784, 400)"
+            )
+    return layers
 
 
 class Sequential(Layer):
@@ -19,14 +34,9 @@ class Sequential(Layer):
     for what is no layer. Source: Rumelhart, Hinton, Williams 1986.
     """
 
+    layers = Fixed(_layers)
+
     def __init__(self, *layers: Layer):
-        if not layers:
-            raise ValueError("Sequential() is empty: give it at least one layer")
-        for layer in layers:
-            if not isinstance(layer, Layer):
-                raise TypeError(
-                    f"Sequential is given {layer!r}, but it takes layers, such as Dense(784, 400)"
-                )
         self.layers = layers
 
     @property

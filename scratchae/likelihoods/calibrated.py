@@ -11,7 +11,7 @@ from ..kernels.errors import SQUARED_ERROR
 from ..kernels.optimal_gaussian import OPTIMAL_GAUSSIAN_GRADIENT
 from ..kernels.shared_gaussian import SHARED_GAUSSIAN_GRADIENT, SHARED_GAUSSIAN_NLL
 from ..parameters import Declared, Views
-from ..settings import Number, store
+from ..settings import Fixed, Number, store
 from .base import Likelihood
 from .gaussian import LEAST, RANGE
 
@@ -37,14 +37,14 @@ class SharedGaussian(Likelihood):
     """
 
     kernel = SHARED_GAUSSIAN_NLL
+    initial = Fixed(lambda what, sigma: checks.real(what, sigma, *RANGE))
     floor = Number(0, single=False)
     can_aim = True
     logvar: Array  # (1,)
     dlogvar: Array  # (1,)
 
     def __init__(self, initial: float = 1.0, floor: float = 1e-3):
-        self.initial = checks.real(f"{type(self).__name__}(initial)", initial, *RANGE)
-        self.floor = floor
+        self.initial, self.floor = initial, floor
 
     def constants(self, shape: tuple[int, ...]) -> tuple[float, ...]:
         """log floor^2, whatever the shape. Source: kernels/shared_gaussian.py (2)."""

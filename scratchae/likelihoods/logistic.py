@@ -9,11 +9,24 @@ from .. import checks
 from ..backend import Array
 from ..kernels.discretised_logistic import DISCRETISED_LOGISTIC_NLL, FLOOR
 from ..parameters import Views
+from ..settings import Fixed
 from .base import Likelihood
 
 OFF = 0.01  # of a bin: how far a value may lie from the middle of its bin
 SMOOTH = 1.5  # scale in bins, from which on the sum (3) is its integral and three corrections
 AROUND = 27  # bins on each side of mu, where the scale is below that: exp(-18) is left out
+
+
+def _bins(what: str, bins: int) -> int:
+    """A number of bins. Raises ValueError otherwise."""
+    if not checks.whole(bins, 2):
+        raise ValueError(f"{what} is {bins!r}, but a whole number of at least 2 is due")
+    return int(bins)
+
+
+def _edge(what: str, value: float) -> float:
+    """A number that float32 can hold. Raises ValueError otherwise."""
+    return checks.real(what, value, -checks.MOST32, checks.MOST32)
 
 
 class DiscretisedLogistic(Likelihood):
@@ -36,14 +49,15 @@ class DiscretisedLogistic(Likelihood):
     """
 
     kernel = DISCRETISED_LOGISTIC_NLL
+    bins, low, high = Fixed(_bins), Fixed(_edge), Fixed(_edge)
 
     def __init__(self, bins: int = 256, low: float = 0.0, high: float = 1.0):
-        name = type(self).__name__
-        if not checks.whole(bins, 2):
-            raise ValueError(f"{name}(bins) is {bins!r}, but a whole number of at least 2 is due")
-        self.bins = int(bins)
-        self.low = checks.real(f"{name}(low)", low, -checks.MOST32)
-        self.high = checks.real(f"{name}(high)", high, self.low, checks.MOST32, strict=True)
+        self.bins, self.low, self.high = bins, low, high
+        self._require_span()
+
+    def _require_span(self) -> None:
+        """Raise ValueError unless low < high."""
+        checks.real(f"{type(self).__name__}(high)", self.high, self.low, strict=True)
 
     @property
     def takes_grey(self) -> bool:  # type: ignore[override]
@@ -52,7 +66,8 @@ class DiscretisedLogistic(Likelihood):
 
     @property
     def width(self) -> float:
-        """w of a bin, in the units of the data."""
+        """w of a bin, in the units of the data. Raises ValueError unless low < high."""
+        self._require_span()
         return (self.high - self.low) / (self.bins - 1)
 
     def parameters(self, shape: tuple[int, ...]) -> tuple[int, ...]:

@@ -35,6 +35,7 @@ from ..layers import Layer
 from ..likelihoods import Likelihood
 from ..parameters import Declared
 from ..settings import Fixed, Number, Scheduled
+from . import made_of
 from .base import Objective, Shape
 
 
@@ -59,6 +60,8 @@ class ELBO(Objective):
     """
 
     beta = Number(0, schedule=True)
+    encoder, decoder = made_of.network("encoder"), made_of.network("decoder")
+    latent, likelihood = made_of.latent(), made_of.likelihood()
     samples = Fixed(positive)
 
     def __init__(
@@ -72,7 +75,7 @@ class ELBO(Objective):
     ):
         self.encoder = encoder
         self.decoder = decoder
-        self.latent: Latent = latent
+        self.latent = latent
         self.likelihood = likelihood
         self.beta = beta
         self.samples = samples

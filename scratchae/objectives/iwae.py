@@ -25,6 +25,7 @@ from ..layers import Layer
 from ..likelihoods import Likelihood
 from ..parameters import Declared
 from ..settings import Fixed
+from . import made_of
 from .base import Objective, Shape
 
 
@@ -58,6 +59,8 @@ class IWAE(Objective):
     """
 
     additive = True
+    encoder, decoder = made_of.network("encoder"), made_of.network("decoder")
+    latent, likelihood = made_of.latent(), made_of.likelihood()
     samples = Fixed(positive)
 
     def __init__(
@@ -70,7 +73,7 @@ class IWAE(Objective):
     ):
         self.encoder = encoder
         self.decoder = decoder
-        self.latent: Latent = latent
+        self.latent = latent
         self.likelihood = likelihood
         self.samples = samples
 

@@ -11,6 +11,7 @@ from ..layers import Layer
 from ..likelihoods import Likelihood
 from ..parameters import Declared
 from ..settings import complete
+from . import made_of
 from .base import Objective, Shape
 from .penalties import Penalty
 
@@ -30,6 +31,9 @@ class Reconstruction(Objective):
     Source: Goodfellow, Bengio, Courville, "Deep Learning", 2016, eq. 14.1 and 14.2; Hinton and
     Salakhutdinov 2006.
     """
+
+    encoder, decoder = made_of.network("encoder"), made_of.network("decoder")
+    likelihood, penalty = made_of.likelihood(), made_of.penalty()
 
     def __init__(
         self,

@@ -207,7 +207,7 @@ def test_images_of_uint8_need_no_binning(rng):
 WRONG = {
     "bins": (lambda: sa.DiscretisedLogistic(1), r"\(bins\) is 1, but a whole number of at least"),
     "half a bin": (lambda: sa.DiscretisedLogistic(2.5), r"\(bins\) is 2\.5, but a whole"),
-    "no width": (lambda: sa.DiscretisedLogistic(4, 1, 1), r"\(high\) is 1, but .* above 1"),
+    "no width": (lambda: sa.DiscretisedLogistic(4, 1, 1), r"\(high\) is 1.0, but .* above 1"),
     "no number": (lambda: sa.DiscretisedLogistic(4, math.nan), r"\(low\) is nan, but"),
 }
 

@@ -3,10 +3,12 @@ given it."""
 
 import ast
 import copy
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
+from sentences import one_sentence
 
 import scratchae as sa
 from scratchae.datasets import Values
@@ -116,3 +118,52 @@ def test_constructors_only_store():
     ]
     found = {path.name: list(made_in_constructors(path.read_text())) for path in files}
     assert {name: made for name, made in found.items() if made} == {"reshape.py": ["sizes"]}
+
+
+OTHERS = [
+    (sa.SharedGaussian, "initial", -7, ValueError, r"SharedGaussian\(initial\) is -7"),
+    (sa.DiscretisedLogistic, "bins", 1, ValueError, r"DiscretisedLogistic\(bins\) is 1"),
+    (sa.DiscretisedLogistic, "low", "0", ValueError, r"DiscretisedLogistic\(low\) is '0'"),
+    (sa.DiscretisedLogistic, "high", float("nan"), ValueError, r"\(high\) is nan"),
+    (lambda: sa.Reshape(2, 3), "sizes", (2, 0), ValueError, r"Reshape\(sizes\) is 0"),
+    (lambda: sa.Reshape(2, 3), "sizes", 6, TypeError, r"Reshape\(sizes\) is a int, but a tuple"),
+    (lambda: sa.Sequential(sa.Dense(2, 3)), "layers", (), ValueError, "empty"),
+    (lambda: sa.Sequential(sa.Dense(2, 3)), "layers", (3,), TypeError, "given 3, but it takes"),
+    (lambda: sa.Sequential(sa.Dense(2, 3)), "layers", 3, TypeError, "is a int, but a tuple of"),
+]
+
+
+@pytest.mark.parametrize(("made", "name", "value", "error", "words"), OTHERS)
+def test_what_a_constructor_refuses_cannot_be_set_either(made, name, value, error, words):
+    thing = made()
+    before = getattr(thing, name)
+    one_sentence(lambda: setattr(thing, name, value), error, words)
+    assert getattr(thing, name) is before
+
+
+def test_bins_between_edges_that_are_set_the_wrong_way_round():
+    likelihood = sa.DiscretisedLogistic()
+    likelihood.low = 2
+    for use in (lambda: likelihood.width, lambda: likelihood.check(np.ones((2, 6)))):
+        one_sentence(use, ValueError, r"\(high\) is 1.0, but it must be a number above 2")
+    likelihood.high = 3
+    assert likelihood.width == 1 / 255
+
+
+OBJECTIVES = [sa.ELBO, sa.IWAE, sa.STL, sa.DReG]
+OBJECTIVES += [partial(sa.FreeBits, floor=1), partial(sa.Capacity, capacity=1)]
+
+
+@pytest.mark.parametrize("part", ["encoder", "decoder", "latent", "likelihood"])
+@pytest.mark.parametrize("kind", OBJECTIVES)
+def test_an_objective_is_of_parts(kind, part):
+    """In its constructor, where a model would pass a latent over, and afterwards."""
+    parts = {
+        "encoder": sa.Dense(6, 4),
+        "decoder": sa.Dense(2, 6),
+        "latent": sa.Gaussian(2),
+        "likelihood": sa.Bernoulli(),
+    }
+    words = rf"the {part} is None, but a \w+, such as"
+    one_sentence(lambda: sa.Model(kind(**parts | {part: None})), TypeError, words)
+    one_sentence(lambda: setattr(kind(**parts), part, None), TypeError, words)

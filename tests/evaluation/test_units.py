@@ -7,7 +7,7 @@ import pytest
 from sentences import one_sentence
 
 import scratchae as sa
-from scratchae.evaluation import bits_per_dimension
+from scratchae.evaluation import ByLabel, LogLikelihood, bits_per_dimension
 
 
 def test_a_uniform_density_costs_8_bits_a_pixel():
@@ -38,6 +38,21 @@ def test_shapes_and_infinities():
     assert type(bits_per_dimension(-3, 2)) is float
     assert bits_per_dimension([-1.0, -np.inf], 1).tolist() == [1 / math.log(2), np.inf]
     assert bits_per_dimension(np.zeros((2, 3)), (4,)).shape == (2, 3)
+
+
+def test_what_was_found_will_do_as_it_is():
+    """Bits of each example, whose mean has the standard error of the nats in bits."""
+    each = np.array([-4.0, -7.0, -9.5])
+    for found in (LogLikelihood(each, np.ones(3), 5), ByLabel(each[:, None], np.ones(1))):
+        bits = bits_per_dimension(found, (2, 3), 0.1)
+        np.testing.assert_array_equal(bits, bits_per_dimension(each, (2, 3), 0.1))
+    error = LogLikelihood(each, np.ones(3), 5).standard_error / (6 * math.log(2))
+    assert bits.std(ddof=1) / math.sqrt(3) == pytest.approx(error, rel=1e-12)
+
+
+@pytest.mark.parametrize("nats", ["a", None, object(), [True], ["1"], {}])
+def test_what_are_no_numbers(nats):
+    one_sentence(lambda: bits_per_dimension(nats, 3), TypeError, r"^log p\(x\) is .*, but numbers")
 
 
 @pytest.mark.parametrize(

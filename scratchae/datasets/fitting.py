@@ -63,6 +63,20 @@ def fitting_source(model: Any, data: Any, what: str) -> Any:
     return source
 
 
+def taken(model: Any, *parts: str) -> int:
+    """C, how many numbers a row is given by these parts, of the latent by p(z) alone; 0 for none.
+    Source: latents/base.py, ``inference``."""
+    if "latent" not in parts or model.latent is None:
+        return model.objective.conditions(*parts)
+    q = [f"latent.{name}" for name in model.latent.inference]
+    of = [
+        layer.conditions
+        for name, layer in model.objective.leaves()
+        if name.split(".")[0] in parts and ".".join(name.split(".")[:2]) not in q
+    ]
+    return max([*of, model.latent.conditions])
+
+
 def require_taken(model: Any, C: int, what: str) -> None:
     """Raise TypeError where rows are given C numbers and no layer takes any, ValueError where the
     layers take another number of them."""

@@ -19,12 +19,12 @@ from typing import Any
 import numpy as np
 
 from .. import checks
-from ..datasets.fitting import fitting_rows
+from ..datasets.fitting import fitting_rows, taken
 from ..datasets.labelled import Labelled
 from .likelihood import log_likelihood
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # of arrays
 class ByLabel:
     """What ``by_label`` found. Shapes: given (N, C), log p(x|y) in nats; prior (C,), p(y).
 
@@ -70,14 +70,15 @@ def by_label(
     itself plays no role. Raises ValueError for a prior that is no probabilities, TypeError for a
     model that is given nothing, and what ``log_likelihood`` raises. Source: the module.
     """
-    rows, C = fitting_rows(model, x, "x"), model.objective.conditions("latent", "decoder")
+    rows, C = fitting_rows(model, x, "x"), taken(model, "latent", "decoder")
     if not C:
         raise TypeError(
-            f"this {type(model).__name__} is given no label, so there is no p(x|y): put Given(C) "
-            "into its decoder"
+            f"this {type(model).__name__} draws x without a label, so there is no p(x|y): put "
+            "Given(C) into its decoder"
         )
     p = checks.as_array(np.full(C, 1 / C) if prior is None else prior, "prior")
-    if p.shape != (C,) or p.dtype.kind != "f" or not (p >= 0).all() or abs(p.sum() - 1) > 1e-6:
+    fit = p.shape == (C,) and p.dtype.kind in "fiu" and (p >= 0).all()
+    if not fit or abs(p.sum() - 1) > 1e-6:
         raise ValueError(f"prior is {prior!r}, but {C} probabilities that sum to 1 are expected")
     how: Any = {"samples": samples, "seed": seed, "threads": threads, "progress": progress}
     found = []

@@ -43,6 +43,7 @@ class Latent(Configured):
 
     dimensions: int
     kl: Array  # (rows, J), of which forward fills the first N
+    inference: tuple[str, ...] = ()  # of ``networks``, those that q alone reads, and no draw of z
     conditions: int = 0  # C, how many numbers a row is given beside x, by the prior: ``give``
     add: bool = False  # whether gradients of its parameters add to what is there: layers/base.py
     kept: tuple[str, ...] = "kl", "eps"  # the buffers (rows, ...) or (rows K, ...) by_hand shows

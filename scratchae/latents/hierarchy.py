@@ -50,6 +50,7 @@ class Hierarchy(Latent):
     """
 
     terms = 2  # of kl: one a layer
+    inference = ("up",)
     kept = "kl", "eps1", "eps2"
     up, down = Fixed(as_network), Fixed(as_network)
 

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from ..checks import representable
-from ..datasets.fitting import Rows, require_taken
+from ..datasets.fitting import Rows, require_taken, taken
 from ..datasets.labelled import as_given
 
 
@@ -26,8 +26,8 @@ def beside(model: Any, rows: Any, given: Any, n: int, *parts: str) -> Any:
     a source are given. Raises TypeError where something is lacking, or given for nothing,
     ValueError for a class that is not there and another shape. Source: layers/given.py.
     """
-    takes, name = model.objective.conditions(*parts), type(model).__name__
-    takers = [part for part in parts if model.objective.conditions(part) or not takes]
+    takes, name = taken(model, *parts), type(model).__name__
+    takers = [part for part in parts if taken(model, part) or not takes]
     which = f"the {' and the '.join(takers)} of this {name}"
     if given is not None and not takes:
         raise TypeError(

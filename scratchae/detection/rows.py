@@ -15,7 +15,7 @@ from ..datasets.sources import is_source
 ROWS = 256  # examples that are in floating point at one time
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # of arrays
 class Part:
     """Some examples on the host: x (n, ...); as an argument, given, what they are given beside x,
     if they are; what is scored in the place of x, and where that was observed, or None. Source:

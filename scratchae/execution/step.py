@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # of arrays
 class Step:
     """total (k,), the sums over the batch, the count first; terms in nats per example, "loss"
     first.

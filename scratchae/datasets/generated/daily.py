@@ -56,7 +56,7 @@ class Event:
     stop: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # of arrays
 class Series:
     """Values x (T,) float32, whether each point is an anomaly (T,) bool, and the events that make
     it one.

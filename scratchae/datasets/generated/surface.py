@@ -25,7 +25,7 @@ NAME = "surface (generated)"
 SIDE, NOISE = 5.0, 0.1
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # of arrays
 class Surface:
     """Points x (N, 3) float32, to be handed to ``fit``, and an orthonormal basis of the tangent
     plane at each.

@@ -144,6 +144,8 @@ def health(
         )
     if checks.positive("samples", samples) < LEAST:
         raise ValueError(f"samples is {samples}, but at least {LEAST} are expected")
+    checks.positive("threads", 1 if threads is None else threads)
+    checks.flag("progress", progress)
     rows = randomness.permutation(len(source), checks.seed(seed), 0)[:codes]
     with model.backend.undisturbed(), np.errstate(over="ignore", invalid="ignore"):
         run = Pass(model, source, rows, seed)

@@ -59,7 +59,7 @@ class GreyWarning(UserWarning):
 Task = tuple[np.ndarray, range]  # rows (G,) uint32 of the data, numbers of pieces
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # of arrays
 class LogLikelihood:
     """What ``log_likelihood`` found. Shapes: each, ess (N,), in nats and in samples.
 
@@ -120,8 +120,8 @@ def log_likelihood(
     """
     source = fitting_source(model, x, "x")
     require_density(model)
-    lanes = 1 if model.backend.spelling == "cuda" else threads
-    lanes = checks.positive("threads", (os.cpu_count() or 1) if lanes is None else lanes)
+    lanes = checks.positive("threads", (os.cpu_count() or 1) if threads is None else threads)
+    lanes = 1 if model.backend.spelling == "cuda" else lanes
     shown = checks.flag("progress", progress)
     run = _Run(model, source, checks.positive("samples", samples), checks.seed(seed), lanes)
     with model.backend.undisturbed(), ThreadPool(lanes) as pool, bar(run.work, "", shown) as b:
@@ -195,7 +195,7 @@ class _Run:
         if pieces[0] == 0 and not self.remark:
             target = getattr(feed, "target", None)
             scored = self.backend.to_host(x if target is None else target)
-            self.remark = objective.likelihood.remark(scored)
+            self.remark = objective.likelihood.remark(scored[: len(rows)], int(rows[0]))
         objective.encoder.draw(index, clock)
         h = objective.encoder.forward(x)
         log_w = np.full((len(pieces), self.G, self.S), -np.inf)  # of no sample: weight 0

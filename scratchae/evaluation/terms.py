@@ -39,7 +39,10 @@ def evaluate(
     """
     source = fitting_source(model, data, "data")
     batch_size = min(checks.positive("batch_size", batch_size), len(source))
+    checks.seed(seed)
     if checks.flag("each", each):
+        for name, count in (("shards", shards), ("threads", threads)):
+            checks.positive(name, 1 if count is None else count)
         return _of_each(model, source, batch_size, seed)
     with runner_for(model, batch_size, shards, threads) as runner:
         return held_out(runner, runner.feeds(source), len(source), batch_size, seed)

@@ -67,9 +67,9 @@ class Likelihood(Configured):
         """Raise ValueError where data x (N, ...) cannot come from this likelihood. Source: its
         support."""
 
-    def remark(self, x: np.ndarray) -> str:
+    def remark(self, x: np.ndarray, first: int = 0) -> str:
         """Why exp(-nll) is no p(x | a) of data x (N, ...) that ``check`` lets pass, as a sentence,
-        or "" where it is. Source: its support."""
+        or "" where it is; first: the number of its first row. Source: its support."""
         return ""
 
     def require_kernel(self) -> None:

@@ -35,10 +35,11 @@ class Bernoulli(Likelihood):
                 "GaussianLikelihood or SquaredError"
             )
 
-    def remark(self, x: np.ndarray) -> str:
-        """Say of x (N, ...) that it has values between 0 and 1, if it has."""
+    def remark(self, x: np.ndarray, first: int = 0) -> str:
+        """Say of x (N, ...), from that row of the data on, that it has values between 0 and 1, if
+        it has."""
         advice = "binarise the images, Images(pixels, binarize='dynamic'), or choose "
-        return grey(x, "a Bernoulli", f"{advice}ContinuousBernoulli")
+        return grey(x, "a Bernoulli", f"{advice}ContinuousBernoulli", first)
 
     def left_out(self, shape: tuple[int, ...]) -> tuple[float, float]:
         """A logit whose softplus is 0, whatever the shape. Source: kernels/bernoulli.py (2)."""

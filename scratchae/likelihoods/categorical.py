@@ -48,9 +48,10 @@ class Categorical(Likelihood):
                 "encode labels as np.eye(C)[labels], or choose Bernoulli"
             )
 
-    def remark(self, x: np.ndarray) -> str:
-        """Say of x (N, ..., C) that it has values between 0 and 1, if it has."""
-        return grey(x, "a Categorical", "encode labels as np.eye(C)[labels]")
+    def remark(self, x: np.ndarray, first: int = 0) -> str:
+        """Say of x (N, ..., C), from that row of the data on, that it has values between 0 and 1,
+        if it has."""
+        return grey(x, "a Categorical", "encode labels as np.eye(C)[labels]", first)
 
     def left_out(self, shape: tuple[int, ...]) -> tuple[float, float]:
         """Where x is 0 in all categories nll and da are, whatever the shape: a place is observed

@@ -1,5 +1,7 @@
 """evaluate(..., each=True): the terms of each example, whose means are what evaluate says."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 from sentences import one_sentence
@@ -138,3 +140,10 @@ def test_bad_input():
     one_sentence(lambda: sa.evaluate(own, X, each=True), TypeError, words)
     words = "each is 1, but it must be True or False"
     one_sentence(lambda: sa.evaluate(built("ELBO"), X, each=1), ValueError, words)
+    for name in ("shards", "threads"):
+        for each in (True, False):
+            call = partial(sa.evaluate, built("ELBO"), X, each=each, **{name: 0})
+            one_sentence(call, ValueError, f"{name} is 0|{name} = 0|0 {name}")
+    for seed in (-1, 0.5):
+        call = partial(sa.evaluate, built("ELBO"), X, each=True, seed=seed)
+        one_sentence(call, ValueError, "the seed is")

@@ -310,6 +310,14 @@ def test_grey_data_under_a_bernoulli_is_scored_and_said():
         log_likelihood(dense(2, sa.Categorical), np.full((3, 4), 0.25), 10)
 
 
+@pytest.mark.parametrize("threads", [1, 2])
+def test_the_first_grey_number_is_named_by_its_place_in_the_data(threads):
+    x = binary(2400).astype(np.float64)
+    x[2340:, 1] = 0.25
+    with pytest.warns(GreyWarning, match=r"^the data is 0\.25 at index \(2340, 1\), but"):
+        log_likelihood(dense(2), x, 10, threads=threads)
+
+
 class Plain(sa.Likelihood):
     """An error of the reader's own, no distribution."""
 

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from .. import checks
-from ..datasets.around import scored
+from ..datasets.around import every
 from ..datasets.fitting import fitting_rows
+from ..datasets.pairs import Observed, Pairs
 from ..latents import Gaussian
 from ..models import Model
 from . import stream
@@ -33,24 +34,25 @@ def compress(model: Model, images: Any, *, batch_size: int = ROWS) -> bytes:
     networks at once; it changes the bytes, hardly the length. The length is about -ELBO / ln 2
     bits an image, of one sample and beta = 1 whatever the model was trained for. Raises TypeError
     for a model without a latent, or whose latent or likelihood cannot be coded; RuntimeError
-    before ``build``; ValueError and TypeError for images that are not such symbols, or of another
-    shape. Source: the module.
+    before ``build`` and for a model that changes meanwhile; ValueError and TypeError for images
+    that are not such symbols, or of another shape. Source: the module.
     """
     rows = _rows(batch_size)
     _require_coded(model)
     x = fitting_rows(model, images, "x")  # looks at shapes and range
-    if any(part is not None for part in scored(x.source, slice(1))):
+    if any(isinstance(part, (Pairs, Observed)) for part in every(x.source)):
         raise TypeError(
             f"{x.source.name} are Pairs or Observed, of which other numbers are scored than the "
             "encoder sees: compress the clean rows, or those without gaps"
         )
-    coder, message = Coder(model, rows), Message.empty()
+    head, coder, message = _head(model), Coder(model, rows), Message.empty()
     with model.backend.undisturbed():
         for start, stop in groups(len(x), rows):
             coder.encode(message, _symbols(model, x[start:stop], start))
     state, words = message.sent()
-    head = _head(model) | {"rows": rows, "count": len(x), "initial": message.taken}
-    return stream.written(head, state, words)
+    _require_unchanged(model, head)
+    more = {"rows": rows, "count": len(x), "initial": message.taken}
+    return stream.written(head | more, state, words)
 
 
 def decompress(model: Model, data: bytes) -> np.ndarray:
@@ -62,7 +64,7 @@ def decompress(model: Model, data: bytes) -> np.ndarray:
     """
     _require_coded(model)
     head, state, words = stream.read(data)
-    stream.require_same(head, _head(model))
+    stream.require_same(head, here := _head(model))
     rows = _rows(head["rows"])
     coder, message = Coder(model, rows), Message(state, words, endless=False)
     found = []
@@ -73,6 +75,7 @@ def decompress(model: Model, data: bytes) -> np.ndarray:
         whole = message.is_empty(head["initial"])
     except Exhausted:
         whole = False
+    _require_unchanged(model, here)
     if not whole:
         raise ValueError(
             "the data is whole, but does not decode to what was compressed: the model's products "
@@ -201,6 +204,15 @@ def _head(model: Model) -> dict[str, Any]:
         "dtype": model.backend.dtype.name,
         "shape": list(model.input_shape),
     }
+
+
+def _require_unchanged(model: Model, head: dict[str, Any]) -> None:
+    """Raise RuntimeError where the model is not what it was when that header was made."""
+    if _head(model) != head:
+        raise RuntimeError(
+            f"this {type(model).__name__} was changed while it coded, as by a training on another "
+            "thread, so nothing can read what came of it: wait until that has ended"
+        )
 
 
 def _rows(batch_size: Any) -> int:

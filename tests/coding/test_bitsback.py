@@ -5,6 +5,7 @@ import hashlib
 import math
 import subprocess
 import sys
+from functools import partial
 
 import numpy as np
 import pytest
@@ -245,3 +246,25 @@ def test_a_likelihood_of_ones_own():
     model = sa.VAE(sa.Dense(5, 4), sa.Dense(2, 5), sa.Gaussian(2), Halves()).build(5)
     data = comes_back(model, x.astype(np.float32))
     assert len(data) < 400 + 20 * 5 * math.log2(3) / 8
+
+
+@pytest.mark.parametrize("way", ["encode", "decode"])
+def test_a_model_that_is_trained_meanwhile_is_refused(way, monkeypatch):
+    """Its bytes would be read by no model, and their header says another one."""
+    model = dense()
+    x = images(model, 9)
+    data = coding.compress(model, x)
+    whole = getattr(Coder, way)
+
+    def trained(self, *arguments):
+        found = whole(self, *arguments)
+        model.weights["decoder.1.b"] = model.weights["decoder.1.b"] + 1e-3
+        return found
+
+    monkeypatch.setattr(Coder, way, trained)
+    call = {
+        "encode": partial(coding.compress, model, x),
+        "decode": partial(coding.decompress, model, data),
+    }
+    with pytest.raises(RuntimeError, match="was changed while it coded, as by a training"):
+        call[way]()

@@ -73,9 +73,9 @@ def pretrain(
     error in a later one loses none. model.optimizer is then None, since its moments were those of
     other values: fit with a new one. Raises TypeError and ValueError, before anything is changed,
     for what is no Autoencoder, a decoder that does not mirror the encoder, a Tied that does not
-    mirror its layer, a single stage, one that is frozen as a whole, a used optimizer, a corruption
-    that is no noise, and all that fit refuses. Warns (WideCode) of a stage that can copy.
-    Source: the module, (1) to (3).
+    mirror its layer, a single stage, one that is frozen as a whole, a Given behind the first, a
+    used optimizer, a corruption that is no noise, and all that fit refuses. Warns (WideCode) of a
+    stage that can copy. Source: the module, (1) to (3).
     """
     source = _source(model, data)
     if getattr(optimizer, "owner", None) is not None:
@@ -103,7 +103,8 @@ def pretrain(
                 if i > 0:  # codes are as the layers give them, and nobody's to scale
                     warnings.simplefilter("ignore", ScaleWarning)
                 histories.append(train(shallow, source, copy.deepcopy(optimizer)))  # (1)
-            _give(model.backend, _views(model, stage), shallow.parameters.views().values())  # (3)
+            trained = shallow.parameters.views().values()
+            _give(model.backend, _views(model, stage, stages), trained)  # (3)
             model.optimizer = None
             if histories[-1].interrupted:
                 break
@@ -142,6 +143,8 @@ def _stages(model: Autoencoder) -> list[Stage]:
         for gap, leaf in zip(pairwise(mirrored), reversed(last), strict=True)
     ]
     stages = list(zip(_cut(encoder, own[1:]), reversed(_cut(decoder, ends)), strict=True))
+    for stage in stages[1:]:
+        _require_codes_alone(*stage)
     for stage in stages:
         _require_own_ties(*stage)
         _require_learning(model, *stage)
@@ -155,6 +158,15 @@ def _require_learning(model: Autoencoder, encoder: Leaves, decoder: Leaves) -> N
         raise ValueError(
             f"{' and '.join(name for name, _ in own)} are frozen, but every stage is trained: set "
             "trainable = True in one of them"
+        )
+
+
+def _require_codes_alone(encoder: Leaves, decoder: Leaves) -> None:
+    """Raise ValueError for a stage behind the first that takes more than the codes before it."""
+    if taking := [name for name, layer in encoder + decoder if layer.conditions]:
+        raise ValueError(
+            f"{' and '.join(taking)} are to be given numbers beside x, but stages behind the "
+            "first are handed codes alone: train the model by fit alone"
         )
 
 
@@ -221,14 +233,17 @@ def _shallow(
     penalty = model.penalty if stage is stages[-1] else None
     shallow = Autoencoder(Sequential(*encoder), Sequential(*decoder), likelihood, penalty)
     shallow.build(shape, backend=model.backend)
-    _give(model.backend, shallow.parameters.views().values(), _views(model, stage))
+    _give(model.backend, shallow.parameters.views().values(), _views(model, stage, stages))
     return shallow
 
 
-def _views(model: Autoencoder, stage: Stage) -> list[Array]:
-    """The model's tensors of that stage, in the order in which a model of the stage alone has
-    them."""
-    return [model.parameters.view(tensor) for part in stage for tensor in _tensors(model, part)]
+def _views(model: Autoencoder, stage: Stage, stages: list[Stage]) -> list[Array]:
+    """The model's tensors of that stage, those of the likelihood with the first: in the order in
+    which a model of the stage alone has them."""
+    names = [tensor for part in stage for tensor in _tensors(model, part)]
+    if stage is stages[0]:
+        names += [name for name in model.parameters.declared if name.startswith("likelihood.")]
+    return [model.parameters.view(name) for name in names]
 
 
 def _give(backend: Backend, outs: Iterable[Array], values: Iterable[Array]) -> None:

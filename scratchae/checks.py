@@ -90,17 +90,6 @@ def kind(thing: Any) -> str:
     return f"{type(thing).__module__}.{type(thing).__qualname__}".removeprefix("builtins.")
 
 
-def like_x(likelihood: Any, call: str, found: Any, due: tuple[int, ...]) -> Any:
-    """What a likelihood's mean(a), or sample(a, noise), gives, (N, ...), as it is. Raises
-    ValueError for another shape than that of x."""
-    if np.shape(found) != due:
-        raise ValueError(
-            f"{type(likelihood).__name__}.{call} gives an array of shape {np.shape(found)}, "
-            f"but {due}, the shape of x, is expected: define {call}"
-        )
-    return found
-
-
 def is_a(what: str, thing: Any, types: type | tuple[type, ...], expected: str) -> None:
     """Raise TypeError unless the thing is of these types, in words: expected."""
     if not isinstance(thing, types):

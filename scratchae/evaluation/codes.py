@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import checks, randomness
+from .. import randomness
 from ..datasets.sources import bring
 from ..execution.step import batch
 
@@ -142,9 +142,9 @@ class Pass:
     def _measure(self, a: np.ndarray, x: np.ndarray) -> None:
         """Add how far x (n, ...) is from the mean of p(x|a), and how far what is drawn is."""
         likelihood = self.model.likelihood
-        mean = checks.like_x(likelihood, "mean(a)", likelihood.mean(a), x.shape)
+        mean = likelihood.like_x("mean(a)", likelihood.mean(a), x.shape)
         drawn = likelihood.sample(a, self.noise)
-        checks.like_x(likelihood, "sample(a, noise)", drawn, x.shape)
+        likelihood.like_x("sample(a, noise)", drawn, x.shape)
         off, claimed = (np.square(v - mean, dtype=np.float64).sum() for v in (x, drawn))
         self.squares += x.size, off, claimed
         self.whole = self.whole and bool((drawn == np.round(drawn)).all())

@@ -28,7 +28,6 @@ from .. import checks, randomness
 from ..datasets.around import every
 from ..datasets.fitting import fitting_source
 from ..datasets.pairs import Observed, Pairs
-from ..latents import Latent
 from .codes import Chosen, Pass, Seen
 from .constants import best_constant
 from .findings import Finding, findings
@@ -226,7 +225,7 @@ def _summed(
         reconstruction=float(seen.nll.mean()),
         kl=float(kl.mean()),  # (2)
         kl_per_dimension=seen.kl.mean(axis=0),
-        of_units=type(model.latent).terms is Latent.terms,
+        of_units=model.latent.of_units,
         variance=variance,
         active=None if variance is None else variance > ACTIVE,  # (1)
         mutual_information=information,

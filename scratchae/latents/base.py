@@ -53,6 +53,12 @@ class Latent(Configured):
         """J, the number of terms of the KL of an example: one a dimension."""
         return self.dimensions
 
+    @property
+    def of_units(self) -> bool:
+        """Whether term j of the KL is that of dimension j of z: not where terms are counted
+        otherwise."""
+        return type(self).terms is Latent.terms
+
     def check(self, shape: Shape) -> None:
         """Raise ValueError unless the encoder's rows have a shape that fits."""
         complete(self, Latent, "check(shape)")

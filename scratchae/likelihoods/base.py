@@ -225,6 +225,16 @@ class Likelihood(Configured):
         distribution's own."""
         return a
 
+    def like_x(self, call: str, found: Any, due: tuple[int, ...]) -> Any:
+        """What mean(a), or sample(a, noise), gave, (N, ...), as it is. Raises ValueError for
+        another shape than that of x. Source: the protocol's own."""
+        if np.shape(found) != due:
+            raise ValueError(
+                f"{type(self).__name__}.{call} gives an array of shape {np.shape(found)}, "
+                f"but {due}, the shape of x, is expected: define {call}"
+            )
+        return found
+
     def sample(self, a: np.ndarray, noise: Any) -> np.ndarray:
         """x ~ p(x | a), shaped like x, on the host; noise.uniform(shape) and noise.normal(shape)
         draw, at each call anew.

@@ -197,7 +197,7 @@ class Model(Named):
         """A code h, or z, (N, *code) -> the mean of p(x | h), (N, *input_shape). given: as for,
         and raises as ``decoder_output``. Source: objectives/reconstruction.py (2), elbo.py (3)."""
         a, likelihood = self.decoder_output(h, given), self.objective.likelihood
-        return checks.like_x(likelihood, "mean(a)", likelihood.mean(a), self._shape(a))
+        return likelihood.like_x("mean(a)", likelihood.mean(a), self._shape(a))
 
     def _shape(self, a: np.ndarray) -> tuple[int, ...]:
         """That of x, (N, *input_shape), for the decoder's output a (N, ...)."""
@@ -212,7 +212,7 @@ class Model(Named):
         """
         a, likelihood = self.decoder_output(h, given), self.objective.likelihood
         x = likelihood.sample(a, Draws(seed, OUTPUTS))
-        return checks.like_x(likelihood, "sample(a, noise)", x, self._shape(a))
+        return likelihood.like_x("sample(a, noise)", x, self._shape(a))
 
     def _code(self) -> tuple[tuple[int, ...], str]:
         """The shape of a row of the code, and its name."""

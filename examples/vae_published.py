@@ -105,7 +105,8 @@ def live_units(run: runs.Run) -> int:
     below = by_hand(Sequential(*run.model.objective.encoder.layers[:-1]), SHAPE, dtype="float32")
     for name in below.weights:
         below.weights[name] = run.model.weights[f"encoder.{name}"]
-    return int((run.codes(below) > 0).any(axis=0).sum())
+    h = run.codes(lambda some: below(some.values()))
+    return int((h > 0).any(axis=0).sum())
 
 
 def drawn_once(images: Images) -> Images:

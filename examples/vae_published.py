@@ -180,8 +180,6 @@ def measure(run: runs.Run) -> None:
     """Add to the last epoch's record what is measured once, of the best epoch's weights: log p(x)
     of the test images, its standard error, and the median number of samples that count."""
     o = run.options
-    if run.history.interrupted:
-        return
     say(f"log p(x) of {len(run.test):,} test images by {o.test_samples:,} samples each")
     found = log_likelihood(run.model, run.test, o.test_samples, o.seed, threads=o.threads)
     run.also(
@@ -229,7 +227,9 @@ def train(run: runs.Run) -> int:
     """Train, write, and say what came of it; returns the exit status."""
     if run.options.recipe == "pythae":
         run.fit(best=EarlyStopping(patience=run.options.epochs))  # which never stops before
-        measure(run)
+        if not run.history.interrupted:
+            with run.measuring("log p(x)"):
+                measure(run)
     else:
         run.fit()
         run.also({"live_units": live_units(run)})

@@ -186,6 +186,16 @@ def test_an_interrupted_run_has_its_best_weights_and_measures_nothing(tmp_path, 
     assert f"{words} {-record['validation_loss']:.2f} nats per example; " in run.last
 
 
+def test_an_interrupt_of_the_measurement_costs_no_picture(tmp_path, monkeypatch):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(vae_published, "log_likelihood", interrupted)
+    run = played(vae_published, tmp_path, "--recipe", "pythae")
+    assert run.status == 130 and {path.name for path in tmp_path.iterdir()} == ALWAYS
+    assert not MEASURED & metrics(tmp_path)[-1].keys() and ": validation ELBO -" in run.last
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [

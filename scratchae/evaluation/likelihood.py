@@ -159,7 +159,8 @@ class _Run:
         self.clocks = [self.backend.zeros((4,), np.uint32) for _ in range(lanes)]
         self.sums = np.zeros((3, self.N))  # top, s1, s2
         self.sums[0] = -np.inf
-        self.remark, self.warned = "", False  # on the data
+        self.remarks = dict[int, str]()  # on the data, by the first row of a group
+        self.warned = False
 
     def _group(self, model: Any) -> int:
         """How many examples go through at once."""
@@ -192,10 +193,11 @@ class _Run:
         self._set(clock, 0, randomness.EVALUATION)  # x as ``evaluate`` has it
         bring(feed, group)
         x = filled(feed, index, clock, objective)
-        if pieces[0] == 0 and not self.remark:
+        if pieces[0] == 0 and not self.warned:
             target = getattr(feed, "target", None)
             scored = self.backend.to_host(x if target is None else target)
-            self.remark = objective.likelihood.remark(scored[: len(rows)], int(rows[0]))
+            first = int(rows[0])
+            self.remarks[first] = objective.likelihood.remark(scored[: len(rows)], first)
         objective.encoder.draw(index, clock)
         h = objective.encoder.forward(x)
         log_w = np.full((len(pieces), self.G, self.S), -np.inf)  # of no sample: weight 0
@@ -222,9 +224,10 @@ class _Run:
 
     def warn(self) -> None:
         """Warn once, by GreyWarning, of data that the likelihood has a remark on."""
-        if self.remark and not self.warned:
+        remarks = [remark for _, remark in sorted(self.remarks.items()) if remark]
+        if remarks and not self.warned:
             self.warned = True
-            warnings.warn(self.remark, GreyWarning, stacklevel=checks.stacklevel())
+            warnings.warn(remarks[0], GreyWarning, stacklevel=checks.stacklevel())
 
     def result(self) -> LogLikelihood:
         """The estimates of all examples."""

@@ -81,9 +81,10 @@ def test_the_table_says_how_many_samples():
 
 @EACH
 def test_a_latent_is_taken(kind):
-    model = Model(kind(sa.Dense(6, 4), sa.Dense(2, 6), None, sa.Bernoulli()))
-    words = f"the latent is None, but {kind.__name__} takes one .*, such as Gaussian"
-    one_sentence(lambda: model.build(6), TypeError, words)
+    parts = sa.Dense(6, 4), sa.Dense(2, 6), None, sa.Bernoulli()
+    one_sentence(
+        lambda: kind(*parts), TypeError, "the latent is None, but a latent, such as Gaussian"
+    )
 
 
 @EACH

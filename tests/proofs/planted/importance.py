@@ -111,7 +111,11 @@ OF_LOG_P = {
         ("fb**2 * b[2]", "fb * b[2]", LIKELIHOOD),
         ("1 / self.ess - 1 / self.samples", "1 / self.ess + 1 / self.samples", LIKELIHOOD),
         ("self.each.var(ddof=1)", "self.each.var()", LIKELIHOOD),
-        ("[: len(rows), :due]", "[: len(rows), :]", LIKELIHOOD),
+        (
+            "log_w[i, :, :due] = found.reshape(self.G, self.S)[:, :due]",
+            "log_w[i] = found.reshape(self.G, self.S)",
+            LIKELIHOOD,
+        ),
         ("self._set(clock, c, randomness", "self._set(clock, 0, randomness", LIKELIHOOD),
     )
 }

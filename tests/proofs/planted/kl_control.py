@@ -51,7 +51,10 @@ PLACES = (
             ("self.weigh(self.w, total, self.row)", "self.weigh(self.w, self.sums, self.row)"),
             ("self.constants(max(self.t, 1))", "self.constants(1)"),
             ('("gamma", "capacity"), self', '("capacity", "gamma"), self'),
-            ("beta: Any = Fixed(_no_beta, None)", "beta = Number(0)"),
+            (
+                'beta: Any = Absent("has no meaning: the weight of |kl - capacity| is gamma")',
+                "beta = Number(0)",
+            ),
         ),
     ),
     (

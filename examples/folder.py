@@ -51,13 +51,13 @@ def set_aside(out: Path) -> None:
             path.replace(place / path.name)
 
 
-def write(path: Path, text: str) -> None:
+def write(path: Path, content: str | bytes) -> None:
     """Write a file beside its place, then move it there whole; a link is replaced, and not
     followed."""
     part = path.with_name(f".{path.name}.part")
     part.unlink(missing_ok=True)
-    with part.open("x", encoding="utf-8") as file:
-        file.write(text)
+    with part.open("xb") as file:
+        file.write(content if isinstance(content, bytes) else content.encode())
     part.replace(path)
 
 

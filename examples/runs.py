@@ -199,7 +199,7 @@ class Run:
 
     def data(self, name: str, content: bytes) -> None:
         """Write bytes to the folder under that name."""
-        self._write(name, lambda path: path.write_bytes(content))
+        self._write(name, lambda path: folder.write(path, content))
 
     def picture(self, name: str, figure: Any) -> None:
         """Write a figure to the folder under that name."""

@@ -106,7 +106,8 @@ def test_bad_numbers(arguments, words):
 def test_beta_is_refused():
     """It could not act: before building and after it."""
     model = built(1.0)
-    for objective in (model.objective, sa.Capacity(*(None,) * 4, 1.0)):
+    parts = sa.Dense(6, 4), sa.Dense(2, 6), sa.Gaussian(2), sa.Bernoulli()
+    for objective in (model.objective, sa.Capacity(*parts, 1.0)):
         with pytest.raises(AttributeError, match=r"Capacity\(beta\) has no meaning: .* is gamma"):
             objective.beta = 2.0
         with pytest.raises(AttributeError, match="set capacity, decoder, encoder, gamma, la"):

@@ -16,7 +16,8 @@ With the patches of patches.py as a matrix, cols (N P Q, kh kw C), and the weigh
 C is always the image's channels, O the grid's; da is the derivative of the loss by a. Since (1) is
 linear, col2im of da W^T is its adjoint. (7) is (6) as a forward pass, and (9) is (1): each is the
 other's gradient. The definitions say just that, with all patches at once, and so do the GPU's
-launches. The loops are made of the three sums of taps.py, which make no patches. (10) makes a
+launches. The loops are made of the three sums of taps.py, which make no patches; only those are
+compiled, since Numba would compile them again with each function around them. (10) makes a
 convolution of stride 1 a transposed one, and back.
 
 A gradient dx or dW of no rows is not computed. With add, dW or out is added to. Scratch comes
@@ -102,12 +103,10 @@ def rotate_kernel(out, W, add):
     out[...] = out + rotated if add else rotated
 
 
-@jit
 def _conv(a, x, W, s_h, s_w, top, left, flat):
     correlate(a, x, W, s_h, s_w, top, left, flat)  # (1)
 
 
-@jit
 def _conv_gradient(dW, dx, da, x, W, s_h, s_w, top, left, add, flat, Wt):
     if len(dW) > 0:
         weight_gradient(dW, x, da, s_h, s_w, top, left, add, flat)  # (5)
@@ -115,12 +114,10 @@ def _conv_gradient(dW, dx, da, x, W, s_h, s_w, top, left, add, flat, Wt):
         paint(dx, da, W, s_h, s_w, top, left, flat, Wt)  # (6)
 
 
-@jit
 def _conv_transpose(a, x, W, s_h, s_w, top, left, flat, Wt):
     paint(a, x, W, s_h, s_w, top, left, flat, Wt)  # (7)
 
 
-@jit
 def _conv_transpose_gradient(dW, dx, da, x, W, s_h, s_w, top, left, add, flat):
     if len(dW) > 0:
         weight_gradient(dW, da, x, s_h, s_w, top, left, add, flat)  # (8)

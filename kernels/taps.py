@@ -95,11 +95,8 @@ def correlate(a, x, W, s_h, s_w, top, left, flat):
     kh, kw, C, _ = W.shape
     border = _bordered(flat, x, a, kh, kw, s_h, s_w, top, left)
     line, w = border.shape[1] * C, W.reshape(W.size)
-    taps, x_at, a_at = (
-        np.empty((kh, 2), np.int64),
-        _places(P, Q, s_h * line, s_w * C),
-        O * np.arange(P * Q),
-    )
+    taps = np.empty((kh, 2), np.int64)
+    x_at, a_at = _places(P, Q, s_h * line, s_w * C), _places(P, Q, Q * O, O)
     for i in range(kh):
         # a row of the kernel is one run, of x as of W
         taps[i, 0], taps[i, 1] = i * line, i * kw * C
@@ -115,8 +112,8 @@ def weight_gradient(dW, x, a, s_h, s_w, top, left, add, flat):
     kh, kw, C, _ = dW.shape
     border = _bordered(flat, x, a, kh, kw, s_h, s_w, top, left)
     line, dw, K = border.shape[1] * C, dW.reshape(dW.size), kh * kw * C
-    x_at, rows = _places(P, Q, s_h * line, s_w * C), np.arange(K)
-    away = _places(kh, kw * C, line, 1)
+    x_at = _places(P, Q, s_h * line, s_w * C)
+    away, rows = _places(kh, kw * C, line, 1), _places(kh, kw * C, kw * C, 1)
     for n in range(N):
         _fill(border, x[n], top, left)
         grid = a[n].reshape(P * Q * O)
@@ -223,15 +220,15 @@ def _paint_few(x, a, W, s_h, s_w, top, left, flat, Wt):
     K, w = kh * kw * C, Wt.reshape(Wt.size)
     transpose(w.reshape(O, K), W.reshape(K, O))
     cols, taps = flat[: P * Q * K], np.zeros((1, 2), np.int64)
-    cols_at, a_at = K * np.arange(P * Q), O * np.arange(P * Q)
+    cols_at, a_at = _places(P, Q, Q * K, K), _places(P, Q, Q * O, O)
     for n in range(N):
         product(cols, cols_at, a[n].reshape(P * Q * O), a_at, w, taps, O, K, False)  # (3)
         col2im_loop(x[n : n + 1], cols.reshape(1, P, Q, kh, kw, C), s_h, s_w, top, left)  # (3)
 
 
-@jit
 def paint(x, a, W, s_h, s_w, top, left, flat, Wt):
-    """x (N, H, W, C) <- a (N, P, Q, O), W (kh, kw, C, O)."""
+    """x (N, H, W, C) <- a (N, P, Q, O), W (kh, kw, C, O). Not compiled: it compiles what it
+    takes."""
     if W.shape[2] <= FEW:
         _paint_few(x, a, W, s_h, s_w, top, left, flat, Wt)
     else:

@@ -15,6 +15,16 @@ from .wide import Wide
 # A chosen set: "nnan" and "ninf", which fastmath=True would add, delete isnan.
 FASTMATH = {"reassoc", "contract", "arcp"}
 
+# no_cfunc_wrapper: no entry for C, through which nobody calls a loop and which costs a tenth of
+# the time of compiling.
+OPTIONS: Any = {
+    "nogil": True,
+    "fastmath": FASTMATH,
+    "error_model": "numpy",
+    "no_cfunc_wrapper": True,
+    "pipeline_class": Wide,
+}
+
 # Numba's cache looks at the age of a loop's file only, but a loop is compiled with what it calls
 # in other files. An edit of any of these, or another width of registers, therefore gives every
 # loop another name in the cache.
@@ -54,9 +64,7 @@ def jit(function: Callable[..., Any]) -> Callable[..., Any]:
     over the batch, on Python threads. Source: Numba's user guide, "nogil" and "Notes on Caching".
     """
     function.__qualname__ += f"_{EDITION}"
-    loop: Any = numba.njit(
-        nogil=True, fastmath=FASTMATH, error_model="numpy", pipeline_class=Wide
-    )(function)
+    loop: Any = numba.njit(**OPTIONS)(function)
     # RuntimeError: neither the package folder nor the user's cache can be written
     with contextlib.suppress(RuntimeError, OSError):
         loop._cache = _Spare(function)

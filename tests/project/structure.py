@@ -252,6 +252,19 @@ def is_jit(function):
     return any(isinstance(d, ast.Name) and d.id == "jit" for d in function.decorator_list)
 
 
+def spelled(tree):
+    """The functions that the kernels of a file name: [definition, loop, launch] of each."""
+    calls = [n for n in ast.walk(tree) if isinstance(n, ast.Call)]
+    kernels = [n for n in calls if getattr(n.func, "id", "") == "Kernel"]
+    return [[a.id if isinstance(a, ast.Name) else "" for a in n.args] for n in kernels]
+
+
+def loops_of(tree, functions):
+    """What is compiled, and what is a kernel's loop by only calling that."""
+    named = {names[1] for names in spelled(tree) if len(names) > 1}
+    return [f for name, f in functions.items() if is_jit(f) or name in named]
+
+
 def within(comments, functions):
     """The numbers of the comments in those functions."""
     return set().union(
@@ -260,13 +273,8 @@ def within(comments, functions):
 
 
 def outside(comments, functions):
-    return set().union(
-        *(
-            n
-            for line, n in comments
-            if not any(f.lineno <= line <= f.end_lineno for f in functions)
-        )
-    )
+    spans = [range(f.lineno, f.end_lineno + 1) for f in functions]
+    return set().union(*(n for line, n in comments if not any(line in span for span in spans)))
 
 
 def launches(functions):
@@ -279,8 +287,7 @@ def uneven_cuda(name, source, cuda):
     spelling."""
     tree, comments = parse(source), list(comment_numbers(source))
     functions = {n.name: n for n in tree.body if isinstance(n, ast.FunctionDef)}
-    loops = [f for f in functions.values() if is_jit(f)]
-    plain = outside(comments, loops + launches(functions))
+    plain = outside(comments, loops_of(tree, functions) + launches(functions))
     found = [IN_COMMENT.finditer(f"#{text}") for text in re.findall(r"//(.*)", cuda)]
     spelled = {n for matches in found for m in matches for n in NUMBER.findall(m.group())}
     missing = plain ^ (spelled | within(comments, launches(functions)))
@@ -297,23 +304,14 @@ def uneven_spellings(name, source):
 
     def numbers(function, seen):
         seen.add(function)
-        own = [
-            n
-            for line, n in comments
-            if functions[function].lineno <= line <= functions[function].end_lineno
-        ]
-        called = {
-            n.id for n in ast.walk(functions[function]) if isinstance(n, ast.Name)
-        } & functions.keys() - seen
-        return set().union(*own, *(numbers(other, seen) for other in called))
+        node = functions[function]
+        names = {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
+        called = (names & functions.keys()) - seen
+        return within(comments, [node]).union(*(numbers(other, seen) for other in called))
 
-    offences, loops, alone = [], [f for f in functions.values() if is_jit(f)], set()
-    for call in (
-        n
-        for n in ast.walk(tree)
-        if isinstance(n, ast.Call) and getattr(n.func, "id", "") == "Kernel"
-    ):
-        pair = [a.id for a in call.args[:2] if isinstance(a, ast.Name) and a.id in functions]
+    offences, loops, alone = [], loops_of(tree, functions), set()
+    for names in spelled(tree):
+        pair = [name for name in names[:2] if name in functions]
         if len(pair) == 2 and numbers(pair[0], set()) != numbers(pair[1], set()):
             offences.append(f"{name}: {pair[0]} and {pair[1]} implement other equations")
         if len(pair) == 1:  # no loop: the definition serves

@@ -133,6 +133,11 @@ OFFENDERS = {
         "x.py",
         TWO_SPELLINGS.replace("1  # (1)", "1  # (1) (2)", 1),
     ),
+    "one spelling, not compiled": (
+        uneven_spellings,
+        "x.py",
+        TWO_SPELLINGS.replace("1  # (1)", "1  # (1) (2)", 1).replace("@jit", "") + "Kernel(f, _f)",
+    ),
     "one of a pair": (
         uneven_spellings,
         "x.py",

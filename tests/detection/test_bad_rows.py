@@ -45,7 +45,7 @@ def classes():
     """A model of one of three classes at each of two places, (2, 3)."""
     encoder = sa.Sequential(sa.Flatten(), sa.Dense(6, 2))
     decoder = sa.Sequential(sa.Dense(2, 6), sa.Reshape(2, 3))
-    return sa.Autoencoder(encoder, decoder, sa.Categorical()).build((2, 3))
+    return sa.Autoencoder(encoder, decoder, sa.Categorical()).build((2, 3), dtype="float64")
 
 
 @pytest.mark.parametrize("score", SCORES, ids=lambda score: score.__name__)

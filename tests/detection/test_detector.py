@@ -376,7 +376,8 @@ def test_a_label_that_the_encoder_does_not_take(where, score):
     labels = np.arange(12) % 3
     behind = [sa.Given(3), sa.Dense(5, 6)] if where == "decoder" else [sa.Dense(2, 6)]
     latent = sa.Gaussian(2) if where == "decoder" else sa.GivenPrior(2, 3, sa.Dense(3, 4))
-    model = sa.VAE(sa.Dense(6, 4), sa.Sequential(*behind), latent).build(6, seed=0)
+    model = sa.VAE(sa.Dense(6, 4), sa.Sequential(*behind), latent)
+    model.build(6, dtype="float64", seed=0)
     data = sa.Labelled(sa.Values(x, labels), 3)
     due = score(model, data)
     for y in range(3):

@@ -54,7 +54,8 @@ def test_threads_never_change_a_bit(backend, dtype, shards):
         np.testing.assert_array_equal(same, losses)
 
 
-def test_threads_never_change_a_bit_of_a_convolutional_model():
+@pytest.mark.parametrize("dtype", [np.float64, pytest.param(np.float32, marks=pytest.mark.slow)])
+def test_threads_never_change_a_bit_of_a_convolutional_model(dtype):
     """With rows in blocks, and work long enough for two threads to be in the loops at one time."""
     pixels = np.random.default_rng(0).integers(0, 256, (48, 12, 12, 1)).astype(np.uint8)
     values, names = [], set()
@@ -66,8 +67,9 @@ def test_threads_never_change_a_bit_of_a_convolutional_model():
         decoder = sa.Sequential(
             sa.Dense(2, 288), sa.Reshape(6, 6, 8), up, sa.Conv2d(6, 1, 3, 1, "same")
         )
-        model = sa.VAE(encoder, decoder, sa.Gaussian(2)).build((12, 12, 1), seed=1)
-        forward = sa.Conv2d.forward
+        model = sa.VAE(encoder, decoder, sa.Gaussian(2))
+        model.build((12, 12, 1), dtype=dtype, seed=1)
+        row, forward = model.objective.numbers() * np.dtype(dtype).itemsize, sa.Conv2d.forward
 
         def noted(layer, x, forward=forward):
             names.add(threading.current_thread().name)
@@ -75,9 +77,7 @@ def test_threads_never_change_a_bit_of_a_convolutional_model():
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(sa.Conv2d, "forward", noted)
-            patch.setattr(
-                "scratchae.execution.threads.BLOCK_BYTES", 5 * model.objective.numbers() * 4
-            )
+            patch.setattr("scratchae.execution.threads.BLOCK_BYTES", 5 * row)
             sa.fit(
                 model,
                 sa.Images(pixels),

@@ -171,8 +171,9 @@ def test_moments_of_the_lower_layer(backend):
 # --- a part like any other ---
 
 
-def test_it_is_printed_frozen_saved_and_loaded(tmp_path, backend):
-    one = model(backend=backend, dtype="float32")
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_it_is_printed_frozen_saved_and_loaded(tmp_path, backend, dtype):
+    one = model(backend=backend, dtype=dtype)
     one.latent.up.layers[1].trainable = False
     lines = str(one).splitlines()
     assert lines[0].startswith(

@@ -116,7 +116,7 @@ def autoencoder():
         sa.Reshape(5, 4),
         sa.ConvTranspose1d(4, 1, 7, 2, "same", "tanh", Normal(0.2)),
     )
-    return sa.Autoencoder(encoder, decoder).build((10, 1), seed=1)
+    return sa.Autoencoder(encoder, decoder).build((10, 1), dtype="float64", seed=1)
 
 
 def test_an_autoencoder_of_sequences_learns_and_is_saved(rng, tmp_path):
@@ -134,7 +134,8 @@ def test_an_autoencoder_of_sequences_learns_and_is_saved(rng, tmp_path):
 
 def test_a_code_for_each_time(rng):
     decoder = sa.Sequential(sa.Repeat(5), sa.Conv1d(3, 2, 3, 1, "same"))
-    model = sa.Autoencoder(sa.Sequential(sa.Flatten(), sa.Dense(10, 3)), decoder).build((5, 2))
+    model = sa.Autoencoder(sa.Sequential(sa.Flatten(), sa.Dense(10, 3)), decoder)
+    model.build((5, 2), dtype="float64")
     assert model.reconstruct(np.zeros((2, 5, 2), "f4")).shape == (2, 5, 2)
 
 

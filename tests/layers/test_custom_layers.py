@@ -93,9 +93,9 @@ class NoOutput(Half):
         return shape, {}
 
 
-def model(layer):
+def model(layer, dtype="float64"):
     encoder = sa.Sequential(sa.Dense(6, 3), layer)
-    return sa.Autoencoder(encoder, sa.Dense(3, 6)).build(6)
+    return sa.Autoencoder(encoder, sa.Dense(3, 6)).build(6, dtype=dtype)
 
 
 def test_a_short_layer_is_enough():
@@ -103,7 +103,8 @@ def test_a_short_layer_is_enough():
     assert "encoder.1  Half()" in str(m)  # its argument is kept under another name
     losses = sa.fit(m, X, sa.Adam(1e-2), epochs=5, batch_size=8)["train_loss"]
     assert losses[-1] < losses[0]
-    alone = sa.Autoencoder(sa.Dense(6, 3), sa.Sequential(sa.Dense(3, 6), Half())).build(6)
+    alone = sa.Autoencoder(sa.Dense(6, 3), sa.Sequential(sa.Dense(3, 6), Half()))
+    alone.build(6, dtype="float64")
     assert alone.reconstruct(X).shape == X.shape
     with pytest.raises(
         TypeError, match="a Half cannot be saved, since its argument by is no attribute"
@@ -295,7 +296,7 @@ ALONE = {  # a model in which that layer is a whole network
 @pytest.mark.parametrize("where", ALONE)
 def test_a_whole_network_says_it_too(layer, words, where):
     """But for the dx of an encoder, which nobody needs."""
-    made = ALONE[where](layer()).build(6)
+    made = ALONE[where](layer()).build(6, dtype="float64")
     if where == "encoder" and "backward" in words:
         sa.fit(made, X, sa.Adam(), epochs=1, progress=False)
         return
@@ -304,21 +305,21 @@ def test_a_whole_network_says_it_too(layer, words, where):
         sa.fit(made, X, sa.Adam(), epochs=1, progress=False)
     if "forward" in words and where == "encoder":
         with pytest.raises(TypeError, match=words):
-            ALONE[where](layer()).build(6).encode(X)
+            ALONE[where](layer()).build(6, dtype="float64").encode(X)
 
 
 @pytest.mark.parametrize("where", ALONE)
 @pytest.mark.parametrize("layer", [Scale, InPlace, Listed])
 def test_a_right_layer_is_a_whole_network(layer, where):
-    made = ALONE[where](layer()).build(6)
+    made = ALONE[where](layer()).build(6, dtype="float64")
     assert len(sa.fit(made, X, sa.Adam(), epochs=2, batch_size=8, progress=False)) == 2
     name = next(name for name in made.weights if name.endswith(".s"))
     assert (made.weights[name] != 1).all()
-    replica = made.replica(3)
+    replica, x = made.replica(3), X[:3].astype(np.float64)
     copied = copy.deepcopy(replica)  # before its first pass
-    copied.forward(X[:3])
+    copied.forward(x)
     copied.likelihood.nll[...] = 0
-    replica.forward(X[:3])
+    replica.forward(x)
     assert not copied.likelihood.nll.any()
 
 
@@ -339,7 +340,7 @@ def test_by_hand_says_it_too(layer, words):
 )
 def test_no_layer_computes_in_float64_unasked(layer, words):
     with pytest.raises(TypeError, match=words):
-        sa.fit(model(layer()), X, sa.Adam(), epochs=1)
+        sa.fit(model(layer(), "float32"), X, sa.Adam(), epochs=1)
     alone = sa.by_hand(layer(), 3, dtype="float32")
     with pytest.raises(TypeError, match=words):
         alone(X[:, :3])

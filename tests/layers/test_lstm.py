@@ -147,11 +147,12 @@ def test_finite_differences(backend, T, sequences):
 
 @SEQUENCES
 @pytest.mark.parametrize("scale", [0.3, 5.0])
-def test_long_sequences_stay_finite(backend, scale, sequences, T=700):
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_long_sequences_stay_finite(backend, scale, dtype, sequences, T=700):
     """Gates wide open and shut, and inputs of 100; the states stay between -1 and 1."""
     wild = {"init": Normal(scale), "init_r": Normal(scale), "init_b": Normal(scale)}
-    b = bound(sa.LSTM(2, 5, sequences, **wild), T, backend, "float32")
-    x, dy = inputs(b.part, 3, T, "float32")
+    b = bound(sa.LSTM(2, 5, sequences, **wild), T, backend, dtype)
+    x, dy = inputs(b.part, 3, T, dtype)
     x[:, ::3] *= 100
     y, dx, named = step(b, x, dy)
     assert np.abs(y).max() <= 1
@@ -362,17 +363,17 @@ def waves(n=70, T=8):
     )
 
 
-def autoencoder(backend, T=8):
+def autoencoder(backend, dtype="float32", T=8):
     """Two recurrent layers, of which one says all its states, and a dense way back."""
     encoder = sa.Sequential(sa.LSTM(2, 6, True), sa.LSTM(6, 5, False), sa.Dense(5, 3))
     decoder = sa.Sequential(sa.Dense(3, 12, "tanh"), sa.Dense(12, 2 * T), sa.Reshape(T, 2))
     return sa.Autoencoder(encoder, decoder, sa.SquaredError()).build(
-        (T, 2), backend=backend, seed=1
+        (T, 2), dtype=dtype, backend=backend, seed=1
     )
 
 
-def trained(backend, epochs=4):
-    model = autoencoder(backend)
+def trained(backend, dtype="float32", epochs=4):
+    model = autoencoder(backend, dtype)
     # 32, 32, 6 rows
     history = sa.fit(model, waves(), sa.Adam(1e-2), epochs=epochs, batch_size=32, shards=2)
     return np.array(history["train_loss"]), model.backend.to_host(model.parameters.values)
@@ -390,12 +391,12 @@ def test_a_graph_has_the_bits_of_its_launches(gpu):
 
 
 def test_training_learns():
-    losses = trained("numpy", epochs=60)[0]
+    losses = trained("numpy", "float64", epochs=60)[0]
     assert losses[-1] < 0.3 * losses[0]
 
 
 def test_it_is_saved_and_loaded(tmp_path):
-    model = autoencoder("numpy")
+    model = autoencoder("numpy", "float64")
     sa.save(model, tmp_path / "model")
     again = sa.load(tmp_path / "model")
     assert repr(again) == repr(model)

@@ -359,7 +359,7 @@ def test_saved_and_loaded(rng, tmp_path):
             sa.Dense(D, 3),
         ),
         sa.Sequential(sa.Dense(3, D)),
-    ).build(D, seed=2)
+    ).build(D, dtype="float64", seed=2)
     adam = sa.Adam()
     sa.fit(m, grey(rng).astype("f4"), adam, epochs=1)
     sa.save(m, tmp_path / "m", optimizer=adam)

@@ -207,7 +207,7 @@ def test_what_is_no_category_is_refused(x, words):
 )
 def test_what_sums_to_one_is_taken(x, backend):
     model = sa.Autoencoder(sa.Dense(3, 2), sa.Dense(2, 3), sa.Categorical()).build(
-        3, backend=backend
+        3, backend=backend, dtype="float64"
     )
     assert np.isfinite(sa.fit(model, x, sa.Adam(), epochs=1)["train_loss"][0])
 
@@ -220,7 +220,8 @@ def test_pixels_are_looked_at():
         sa.Sequential(sa.Flatten(), sa.Dense(12, 2)),
         sa.Sequential(sa.Dense(2, 12), sa.Reshape(2, 2, 3)),
     )
-    model = sa.Autoencoder(encoder, decoder, sa.Categorical()).build((2, 2, 3))
+    model = sa.Autoencoder(encoder, decoder, sa.Categorical())
+    model.build((2, 2, 3), dtype="float64")
     assert np.isfinite(sa.fit(model, sa.Images(masks), sa.Adam(), epochs=1)["train_loss"][0])
     with pytest.raises(
         ValueError, match=r"sums to 0\.784314 over the last axis at index \(0, 0, 0\)"

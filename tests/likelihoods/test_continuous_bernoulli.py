@@ -69,7 +69,7 @@ def test_the_series_meets_the_closed_form(backend, tolerance):
         assert abs(nll[0] - nll[1]) < tolerance("kernel") and abs(da[0] - da[1]) < 1e-13
 
 
-@DTYPES
+@pytest.mark.parametrize("dtype", ["float64", pytest.param("float32", marks=pytest.mark.slow)])
 def test_a_million_values_in_float32_and_float64(dtype, tolerance):
     """The loop against float64's definition: 3e-7 in float32, absolute and relative."""
     a = np.random.default_rng(0).normal(size=(1000, 100)).astype(dtype) * 5

@@ -154,7 +154,7 @@ def model(likelihood, shape=(3,)):
     D = math.prod(shape)
     encoder = sa.Sequential(sa.Flatten(), sa.Dense(D, 2)) if len(shape) > 1 else sa.Dense(D, 2)
     decoder = sa.Sequential(sa.Dense(2, 2 * D), sa.Reshape(*likelihood.parameters(shape)))
-    return sa.Autoencoder(encoder, decoder, likelihood).build(shape)
+    return sa.Autoencoder(encoder, decoder, likelihood).build(shape, dtype="float64")
 
 
 def test_data_between_the_values_are_refused_with_the_binning_to_use(rng):

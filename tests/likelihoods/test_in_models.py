@@ -55,18 +55,23 @@ LIKELIHOODS = {
     "pixels": sa.DiscretisedLogistic,
     "counts": sa.Poisson,
 }
-QUICK = ("learned", "categorical")
+QUICK = ("learned",)  # and in float64, whose loops are compiled in any case
 EVERY = pytest.mark.parametrize(
     "kind", [k if k in QUICK else pytest.param(k, marks=pytest.mark.slow) for k in LIKELIHOODS]
 )
 BOTH = pytest.mark.parametrize("make", [vae, autoencoder])
 
 
+def dtype_of(kind):
+    return "float64" if kind in QUICK else "float32"
+
+
 @EVERY
 @BOTH
 def test_from_training_to_a_file(make, kind, backend, tmp_path, tolerance):
     likelihood = LIKELIHOODS[kind]()
-    model, x = make(likelihood).build(SHAPE, backend=backend), data(likelihood)
+    dtype, x = dtype_of(kind), data(likelihood)
+    model = make(likelihood).build(SHAPE, backend=backend, dtype=dtype)
     before = sa.evaluate(model, x)["loss"]
     history = sa.fit(model, x, sa.Adam(1e-2), epochs=25, batch_size=20, validation=x)
     assert (
@@ -74,12 +79,12 @@ def test_from_training_to_a_file(make, kind, backend, tmp_path, tolerance):
         and history["test_loss"][-1] < history["test_loss"][0]
     )
     y = model.reconstruct(x)
-    assert y.shape == x.shape and y.dtype == np.float32
+    assert y.shape == x.shape and y.dtype == dtype
     assert ((y - x) ** 2).mean() < 0.3 * x.var()
     if make is vae:
         assert model.sample(3).shape == (3, *SHAPE)
     if kind == "categorical":
-        np.testing.assert_allclose(y.sum(axis=-1), 1, rtol=tolerance("kernel", "float32"))
+        np.testing.assert_allclose(y.sum(axis=-1), 1, rtol=tolerance("kernel", dtype))
     sa.save(model, tmp_path / "model")
     again = sa.load(tmp_path / "model", backend=backend)
     np.testing.assert_array_equal(again.reconstruct(x), y)
@@ -125,7 +130,8 @@ def test_a_detector_by_likelihood(make, kind, backend, tolerance):
     """The scores are -log p(x | code), and what the training never showed has a larger one than
     all of it."""
     likelihood = LIKELIHOODS[kind]()
-    model, x = make(likelihood).build(SHAPE, backend=backend), data(likelihood, 300)
+    dtype, x = dtype_of(kind), data(likelihood, 300)
+    model = make(likelihood).build(SHAPE, backend=backend, dtype=dtype)
     sa.fit(model, x, sa.Adam(1e-2), epochs=40, batch_size=20)
     detector = Detector(model, negative_log_likelihood, Maximum()).fit(x)
     code = model.encode(x)[0] if make is vae else model.encode(x)
@@ -138,7 +144,7 @@ def test_a_detector_by_likelihood(make, kind, backend, tolerance):
         nll = -x * np.log(likelihood.mean(a))
     else:
         nll = -model.likelihood.log_prob(x, a).reshape(-1, 1, 1, 1)
-    right, tol = nll.sum(axis=(1, 2, 3)), tolerance("layer", "float32")
+    right, tol = nll.sum(axis=(1, 2, 3)), tolerance("layer", dtype)
     np.testing.assert_allclose(detector.scores(x), right, rtol=tol, atol=20 * tol)
     shuffled = np.random.default_rng(2).permutation(12)
     strange = data(likelihood, 10, seed=1).reshape(10, 12, 2)[:, shuffled].reshape(10, *SHAPE)
@@ -150,7 +156,7 @@ def test_a_detector_by_likelihood(make, kind, backend, tolerance):
 def test_a_knob_does_something(backend):
     """The floor moves the loss of a model that is otherwise the same."""
     models = [
-        autoencoder(sa.LearnedGaussian(floor)).build(SHAPE, backend=backend)
+        autoencoder(sa.LearnedGaussian(floor)).build(SHAPE, backend=backend, dtype="float64")
         for floor in (1e-3, 0.5)
     ]
     losses = [sa.evaluate(model, data(model.likelihood))["loss"] for model in models]

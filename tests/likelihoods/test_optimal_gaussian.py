@@ -104,7 +104,7 @@ def test_draws_are_refused():
 
 
 def test_it_is_saved(tmp_path):
-    model = vae(seed=1)
+    model = vae(seed=1, dtype="float64")
     sa.fit(model, X, sa.Adam(1e-2), epochs=1, progress=False)
     sa.save(model, tmp_path / "model")
     again = sa.load(tmp_path / "model")

@@ -210,7 +210,7 @@ def test_a_source_of_ones_own_may_be_labelled():
 
 
 PLAIN = sa.VAE(sa.Dense(6, 4), sa.Dense(2, 6), sa.Gaussian(2)).build(6, seed=1)
-HALF = sa.VAE(sa.Dense(6, 4), parts()[1], sa.Gaussian(2)).build(6, seed=1)
+HALF = sa.VAE(sa.Dense(6, 4), parts()[1], sa.Gaussian(2)).build(6, dtype="float64", seed=1)
 OURS = built("VAE")
 Z = np.zeros((2, 2))
 

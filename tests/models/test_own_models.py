@@ -159,9 +159,10 @@ def test_shards_blocks_and_spellings(name, monkeypatch, tolerance):
     np.testing.assert_array_equal(threaded, trained(name, shards=3, threads=1).parameters.values)
 
 
+@pytest.mark.parametrize("dtype", ["float64", pytest.param("float32", marks=pytest.mark.slow)])
 @NAMES
-def test_gradients_and_files(name, tmp_path):
-    model = trained(name, dtype="float32")
+def test_gradients_and_files(name, dtype, tmp_path):
+    model = trained(name, dtype=dtype)
     report = check_model(model, X[:5])
     assert report.ok, report
     assert check_objective(MODELS[name]().objective, (6,)).ok

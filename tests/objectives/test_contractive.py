@@ -103,8 +103,8 @@ def test_images_and_a_file(tmp_path):
         sa.Sequential(sa.Flatten(), sa.Dense(6, 3, "sigmoid")),
         sa.Sequential(sa.Dense(3, 6), sa.Reshape(2, 3)),
         penalty=sa.Contractive(0.3),
-    ).build((2, 3), seed=1)
-    x = X.reshape(24, 2, 3).astype(np.float32)
+    ).build((2, 3), dtype="float64", seed=1)
+    x = X.reshape(24, 2, 3)
     adam = sa.Adam(1e-2)
     sa.fit(m, x, adam, epochs=2)
     sa.save(m, tmp_path / "m.safetensors", optimizer=adam)

@@ -127,7 +127,7 @@ def test_a_layer_of_a_hierarchy_is_a_term(floor, above):
     objective = sa.FreeBits(sa.Dense(6, 6), sa.Dense(3, 6), latent, sa.Bernoulli(), floor)
     report = check_objective(objective, (6,))
     assert report.ok, report
-    model = sa.Model(objective).build(6, seed=0)
+    model = sa.Model(objective).build(6, dtype="float64", seed=0)
     terms = sa.evaluate(model, X)
     assert terms["above_floor"] == above and terms["penalty"] >= 0
 

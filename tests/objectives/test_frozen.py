@@ -5,7 +5,7 @@ import pytest
 
 import scratchae as sa
 
-D, X = 3, np.random.default_rng(0).random((11, 6)).astype(np.float32)
+D, X = 3, np.random.default_rng(0).random((11, 6))
 
 
 def layers(inputs, outputs):
@@ -20,7 +20,8 @@ LATENTS = {
 
 
 def model(kind):
-    return sa.VAE(sa.Dense(6, 2 * D), sa.Dense(D, 6), LATENTS[kind]()).build(6, seed=1)
+    one = sa.VAE(sa.Dense(6, 2 * D), sa.Dense(D, 6), LATENTS[kind]())
+    return one.build(6, dtype="float64", seed=1)
 
 
 @pytest.mark.parametrize("kind", LATENTS)
@@ -56,6 +57,6 @@ class Shifted(sa.Gaussian):
 
 
 def test_a_parameter_of_the_latent_itself_learns():
-    one = sa.VAE(sa.Dense(6, 2 * D), sa.Dense(D, 6), Shifted(D)).build(6)
+    one = sa.VAE(sa.Dense(6, 2 * D), sa.Dense(D, 6), Shifted(D)).build(6, dtype="float64")
     one.encoder.trainable = False
     assert one.replica(3).latent_learns

@@ -203,18 +203,19 @@ def test_noise_that_knows_of_no_samples_is_refused(kind):
     def make(layer, K):
         decoder = sa.Sequential(sa.Dense(2, 6), layer)
         objective = kind(sa.Dense(6, 4), decoder, sa.Gaussian(2), sa.Bernoulli(), samples=K)
-        return Model(objective).build(6)
+        return Model(objective).build(6, dtype="float64")
 
     words = r"decoder\.1 draws noise for one sample an example, but there are 3: let Jitter\.draw"
     one_sentence(lambda: make(Jitter(), 3), TypeError, words)
-    x = pixels(5).astype(np.float32)
+    x = pixels(5)
     for layer, K in ((Jitter(), 1), (Knowing(), 3)):
         assert np.isfinite(sa.evaluate(make(layer, K), x)["loss"])
 
 
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
 @EACH
-def test_saved_and_loaded_to_the_bit(kind, backend, tmp_path):
-    model, x = dense(kind, 4, backend, "float32"), pixels().astype(np.float32)
+def test_saved_and_loaded_to_the_bit(kind, dtype, backend, tmp_path):
+    model, x = dense(kind, 4, backend, dtype), pixels().astype(dtype)
     adam = sa.Adam(1e-2)
     sa.fit(model, x, adam, epochs=2, batch_size=8, progress=False)
     sa.save(model, tmp_path / "model", optimizer=adam)

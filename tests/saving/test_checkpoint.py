@@ -50,8 +50,9 @@ def test_a_loaded_model_prints_the_same(tmp_path, name):
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @pytest.mark.parametrize("name", ["vae", "vae conv", "squared", "tied", "own layer"])
-def test_going_on_after_load_is_not_having_stopped(tmp_path, backend, name, optimizer):
-    whole, model = built(name, backend=backend), built(name, backend=backend)
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_going_on_after_load_is_not_having_stopped(tmp_path, backend, dtype, name, optimizer):
+    whole, model = (built(name, dtype, backend) for _ in range(2))
     losses = train(whole, OPTIMIZERS[optimizer](), epochs=4)
     first = train(model, OPTIMIZERS[optimizer]())
     save(model, tmp_path / "half")
@@ -145,7 +146,7 @@ def test_from_one_backend_to_the_other(tmp_path, backend):
 
 
 def test_the_file_holds_named_tensors_and_no_pickle(tmp_path):
-    model = built("vae conv")
+    model = built("vae conv", "float64")
     train(model, sa.Adam())
     save(model, tmp_path / "model")
     with safe_open(tmp_path / "model", framework="numpy") as file:

@@ -156,7 +156,7 @@ def test_learning_one_noise_by_heart():
     """Noise that came back would be learnt: the loss on it would part from that on other noise."""
     x = np.random.default_rng(0).uniform(size=(256, 20)).astype("float32")
     encoder = sa.Sequential(sa.Masking(0.5, in_evaluation=True), sa.Dense(20, 19, "tanh"))
-    model = sa.Autoencoder(encoder, sa.Sequential(sa.Dense(19, 20))).build(20, seed=0)
+    model = sa.Autoencoder(encoder, sa.Dense(19, 20)).build(20, dtype="float64", seed=0)
     for _ in range(60):
         history = fit(model, x, sa.Adam(1e-2), epochs=1, batch_size=32, progress=False)
     assert sa.evaluate(model, x, seed=5)["loss"] < history["train_loss"][-1] * 1.02

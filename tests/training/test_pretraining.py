@@ -142,7 +142,7 @@ def images_model():
         ),
         *(sa.Upsample2d(2), sa.Conv2d(3, 1, 3, 1, "same"), sa.Flatten(), sa.Reshape(6, 6, 1)),
     )
-    return sa.Autoencoder(encoder, decoder).build((6, 6, 1))
+    return sa.Autoencoder(encoder, decoder).build((6, 6, 1), dtype="float64")
 
 
 def test_stages_are_cut_where_the_shapes_meet(watched):
@@ -165,7 +165,7 @@ def test_stages_are_cut_where_the_shapes_meet(watched):
     assert decoders[1:] == [["Reshape", "ConvTranspose2d"], ["Dense"]]
     sources = [source for _, source in watched.seen]
     assert [source.shape for source in sources] == [(6, 6, 1), (3, 3, 3), (18,)]
-    assert [source.x.dtype.name for source in sources[1:]] == ["float32", "float32"]
+    assert [source.x.dtype.name for source in sources[1:]] == ["float64", "float64"]
     assert all((value != before[name]).any() for name, value in tensors(model).items())
 
 

@@ -13,7 +13,7 @@ def given(first, inner):
     encoder = sa.Sequential(*outer, sa.Dense(6 + 2 * first, 3), sa.Dense(3, 2))
     last = sa.Dense(3 + 2 * first, 6)
     decoder = sa.Sequential(*inmost, sa.Dense(2 + 2 * inner, 3), *mirror, last)
-    return sa.Autoencoder(encoder, decoder).build(6, seed=0)
+    return sa.Autoencoder(encoder, decoder).build(6, dtype="float64", seed=0)
 
 
 LABELLED = sa.Labelled(sa.Values(rows(), np.arange(N) % 2), 2)

@@ -9,6 +9,7 @@ A run of a whole lane is shared by as many processes as there are cores, at most
 pytest-xdist is installed; ``-n 0`` keeps it in one, and so does naming files or folders.
 """
 
+import gc
 import os
 import signal
 import sys
@@ -135,6 +136,18 @@ def pytest_ignore_collect(collection_path, config):
     """Spares the default lane the import of what is slow as a whole, and of PyTorch."""
     slow = collection_path.name in SLOW_FOLDERS or collection_path.match("test_torch_*.py")
     return True if slow and config.option.markexpr == "not slow" else None
+@pytest.hookimpl(wrapper=True)
+def pytest_collection():
+    """Five thousand tests are made, and stay: garbage collection would walk through them again and
+    again, a tenth of the default lane."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
 
 
 @pytest.hookimpl(tryfirst=True)  # before -m selects

@@ -34,25 +34,15 @@ LEVELS = (
     {"gradcheck"},
     {"__init__"},
 )
-BY_PROTOCOL = {
-    "datasets",
-    "optim",
-    "execution",
-    "evaluation",
-    "training",
-}  # they know no model by name
+# they know no model by name
+BY_PROTOCOL = {"datasets", "optim", "execution", "evaluation", "training"}
 UNKNOWN_TO_THEM = set().union(*LEVELS[5:12], {"saving"})  # initial weights up to models, files
 # into stages, so it knows what a model is made of
 CUTS_MODELS = "scratchae/training/pretraining.py"
-LOOPS_ALONE = {
-    "kernels/machine/product.py",
-    "kernels/taps.py",
-}  # parts of kernels that are defined elsewhere
-OPEN = {
-    "numpy",
-    "numba",
-    "llvmlite",
-}  # what a module may import as it is imported; llvmlite is Numba's own
+# parts of kernels that are defined elsewhere
+LOOPS_ALONE = {"kernels/machine/product.py", "kernels/taps.py"}
+# what a module may import as it is imported; llvmlite is Numba's own
+OPEN = {"numpy", "numba", "llvmlite"}
 LAZY = {"matplotlib", "tqdm", "threadpoolctl", "pooch", "requests", "PIL", "cupy"}
 SHAPE = re.compile(
     r"\b[Ss]hapes?\b|\bscalars?\b|\((?:\*?\w+(?: \w{1,2})*|\.\.\.),(?: ?(?:\*?\w+(?: "
@@ -97,6 +87,14 @@ def dotted(name):
 MODULES = {dotted(name): name for name in LIBRARY}
 
 
+def statements(node):
+    """All statements below a node. Expressions hold none, and are most of a tree."""
+    for child in ast.iter_child_nodes(node):
+        if not isinstance(child, ast.expr):
+            yield child
+            yield from statements(child)
+
+
 def runs_later(node):
     """Whether importing the module leaves the node alone: a function, or what only a type checker
     reads."""
@@ -109,8 +107,8 @@ def imports(name, source):
     tree, package = parse(source), dotted(name).split(".")
     if not name.endswith("__init__.py"):
         package = package[:-1]
-    inside = {n for later in ast.walk(tree) if runs_later(later) for n in ast.walk(later)}
-    for node in ast.walk(tree):
+    inside = {n for later in statements(tree) if runs_later(later) for n in statements(later)}
+    for node in statements(tree):
         if isinstance(node, ast.Import):
             yield from ((alias.name, node not in inside) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -400,7 +398,7 @@ def too_long(name, source):
     limit = LENGTHS.get(name.split("/")[0], 300)
     lines = len(source.splitlines())
     offences = [f"{name} has {lines} lines, more than {limit}"] if lines > limit else []
-    for node in ast.walk(parse(source)):
+    for node in statements(parse(source)):
         if isinstance(node, ast.FunctionDef):
             body = node.body[1:] if ast.get_docstring(node) and len(node.body) > 1 else node.body
             if (length := body[-1].end_lineno - body[0].lineno + 1) > 60:

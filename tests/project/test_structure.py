@@ -19,6 +19,7 @@ from project.structure import (
     imports,
     loose_equations,
     other_numbers,
+    parse,
     poor_docstrings,
     read,
     too_long,
@@ -26,6 +27,13 @@ from project.structure import (
     uneven_spellings,
     wrong_directions,
 )
+
+
+@pytest.fixture(scope="module", autouse=True)
+def trees():
+    """Let go at the end: garbage collection would walk through half a million nodes ever after."""
+    yield
+    parse.cache_clear()
 
 
 def offences(checker, names):

@@ -61,7 +61,10 @@ SLOW_FOLDERS = ("benchmarks", "emulator")
 # need float64.
 TWICE = {"backend": "numpy", "dtype": "float32"}
 # These compile nearly every loop: one process does, and the others find it on disk.
-EVERY_LOOP = ("kernels/test_spellings.py", "layers/test_contract.py", "layers/test_lstm.py")
+EVERY_LOOP = (
+    *("execution/test_threads.py", "gradcheck/test_kernels.py", "kernels/test_spellings.py"),
+    *("layers/test_by_hand.py", "layers/test_contract.py", "layers/test_lstm.py"),
+)
 
 
 def pytest_addoption(parser):
@@ -79,13 +82,14 @@ def chosen(config):
 
 def parameters(config, among=BACKENDS):
     """The chosen backends as parameters of a test; the definitions and the emulated GPU are slow
-    unless they were asked for."""
+    unless they were asked for. The default lane is spared the making of tests that it leaves
+    out."""
     slow = () if config.getoption("--backend") else ("reference", "emulated")
-    return [
-        pytest.param(name, marks=[pytest.mark.slow] if name in slow else [])
-        for name in chosen(config)
-        if name in among
-    ]
+    every = [name for name in chosen(config) if name in among]
+    quick = [name for name in every if name not in slow]
+    if quick and config.option.markexpr == "not slow":
+        every = quick
+    return [pytest.param(name, marks=[pytest.mark.slow] if name in slow else []) for name in every]
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist starts its processes
@@ -132,10 +136,6 @@ def pytest_generate_tests(metafunc):
         metafunc.parametrize("gpu", every, indirect=True, scope="module")
 
 
-def pytest_ignore_collect(collection_path, config):
-    """Spares the default lane the import of what is slow as a whole, and of PyTorch."""
-    slow = collection_path.name in SLOW_FOLDERS or collection_path.match("test_torch_*.py")
-    return True if slow and config.option.markexpr == "not slow" else None
 @pytest.hookimpl(wrapper=True)
 def pytest_collection():
     """Five thousand tests are made, and stay: garbage collection would walk through them again and
@@ -148,6 +148,10 @@ def pytest_collection():
         gc.enable()
 
 
+def pytest_ignore_collect(collection_path, config):
+    """Spares the default lane the import of what is slow as a whole, and of PyTorch."""
+    slow = collection_path.name in SLOW_FOLDERS or collection_path.match("test_torch_*.py")
+    return True if slow and config.option.markexpr == "not slow" else None
 
 
 @pytest.hookimpl(tryfirst=True)  # before -m selects

@@ -57,19 +57,11 @@ def test_a_checkout_works_uninstalled(tmp_path):
     assert Path(file) == ROOT / "scratchae" / "kernels" / "__init__.py"
 
 
-def heavy(code, path, cwd):
-    """The heavy packages that are in memory after that code."""
-    status, told, said = python(
-        f"{code}; import sys; print(*[m for m in {HEAVY} if m in sys.modules])", path, cwd
-    )
-    assert status == 0, said
-    return told.split()
-
-
 def test_import_is_light(tmp_path):
-    assert heavy("import scratchae", ROOT, tmp_path) == []
+    heavy = f"[m for m in {HEAVY} if m in sys.modules]"
     # the check sees what is there
-    assert heavy("import scratchae, tqdm", ROOT, tmp_path) == ["tqdm"]
+    code = f"import sys, scratchae; print({heavy}); import tqdm; print({heavy})"
+    assert python(code, ROOT, tmp_path) == (0, "[]\n['tqdm']", "")
 
 
 def built_wheel(folder):

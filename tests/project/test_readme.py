@@ -21,10 +21,23 @@ PATH = re.compile(rf"(?<![\w/.-])(?:{FOLDERS})/[\w./*-]*\w")
 LINK = re.compile(r"\]\(([^)#:]+)[)#]")  # to a file, not to an address
 
 
+@pytest.fixture(scope="module")
+def ran():
+    """ran(code) -> what it has defined; it runs once."""
+    known: dict = {}
+
+    def run(code):
+        if code not in known:
+            known[code] = {}
+            exec(code, known[code])
+        return known[code]
+
+    return run
+
+
 @pytest.mark.parametrize("code", BLOCKS, ids=lambda code: code.split("\n")[0])
-def test_every_python_block_runs(code):
-    names: dict = {}
-    exec(code.replace("epochs=10", "epochs=1"), names)
+def test_every_python_block_runs(code, ran):
+    names = ran(code.replace("epochs=10", "epochs=1"))
     if "digits" in names:
         digits, history = names["digits"], names["history"]
         assert digits.shape == (64, 28, 28, 1)
@@ -62,11 +75,9 @@ def test_the_real_beats_take_the_place_of_the_generated_ones(monkeypatch):
     exec("\n".join(lines), {})
 
 
-def test_the_detectors_model_has_learnt():
+def test_the_detectors_model_has_learnt(ran):
     """Not the median beat alone: by the errors that README gives, of normal test beats."""
-    (code,) = (code for code in BLOCKS if "Detector(" in code)
-    names: dict = {}
-    exec(code, names)
+    names = ran(*(code for code in BLOCKS if "Detector(" in code))
     model, test = names["model"], names["test"]
     x = test.x[test.labels == beats.NORMAL]
     guesses = model.reconstruct(x), np.median(names["normal"].x, axis=0)

@@ -50,12 +50,20 @@ def computed(features, cache):
     return (int(width), int(rows)), numbers
 
 
+@pytest.fixture(scope="module")
+def as_it_is(tmp_path_factory):
+    """A cache, and what the machine's own registers have computed with it."""
+    cache = tmp_path_factory.mktemp("cache")
+    return cache, computed(None, cache)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", WIDTHS)
-def test_bits_do_not_depend_on_the_width(name, tmp_path):
-    """Narrow registers, in one cache with the machine's own: neither may find the other's loops
-    there."""
-    (own, numbers), (other, same) = computed(None, tmp_path), computed(WIDTHS[name], tmp_path)
+def test_bits_do_not_depend_on_the_width(name, as_it_is):
+    """Narrow registers, in one cache with the machine's own and the others: none may find the
+    loops of another there."""
+    cache, (own, numbers) = as_it_is
+    other, same = computed(WIDTHS[name], cache)
     assert own == (tile.WIDTH, tile.R) and other[0] == (32 if name == "AVX2" else 16)
     assert same == numbers
 

@@ -4,12 +4,11 @@ and passes where nothing was planted."""
 
 import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from proofs.planted import constants, draws, importance, kl_control, likelihoods, steps
+from proofs.planted.runs import Runs
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[2]
@@ -38,28 +37,31 @@ def tree(tmp_path_factory):
     return copy
 
 
-def status(tree, backend, *tests):
-    """pytest's, of those tests in the tree: 0 where all pass, 1 where one fails."""
+@pytest.fixture(scope="module")
+def status(tree):
+    """status(backend, *tests): pytest's, of those tests in the tree, and its output; 0 where all
+    pass, 1 where one fails."""
     # no bytecode: two errors of one length, planted within a second, would share it
     own = {"PYTHONPATH": str(tree), "SCRATCHAE_DATA": "", "PYTHONDONTWRITEBYTECODE": "1"}
-    pytest_ = [sys.executable, "-m", "pytest", "-x", "-p", "no:cacheprovider", "--backend"]
-    command = [*pytest_, backend, *tests]
-    done = subprocess.run(command, cwd=tree, env=os.environ | own, capture_output=True, text=True)
-    return done.returncode, done.stdout + done.stderr
+    runs = Runs(tree, own)
+    yield lambda backend, *tests: runs(
+        *("-x", "-p", "no:cacheprovider", "--backend", backend), *tests
+    )
+    runs.end()
 
 
 @pytest.mark.parametrize("name", ["numpy", "reference"])
-def test_without_an_error_they_pass(tree, name):
+def test_without_an_error_they_pass(status, name):
     """What a kernel's file says is planted for the definitions: its loops would be compiled
     anew."""
     of_kernels = name == "reference"
     planted = [p for p in PLANTED.values() if p.file.startswith("kernels/") == of_kernels]
-    found, output = status(tree, name, *sorted({p.test for p in planted}))
+    found, output = status(name, *sorted({p.test for p in planted}))
     assert found == 0, output
 
 
 @pytest.mark.parametrize("name", PLANTED)
-def test_an_error_is_seen(tree, name):
+def test_an_error_is_seen(tree, status, name):
     planted = PLANTED[name]
     file = tree / planted.file
     text, before = file.read_text(encoding="utf-8"), file.stat()
@@ -69,11 +71,11 @@ def test_an_error_is_seen(tree, name):
     file.write_text(text.replace(planted.before, planted.after), encoding="utf-8")
     backend = "reference" if planted.file.startswith("kernels/") else "numpy"
     try:
-        found, output = status(tree, backend, planted.test)
+        found, output = status(backend, planted.test)
     finally:
         file.write_text(text, encoding="utf-8")
         os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
-    assert found == 1, output
+    assert found == 1 and "\nFAILED tests/" in output, output
 
 
 def test_there_are_enough_of_them():

@@ -75,6 +75,7 @@ def test_other_data_raises_no_alarm(kind):
         warn_of_scale(sa.Values(NEAR[kind]))
 
 
+@pytest.mark.slow
 def test_the_data_of_the_library_raises_no_alarm(real_data):
     every = [*beats.load(50, 50), *ecg5000.load()]
     every += [sa.Values(part.x) for part in surface.load()]

@@ -93,6 +93,7 @@ def test_a_constant_is_said(make, score):
     quiet(lambda: detector.report(X, X[:, 0] > 1))  # once is enough
 
 
+@pytest.mark.slow
 def test_the_relu_on_the_code_of_beats_is_said_and_its_advice_is_followed():
     """The network that README once showed: less error than the median beat's by a hundredth."""
     normal = normal_beats()

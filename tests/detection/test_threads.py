@@ -14,7 +14,10 @@ from scratchae.detection import (
 )
 
 X = np.random.default_rng(0).random((700, 784)).astype(np.float32)
-SCORES = (absolute_error, squared_error, negative_log_likelihood)
+SCORES = (
+    squared_error,
+    *(pytest.param(s, marks=pytest.mark.slow) for s in (absolute_error, negative_log_likelihood)),
+)
 
 
 def autoencoder():

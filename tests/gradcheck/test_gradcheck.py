@@ -108,6 +108,7 @@ def test_the_command_names_what_is_wrong(monkeypatch, capsys):
     assert "  each line proves: slopes\n  none can see: the rest\n" in out
 
 
+@pytest.mark.slow
 def test_the_command_names_a_sampler_that_is_wrong(monkeypatch, capsys):
     """sigma = exp(logvar) in z and in its gradient: every gradient is right."""
     monkeypatch.setattr(library, "GRADIENTS", {"layers": (one_layer, "", "")})

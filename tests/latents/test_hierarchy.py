@@ -341,7 +341,13 @@ def test_log_variances_of_100_have_finite_terms_in_float64():
 # --- errors of 0.1 %, in each method, are seen ---
 
 
-@pytest.mark.parametrize("kernel", ["prior_gradient", "upper_gradient", "lower_gradient"])
+KERNELS = (
+    "upper_gradient",
+    *(pytest.param(name, marks=pytest.mark.slow) for name in ("prior_gradient", "lower_gradient")),
+)
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
 def test_planted_errors_are_seen(monkeypatch, kernel):
     bind = sa.Hierarchy.bind
 
@@ -360,7 +366,7 @@ def test_planted_errors_are_seen(monkeypatch, kernel):
     assert not report.ok
 
 
-@pytest.mark.parametrize("layer", ["up", "down"])
+@pytest.mark.parametrize("layer", ["up", pytest.param("down", marks=pytest.mark.slow)])
 def test_a_gradient_that_does_not_add_is_seen(monkeypatch, layer):
     def forgets(self, add):
         getattr(self, layer).add = add

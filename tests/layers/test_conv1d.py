@@ -40,6 +40,7 @@ CASES = {  # layer, T, PyTorch's arguments
 }
 
 
+@pytest.mark.slow  # the import of PyTorch
 @pytest.mark.parametrize("case", CASES)
 def test_as_in_pytorch(case, backend, rng, tolerance):
     torch = pytest.importorskip(

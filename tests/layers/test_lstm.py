@@ -69,6 +69,7 @@ def test_against_loops(backend, N, T, I, U, sequences, tolerance):
     )
 
 
+@pytest.mark.slow  # the import of PyTorch
 @SEQUENCES
 @SIZES
 @pytest.mark.parametrize("dtype", ["float64", "float32"])

@@ -75,6 +75,7 @@ def test_hard_values(r, floor, dtype, backend, tolerance):
     assert np.isfinite(nll).all() and np.isfinite(da).all()
 
 
+@pytest.mark.slow  # float32's loop
 def test_what_no_float32_can_hold_is_told_by_the_loss(backend):
     """(mu - x) / sigma above 1.8e19 has no square: the loss is inf, and no gradient is NaN."""
     with np.errstate(over="ignore"):

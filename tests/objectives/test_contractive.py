@@ -63,6 +63,7 @@ def test_a_planted_error_is_found(kernel, factor, monkeypatch):
     assert not report.ok
 
 
+@pytest.mark.slow
 def test_it_keeps_the_directions_in_which_data_varies():
     """Data on a line in six dimensions: the code moves along the line, and little across it."""
     rng = np.random.default_rng(1)

@@ -265,6 +265,7 @@ def test_log_variances_far_out(kind, name, logvar, backend):
     assert np.isfinite(terms).all() and np.isfinite(grads).all() and grads.any()
 
 
+@pytest.mark.slow  # float32's loops
 @pytest.mark.parametrize("logvar", [-100.0, 86.0])
 @EACH
 def test_log_variances_as_far_as_float32_goes(kind, logvar):

@@ -34,7 +34,7 @@ def photographs(n=13, side=8):
     return np.random.default_rng(0).integers(0, 256, (n, side, side, 3)).astype(np.uint8)
 
 
-@pytest.mark.parametrize("ink", [True, False])
+@pytest.mark.parametrize("ink", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_colour_is_drawn_as_it_is_whatever_ink_says(ink):
     pixels = photographs()
     for given in (Images(pixels), (pixels / 255).astype(np.float32), Values(pixels / 255)):

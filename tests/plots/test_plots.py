@@ -294,6 +294,7 @@ def test_errors_are_sentences(draw, words):
         draw()
 
 
+@pytest.mark.slow  # a process of its own
 def test_matplotlib_is_imported_late():
     code = "import sys, scratchae.plots; sys.exit('matplotlib' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0

@@ -334,7 +334,7 @@ def test_the_panel_of_scores_begins_at_zero_where_none_is_below(scores, threshol
     assert (bottom == 0) == from_zero
 
 
-@pytest.mark.parametrize("unit", ["D", "ns"])
+@pytest.mark.parametrize("unit", ["D", pytest.param("ns", marks=pytest.mark.slow)])
 def test_a_series_may_have_dates(unit):
     days = (np.datetime64("2024-01-01") + np.arange(9)).astype(f"datetime64[{unit}]")
     x = np.arange(9.0)

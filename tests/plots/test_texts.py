@@ -35,7 +35,11 @@ def draws():
     }
 
 
-@pytest.mark.parametrize("name", draws())
+QUICK = "image_rows", "score_histogram"
+NAMES = [n if n in QUICK else pytest.param(n, marks=pytest.mark.slow) for n in draws()]
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_dollars_are_written_as_they_are(name):
     from matplotlib.text import Text
 

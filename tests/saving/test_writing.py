@@ -180,6 +180,7 @@ def test_parts_of_dead_processes_are_cleared(tmp_path, name):
     assert names(tmp_path) == sorted([name, *others])
 
 
+@pytest.mark.slow  # a process of its own
 def test_the_part_of_a_live_process_is_left(tmp_path):
     path, model = tmp_path / "model", built("squared")
     with subprocess.Popen(

@@ -43,6 +43,7 @@ def test_frozen_layers_have_no_part_in_it():
     assert np.linalg.norm(moved(other, x, clip=norm / 2)) == pytest.approx(norm / 2, rel=1e-9)
 
 
+@pytest.mark.slow  # the import of PyTorch
 def test_as_pytorch_clips():
     torch = pytest.importorskip("torch", reason="the extra oracle is not installed")
     x = rows()

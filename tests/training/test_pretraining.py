@@ -188,6 +188,7 @@ def deep():
     return model.build((28, 28, 1))
 
 
+@pytest.mark.slow
 def test_a_deep_stack_gains_by_it():
     """From random weights it learns the mean image in these epochs, and no more."""
     (ink, _), _ = strokes.load(512, 1)

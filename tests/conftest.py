@@ -102,8 +102,11 @@ def pytest_cmdline_main(config):
     alone = alone or not config.pluginmanager.hasplugin("xdist") or "cupy" in chosen(config)
     # pytest-cov has settled for one process by now
     alone = alone or getattr(option, "cov_source", None)
-    if whole and not alone and option.numprocesses is None:
-        option.numprocesses, option.dist = min(4, os.cpu_count() or 1), "loadfile"
+    if whole and not alone:
+        if option.numprocesses is None:
+            option.numprocesses = min(4, os.cpu_count() or 1)
+        if option.numprocesses and option.dist == "no":
+            option.dist = "loadfile"
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -16,13 +16,12 @@ With the patches of patches.py as a matrix, cols (N P Q, kh kw C), and the weigh
 C is always the image's channels, O the grid's; da is the derivative of the loss by a. Since (1) is
 linear, col2im of da W^T is its adjoint. (7) is (6) as a forward pass, and (9) is (1): each is the
 other's gradient. The definitions say just that, with all patches at once, and so do the GPU's
-launches. The loops are made of the three sums of taps.py, which make no patches; only those are
-compiled, since Numba would compile them again with each function around them. (10) makes a
+launches. The loops are made of the sums of taps.py and paint.py, which make no patches; only those
+are compiled, since Numba would compile them again with each function around them. (10) makes a
 convolution of stride 1 a transposed one, and back.
 
 A gradient dx or dW of no rows is not computed. With add, dW or out is added to. Scratch comes
-last: flat, as long as scratch_size says, for one image or, on a GPU, for all patches, and Wt for
-W^T, which a GPU does not use.
+last: flat, as long as scratch_size says, for W and a few images or, on a GPU, for all patches.
 
 Source: Chellapilla, Puri, Simard, "High performance convolutional neural networks for document
 processing", 2006 (1, 5, 6); Dumoulin and Visin, "A guide to convolution arithmetic for deep
@@ -33,19 +32,22 @@ import math
 
 import numpy as np
 
+from . import paint as painting
 from . import taps
 from .kernel import Kernel
 from .machine.compile import jit
+from .paint import paint
 from .patches import col2im, col2im_cuda, im2col, im2col_cuda
-from .taps import correlate, paint, weight_gradient
+from .taps import correlate, weight_gradient
 
 
-def scratch_size(spelling, image, grid, kernel, s_h, s_w, top, left):
+def scratch_size(spelling, itemsize, image, grid, kernel, s_h, s_w, top, left):
     """The length of flat for a spelling, images (N, H, W, C), grids (N, P, Q, O) and a
     kernel (kh, kw)."""
     if spelling == "cuda":
         return math.prod((*grid[:3], *kernel, image[3]))
-    return taps.scratch_size(image[1:], grid[1:], kernel, s_h, s_w, top, left)
+    sizes = image, grid, kernel, s_h, s_w, top, left, itemsize
+    return max(taps.scratch_size(*sizes), painting.scratch_size(*sizes))
 
 
 def _all_patches(image, grid, W):
@@ -67,7 +69,7 @@ def conv(a, x, W, s_h, s_w, top, left, flat):
     a[...] = (patches @ _matrix(W)).reshape(a.shape)  # (1)
 
 
-def conv_gradient(dW, dx, da, x, W, s_h, s_w, top, left, add, flat, Wt):
+def conv_gradient(dW, dx, da, x, W, s_h, s_w, top, left, add, flat):
     """dW (kh, kw, C, O), dx (N or 0, H, W, C) <- da (N, P, Q, O), x (N, H, W, C), W."""
     cols, patches = _all_patches(x, da, W)
     if len(dW):
@@ -79,7 +81,7 @@ def conv_gradient(dW, dx, da, x, W, s_h, s_w, top, left, add, flat, Wt):
         col2im(dx, dcols, s_h, s_w, top, left)  # (6)
 
 
-def conv_transpose(a, x, W, s_h, s_w, top, left, flat, Wt):
+def conv_transpose(a, x, W, s_h, s_w, top, left, flat):
     """a (N, H, W, C) <- x (N, P, Q, O), W (kh, kw, C, O)."""
     cols, _ = _all_patches(a, x, W)
     cols[...] = (_matrix(x) @ _matrix(W).T).reshape(cols.shape)  # (7)
@@ -107,15 +109,15 @@ def _conv(a, x, W, s_h, s_w, top, left, flat):
     correlate(a, x, W, s_h, s_w, top, left, flat)  # (1)
 
 
-def _conv_gradient(dW, dx, da, x, W, s_h, s_w, top, left, add, flat, Wt):
+def _conv_gradient(dW, dx, da, x, W, s_h, s_w, top, left, add, flat):
     if len(dW) > 0:
         weight_gradient(dW, x, da, s_h, s_w, top, left, add, flat)  # (5)
     if len(dx) > 0:
-        paint(dx, da, W, s_h, s_w, top, left, flat, Wt)  # (6)
+        paint(dx, da, W, s_h, s_w, top, left, flat)  # (6)
 
 
-def _conv_transpose(a, x, W, s_h, s_w, top, left, flat, Wt):
-    paint(a, x, W, s_h, s_w, top, left, flat, Wt)  # (7)
+def _conv_transpose(a, x, W, s_h, s_w, top, left, flat):
+    paint(a, x, W, s_h, s_w, top, left, flat)  # (7)
 
 
 def _conv_transpose_gradient(dW, dx, da, x, W, s_h, s_w, top, left, add, flat):
@@ -149,7 +151,7 @@ def _conv_cuda(gpu, a, x, W, s_h, s_w, top, left, flat):
     gpu.matmul(patches, _matrix(W), _matrix(a))  # (1)
 
 
-def _conv_gradient_cuda(gpu, dW, dx, da, x, W, s_h, s_w, top, left, add, flat, Wt):
+def _conv_gradient_cuda(gpu, dW, dx, da, x, W, s_h, s_w, top, left, add, flat):
     cols, patches = _patches_cuda(flat, da, W)
     if dW.shape[0]:
         im2col_cuda(gpu, cols, x, s_h, s_w, top, left)  # (5)
@@ -159,7 +161,7 @@ def _conv_gradient_cuda(gpu, dW, dx, da, x, W, s_h, s_w, top, left, add, flat, W
         col2im_cuda(gpu, dx, cols, s_h, s_w, top, left)  # (6)
 
 
-def _conv_transpose_cuda(gpu, a, x, W, s_h, s_w, top, left, flat, Wt):
+def _conv_transpose_cuda(gpu, a, x, W, s_h, s_w, top, left, flat):
     cols, patches = _patches_cuda(flat, x, W)
     gpu.matmul(_matrix(x), _matrix(W).T, patches)  # (7)
     col2im_cuda(gpu, a, cols, s_h, s_w, top, left)  # (7)

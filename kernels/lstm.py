@@ -41,12 +41,12 @@ import numpy as np
 from .kernel import Kernel
 from .machine.compile import jit
 from .machine.elementary import exp, expm1
-from .machine.product import product, transpose
+from .machine.product import panel_size, panels, product, transposed_panels
 
 
-def scratch_size(N, U):
-    """That of flat (scratch_size,) for N rows of U units: da_t and dc, and R in another order."""
-    return 5 * N * U + 4 * U * U
+def scratch_size(N, U, itemsize):
+    """That of flat (scratch_size,) for N rows of U units: R in panels, da_t and dc."""
+    return max(4 * panel_size(U, U, itemsize), panel_size(4 * U, U, itemsize)) + 5 * N * U
 
 
 def _sigmoid_numpy(a):
@@ -148,15 +148,15 @@ def _new_state(c, h, gates, before):
 def _through_time(gates, c, h, a, R, b, flat):
     T, _, N, U = gates.shape
     rows, all_units = U * np.arange(N), np.zeros((1, 2), np.int64)
-    by_gate = flat[: 4 * U * U].reshape(4, U * U)
+    size, at = panel_size(U, U, a.itemsize), 4 * U * np.arange(U)
+    by_gate = flat[: 4 * size].reshape(4, size)
     for gate in range(4):
-        for k in range(U):
-            _copy(by_gate[gate, k * U : (k + 1) * U], R[k, gate * U : (gate + 1) * U])
+        panels(by_gate[gate], R.reshape(4 * U * U), at + gate * U, U)
     for t in range(T):
         _below(gates[t], a[t], b)  # (1)
         at_t, before = gates[t].reshape(4, N * U), h[t].reshape(N * U)
         for gate in range(4):
-            product(at_t[gate], rows, before, rows, by_gate[gate], all_units, U, U, True)  # (1)
+            product(at_t[gate], rows, before, rows, by_gate[gate], U, all_units, U, U, True)  # (1)
         _sigmoid(at_t[:2].reshape(2 * N * U))  # (2)
         _tanh(at_t[2])  # (2)
         _sigmoid(at_t[3])  # (2)
@@ -190,12 +190,12 @@ def _step_gradient(da, dc, dh, gates, c, before):
 def _through_time_gradient(da, dh, gates, c, R, flat):
     T, _, N, U = gates.shape
     every, rows = len(dh) == T, U * np.arange(N)
-    at_t, dc, Rt = (
-        flat[: 4 * N * U],
-        flat[4 * N * U : 5 * N * U],
-        flat[5 * N * U : 5 * N * U + 4 * U * U],
-    )
-    transpose(Rt.reshape(4 * U, U), R)
+    size = panel_size(4 * U, U, R.itemsize)
+    Rt, at_t = flat[:size], flat[size : size + 4 * N * U]
+    dc = flat[size + 4 * N * U : size + 5 * N * U]
+    if size > 4 * U * U:
+        Rt[:] = 0
+    transposed_panels(Rt, R, 0, 0, 4 * U)
     by_gate = np.empty((4, 2), np.int64)
     for gate in range(4):
         by_gate[gate, 0], by_gate[gate, 1] = gate * N * U, gate * U
@@ -203,7 +203,7 @@ def _through_time_gradient(da, dh, gates, c, R, flat):
     for t in range(T - 1, -1, -1):
         dh_t = dh[t if every else 0].reshape(N * U)
         if t < T - 1:
-            product(dh_t, rows, at_t, rows, Rt, by_gate, U, U, every)  # (5)
+            product(dh_t, rows, at_t, rows, Rt, 4 * U, by_gate, U, U, every)  # (5)
         past, state = c[t].reshape(N * U), c[t + 1].reshape(N * U)
         _step_gradient(
             at_t.reshape(4, N * U), dc, dh_t, gates[t].reshape(4, N * U), state, past

@@ -193,7 +193,7 @@ def lstm(T: int, N: int, U: int) -> Maker:
     def make(key: str) -> Case:
         gates, a, dh = array(T, 4, N, U), array(T, N, 4 * U), array(T, N, U)
         c, h, R = array(1 + T, N, U), array(1 + T, N, U), array(U, 4 * U)
-        b, flat = array(4 * U), array(scratch_size(N, U))
+        b, flat = array(4 * U), array(scratch_size(N, U, 4))
         gates[:], R[:] = np.clip(gates, 0.1, 0.9), 0
         args = (gates, c, h, a, R, b) if key == "THROUGH_TIME" else (a, dh, gates, c, R)
         moved = size(*args) + size(dh) * (key != "THROUGH_TIME")

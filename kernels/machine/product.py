@@ -4,12 +4,21 @@ Where x and W are small, or W is the same in many products, it costs less than a
 which puts W into an order of its own each time. A row of x may be cut into taps, runs of numbers
 of one length: they may lie apart, and overlap those of other rows, as the patches of an image do.
 
-Source: Goto and van de Geijn, "Anatomy of high-performance matrix multiplication", 2008, section
-5.
+W (K, O) is read in panels of 2 vectors' columns, one after the other, each (K, 2 LANES) in one
+piece and filled up with zeros: rows of W that lie a power of two apart would share few lines of
+the cache, and drive each other out.
+
+Source: Goto and van de Geijn, "Anatomy of high-performance matrix multiplication", 2008, sections
+4.2.1 (packing) and 5.
 """
+
+import numpy as np
 
 from .compile import jit
 from .tile import WIDTH, R, load, multiply_add, pick, store, zeros
+
+PIECE = 256  # rows of a panel that stay in the nearest cache while all rows of x pass
+LINE = 16  # numbers of a row that are transposed together: a line of the cache
 
 
 @jit
@@ -19,44 +28,70 @@ def lanes(x):
 
 
 @jit
-def transpose(Wt, W):
-    """Wt (O, K) <- W (K, O)."""
-    for k in range(W.shape[0]):
-        for o in range(W.shape[1]):
-            Wt[o, k] = W[k, o]
+def panel_size(K, O, itemsize):
+    """The length of the panels of W (K, O)."""
+    wide = 2 * WIDTH // itemsize
+    return K * wide * -(-O // wide)
 
 
 @jit
-def product(y, y_at, x, x_at, w, taps, length, O, add):
-    """y[y_at[m] + o] <- sum over taps (delta, row), k < length of x[x_at[m] + delta + k] w[(row +
-    k) O + o].
+def panels(w, x, x_at, O):
+    """Panels w of the matrix (M, O) whose row m is x[x_at[m] : x_at[m] + O]."""
+    M, step = len(x_at), 2 * lanes(x)
+    to = np.empty(M, np.int64)
+    for m in range(M):
+        to[m] = m * step
+    for o in range(0, O, step):
+        for m in range(0, M, R):
+            rows = load(zeros(x, 2), x, o, pick(x_at, m, M - 1), 1, O - o)
+            store(rows, w, o * M, pick(to, m, M - 1), 1, step)
+
+
+@jit
+def transposed_panels(w, W, first, column, K):
+    """Rows first, first + 1, ... of the panels w of a matrix of K rows, from that column on
+    <- W^T, W (O, any). What lies beside them is left as it is."""
+    (O, rows), step = W.shape, 2 * lanes(w)
+    for block in range(0, rows, LINE):
+        for o in range(O):
+            at = (column + o) // step * step * K + first * step + (column + o) % step
+            for k in range(block, min(block + LINE, rows)):
+                w[at + k * step] = W[o, k]
+
+
+@jit
+def product(y, y_at, x, x_at, w, K, taps, length, O, add):
+    """y[y_at[m] + o] <- sum over taps (delta, row), k < length of
+    x[x_at[m] + delta + k] W[row + k, o], with W (K, O) in panels w.
 
     With add, the sums are added to y. What is left of O may fill one vector only; the number of
     vectors is a constant of the compiler, and both cases are written out, since handing a tile to
     a function costs a fifth of a small product."""
-    last = len(x_at) - 1
-    for o in range(0, O, 2 * lanes(x)):
-        for m in range(0, last + 1, R):
-            from_x, to_y = pick(x_at, m, last), pick(y_at, m, last)
-            if O - o > lanes(x):
-                wide = zeros(x, 2)
-                if add:
-                    wide = load(wide, y, o, to_y, 1, O - o)
-                for tap in range(len(taps)):
-                    delta, row = taps[tap, 0], taps[tap, 1]
-                    for k in range(length):
-                        wide = multiply_add(
-                            wide, x, delta + k, from_x, w, (row + k) * O + o, O - o
-                        )
-                store(wide, y, o, to_y, 1, O - o)
-            else:
-                narrow = zeros(x, 1)
-                if add:
-                    narrow = load(narrow, y, o, to_y, 1, O - o)
-                for tap in range(len(taps)):
-                    delta, row = taps[tap, 0], taps[tap, 1]
-                    for k in range(length):
-                        narrow = multiply_add(
-                            narrow, x, delta + k, from_x, w, (row + k) * O + o, O - o
-                        )
-                store(narrow, y, o, to_y, 1, O - o)
+    last, step, more = len(x_at) - 1, 2 * lanes(x), max(1, PIECE // length)
+    for o in range(0, O, step):
+        for first in range(0, max(1, len(taps)), more):  # y is 0 where there is no tap
+            these = range(first, min(first + more, len(taps)))
+            for begin in range(0, length, PIECE):
+                run, start = range(begin, min(begin + PIECE, length)), add or first + begin > 0
+                for m in range(0, last + 1, R):
+                    from_x, to_y = pick(x_at, m, last), pick(y_at, m, last)
+                    if O - o > lanes(x):
+                        wide = zeros(x, 2)
+                        if start:
+                            wide = load(wide, y, o, to_y, 1, O - o)
+                        for tap in these:
+                            delta, row = taps[tap, 0], o * K + taps[tap, 1] * step
+                            for k in run:
+                                wide = multiply_add(wide, x, delta + k, from_x, w, row + k * step)
+                        store(wide, y, o, to_y, 1, O - o)
+                    else:
+                        narrow = zeros(x, 1)
+                        if start:
+                            narrow = load(narrow, y, o, to_y, 1, O - o)
+                        for tap in these:
+                            delta, row = taps[tap, 0], o * K + taps[tap, 1] * step
+                            for k in run:
+                                narrow = multiply_add(
+                                    narrow, x, delta + k, from_x, w, row + k * step
+                                )
+                        store(narrow, y, o, to_y, 1, O - o)

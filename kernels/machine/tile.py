@@ -7,8 +7,9 @@ for R rows and V vectors of LANES numbers each, V being 1 or 2:
 
     t[r, :] += x[base + at[r]] w[start : start + V LANES]        one step, R V multiply-adds    (1)
 
-With V = 2 that takes R V + V + 1 registers. A vector that sticks out beyond ``count`` numbers is
-loaded and stored up to there only, and what was not loaded counts as 0. Every sum runs in the
+With V = 2 that takes R V + V + 1 registers. w is read in whole vectors, which is a fifth faster;
+of a row in memory that ends after ``count`` numbers only those are loaded and stored, and what was
+not loaded counts as 0. Every sum runs in the
 order of the steps, one fused multiply-add each: its bits do not depend on the width of the
 machine's registers.
 
@@ -123,19 +124,19 @@ def pick(typing, offsets, first, last):
 
 
 @intrinsic
-def multiply_add(typing, t, x, base, at, w, start, count):
-    """t[r, :] += x[base + at[r]] w[start : start + count]; at (R,), t (R, V LANES)."""
+def multiply_add(typing, t, x, base, at, w, start):
+    """t[r, :] += x[base + at[r]] w[start : start + V LANES]; at (R,), t (R, V LANES)."""
 
     def generate(context, builder, signature, arguments):
-        t, x, base, at, w, start, count = arguments
+        t, x, base, at, w, start = arguments
         tile, vector = signature.args[0], signature.args[0].vector(context)
         x, w = (
             _data(context, builder, signature.args[1], x),
             _data(context, builder, signature.args[4], w),
         )
+        firsts = [builder.gep(w, [builder.add(start, INT(v * tile.lanes))]) for v in range(tile.V)]
         parts = [
-            _load(builder, vector, builder.gep(w, [builder.add(start, INT(first))]), mask)
-            for first, mask in _vectors(builder, tile, count)
+            builder.load(builder.bitcast(first, vector.as_pointer()), align=4) for first in firsts
         ]
         for r in range(R):
             number = builder.load(
@@ -148,7 +149,7 @@ def multiply_add(typing, t, x, base, at, w, start, count):
                 t = builder.insert_value(t, after, r * tile.V + v)
         return t
 
-    return t(t, x, types.int64, at, w, types.int64, types.int64), generate
+    return t(t, x, types.int64, at, w, types.int64), generate
 
 
 @intrinsic

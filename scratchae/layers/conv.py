@@ -12,7 +12,7 @@ from ..settings import Fixed
 from . import arguments, geometry
 from .base import Layer, Range, Shape
 from .geometry import Axis, Pair
-from .products import ConvProduct, TransposedConvProduct, convolution
+from .products import Product, TransposedConvProduct, convolution
 
 
 class _Convolution(Layer):
@@ -28,7 +28,7 @@ class _Convolution(Layer):
     activation = Fixed(arguments.activation)
     init, init_b = Fixed(arguments.initializer), Fixed(arguments.initializer)
     axes: tuple[Axis, Axis]
-    product: ConvProduct
+    product: Product
 
     def __init__(
         self,

@@ -107,7 +107,7 @@ class LSTM(Layer):
         self.y = empty((rows, *self.output))
         self.dx_t = empty((T * rows, I)) if need_dx else None
         self.dx = empty((rows, T, I)) if need_dx else None
-        self.flat = empty((scratch_size(rows, U),))
+        self.flat = empty((scratch_size(rows, U, backend.dtype.itemsize),))
 
     def range(self, before: Range) -> Range:
         """h = o tanh(c) lies in (-1, 1). Source: (4)."""

@@ -34,10 +34,8 @@ class ConvProduct:
         kernel = (vertical.kernel, horizontal.kernel)
         image = rows, vertical.pixels, horizontal.pixels, channels
         grid = rows, vertical.patches, horizontal.patches, others
-        self.flat = backend.empty(
-            (scratch_size(backend.spelling, image, grid, kernel, *self.geometry),)
-        )
-        self.Wt = backend.empty((*kernel, others, channels))
+        how = backend.spelling, backend.dtype.itemsize
+        self.flat = backend.empty((scratch_size(*how, image, grid, kernel, *self.geometry),))
         self.conv, self.conv_gradient = backend.op(CONV), backend.op(CONV_GRADIENT)
         self.transpose, self.transpose_gradient = (
             backend.op(CONV_TRANSPOSE),
@@ -50,7 +48,7 @@ class ConvProduct:
 
     def backward(self, dW: Array, dx: Array, da: Array, x: Array, W: Array, add: bool) -> None:
         """dW, dx (N or 0, H, W, C) <- da (N, P, Q, O), x, W."""
-        self.conv_gradient(dW, dx, da, x, W, *self.geometry, add, self.flat, self.Wt)
+        self.conv_gradient(dW, dx, da, x, W, *self.geometry, add, self.flat)
 
 
 class TransposedConvProduct(ConvProduct):
@@ -62,7 +60,7 @@ class TransposedConvProduct(ConvProduct):
 
     def forward(self, a: Array, x: Array, W: Array) -> None:
         """a (N, H, W, C) <- x (N, P, Q, O), W."""
-        self.transpose(a, x, W, *self.geometry, self.flat, self.Wt)
+        self.transpose(a, x, W, *self.geometry, self.flat)
 
     def backward(self, dW: Array, dx: Array, da: Array, x: Array, W: Array, add: bool) -> None:
         """dW, dx (N or 0, P, Q, O) <- da (N, H, W, C), x, W."""
@@ -107,11 +105,48 @@ class RotatedConvProduct(TransposedConvProduct):
             self.rotate(dW, self.drotated, add)  # (10)
 
 
-def convolution(backend: Backend, axes: Axes, inputs: int, outputs: int, rows: int) -> ConvProduct:
-    """The convolution of x (N, H, W, inputs) to (N, P, Q, outputs), by whichever patches are
-    smaller.
+class PointwiseProduct:
+    """A convolution whose kernel is one pixel, of stride 1 and without padding: its patches are
+    the pixels,
+
+        im2col(x) = x,   col2im(dx) = dx                                                (11)
+
+    so that (1), (5) and (6) of kernels/convolution.py are products of x, da and W as they are.
+
+    Shapes: x, dx (N, H, W, C), W, dW (1, 1, C, O), a, da (N, H, W, O). Source: the
+    kernel's.
+    """
+
+    def __init__(self, backend: Backend):
+        self.matmul = backend.matmul
+
+    def forward(self, a: Array, x: Array, W: Array) -> None:
+        """a (N, H, W, O) <- x (N, H, W, C), W."""
+        self.matmul(_matrix(x), _matrix(W), _matrix(a))  # (11)
+
+    def backward(self, dW: Array, dx: Array, da: Array, x: Array, W: Array, add: bool) -> None:
+        """dW, dx (N or 0, H, W, C) <- da (N, H, W, O), x, W."""
+        if len(dW):
+            self.matmul(_matrix(x).T, _matrix(da), _matrix(dW), add)  # (11)
+        if len(dx):
+            self.matmul(_matrix(da), _matrix(W).T, _matrix(dx))  # (11)
+
+
+def _matrix(a: Array) -> Array:
+    """(..., O) -> (any, O), a view."""
+    return a.reshape(-1, a.shape[-1])
+
+
+Product = ConvProduct | PointwiseProduct
+
+
+def convolution(backend: Backend, axes: Axes, inputs: int, outputs: int, rows: int) -> Product:
+    """The convolution of x (N, H, W, inputs) to (N, P, Q, outputs): a product of matrices, or by
+    whichever patches are smaller.
 
     Source: the classes."""
+    if all(axis.kernel == axis.stride == 1 and axis.pixels == axis.patches for axis in axes):
+        return PointwiseProduct(backend)
     turns = outputs <= FEW < inputs and all(
         axis.stride == 1 and axis.before < axis.kernel for axis in axes
     )

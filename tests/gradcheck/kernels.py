@@ -186,26 +186,18 @@ def _convolution(there: Kernel, back: Kernel, backend: Backend) -> Report:
 def _convolution_rows(there: Kernel, back: Kernel, C: int, backend: Backend) -> list[Row]:
     image, grid, weights, geometry = (2, 6, 5, C), (2, 3, 5, 3), (3, 2, C, 3), (2, 1, 1, 0)
     x_shape, a_shape = (image, grid) if there is CONV else (grid, image)
-    x, W, before, Wt = (
-        probe(x_shape, 57),
-        probe(weights, 58),
-        probe(weights, 59),
-        np.empty((3, 2, 3, C)),
-    )
-    flat = np.empty(conv_scratch_size(backend.spelling, image, grid, weights[:2], *geometry))
-    forth_scratch, back_scratch = ((flat,), (flat, Wt)) if there is CONV else ((flat, Wt), (flat,))
+    x, W, before = probe(x_shape, 57), probe(weights, 58), probe(weights, 59)
+    flat = np.empty(conv_scratch_size(backend.spelling, 8, image, grid, weights[:2], *geometry))
 
     def a(x: np.ndarray, W: np.ndarray) -> np.ndarray:
-        return called(backend, there, (a_shape,), x, W, *geometry, *forth_scratch)[0]
+        return called(backend, there, (a_shape,), x, W, *geometry, flat)[0]
 
     def gradients(x: np.ndarray, W: np.ndarray, da: np.ndarray) -> list[np.ndarray]:
-        return called(backend, back, (weights, x_shape), da, x, W, *geometry, False, *back_scratch)
+        return called(backend, back, (weights, x_shape), da, x, W, *geometry, False, flat)
 
     def added(da: np.ndarray) -> np.ndarray:
         dW, dx = backend.asarray(before), backend.empty((0, *x_shape[1:]))
-        arrays, spare = [
-            [backend.asarray(v) for v in given] for given in ((da, x, W), back_scratch)
-        ]
+        arrays, spare = [[backend.asarray(v) for v in given] for given in ((da, x, W), (flat,))]
         backend.op(back)(dW, dx, *arrays, *geometry, True, *spare)
         return backend.to_host(dW) - before
 
@@ -264,7 +256,7 @@ def _lstm(backend: Backend) -> Report:
     c, h = (
         np.concatenate([probe((1, N, U), seed), np.full((T, N, U), np.nan)]) for seed in (63, 65)
     )
-    flat = backend.empty((scratch_size(N, U),))
+    flat = backend.empty((scratch_size(N, U, backend.dtype.itemsize),))
 
     def states(given: dict[str, np.ndarray]) -> list[np.ndarray]:
         outs = [backend.asarray(value) for value in (np.full((T, 4, N, U), np.nan), c, h)]

@@ -47,13 +47,9 @@ def convolution(transposed, backward):
         x, a = (easy(rng, dtype, shape) / 2 for shape in ((N, *image, C), (N, *patch, O)))
         x, a, W = *((a, x) if transposed else (x, a)), easy(rng, dtype, (*kernel, C, O)) / 8
         sizes = [(N, *image, C), (N, *patch, O), kernel]
-        spare = [
-            garbage(
-                dtype,
-                max(scratch_size(spelling, *sizes, *constants) for spelling in ("numba", "cuda")),
-            )
-        ]
-        spare += [garbage(dtype, *kernel, O, C)] if transposed != backward else []
+        both, itemsize = ("numba", "cuda"), np.dtype(dtype).itemsize
+        length = max(scratch_size(spelling, itemsize, *sizes, *constants) for spelling in both)
+        spare = [garbage(dtype, length)]
         if not backward:
             return [garbage(dtype, *a.shape)], [x, W], [*constants, *spare]
         outs = [

@@ -16,7 +16,11 @@ def through_time(rng, dtype, N, D, K, key):
         easy(rng, dtype, (D, 4 * D)) / 4,
         easy(rng, dtype, 4 * D),
     ]
-    return [garbage(dtype, K, 4, N, D), c, h], ins, [garbage(dtype, scratch_size(N, D))]
+    return (
+        [garbage(dtype, K, 4, N, D), c, h],
+        ins,
+        [garbage(dtype, scratch_size(N, D, np.dtype(dtype).itemsize))],
+    )
 
 
 def through_time_gradient(rng, dtype, N, D, K, key):
@@ -27,7 +31,7 @@ def through_time_gradient(rng, dtype, N, D, K, key):
     steps = K if rng.random() < 0.5 else 1
     outs = [garbage(dtype, K, N, 4 * D), easy(rng, dtype, (steps, N, D))]
     ins = [gates.astype(dtype), easy(rng, dtype, (1 + K, N, D)), easy(rng, dtype, (D, 4 * D)) / 4]
-    return outs, ins, [garbage(dtype, scratch_size(N, D))]
+    return outs, ins, [garbage(dtype, scratch_size(N, D, np.dtype(dtype).itemsize))]
 
 
 def swap(rng, dtype, N, D, K, key):

@@ -20,6 +20,7 @@ from scratchae.kernels.convolution import (
 )
 from scratchae.kernels.rmsprop import RMSPROP
 from scratchae.kernels.sgd import SGD
+from scratchae.kernels.taps import PART, at_once
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -69,21 +70,23 @@ PARTS = {"images": (256, 28, 28), "large images": (4, 224, 224), "small": (4096,
 def test_the_gradient_of_a_kernel_is_summed_in_parts(which, transposed, dtype):
     """Constant data, where the roundings of a running sum mostly go one way: 200,704 terms end
     8e-4 off in float32, 8.4e-13 in float64. In n parts of m terms the error is at most (m + n) u,
-    with u of 2^-24 and 2^-53: for m of 512 that is 6.2e-5 and 1.2e-13. For m of 49 it is 2.5e-4
-    in float32, but the roundings of parts do not all go one way, and it stays below 1e-4. The
-    loop alone: what the definition and a GPU sum is BLAS's."""
+    with u of 2^-24 and 2^-53: for m of 128 that is 1.1e-4 and 2.1e-13. The roundings of parts do
+    not all go one way, and in float32 it stays below 1e-4. The loop alone: what the definition
+    and a GPU sum is BLAS's."""
     b, (N, P, Q) = get_backend("numpy", dtype), PARTS[which]
     x, a, W = (b.asarray(np.full(s, 0.1)) for s in ((N, P, Q, 2), (N, P, Q, 3), (1, 1, 2, 3)))
-    size = scratch_size(b.spelling, x.shape, a.shape, (1, 1), 1, 1, 0, 0)
-    dW, flat, Wt = (b.empty(shape) for shape in ((1, 1, 2, 3), (size,), (1, 1, 3, 2)))
+    sizes = x.shape, a.shape, (1, 1), 1, 1, 0, 0
+    flat = b.empty((scratch_size(b.spelling, b.dtype.itemsize, *sizes),))
+    dW = b.empty((1, 1, 2, 3))
     arrays = dW, b.empty((0, P, Q, 3 if transposed else 2))
-    exact, m = TERMS * float(np.dtype(dtype).type(0.1)) ** 2, min(512, P * Q)
-    rtol = min(1e-4, (m + N * math.ceil(P * Q / m)) * np.finfo(dtype).eps / 2)
+    exact, together = TERMS * float(np.dtype(dtype).type(0.1)) ** 2, at_once(N, P, Q)
+    parts = math.ceil(N / together) * math.ceil(together * P * Q / PART)
+    rtol = min(1e-4, (PART + parts) * np.finfo(dtype).eps / 2)
     for add in (False, True):
         if transposed:
             b.op(CONV_TRANSPOSE_GRADIENT)(*arrays, x, a, W, 1, 1, 0, 0, add, flat)
         else:
-            b.op(CONV_GRADIENT)(*arrays, a, x, W, 1, 1, 0, 0, add, flat, Wt)
+            b.op(CONV_GRADIENT)(*arrays, a, x, W, 1, 1, 0, 0, add, flat)
         np.testing.assert_allclose(b.to_host(dW), (1 + add) * exact, rtol=rtol)
 
 

@@ -40,7 +40,7 @@ UNKNOWN_TO_THEM = set().union(*LEVELS[5:12], {"saving"})  # initial weights up t
 # into stages, so it knows what a model is made of
 CUTS_MODELS = "scratchae/training/pretraining.py"
 # parts of kernels that are defined elsewhere
-LOOPS_ALONE = {"kernels/machine/product.py", "kernels/taps.py"}
+LOOPS_ALONE = {"kernels/machine/product.py", "kernels/taps.py", "kernels/paint.py"}
 # what a module may import as it is imported; llvmlite is Numba's own
 OPEN = {"numpy", "numba", "llvmlite"}
 LAZY = {"matplotlib", "tqdm", "threadpoolctl", "pooch", "requests", "PIL", "cupy"}

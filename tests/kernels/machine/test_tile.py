@@ -26,17 +26,17 @@ class Features(dict):  # what the tile reads; Numba compiles for the machine as 
         return real.flatten()
 if FEATURES is not None:
     binding.get_host_cpu_features = lambda: Features(FEATURES)
-from scratchae.kernels import taps
+from scratchae.kernels import convolution, paint, taps
 from scratchae.kernels.machine import tile
 rng, out = np.random.default_rng(0), []
 for C, O in ((3, 5), (6, 37)):
     x, a, W = (rng.normal(size=s).astype("f") for s in ((2, 6, 5, C), (2, 3, 4, O), (3, 2, C, O)))
-    size = taps.scratch_size((6, 5, C), (3, 4, O), (3, 2), 2, 1, 1, 0)
-    flat, Wt = np.empty(size, "f"), np.empty((3, 2, O, C), "f")
+    sizes = x.shape, a.shape, W.shape[:2], 2, 1, 1, 0
+    flat = np.empty(convolution.scratch_size("numba", 4, *sizes), "f")
     y, dx, dW = np.empty_like(a), np.empty_like(x), np.empty_like(W)
     taps.correlate(y, x, W, 2, 1, 1, 0, flat)
     taps.weight_gradient(dW, x, a, 2, 1, 1, 0, False, flat)
-    taps.paint(dx, a, W, 2, 1, 1, 0, flat, Wt)
+    paint.paint(dx, a, W, 2, 1, 1, 0, flat)
     out += [y.tobytes().hex(), dx.tobytes().hex(), dW.tobytes().hex()]
 print(tile.WIDTH, tile.R, *out)
 """
@@ -73,10 +73,15 @@ def product(y, x, w, x_at, y_at, count, last):
     for m in range(0, len(x_at), tile.R):
         t, rows, to = tile.zeros(x, 2), tile.pick(x_at, m, last), tile.pick(y_at, m, last)
         for k in range(w.shape[0]):
-            t = tile.multiply_add(
-                t, x.reshape(x.size), k, rows, w.reshape(w.size), k * w.shape[1], count
-            )
+            t = tile.multiply_add(t, x.reshape(x.size), k, rows, w.reshape(w.size), k * w.shape[1])
         tile.store(t, y.reshape(y.size), 0, to, 1, count)
+
+
+def panel(w):
+    """w (K, O) in rows of two whole vectors (K, 2 LANES)."""
+    rows = np.zeros((len(w), 2 * tile.WIDTH // w.itemsize), w.dtype)
+    rows[:, : w.shape[1]] = w
+    return rows
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -84,7 +89,7 @@ def product(y, x, w, x_at, y_at, count, last):
 def test_a_tile_is_a_product(M, O, dtype, rng, tolerance):
     x, w = rng.normal(size=(M, 5)).astype(dtype), rng.normal(size=(5, O)).astype(dtype)
     y = np.full((M + 1, O), 77, dtype)
-    product(y, x, w, 5 * np.arange(M), O * np.arange(M), O, M - 1)
+    product(y, x, panel(w), 5 * np.arange(M), O * np.arange(M), O, M - 1)
     np.testing.assert_allclose(y[:M], x @ w, atol=tolerance("kernel", dtype))
     assert (y[M] == 77).all()
 
@@ -96,5 +101,5 @@ def test_a_wrong_tile_is_seen(count, last, rng):
     """One lane beyond the end is written; the last row is never reached."""
     M, O = 9, 3
     x, w, y = rng.normal(size=(M, 5)), rng.normal(size=(5, O)), np.full((M + 1, O), 77.0)
-    product(y, x, w, 5 * np.arange(M), O * np.arange(M), O + count, M - 1 - last)
+    product(y, x, panel(w), 5 * np.arange(M), O * np.arange(M), O + count, M - 1 - last)
     assert not (np.allclose(y[:M], x @ w) and (y[M] == 77).all())

@@ -9,6 +9,20 @@ import numpy as np
 from ..checks import positive
 
 GRAIN = 32  # parameters: parts of the flat vector start on multiples of 128 bytes
+CACHE = 6_000_000  # bytes of activations and their gradients that stay near until they are read
+PASSES = 6  # times that a further block goes through as many bytes as the weights have
+
+
+def blocks_of(activations: int, weights: int) -> int:
+    """How many blocks a shard takes, from the bytes of its activations with their gradients, and
+    of the weights.
+
+    So many that a block stays in the cache, but each further one reads W twice, for a and for dx,
+    writes the product x^T da, and reads it and dW and writes dW to add them: 6 times the bytes of
+    the weights. What it saves is that many bytes of activations, which otherwise come from memory
+    a second time: no more blocks than these bytes pay for. Source:
+    docs/decisions/0003-blocks.md."""
+    return min(-(-activations // CACHE), 1 + activations // (PASSES * max(weights, 1)))
 
 
 def shards_of(backend: Any, batch_size: int, shards: int | None, samples: int = 1) -> int:

@@ -23,11 +23,8 @@ import numpy as np
 from ..backend.blas import one_blas_thread
 from .clipping import Clipping
 from .pool import ThreadPool
-from .shards import cut, parts_of, shards_of, threads_of
+from .shards import blocks_of, cut, parts_of, shards_of, threads_of
 from .step import Step, batch, judged
-
-# of activations and their gradients, for the rows that go through a model at once
-BLOCK_BYTES = 6_000_000
 
 
 class ThreadRunner:
@@ -51,8 +48,8 @@ class ThreadRunner:
         self.shards = shards_of(self.backend, batch_size, shards, self.objective.K)
         self.threads = threads_of(threads, self.shards)
         self.rows = -(-batch_size // self.shards)
-        self.block = self._block()
         self.values = model.parameters.values
+        self.block = self._block()
         self.grads = self.backend.zeros((self.shards, self.values.size))
         self.replicas = [model.replica(self.block, self.grads[s]) for s in range(self.shards)]
         self.clock = self.backend.zeros((4,), np.uint32)
@@ -167,9 +164,9 @@ class ThreadRunner:
         return np.sum(sums, axis=0)
 
     def _block(self) -> int:
-        """How many rows of a shard go through at once: equal blocks, of as many as BLOCK_BYTES
-        hold."""
+        """How many rows of a shard go through at once: equal blocks, as many as blocks_of says."""
         if not self.objective.additive:
             return self.rows
-        fit = max(1, BLOCK_BYTES // (self.objective.numbers() * self.backend.dtype.itemsize))
-        return -(-self.rows // -(-self.rows // fit))
+        itemsize = self.backend.dtype.itemsize
+        activations = self.rows * self.objective.numbers() * itemsize
+        return -(-self.rows // blocks_of(activations, self.values.size * itemsize))

@@ -5,6 +5,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from blocks import held
 
 import scratchae as sa
 from scratchae.execution.graphs import GraphRunner
@@ -77,7 +78,7 @@ def test_threads_never_change_a_bit_of_a_convolutional_model(dtype):
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(sa.Conv2d, "forward", noted)
-            patch.setattr("scratchae.execution.threads.BLOCK_BYTES", 5 * row)
+            patch.setattr("scratchae.execution.threads.blocks_of", held(5 * row))
             sa.fit(
                 model,
                 sa.Images(pixels),
@@ -187,7 +188,8 @@ def test_blocks_change_nothing_but_roundings(monkeypatch, backend, tolerance):
     for rows_at_once in (1, 3, 1000):
         model = vae(backend)
         monkeypatch.setattr(
-            "scratchae.execution.threads.BLOCK_BYTES", rows_at_once * model.objective.numbers() * 8
+            "scratchae.execution.threads.blocks_of",
+            held(rows_at_once * model.objective.numbers() * 8),
         )
         with ThreadRunner(model, 8, shards=2) as runner:
             # 4 rows as 2 and 2
@@ -204,7 +206,7 @@ def test_a_block_that_assigns_where_it_should_add_is_seen(monkeypatch, tolerance
     with ThreadRunner(model, 8, shards=1) as runner:
         runner.gradients(runner.feeds(images()), np.arange(8, dtype=np.uint32))
         right = runner.grads.copy()
-    monkeypatch.setattr("scratchae.execution.threads.BLOCK_BYTES", 1)
+    monkeypatch.setattr("scratchae.execution.threads.blocks_of", held(1))
     monkeypatch.setattr("scratchae.objectives.base.Objective.accumulate", lambda self, add: None)
     with ThreadRunner(model, 8, shards=1) as runner:
         runner.gradients(runner.feeds(images()), np.arange(8, dtype=np.uint32))
@@ -214,7 +216,7 @@ def test_a_block_that_assigns_where_it_should_add_is_seen(monkeypatch, tolerance
 def test_an_objective_that_reads_the_total_sees_all_rows_first(backend, monkeypatch):
     """It is handed the sums of the whole batch, and its rows are not cut into blocks."""
     model, seen = vae(backend), []
-    monkeypatch.setattr("scratchae.execution.threads.BLOCK_BYTES", 1)
+    monkeypatch.setattr("scratchae.execution.threads.blocks_of", held(1))
     monkeypatch.setattr("scratchae.objectives.ELBO.additive", False)
     monkeypatch.setattr(
         "scratchae.objectives.ELBO.backward", lambda self, total: seen.append(total)

@@ -5,6 +5,7 @@ import copy
 
 import numpy as np
 import pytest
+from blocks import held
 
 import scratchae as sa
 from scratchae.execution.runner import runner_for
@@ -65,7 +66,7 @@ def test_it_is_an_untied_layer_of_the_transposed_matrix(penalty, shards, backend
 def test_shards_and_blocks_of_rows_change_nothing(penalty, backend, monkeypatch, tolerance):
     loss, whole = gradients(model(penalty=penalty, backend=backend))
     for shards, block in ((2, 1 << 40), (5, 1 << 40), (1, 1000), (2, 1000), (2, 1)):
-        monkeypatch.setattr("scratchae.execution.threads.BLOCK_BYTES", block)
+        monkeypatch.setattr("scratchae.execution.threads.blocks_of", held(block))
         again, parts = gradients(model(penalty=penalty, backend=backend), shards)
         assert again == pytest.approx(loss, rel=tolerance("loss"))
         for name, grad in parts.items():

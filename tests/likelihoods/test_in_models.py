@@ -3,6 +3,7 @@ saved file."""
 
 import numpy as np
 import pytest
+from blocks import held
 
 import scratchae as sa
 from scratchae.detection import Detector, Maximum, negative_log_likelihood
@@ -101,7 +102,7 @@ def test_shards_and_blocks_change_rounding_only(make, kind, backend, monkeypatch
     for shards, rows in ((1, 60), (3, 60), (1, 7)):
         model = make(likelihood).build(SHAPE, backend=backend, dtype="float64")
         monkeypatch.setattr(
-            "scratchae.execution.threads.BLOCK_BYTES", rows * model.objective.numbers() * 8
+            "scratchae.execution.threads.blocks_of", held(rows * model.objective.numbers() * 8)
         )
         losses.append(
             sa.fit(model, x, sa.Adam(1e-2), epochs=3, batch_size=30, shards=shards)["train_loss"]

@@ -5,6 +5,7 @@ import math
 
 import numpy as np
 import pytest
+from blocks import held
 
 import scratchae as sa
 from scratchae.initializers import TensorDraws
@@ -99,7 +100,7 @@ def test_shards_and_blocks_change_rounding_only(make, backend, monkeypatch, tole
     for shards, rows in ((1, 60), (2, 60), (3, 60), (7, 60), (1, 7)):
         model = make(backend=backend, dtype="float64", seed=1)
         bytes_held = rows * model.objective.numbers() * 8
-        monkeypatch.setattr("scratchae.execution.threads.BLOCK_BYTES", bytes_held)
+        monkeypatch.setattr("scratchae.execution.threads.blocks_of", held(bytes_held))
         sa.fit(model, X, sa.Adam(1e-2), epochs=3, batch_size=30, shards=shards, progress=False)
         found.append([model.likelihood.sigma(), sa.evaluate(model, X)["loss"]])
     np.testing.assert_allclose(found, [found[0]] * 5, rtol=tolerance("layer"))

@@ -3,6 +3,7 @@ take, and in one sentence where something is missing."""
 
 import numpy as np
 import pytest
+from blocks import held
 
 import scratchae as sa
 from scratchae.detection import Detector
@@ -89,7 +90,7 @@ def gradients(model, data, shards=1):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_a_row_is_given_goes_with_it_through_shards(kind, monkeypatch):
-    monkeypatch.setattr("scratchae.execution.threads.BLOCK_BYTES", 4000)  # rows in blocks
+    monkeypatch.setattr("scratchae.execution.threads.blocks_of", held(4000))  # rows in blocks
     model = built(kind)
     first = gradients(model, DATA)
     for shards in (2, 3, 7):

@@ -5,6 +5,7 @@ import math
 
 import numpy as np
 import pytest
+from blocks import held
 
 import scratchae as sa
 from scratchae.execution import threads
@@ -149,7 +150,7 @@ def test_shards_blocks_and_spellings(name, monkeypatch, tolerance):
         for backend in ("numpy", "reference")
         for n in (1, 2, 3)
     ]
-    monkeypatch.setattr(threads, "BLOCK_BYTES", 1)
+    monkeypatch.setattr(threads, "blocks_of", held(1))
     others.append(trained(name, shards=2))
     for other in others:
         np.testing.assert_allclose(

@@ -6,6 +6,7 @@ from functools import partial
 
 import numpy as np
 import pytest
+from blocks import held
 from proofs import importance_claims as claims
 from proofs.importance_claims import LIKELIHOODS, NODES, X
 from proofs.linear_gaussian import draw
@@ -135,7 +136,7 @@ def test_shards_and_blocks_change_rounding_alone(kind, noisy, backend, monkeypat
         for mine, due in zip(step(model, pixels(), shards, 2), right, strict=True):
             np.testing.assert_allclose(mine, due, rtol=1e-12, atol=1e-12 * np.abs(due).max())
     if backend != "cupy":
-        monkeypatch.setattr("scratchae.execution.threads.BLOCK_BYTES", 3000)
+        monkeypatch.setattr("scratchae.execution.threads.blocks_of", held(3000))
         with runner_for(model, 21, 1) as runner:
             assert runner.block < 8
         for mine, due in zip(step(model, pixels(), 1), right, strict=True):

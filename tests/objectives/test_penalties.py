@@ -3,6 +3,7 @@ they are for."""
 
 import numpy as np
 import pytest
+from blocks import held
 
 import scratchae as sa
 from scratchae.execution.runner import runner_for
@@ -63,7 +64,7 @@ def test_shards_and_blocks_change_nothing_but_roundings(
 ):
     found = []
     for cut, size in ((1, 10**9), (shards, block)):
-        monkeypatch.setattr("scratchae.execution.threads.BLOCK_BYTES", size)
+        monkeypatch.setattr("scratchae.execution.threads.blocks_of", held(size))
         m = model(name, backend)
         rows = np.arange(len(X), dtype=np.uint32)
         with runner_for(m, len(X), cut) as runner:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from blocks import held
 
 import scratchae as sa
 from scratchae.execution import threads
@@ -131,7 +132,9 @@ def test_threads_change_nothing(page, kind):
 @KINDS
 def test_blocks_change_rounding_only(page, kind, monkeypatch, tolerance):
     values, _ = trained(kind(page), shards=2)
-    monkeypatch.setattr(threads, "BLOCK_BYTES", 1)  # a row at a time, where the loss is additive
+    monkeypatch.setattr(
+        threads, "blocks_of", held(1)
+    )  # a row at a time, where the loss is additive
     other, _ = trained(kind(page), shards=2)
     np.testing.assert_allclose(other, values, rtol=0, atol=tolerance("layer"))
 

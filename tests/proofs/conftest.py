@@ -1,12 +1,13 @@
 """What a comparison with PyTorch needs."""
 
 import pytest
+from blocks import held
 
 
 @pytest.fixture
 def whole_shards(monkeypatch):
     """Shards go through in one block, so that the noise of all their rows can be read back."""
-    monkeypatch.setattr("scratchae.execution.threads.BLOCK_BYTES", 1 << 40)
+    monkeypatch.setattr("scratchae.execution.threads.blocks_of", held(1 << 40))
 
 
 @pytest.fixture

@@ -22,28 +22,30 @@ Source: Dumoulin and Visin, "A guide to convolution arithmetic for deep learning
 """
 
 import numpy as np
+from numba.extending import register_jitable
 
 from .machine.compile import jit
 from .machine.product import lanes, panel_size, product, transposed_panels
-from .machine.tile import WIDTH, R, load, pick, store, zeros
+from .machine.tile import R, load, pick, store, zeros
 from .patches import col2im_loop
 from .taps import at_once, fill, places, zeros_for
 
+LANES = 16  # of a vector, on any machine: patches are summed in another order, which decides bits
 COL2IM = 8  # multiply-adds of vectors that take as long as col2im does for one number
 
 
-@jit
+@register_jitable
 def _rows(pixels, P, s, before):
     """How many places along one axis reach a pixel: those of the grid, and perhaps one more."""
     return max(P, (pixels - 1 + before) // s + 1)
 
 
-def _ways(C, O, kh, kw, s_h, s_w, lane):
+def _ways(C, O, kh, kw, s_h, s_w):
     """The multiply-adds of vectors for one place of the grid: by remainders, blocks, patches."""
-    remainders = kh * kw * O * -(-C // lane)
+    remainders = kh * kw * O * -(-C // LANES)
     taps = -(-kh // s_h) * -(-kw // s_w)
-    blocks = taps * O * -(-(s_h * s_w * C) // lane)
-    patches = O * -(-(kh * kw * C) // lane) + COL2IM * kh * kw * C
+    blocks = taps * O * -(-(s_h * s_w * C) // LANES)
+    patches = O * -(-(kh * kw * C) // LANES) + COL2IM * kh * kw * C
     return remainders, blocks, patches
 
 
@@ -85,14 +87,14 @@ def _by_remainders(x, a, W, s_h, s_w, top, left, flat):
         for j in range(kw):
             transposed_panels(w, W[i, j], (i * kw + j) * O, 0, K)
     border = _bordered(flat[len(w) :], G, x, a, kh, kw, s_h, s_w, top, left)
-    spread, columns = border.reshape(border.size), border.shape[2]
+    spread, columns, y = border.reshape(border.size), border.shape[2], x.reshape(x.size)
     first, image = (above * columns + before) * O, border.shape[1] * columns * O
     x_at, a_at, pixels = _pixels(G, H, width, C, O, image, columns, first, s_h, s_w, top, left)
     taps, reach = _taps(kh, kw, O, columns, s_h, s_w)
     for n in range(0, N, G):
         g = min(G, N - n)
-        fill(border, a[n : n + g], above, before)
-        images = x[n : n + g].reshape(g * H * width * C)
+        fill(border, a, n, g, above, before)
+        images = y[n * H * width * C :]
         for r in range(s_h * s_w):
             end = pixels[r] + (pixels[r + 1] - pixels[r]) // G * g
             these, ways = slice(pixels[r], end), slice(reach[r], reach[r + 1])
@@ -144,9 +146,8 @@ def _taps(kh, kw, O, columns, s_h, s_w):
 
 @jit
 def _by_blocks(x, a, W, s_h, s_w, top, left, flat):
-    N, H, width, C = x.shape
-    _, P, Q, O = a.shape
-    kh, kw = W.shape[:2]
+    N, P, Q, O = a.shape
+    kh, kw, C, _ = W.shape
     G, above, before = at_once(N, P, Q), (kh - 1) // s_h, (kw - 1) // s_w
     K, block = (above + 1) * (before + 1) * O, s_h * s_w * C
     w = flat[: panel_size(K, block, x.itemsize)]
@@ -166,24 +167,25 @@ def _by_blocks(x, a, W, s_h, s_w, top, left, flat):
     for n in range(0, N, G):
         g = min(G, N - n)
         M = g * rows * across
-        fill(border, a[n : n + g], above, before)
+        fill(border, a, n, g, above, before)
         product(blocks, b_at[:M], spread, a_at[:M], w, K, taps, O, block, False)  # (3)
-        images = x[n : n + g].reshape(g, H, width * C)
-        _apart(images, blocks.reshape(G, rows, across * block), s_w * C, s_h, top, left * C)
+        these = blocks.reshape(G, rows, across * block)
+        _apart(x, n, g, these, s_h, s_w, top, left)
 
 
 @jit
-def _apart(x, blocks, wide, s_h, top, left):
-    """x (N, H, W C) <- blocks (N or more, any, any) of runs of wide numbers, s_h one below the
-    other."""
-    N, H, row = x.shape
+def _apart(x, begin, g, blocks, s_h, s_w, top, left):
+    """g images of x (N, H, W, C), from begin on <- blocks (g or more, any, any) of s_h runs of s_w
+    pixels, one below the other."""
+    _, H, W, C = x.shape
+    row, wide, left = W * C, s_w * C, left * C
     _, rows, line = blocks.shape
     y, flat = x.reshape(x.size), blocks.reshape(blocks.size)
     v = places(1, 1, line // (s_h * wide), 0, 0, 1)
     first, last = -(-left // wide), (row + left) // wide  # runs that are whole
-    for n in range(N):
+    for n in range(g):
         for h in range(H):
-            to, at = (n * H + h) * row - left, (n * rows + (h + top) // s_h) * line
+            to, at = ((begin + n) * H + h) * row - left, (n * rows + (h + top) // s_h) * line
             at += (h + top) % s_h * wide
             for o in range(0, wide, 2 * lanes(x)):
                 for m in range(first, last, R):
@@ -200,7 +202,7 @@ def _apart(x, blocks, wide, s_h, top, left):
 def _by_patches(x, a, W, s_h, s_w, top, left, flat):
     N, P, Q, O = a.shape
     kh, kw, C, _ = W.shape
-    G, K = at_once(N, P, Q), kh * kw * C
+    G, K, grids = at_once(N, P, Q), kh * kw * C, a.reshape(a.size)
     w = flat[: panel_size(O, K, x.itemsize)]
     w[:] = 0
     transposed_panels(w, W.reshape(K, O), 0, 0, O)
@@ -209,8 +211,9 @@ def _by_patches(x, a, W, s_h, s_w, top, left, flat):
     for n in range(0, N, G):
         g = min(G, N - n)
         M = g * P * Q
-        numbers = a[n : n + g].reshape(M * O)
-        product(cols, cols_at[:M], numbers, a_at[:M], w, O, taps, O, K, False)  # (3)
+        product(
+            cols, cols_at[:M], grids[n * P * Q * O :], a_at[:M], w, O, taps, O, K, False
+        )  # (3)
         patches = cols[: M * K].reshape(g, P, Q, kh, kw, C)
         col2im_loop(x[n : n + g], patches, s_h, s_w, top, left)  # (3)
 
@@ -219,7 +222,7 @@ def paint(x, a, W, s_h, s_w, top, left, flat):
     """x (N, H, W, C) <- a (N, P, Q, O), W (kh, kw, C, O). Not compiled: it compiles what it
     takes."""
     kh, kw, C, O = W.shape
-    remainders, blocks, patches = _ways(C, O, kh, kw, s_h, s_w, WIDTH // x.itemsize)
+    remainders, blocks, patches = _ways(C, O, kh, kw, s_h, s_w)
     if remainders <= min(blocks, patches):
         _by_remainders(x, a, W, s_h, s_w, top, left, flat)
     elif blocks <= patches:

@@ -22,6 +22,7 @@ architectures", 2018.
 """
 
 import numpy as np
+from numba.extending import register_jitable
 
 from .machine.compile import jit
 from .machine.product import lanes, panel_size, panels, product
@@ -31,7 +32,7 @@ PART = 128  # patches whose sum stays in registers, before it is added to dW
 TOGETHER = 512  # patches, of as many images as that takes
 
 
-@jit
+@register_jitable
 def at_once(N, P, Q):
     """How many of N images with grids (P, Q) go through together: weights are read from far away
     once for all of them, and few patches would not fill the tiles."""
@@ -58,16 +59,18 @@ def zeros_for(flat, G, rows, columns, C):
 
 
 @jit
-def fill(border, images, top, left):
-    """border (G, any, any, C), whose border stays zero, <- images (N, H, W, C) from row top and
-    column left on."""
-    N, H, W, C = images.shape
-    for n in range(N):
+def fill(border, x, first, g, top, left):
+    """border (G, any, any, C), whose border stays zero, <- g images of x (N, H, W, C) from the
+    first on, each from row top and column left on."""
+    _, H, W, C = x.shape
+    _, rows, columns, _ = border.shape
+    inside, images = border.reshape(border.size), x.reshape(x.size)
+    for n in range(g):
         for h in range(H):
-            inside = border[n, top + h, left : left + W].reshape(W * C)
-            row = images[n, h].reshape(W * C)
+            to = ((n * rows + top + h) * columns + left) * C
+            row = ((first + n) * H + h) * W * C
             for i in range(W * C):
-                inside[i] = row[i]
+                inside[to + i] = images[row + i]
 
 
 @jit
@@ -99,7 +102,7 @@ def correlate(a, x, W, s_h, s_w, top, left, flat):
     """a (N, P, Q, O) <- x (N, H, W, C), W (kh, kw, C, O)."""
     N, P, Q, O = a.shape
     kh, kw, C, _ = W.shape
-    G, K = at_once(N, P, Q), kh * kw * C
+    G, K, y = at_once(N, P, Q), kh * kw * C, a.reshape(a.size)
     w = flat[: panel_size(K, O, x.itemsize)]
     panels(w, W.reshape(W.size), places(1, 1, K, 0, 0, O), O)
     border = _bordered(flat[len(w) :], x, a, G, kh, kw, s_h, s_w, top, left)
@@ -116,9 +119,9 @@ def correlate(a, x, W, s_h, s_w, top, left, flat):
     for n in range(0, N, G):
         g = min(G, N - n)
         M = g * P * Q
-        fill(border, x[n : n + g], top, left)
+        fill(border, x, n, g, top, left)
         product(
-            a[n : n + g].reshape(M * O), a_at[:M], gathered, x_at[:M], w, K, taps, kw * C, O, False
+            y[n * P * Q * O :], a_at[:M], gathered, x_at[:M], w, K, taps, kw * C, O, False
         )  # (1)
 
 
@@ -128,6 +131,7 @@ def weight_gradient(dW, x, a, s_h, s_w, top, left, add, flat):
     N, P, Q, O = a.shape
     kh, kw, C, _ = dW.shape
     G, K, step = at_once(N, P, Q), kh * kw * C, 2 * lanes(x)
+    numbers = a.reshape(a.size)
     w = flat[: panel_size(G * P * Q, O, x.itemsize)]
     border = _bordered(flat[len(w) :], x, a, G, kh, kw, s_h, s_w, top, left)
     gathered, line, dw = border.reshape(border.size), border.shape[2] * C, dW.reshape(dW.size)
@@ -137,13 +141,14 @@ def weight_gradient(dW, x, a, s_h, s_w, top, left, add, flat):
     for n in range(0, N, G):
         g = min(G, N - n)
         M = g * P * Q
-        fill(border, x[n : n + g], top, left)
-        grid, length, apart = a[n : n + g].reshape(M * O), O, 1
+        fill(border, x, n, g, top, left)
+        grid, length, apart = numbers[n * P * Q * O :], O, 1
         if 2 * step < O:
             panels(w, grid, grid_at[:M], O)
             grid, length, apart = w, step, M
         elif O % lanes(x) > 0:  # the last vector reads beyond the last row
-            w[: M * O] = grid
+            for i in range(M * O):
+                w[i] = grid[i]
             grid = w
         for first in range(0, M, PART):
             patches, more = range(first, min(first + PART, M)), add or n + first > 0

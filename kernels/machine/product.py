@@ -13,6 +13,7 @@ Source: Goto and van de Geijn, "Anatomy of high-performance matrix multiplicatio
 """
 
 import numpy as np
+from numba.extending import register_jitable
 
 from .compile import jit
 from .tile import WIDTH, R, load, multiply_add, pick, store, zeros
@@ -27,7 +28,7 @@ def lanes(x):
     return WIDTH // x.itemsize
 
 
-@jit
+@register_jitable
 def panel_size(K, O, itemsize):
     """The length of the panels of W (K, O)."""
     wide = 2 * WIDTH // itemsize

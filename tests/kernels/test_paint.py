@@ -39,5 +39,5 @@ def test_each_way_is_the_adjoint(way, shape, rng, tolerance):
     [("by remainders", 32, 64, 3, 2), ("by blocks", 3, 32, 4, 2), ("by patches", 1, 32, 3, 1)],
 )
 def test_each_way_is_the_shortest_somewhere(way, C, O, k, s):
-    ways = paint._ways(C, O, k, k, s, s, 16)
+    ways = paint._ways(C, O, k, k, s, s)
     assert min(ways) == ways[list(WAYS).index(way)]

@@ -19,7 +19,8 @@ from ..latents import Gaussian
 from ..models import Model
 from . import stream
 from .message import Exhausted, Message
-from .symbols import Bins, Symbols, table_of
+from .rows import as_given, dtype_given, symbols_of
+from .symbols import Bins, Symbols, pop, push
 
 ROWS = 64  # images that go through the networks at once
 MOST_ROWS = 1 << 10
@@ -30,12 +31,13 @@ def compress(model: Model, images: Any, *, batch_size: int = ROWS) -> bytes:
     """The images as bytes, of which ``decompress`` with the same model makes the same images.
 
     Shapes: images (N, *input_shape), an array or a source: 0 and 1 for Bernoulli, one-hot for
-    Categorical, whatever ``Symbols`` a likelihood has. batch_size: how many go through the
-    networks at once; it changes the bytes, hardly the length. The length is about -ELBO / ln 2
-    bits an image, of one sample and beta = 1 whatever the model was trained for. Raises TypeError
-    for a model without a latent, or whose latent or likelihood cannot be coded; RuntimeError
-    before ``build`` and for a model that changes meanwhile; ValueError and TypeError for images
-    that are not such symbols, or of another shape. Source: the module.
+    Categorical, Images or k / 255 for DiscretisedLogistic, or the values of its bins, counts for
+    Poisson, whatever ``Symbols`` a likelihood has. batch_size: how many go through the networks at
+    once; it changes the bytes, hardly the length. The length is about -ELBO / ln 2 bits an image,
+    of one sample and beta = 1 whatever the model was trained for. Raises TypeError
+    for a model without a latent, or whose latent or likelihood cannot be coded, as a density of
+    real numbers; RuntimeError before ``build`` and for a model that changes meanwhile; ValueError
+    and TypeError for images that are not such symbols, or of another shape. Source: the module.
     """
     rows = _rows(batch_size)
     _require_coded(model)
@@ -46,12 +48,13 @@ def compress(model: Model, images: Any, *, batch_size: int = ROWS) -> bytes:
             "encoder sees: compress the clean rows, or those without gaps"
         )
     head, coder, message = _head(model), Coder(model, rows), Message.empty()
+    given = dtype_given(x)
     with model.backend.undisturbed():
         for start, stop in groups(len(x), rows):
-            coder.encode(message, _symbols(model, x[start:stop], start))
+            coder.encode(message, symbols_of(model, x[start:stop], start, given))
     state, words = message.sent()
     _require_unchanged(model, head)
-    more = {"rows": rows, "count": len(x), "initial": message.taken}
+    more = {"given": given, "rows": rows, "count": len(x), "initial": message.taken}
     return stream.written(head | more, state, words)
 
 
@@ -71,7 +74,8 @@ def decompress(model: Model, data: bytes) -> np.ndarray:
     try:
         with model.backend.undisturbed():
             for start, stop in groups(head["count"], rows, backwards=True):
-                found.append(coder.decode(message, stop - start))
+                k = coder.decode(message, stop - start)
+                found.append(as_given(model, k, head["given"]))
         whole = message.is_empty(head["initial"])
     except Exhausted:
         whole = False
@@ -134,22 +138,22 @@ class Coder:
             b[i] = message.pop(self.bins.posterior(mu[i], logvar[i]))  # (1)
         a = self._decoded(b)
         for i in range(len(k)):
-            message.push(k[i], table_of(self.likelihood, a[i : i + 1]))  # (2)
+            push(message, k[i], self.likelihood, a[i : i + 1])  # (2)
         for i in range(len(k)):
             message.push(b[i], self.bins.prior)  # (3)
 
     def decode(self, message: Message, n: int) -> np.ndarray:
-        """Take the last n images from the message: x (n, *shape)."""
+        """Take the last n images from the message: k (n, P)."""
         b = np.empty((n, self.latent.dimensions), np.int64)
         for i in reversed(range(n)):
             b[i] = message.pop(self.bins.prior)  # (3)
         a = self._decoded(b)
-        tables = (table_of(self.likelihood, a[i : i + 1]) for i in reversed(range(n)))
-        k = np.stack([message.pop(table) for table in tables][::-1])  # (2)
+        order = reversed(range(n))
+        k = np.stack([pop(message, self.likelihood, a[i : i + 1]) for i in order][::-1])  # (2)
         mu, logvar = self._posterior(k)
         for i in range(n):
             message.push(b[i], self.bins.posterior(mu[i], logvar[i]))  # (1)
-        return self.likelihood.data(k, self.shape).astype(self.backend.dtype, copy=False)
+        return k
 
     def _posterior(self, k: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """mu, logvar (n, D) of the images k (n, P)."""
@@ -177,23 +181,6 @@ def _finite(values: np.ndarray, network: str) -> np.ndarray:
             f"the {network} gives NaN or inf, so there are no probabilities: train the model again"
         )
     return values
-
-
-def _symbols(model: Model, x: np.ndarray, start: int) -> np.ndarray:
-    """The symbols (n, P) of images x (n, *shape), the first of which has that number. Raises
-    ValueError where they are none, or do not lead back to x."""
-    likelihood: Any = model.likelihood
-    try:
-        k = np.ascontiguousarray(likelihood.symbols(x), np.int64)
-    except ValueError as error:
-        raise ValueError(f"of the images from {start} on, {error}") from None
-    if not np.array_equal(likelihood.data(k, model.input_shape), x):
-        raise ValueError(
-            f"of the images from {start} on, not all are what data(symbols(x), shape) of "
-            f"{type(likelihood).__name__} makes of them, so they would be lost: give images whose "
-            "values are symbols"
-        )
-    return k
 
 
 def _head(model: Model) -> dict[str, Any]:
@@ -244,6 +231,8 @@ def _require_coded(model: Any) -> None:
     if not isinstance(model.likelihood, Symbols):
         name = type(model.likelihood).__name__
         raise TypeError(
-            f"the likelihood is {name}, whose x are no whole numbers with probabilities: choose "
-            "Bernoulli for 0 and 1, Categorical for classes, or define symbols, data and below"
+            f"the likelihood is {name}, which lacks symbols, data and below, that coding asks "
+            "for, as every density of real numbers does: train with DiscretisedLogistic(bins, "
+            "low, high) on x = likelihood.binned(x), by default 8-bit images, with Poisson for "
+            "counts, Bernoulli for 0 and 1, Categorical for classes, or define the three"
         )

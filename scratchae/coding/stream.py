@@ -1,7 +1,7 @@
 """Compressed data as bytes: who may read it, a checksum, the message.
 
-    a line          "scratchae coding 1"
-    a line          JSON: model, backend, dtype, rows, shape, count, initial
+    a line          "scratchae coding 3"
+    a line          JSON: model, backend, dtype, shape, given, rows, count, initial
     32 bytes        the SHA-256 of all the rest
     8 bytes         the state of the message, little-endian
     the rest        its words, 4 bytes each, little-endian, the last on top
@@ -21,13 +21,14 @@ from ..saving.description import acting
 from ..saving.writing import digest
 
 KIND = b"scratchae coding "
-FORMAT = KIND + b"2\n"
+FORMAT = KIND + b"3\n"
 LONGEST = 1 << 12  # bytes of the two lines
 KINDS = {
-    **{"model": str, "backend": str, "dtype": str, "shape": list},
+    **{"model": str, "backend": str, "dtype": str, "shape": list, "given": str},
     **{"rows": int, "count": int, "initial": int},
 }
 MOST = 1 << 40  # images, or words
+GIVEN = "uint8", "float32", "float64"  # the dtype of the images: rows.py
 
 
 def fingerprint(model: Any) -> str:
@@ -57,7 +58,8 @@ def written(header: dict[str, Any], state: int, words: np.ndarray) -> bytes:
 
 def header(data: bytes) -> dict[str, Any]:
     """What stands at the head of compressed data: the model's SHA-256, its backend and dtype, the
-    shape of an image, rows (of a batch), count (of images), initial (bits).
+    shape of an image, given (the dtype of the images), rows (of a batch), count (of images),
+    initial (bits).
 
     Raises as ``decompress`` does for what is no such data, or damaged."""
     head = read(data)[0]
@@ -100,6 +102,7 @@ def _fields(line: bytes) -> dict[str, Any]:
     except (ValueError, RecursionError):
         found = None
     fit = isinstance(found, dict) and {name: type(v) for name, v in found.items()} == KINDS
+    fit = fit and found["given"] in GIVEN
     if not fit or not all(0 <= found[name] < MOST for name in ("rows", "count", "initial")):
         raise ValueError("the data's header is not one that compress(model, images) writes")
     return found

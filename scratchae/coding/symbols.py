@@ -1,4 +1,9 @@
-"""What can be coded: x and z as whole numbers, each with a table of its probabilities."""
+"""What can be coded: x and z as whole numbers, each with a table of its probabilities.
+
+A count n without an end, where the table of its distribution has none, is its length and its bits:
+
+    L = length of n + 1 in bits, 1 of 64, each as likely; then all bits but the first     (1)
+"""
 
 from statistics import NormalDist
 from typing import Any, Protocol, runtime_checkable
@@ -6,11 +11,14 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from ..kernels.bins import GAUSSIAN_BELOW
-from ..kernels.rans import BITS, TABULATE
+from ..kernels.rans import BITS, TABULATE, M
+from .message import Exhausted, Message
 
 MOST = 1 << 16  # symbols of a distribution: the table's least shares are then 1/256 of it
 BINS = 10  # bits of a bin of z
 STEEPEST = 700.0  # log sigma, either way: exp of it is a float64
+LENGTHS = np.arange(65, dtype=np.uint32)[None] * np.uint32(M // 64)  # (1)
+COIN = np.array([[0, M // 2, M]], np.uint32)
 
 
 @runtime_checkable
@@ -28,6 +36,62 @@ class Symbols(Protocol):
     def data(self, k: np.ndarray, shape: tuple[int, ...]) -> np.ndarray: ...
 
     def below(self, a: np.ndarray) -> np.ndarray: ...
+
+
+@runtime_checkable
+class Counts(Symbols, Protocol):
+    """A likelihood whose x are whole numbers of at least 0, without an end.
+
+    Shapes: as Symbols. ``first`` is the least number k_p of the table, (N, P) int64, and ``below``
+    is P(first_p <= k_p < first_p + c | a): the last symbol, C - 1, is every number that is not in
+    the table, which is written behind it. It is asked for one row of a at a time, and how long its
+    table is may depend on that. Source: the module, (1)."""
+
+    def first(self, a: np.ndarray) -> np.ndarray: ...
+
+
+def push(message: Message, k: np.ndarray, likelihood: Any, a: np.ndarray) -> None:
+    """Put the symbols k (P,) on the message by p(x | a), one row of a, (1, ...)."""
+    table = table_of(likelihood, a)
+    if isinstance(likelihood, Counts):
+        last = table.shape[1] - 2
+        symbols = k - likelihood.first(a)[0]
+        beyond = (symbols < 0) | (symbols >= last)
+        for n in k[beyond].tolist():
+            _push_count(message, n)
+        k = np.where(beyond, last, symbols)
+    message.push(k, table)
+
+
+def pop(message: Message, likelihood: Any, a: np.ndarray) -> np.ndarray:
+    """Take the symbols (P,) from the message by p(x | a), one row of a, (1, ...). Raises
+    Exhausted."""
+    table = table_of(likelihood, a)
+    symbols = message.pop(table)
+    if not isinstance(likelihood, Counts):
+        return symbols
+    k = symbols + likelihood.first(a)[0]
+    for p in np.flatnonzero(symbols == table.shape[1] - 2)[::-1]:
+        k[p] = _pop_count(message)
+    return k
+
+
+def _push_count(message: Message, n: int) -> None:
+    """Put a whole number 0 <= n < 2^62 on the message. Source: the module, (1)."""
+    bits = np.array([int(bit) for bit in f"{n + 1:b}"], np.int64)
+    if len(bits) > 1:
+        message.push(bits[1:], np.tile(COIN, (len(bits) - 1, 1)))  # (1)
+    message.push(np.array([len(bits) - 1]), LENGTHS)  # (1)
+
+
+def _pop_count(message: Message) -> int:
+    """Take such a number. Raises Exhausted for one that is none. Source: the module, (1)."""
+    length, n = int(message.pop(LENGTHS)[0]), 1  # (1)
+    if length == 63:
+        raise Exhausted("no number has 64 bits")
+    for bit in message.pop(np.tile(COIN, (length, 1))).tolist():  # (1)
+        n = 2 * n + bit
+    return n - 1
 
 
 def table_of(likelihood: Any, a: np.ndarray) -> np.ndarray:

@@ -15,6 +15,7 @@ from .base import Likelihood
 OFF = 0.01  # of a bin: how far a value may lie from the middle of its bin
 SMOOTH = 1.5  # scale in bins, from which on the sum (3) is its integral and three corrections
 AROUND = 27  # bins on each side of mu, where the scale is below that: exp(-18) is left out
+MOST = 1 << 16  # bins that can be coded: coding/symbols.py
 
 
 def _bins(what: str, bins: int) -> int:
@@ -103,8 +104,17 @@ class DiscretisedLogistic(Likelihood):
         """Each number of x (any shape) as the nearest of the values, in the dtype of x or float64.
         Source: (2)."""
         x = np.asarray(x)
-        k = np.clip(np.rint((x.astype(np.float64) - self.low) / self.width), 0, self.bins - 1)
-        return (self.low + self.width * k).astype(x.dtype if x.dtype.kind == "f" else np.float64)
+        return self._value(self._bin(x)).astype(x.dtype if x.dtype.kind == "f" else np.float64)
+
+    def _bin(self, x: np.ndarray) -> np.ndarray:
+        """k of the nearest value, in float64, same shape. Source: (2)."""
+        k = np.rint((x.astype(np.float64) - self.low) / self.width)
+        return np.clip(k, 0, self.bins - 1)
+
+    def _value(self, k: np.ndarray) -> np.ndarray:
+        """x of bin k, same shape: w k with one rounding, so that of 8 bits x is k / 255. Source:
+        (2)."""
+        return self.low + (self.high - self.low) * k / (self.bins - 1)
 
     def scale(self, a: np.ndarray) -> np.ndarray:
         """The scales s (N, ..., C), on the host, of a (N, ..., 2C). Source: (1)."""
@@ -135,6 +145,31 @@ class DiscretisedLogistic(Likelihood):
         k, sharp = _by_integral(m, np.maximum(s, SMOOTH), self.bins - 1), s < SMOOTH
         k[sharp] = _by_edges(m[sharp], s[sharp], self.bins - 1)
         return (self.low + self.width * k).astype(a.dtype)  # (3)
+
+    def symbols(self, x: np.ndarray) -> np.ndarray:
+        """x (N, ..., C) -> its bins (N, P C). Raises ValueError for numbers between the values,
+        and for more bins than can be coded. Source: coding/symbols.py."""
+        if self.bins > MOST:
+            raise ValueError(
+                f"x has {self.bins:,} bins, but at most {MOST:,} are coded: take fewer"
+            )
+        self.check(x)
+        return self._bin(x).reshape(len(x), -1).astype(np.int64)
+
+    def data(self, k: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+        """k (N, P C) bins -> x (N, *shape) float64. Source: (2)."""
+        return self._value(k).reshape(len(k), *shape)
+
+    def below(self, a: np.ndarray) -> np.ndarray:
+        """a (N, ..., 2C) -> (N, P C, bins - 1) float64: how much of the logistic lies below each
+        edge. Source: kernels/discretised_logistic.py (4) (5)."""
+        mu, s = (part.reshape(len(a), -1, 1) for part in self._mu_and_scale(a))
+        t = self.low + self.width * (np.arange(1, self.bins) - 0.5) - mu
+        t *= 0.5 / s  # in place: an image of 8 bits has 200,000 of these
+        np.tanh(t, out=t)
+        t += 1
+        t *= 0.5  # (1 + tanh(t / 2)) / 2 = sigmoid(t)
+        return t
 
 
 def _sigmoid(t: np.ndarray) -> np.ndarray:

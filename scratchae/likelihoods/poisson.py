@@ -12,6 +12,9 @@ from .base import Likelihood
 MANY = 10.0  # the rate from which on draws are by rejection
 NEVER = -1e4  # log rate: exp of it is 0
 MOST = 85.0  # log rate: draws of more have no float32
+LARGEST = 2.0**53  # a count that can be coded: float64 has every whole number up to there
+WIDE, MORE = 6.0, 8.0  # deviations, and counts, on each side of the rate that a table holds
+LONGEST = 1 << 14  # counts of a table
 
 
 class Poisson(Likelihood):
@@ -67,6 +70,44 @@ class Poisson(Likelihood):
             x = np.where(due & taken, k, x)
             due &= ~taken
         return x.astype(a.dtype)
+
+    def symbols(self, x: np.ndarray) -> np.ndarray:
+        """x (N, ...) counts -> (N, P). Raises ValueError for what are none, and beyond 2^53.
+        Source: coding/symbols.py."""
+        self.check(x)
+        if (at := checks.first_where(x, lambda rows: rows >= LARGEST)) is not None:
+            raise ValueError(
+                f"the data is {x[at]} at index {at}, but counts below 2^53 are coded: they are "
+                "no whole numbers in floating point beyond"
+            )
+        return x.reshape(len(x), -1).astype(np.int64)
+
+    def data(self, k: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+        """k (N, P) -> x (N, *shape), the same numbers."""
+        return k.reshape(len(k), *shape)
+
+    def first(self, a: np.ndarray) -> np.ndarray:
+        """a (N, ...) -> (N, P) int64, the count that the table begins with: 0, or what is far
+        below the rate. Source: coding/symbols.py."""
+        rate, half = _table(a)
+        return np.maximum(np.floor(rate - half), 0).astype(np.int64)
+
+    def below(self, a: np.ndarray) -> np.ndarray:
+        """a (N, ...) -> (N, P, C - 1) float64: P(first <= x < first + c), c = 1 to C - 1. Source:
+        kernels/poisson.py (1), each term from the one before it."""
+        (rate, half), first = _table(a), self.first(a)
+        p = rate[..., None] / np.maximum(first[..., None] + np.arange(int(2 * half.max()) + 1), 1)
+        begin = first * np.log(np.maximum(rate, 1)) - rate - log_factorial(first)
+        p[..., 0] = np.exp(begin)
+        return np.cumsum(np.cumprod(p, axis=-1, out=p), axis=-1, out=p)
+
+
+def _table(a: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """a (N, ...) -> the rates (N, P), at most LARGEST, and how far a table reaches on each side of
+    them, at most LONGEST / 2."""
+    with np.errstate(over="ignore"):
+        rate = np.minimum(np.exp(a.reshape(len(a), -1).astype(np.float64)), LARGEST)
+    return rate, np.minimum(WIDE * np.sqrt(rate) + MORE, LONGEST / 2)
 
 
 def _inverted(rate: np.ndarray, u: np.ndarray) -> np.ndarray:

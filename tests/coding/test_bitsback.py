@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from coding.claims import (
     bins_cost_the_kl,
-    bits,
+    bits_of_x,
     kl_in_bits,
     message_is_as_long_as_it_says,
     stack_is_as_before,
@@ -25,12 +25,15 @@ from scratchae.coding.bitsback import Coder, groups
 from scratchae.coding.message import Message
 from scratchae.coding.symbols import table_of
 from scratchae.kernels.rans import M
+from scratchae.randomness import OUTPUTS, Draws
 
 EVERY_KIND = pytest.mark.parametrize(
     "kind",
     [
         "dense",
         "classes",
+        "bins",
+        "counts",
         "importance weighted",
         pytest.param("convolutional", marks=pytest.mark.slow),
     ],
@@ -101,13 +104,14 @@ def test_an_image_costs_what_its_symbols_do(kind):
 
 @EVERY_KIND
 def test_the_tables_of_x_are_the_likelihood(kind):
-    """Their bits are the nll of the loss, which another file computes."""
+    """Their bits are the nll of the loss, which another file computes, of x drawn from it: what is
+    rarer than 2^-24 costs 24 bits."""
     model = KINDS[kind](dtype="float64")
-    x = images(model, 6)
     a = model.decoder_output(np.random.default_rng(0).normal(size=(6, model.latent.dimensions)))
+    x = model.likelihood.sample(a, Draws(0, OUTPUTS))
     nll = sa.by_hand(model.likelihood, model.input_shape, dtype="float64")(a, x)
     k = model.likelihood.symbols(x)
-    found = [bits(table_of(model.likelihood, a[n : n + 1]), k[n]) for n in range(6)]
+    found = [bits_of_x(model.likelihood, a[n : n + 1], k[n]) for n in range(6)]
     np.testing.assert_allclose(found, np.asarray(nll) / math.log(2), rtol=1e-4)
 
 
@@ -128,16 +132,22 @@ def test_a_posterior_far_narrower_than_a_bin_costs_no_more_than_the_bin():
 
 
 @pytest.mark.slow
-def test_the_length_is_the_elbo_of_a_trained_model():
-    """300 digits: within 2 % of -ELBO / ln 2, the header left out; exact."""
-    model, test = trained()
+@pytest.mark.parametrize(
+    ("what", "plain", "most"), [("ink", 1, 0.02), ("grey", 8, 0.01), ("counts", 2, 0.01)]
+)
+def test_the_length_is_the_elbo_of_a_trained_model(what, plain, most):
+    """300 digits: within 2 % of -ELBO / ln 2, 1 % where an image costs more bits, the header left
+    out; exact."""
+    model, test = trained(what)
     data = comes_back(model, test)
     head = coding.header(data)
     loss = np.mean([sa.evaluate(model, test, seed=seed)["loss"] for seed in range(5)])
     payload = 8 * (len(data) - data.index(b"\n", 20) - 1 - 32)
-    assert payload / 300 == pytest.approx(loss / math.log(2), rel=0.02)
-    assert payload > 300 * loss / math.log(2) - head["initial"] and head["initial"] < 300
-    assert len(data) < 300 * 784 / 8 / 2
+    assert payload / 300 == pytest.approx(loss / math.log(2), rel=most)
+    if what != "counts":  # many of whose mu lie beyond the last bin, which costs 10 bits at most
+        assert payload > 300 * loss / math.log(2) - head["initial"]
+    assert head["initial"] < 300
+    assert len(data) < 300 * 784 * plain / 8 / 2
 
 
 def test_the_first_images_pay_for_few_bits():
@@ -167,8 +177,9 @@ def test_a_group_is_decoded_alone():
     model = dense()
     likelihood, coder, message = model.likelihood, Coder(model, 4), Message.empty()
     first, last = images(model, 4), images(model, 3, seed=1)
-    coder.encode(message, likelihood.symbols(first))
-    coder.encode(message, likelihood.symbols(last))
+    first, last = (likelihood.symbols(x) for x in (first, last))
+    coder.encode(message, first)
+    coder.encode(message, last)
     np.testing.assert_array_equal(coder.decode(message, 3), last)
     np.testing.assert_array_equal(coder.decode(message, 4), first)
 

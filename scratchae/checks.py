@@ -190,10 +190,9 @@ def as_rows(x: Any, what: str, expected: str) -> np.ndarray:
 def host_rows(
     x: Any, shape: tuple[int, ...] | None, what: str, pixels: str = "", expected: str = ""
 ) -> np.ndarray:
-    """As ``number_rows``, (N, *shape) of finite values: raises ValueError for NaN or inf too, by
-    the first bad index."""
+    """As ``number_rows``, (N, *shape) of finite values: raises ValueError for NaN or inf too."""
     x = number_rows(x, shape, what, pixels, expected)
-    finite(x, what)
+    finite(x, what, ", or, where NaN says what is missing, give Observed(x)" if pixels else "")
     return x
 
 
@@ -202,9 +201,9 @@ def number_rows(
 ) -> np.ndarray:
     """A host array (N, *shape), or (N, ...), of numbers, or a sentence that says what is wrong.
 
-    pixels: what else, beside a division, may be done with raw uint8. expected: what is expected,
-    in words. Raises TypeError for what NumPy does not read, object arrays and raw uint8;
-    ValueError for the wrong rank or shape, and no rows.
+    pixels: what else, of data, may be done with raw uint8. expected: in words. Raises TypeError
+    for what NumPy does not read, object arrays and raw uint8; ValueError for the wrong rank or
+    shape, and no rows.
     """
     rows = "(N, ...)" if shape is None else in_brackets(("N", *map(str, shape)))
     x = as_rows(x, what, expected or f"a NumPy array {rows} on the host is expected")
@@ -257,12 +256,13 @@ def first_where(x: np.ndarray, bad: Callable[[np.ndarray], Any]) -> tuple[int, .
     return None
 
 
-def finite(x: np.ndarray, what: str) -> None:
-    """Raise ValueError at the first NaN or inf of x, any shape, by its index."""
+def finite(x: np.ndarray, what: str, gaps: str = "") -> None:
+    """Raise ValueError at the first NaN or inf of x, any shape; gaps: what to do with NaN."""
     if x.dtype.kind == "f" and (at := first_where(x, _not_finite)) is not None:
         n = sum(np.count_nonzero(~np.isfinite(rows)) for _, rows in pieces(x))
         value = np.atleast_1d(x)[at]
-        raise ValueError(f"{what} is {value} at index {at} ({n} such values): clean it first")
+        more = f"({n} such values): clean it first{gaps * bool(np.isnan(value))}"
+        raise ValueError(f"{what} is {value} at index {at} {more}")
 
 
 def _not_finite(x: np.ndarray) -> Any:

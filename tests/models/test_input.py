@@ -51,8 +51,12 @@ DATA = [
     (X.astype(object), TypeError, "dtype object, but numbers are expected"),
     (X.astype(complex), TypeError, "dtype complex128, but numbers are expected"),
     (X.astype("S3"), TypeError, r"dtype \|S3, but numbers are expected"),
-    (put(np.nan, 4, 1), ValueError, r"nan at index \(4, 1\) \(1 such value"),
-    (put(np.inf, slice(7, 9), 2), ValueError, r"inf at index \(7, 2\) \(2 such values\)"),
+    (
+        put(np.nan, 4, 1),
+        ValueError,
+        r"nan at index \(4, 1\) \(1 such values\): clean it .* missing, give Observed\(x\)$",
+    ),
+    (put(np.inf, slice(7, 9), 2), ValueError, r"inf at .* \(2 such values\): clean it first$"),
     (put(-np.inf, 0, 0), ValueError, r"-inf at index \(0, 0\)"),
 ]
 NOT_ARRAYS = [

@@ -216,3 +216,27 @@ def test_the_mean_of_a_batch_is_pulled_in(page):
         codes[weight] = model.encode(X)
     means = {weight: np.abs(h.mean(axis=0)).max() for weight, h in codes.items()}
     assert means[300.0] < 0.02 < means[0.0] and codes[300.0].std(axis=0).min() > 0.1
+
+
+@pytest.mark.parametrize("kind", [sa.ELBO, sa.FreeBits, sa.Capacity])
+def test_what_the_page_of_objectives_says_of_weights(kind, monkeypatch):
+    """total in float64, count first, over all shards where it is read; one weight a column of kl,
+    in float32."""
+    text = (DOCS / "your_own_objective.md").read_text(encoding="utf-8")
+    assert "The answer is (J,), J = `latent.terms`" in text
+    parts = sa.Dense(6, 4), sa.Dense(2, 6), sa.Gaussian(2), sa.Bernoulli()
+    more = {sa.FreeBits: {"floor": 0.1}, sa.Capacity: {"capacity": 1.0}}.get(kind, {})
+    objective = kind(*parts, **more)
+    model, found, weights = sa.Model(objective).build(6, seed=0), [], kind.weights
+
+    def noting(self, total):
+        w = weights(self, total)
+        found.append((total.dtype.name, total[0], w.shape, w.dtype.name, self.latent.kl.shape[1]))
+        assert len(total) == 3 or kind is not sa.ELBO
+        return w
+
+    monkeypatch.setattr(kind, "weights", noting)
+    sa.fit(model, np.ones((8, 6)), sa.Adam(1e-3), epochs=1, batch_size=8, shards=2, progress=False)
+    rows = 4 if objective.additive else 8
+    assert objective.additive == (kind is sa.ELBO)
+    assert set(found) == {("float64", rows, (2,), "float32", 2)}

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 WIDTH, PANELS = 10.0, 2.5  # inches: of the page, and as high as the three panels are
 LINE, LETTERS = 0.158, 118  # inches that a line of text takes, letters on it
 PALE = "#a8c9df"  # TRAIN, for what may be less
+LONG = 1e4  # a number on an axis that is longer than others beside it leave room for
 BARS = 40  # units, at most, whose bars stand apart and are numbered
 
 
@@ -93,7 +94,7 @@ def _information(axes: "Axes", report: Any) -> None:
         axes.set_xlim(0, 1.05 * max(report.kl, report.most_information))
     axes.set_yticks([2, 1, 0], labels)
     axes.set_ylim(-0.5, 2.5)
-    axes.set_title("what the KL is, nats", fontsize=9, color=INK)
+    axes.set_title(f"what the KL is, {_nats(axes)}", fontsize=9, color=INK)
     axes.grid(axis="x", color=FAINT, lw=0.6)
     name_axes(axes, dashed, "")
     axes.tick_params(axis="y", length=0, labelsize=8)
@@ -108,12 +109,29 @@ def _costs(axes: "Axes", report: Any) -> None:
     rows = [row for row in rows if np.isfinite(row[1])]
     for i, (_, value, colour) in enumerate(rows):
         axes.barh([-i], [value], 0.62, color=colour, zorder=3)
-    names = [f"{name}\n{value:.1f}".replace("-", "\N{MINUS SIGN}") for name, value, _ in rows]
+    names = [_minus(f"{name}\n{value:.1f}") for name, value, _ in rows]
     axes.set_yticks([-i for i in range(len(rows))], names)
-    axes.set_title("what an example costs, nats", fontsize=9, color=INK)
+    axes.set_title(f"what an example costs, {_nats(axes)}", fontsize=9, color=INK)
     axes.grid(axis="x", color=FAINT, lw=0.6)
     name_axes(axes, "", "")
     axes.tick_params(axis="y", length=0, labelsize=8)
+
+
+def _nats(axes: "Axes") -> str:
+    """The unit of the axis of x: nats, or where its numbers would meet, thousands of these."""
+    size, unit = max(map(abs, axes.get_xlim())), 1
+    while size / unit >= LONG:
+        unit *= 1000
+    if unit == 1:
+        return "nats"
+    axes.locator_params(axis="x", nbins=5)
+    axes.xaxis.set_major_formatter(lambda value, _: _minus(f"{value / unit:g}"))
+    return f"in {unit:,} nats"
+
+
+def _minus(number: str) -> str:
+    """With the sign that figures have for a hyphen."""
+    return number.replace("-", "\N{MINUS SIGN}")
 
 
 def _words(axes: "Axes", texts: list[tuple[str, str, str, list[str]]]) -> None:

@@ -1,6 +1,8 @@
 """The page of a health report: what it shows is what the report says, and nothing is clipped."""
 
 import sys
+from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -77,6 +79,26 @@ def test_the_terms_of_layers_are_not_taken_for_units():
     assert len({bar.get_facecolor() for bar in terms.patches}) == 1
     assert not information.lines and information.get_xlabel() == ""
     assert information.get_ylim()[0] <= -0.5 and information.get_ylim()[1] >= 2.5
+
+
+@pytest.mark.parametrize("size", [10.0, 1e3, 3e4, 2e5, 7e6, 4e9])
+def test_large_numbers_stand_apart(size):
+    """As a Gaussian of a small sigma has them: of whatever size, and negative."""
+    report = reported("dead")
+    report = replace(report, kl=0.8 * size, reconstruction=-3 * size, constant=size, above=0.0)
+    figure = plots.health(report, "values: health")
+    figure.canvas.draw()
+    for axes in figure.axes[1:3]:
+        low, high = axes.get_xlim()
+        shown = [
+            label.get_window_extent()
+            for label in axes.get_xticklabels()
+            if label.get_text() and low <= label.get_position()[0] <= high
+        ]
+        assert len(shown) >= 2
+        assert all(a.x1 + 2 < b.x0 for a, b in pairwise(shown))
+    units = {3e4: "in 1,000 ", 2e5: "in 1,000 ", 7e6: "in 1,000,000 ", 4e9: "in 1,000,000 "}
+    assert figure.axes[2].get_title() == f"what an example costs, {units.get(size, '')}nats"
 
 
 def test_what_is_no_report_is_a_sentence():

@@ -33,7 +33,7 @@ import numpy as np
 
 from .. import checks
 from ..backend import Backend
-from ..latents import GivenPrior
+from ..latents import Gaussian, GivenPrior, Latent
 from ..models import Model
 from ..objectives import ELBO, IWAE
 from ..randomness import OUTPUTS, Draws
@@ -67,8 +67,9 @@ def check_bound(
     show. "bound": it is not below -log p(x). Then the mass of the likelihood, since a constant
     that nll lacks is on both sides. It cannot see noise that is drawn wrongly (check_sampler) or a
     wrong gradient (check_model, check_estimator). Layers that draw noise let x pass, as in encode
-    and decode. Raises ValueError for a latent of more than two numbers and for more samples of
-    IWAE than quadrature takes, TypeError for another model. Source: the module, (1) to (5).
+    and decode. Raises ValueError for a latent of more than two numbers, for one that defines
+    sample(n, noise), as of a prior of its own, and for more samples of IWAE than quadrature takes,
+    TypeError for another model. Source: the module, (1) to (5).
     """
     checks.not_a_class("the model", model)
     _require(model)
@@ -78,7 +79,7 @@ def check_bound(
     c = given_for(objective, given, len(data))
     sides = _Sides(objective, bound, data, values, points, c)
     loss, exact = sides.loss(), sides.exact()
-    found = [_loss_row(loss, exact, points), _bound_row(loss, exact, points)]
+    found = [_loss_row(loss, exact, points, model.latent), _bound_row(loss, exact, points)]
     name = f"bound of {title(model)}" + (f", K = {points.K}" if points.K > 1 else "")
     return Report(name, [*found, *mass_rows(model.likelihood, data.shape[1:], bound)])
 
@@ -97,6 +98,12 @@ def _require(model: Any) -> None:
             f"{type(latent).__name__} has networks inside, but check_bound knows one normal layer "
             "with the prior N(0, I) or a GivenPrior: check_latent and check_model check its "
             "gradients"
+        )
+    if type(latent).sample not in (Latent.sample, GivenPrior.sample):
+        raise ValueError(
+            f"{type(latent).__name__} has a prior of its own, sample(n, noise), whose density is "
+            "not known here: check_bound knows N(0, I) and GivenPrior; check_sampler(latent) "
+            "checks the draws of q, check_latent its gradients"
         )
     D = latent.dimensions
     if not takes_mu_and_logvar(latent):
@@ -222,7 +229,7 @@ class _Sides:
         return np.array(self.backend.to_host(self.wide.likelihood.forward(a, x)))
 
 
-def _loss_row(loss: float, exact: _Exact, points: Points) -> Row:
+def _loss_row(loss: float, exact: _Exact, points: Points, latent: Any) -> Row:
     """Whether the loss is L of the other side."""
     bound, log_p = float(exact.bound.mean()), float(exact.log_p.mean())
     error = abs(loss - bound) / max(1.0, abs(loss))
@@ -231,6 +238,9 @@ def _loss_row(loss: float, exact: _Exact, points: Points) -> Row:
     if error <= TOLERANCE:
         return Row("loss", error, "right", f"{note} nats")
     note = f"{note} nats: the loss should be the sum of the other two"
+    if not isinstance(latent, (Gaussian, GivenPrior)):
+        name = type(latent).__name__
+        note += f"; {name} defines no sample(n, noise), so its prior is taken for N(0, I)"
     return Row("loss", error, "wrong", note)
 
 

@@ -236,6 +236,66 @@ def test_what_it_does_not_take():
     assert in_module is check_bound and check_latent(sa.Gaussian(2)).ok
 
 
+class Humps(sa.Latent):
+    """q(z|x) = N(mu, sigma^2) against (N(-2, I) + N(2, I)) / 2, by one sample. Shapes: h (N, 2D),
+    z, kl (N, D)."""
+
+    def __init__(self, dimensions):
+        self.dimensions = dimensions
+
+    def check(self, shape):
+        if shape != (2 * self.dimensions,):
+            raise ValueError(f"rows {shape}")
+
+    def bind(self, backend, rows, samples=1):
+        self.samples, D = samples, self.dimensions
+        self.kl, self.eps = (backend.zeros((rows * n, D)) for n in (1, samples))
+
+    def forward(self, h):
+        mu, logvar = np.split(np.repeat(h, self.samples, axis=0), 2, axis=1)
+        self.spread = np.exp(logvar / 2) * self.eps[: len(mu)]
+        z = self.z = mu + self.spread
+        log_q = -(self.eps[: len(mu)] ** 2 + logvar) / 2  # without log(2 pi) / 2, as log_p
+        log_p = np.logaddexp(-((z - 2) ** 2) / 2, -((z + 2) ** 2) / 2) - math.log(2)
+        self.kl[: len(h)] = self.over_samples(log_q - log_p) / self.samples
+        return z
+
+    def over_samples(self, each):
+        return each.reshape(-1, self.samples, self.dimensions).sum(axis=1)
+
+    def backward(self, dz, kl_weight):
+        dz = dz + kl_weight / self.samples * (self.z - 2 * np.tanh(2 * self.z))
+        dlogvar = self.over_samples(dz * self.spread) / 2 - kl_weight / 2
+        return np.concatenate([self.over_samples(dz), dlogvar], axis=1)
+
+    def sample(self, n, noise):
+        sign = np.where(noise.uniform((n, self.dimensions)) < 0.5, -1, 1)
+        return 2 * sign + noise.normal((n, self.dimensions))
+
+
+class Silent(Humps):
+    """The same, which samples from N(0, I), as the protocol has it of a latent without sample."""
+
+    sample = sa.Latent.sample
+
+
+@pytest.mark.parametrize("D", [1, 2])
+def test_a_prior_of_ones_own_is_refused(D):
+    """Whose loss is right; where a latent says nothing of its prior, the verdict says what it was
+    taken for."""
+    assert check_latent(Humps(D), shape=(2 * D,)).ok
+    encoder, decoder, x = sa.Dense(6, 2 * D), sa.Dense(D, 6), np.full((2, 6), 0.3)
+    with pytest.raises(
+        ValueError, match=r"Humps has a prior of its own, sample\(n, noise\), whos"
+    ):
+        check_bound(sa.VAE(encoder, decoder, Humps(D)).build(6), x)
+    row = check_bound(sa.VAE(encoder, decoder, Silent(D)).build(6), x).rows[0]
+    assert row.verdict == "wrong"
+    assert "Silent defines no sample(n, noise), so its prior is taken for N(0, I)" in row.note
+    row = check_bound(vae(sa.Bernoulli()).build(6), x).rows[0]
+    assert row.verdict == "right" and "prior" not in row.note
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_a_likelihood_that_is_not_finite_is_wrong(value):
     class Broken(sa.SquaredError):

@@ -178,13 +178,9 @@ def draw(run: runs.Run, files: dict[str, int]) -> None:
     run.picture("costs.png", plots.image_rows(rows, title, note))
 
 
-def work(run: runs.Run) -> int:
-    """Train or take what was loaded, compress, read back, and say what came of it; returns the
-    exit status, 1 where an image is lost."""
-    if run.options.model is None:
-        run.fit()
-    else:
-        run.keep()
+def measure(run: runs.Run) -> tuple[dict[str, int], bool]:
+    """Compress, read back, say and write the sizes; returns these, in bytes, and whether all
+    images came back."""
     data, same, speed = there_and_back(run)
     N, pixels = len(run.test), len(run.test) * prod(run.test.shape)
     terms = evaluate(run.model, run.test, threads=run.options.threads)
@@ -197,21 +193,37 @@ def work(run: runs.Run) -> int:
         f"{speed[0]:,.0f} images a second there, {speed[1]:,.0f} back"
     )
     run.also({"bits_per_pixel": 8 * len(data) / pixels, "over_elbo": over})
-    draw(run, files)
-    status = run.close(result) if len(run.history) else 0
+    return files, same
+
+
+def work(run: runs.Run) -> int:
+    """Train or take what was loaded, compress, read back, and say what came of it; returns the
+    exit status, 1 where an image is lost."""
+    if run.options.model is None:
+        run.fit()
+    else:
+        run.keep()
+    measured: tuple[dict[str, int], bool] | None = None
+    with run.measuring("the size of the compressed images"):
+        measured = measure(run)
+    if measured is not None:
+        draw(run, measured[0])
+    status = run.close(result) if len(run.history) else 128 * bool(run.signal) + (run.signal or 0)
+    if measured is None:
+        return status
+    files, same = measured
     came = "lossless: all" if same else "NOT LOSSLESS: not all"
     there = is_there(run)
     place = run.out / FILE if there else "memory, as the folder did not take them"
-    say(f"{came} {N:,} images came back from {place}, {len(data):,} bytes")
+    say(f"{came} {len(run.test):,} images came back from {place}, {files[MINE]:,} bytes")
     return status if same and there else status or 1
 
 
 def result(record: dict[str, Any]) -> str:
     """The last epoch's record in words."""
-    return (
-        f"test ELBO {-record['test_loss']:.2f} nats per example, "
-        f"{record['bits_per_pixel']:.4f} bits a pixel"
-    )
+    words = f"test ELBO {-record['test_loss']:.2f} nats per example"
+    bits = record.get("bits_per_pixel")  # none where that was interrupted
+    return words if bits is None else f"{words}, {bits:.4f} bits a pixel"
 
 
 def main(argv: list[str] | None = None) -> int:

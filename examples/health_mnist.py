@@ -114,8 +114,9 @@ def train(made: tuple[runs.Run, runs.Run]) -> int:
     reports = []
     for one in made:
         one.fit()
-        reports.append(examine(one))
-        if one.history.interrupted:
+        with one.measuring("the health"):
+            reports.append(examine(one))
+        if one.signal:
             return one.close(result)
     draw(*made)
     words = [", ".join(report.ills) or "nothing" for report in reports]

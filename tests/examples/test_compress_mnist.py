@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+import signal
 
 import compress_mnist
 import numpy as np
@@ -129,6 +130,33 @@ def test_a_folder_that_goes_during_training_costs_nothing(tmp_path, monkeypatch)
         assert again.status == blocked and again.last.startswith("lossless: all 256 images")
         assert ("from memory" in again.last) == blocked
         assert blocked or {path.name for path in out.iterdir()} == FILES | PICTURES
+
+
+@pytest.mark.parametrize("trains", [True, False])
+def test_one_interrupt_ends_the_coding_and_costs_nothing_else(run, trains, tmp_path, monkeypatch):
+    def interrupted(*arguments, **named):
+        signal.raise_signal(signal.SIGINT)
+
+    more = () if trains else ("--model", str(run.out / "weights.safetensors"))
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    monkeypatch.setattr(coding, "decompress", interrupted)
+    try:
+        ended = played(compress_mnist, tmp_path, *more)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert ended.status == 130
+    words = "interrupted: the size of the compressed images was not measured"
+    assert words in ended.printed and "lossless" not in "".join(ended.printed)
+    assert {"config.json", "metrics.jsonl", "weights.safetensors"} <= {
+        path.name for path in ended.out.iterdir()
+    }
+    assert sa.load(ended.out / "weights.safetensors").latent.dimensions == 40
+    if trains:
+        first, last = metrics(ended.out)
+        assert last["epoch"] == 2 > first["epoch"] and "bits_per_pixel" not in last
+        assert ", after 2 epochs: test ELBO" in ended.last and "bits a pixel" not in ended.last
+    else:
+        assert ended.last == words
 
 
 def test_a_model_that_cannot_compress(tmp_path, capsys):

@@ -1,5 +1,8 @@
 """The example of the health report: both pages are there, and the second says what ails."""
 
+import signal
+from types import SimpleNamespace
+
 import health_mnist
 import pytest
 from examples.helpers import STAND_IN, metrics, nameless, played, stand_ins
@@ -24,6 +27,31 @@ def test_both_are_examined(tmp_path, ill):
     assert health_mnist.ILLS[ill] in pages[1] and health_mnist.ILLS[ill] not in pages[0]
     last = metrics(run.out)[-1]
     assert run.last.startswith(f"{STAND_IN}, after 2 epochs: test loss {last['test_loss']:.2f}")
+
+
+@pytest.mark.parametrize("which", [1, 2])
+def test_one_interrupt_ends_a_report_and_costs_nothing_else(which, tmp_path, monkeypatch):
+    calls = []
+
+    def interrupted(*arguments, **named):
+        calls.append(arguments)
+        if len(calls) == which:
+            signal.raise_signal(signal.SIGINT)
+        return evaluation.health(*arguments, **named)
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    monkeypatch.setattr(health_mnist, "evaluation", SimpleNamespace(health=interrupted))
+    try:
+        run = played(health_mnist, tmp_path / "run")
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert run.status == 130 and "interrupted: the health was not measured" in run.printed
+    kept = {"config.json", "metrics.jsonl", "weights.safetensors"}
+    out = run.out if which == 1 else run.out / "ill"
+    assert {path.name for path in out.iterdir()} - {"ill"} == kept
+    assert len(metrics(out)) == 2 and load(out / "weights.safetensors").latent.dimensions == 20
+    assert (run.out / "health.txt").exists() == (which == 2)
+    assert run.last.startswith(f"{STAND_IN}, after 2 epochs: test loss")
 
 
 def test_the_page_is_that_of_the_saved_model(tmp_path):

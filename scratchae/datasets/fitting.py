@@ -63,6 +63,18 @@ def fitting_source(model: Any, data: Any, what: str) -> Any:
     return source
 
 
+def note_classes(model: Any, source: Any) -> None:
+    """Let the layers that are given something remember whether that is numbers and no classes,
+    where the source is Labelled. Source: layers/given.py."""
+    for part in every(source):
+        if isinstance(part, Labelled):
+            c = part.numbers
+            unit = c is None or (((c == 0) | (c == 1)).all() and (c.sum(axis=1) == 1).all())
+            for _, layer in model.objective.leaves():
+                if hasattr(layer, "no_classes"):
+                    layer.note(not unit)
+
+
 def taken(model: Any, *parts: str) -> int:
     """C, how many numbers a row is given by these parts, of the latent by p(z) alone; 0 for none.
     Source: latents/base.py, ``inference``."""

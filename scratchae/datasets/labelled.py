@@ -88,14 +88,28 @@ class LabelledFeed(AroundFeed):
         return self.made
 
 
-def as_given(given: Any, n: int, C: int, what: str = "given") -> np.ndarray:
-    """What n rows are given, as c (n, C): a class for all, one for each, (n,), or numbers (n, C).
+def as_given(
+    given: Any, n: int, C: int, what: str = "given", no_classes: bool = False
+) -> np.ndarray:
+    """What n rows are given, as c (n, C): a class for all, one for each, (n,), or numbers, (C,)
+    for all or (n, C). no_classes: whether classes are not what it stands for, as it is known.
 
-    Raises ValueError for a class outside 0 ... C - 1 and another shape. Source: kernels/given.py
-    (3)."""
+    (C,) that may be a label for each of n = C rows is none for all, unless there are no classes;
+    nor are whole numbers of an integer dtype. Raises ValueError for a
+    class outside 0 ... C - 1, for one where there are none, and another shape. Source:
+    kernels/given.py (3)."""
+    held = checks.as_array(given, what)
+    numbers = held.dtype.kind == "f" and (n != C or bool((held != np.rint(held)).any()))
+    if held.shape == (C,) and (no_classes or numbers):
+        return as_numbers(np.tile(held, (n, 1)), n, C, what)
+    if no_classes and held.ndim < 2:
+        raise ValueError(
+            f"{what} is {checks.shown(given, 60)}, but in training the rows were given {C} "
+            f"numbers, and none was a class: give numbers ({C},) for all rows, or ({n}, {C})"
+        )
     if isinstance(given, (int, np.integer)) and not isinstance(given, bool):
         given = np.full(n, given)
-    elif np.ndim(given) != 1:
+    elif held.ndim != 1:
         return as_numbers(given, n, C, what)
     labels, c = as_classes(given, n, C, what), np.zeros((n, C), np.float32)
     c[np.arange(n), labels] = 1
@@ -125,7 +139,7 @@ def as_classes(labels: Any, n: int, C: int, what: str) -> np.ndarray:
 def as_numbers(c: Any, n: int, C: int | None, what: str) -> np.ndarray:
     """Finite numbers (n, C), one row of them for each row of x. Raises ValueError otherwise."""
     c = checks.as_array(c, what)
-    due = f"a class for each row, ({n},), or numbers ({n}, {C}) are expected"
+    due = f"a class for each row, ({n},), or numbers ({n}, {C}), or ({C},) for all, are expected"
     if C is None:
         due = (
             f"numbers ({n}, C), or how many classes there are, are expected: labels go with the "

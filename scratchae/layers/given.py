@@ -4,7 +4,7 @@ from ..backend import Array, Backend
 from ..checks import positive
 from ..kernels.given import JOIN, SPLIT
 from ..parameters import Declared
-from ..settings import Fixed
+from ..settings import Fixed, store
 from . import arguments
 from .base import Layer, Range, Shape
 
@@ -35,6 +35,16 @@ class Given(Layer):
     def conditions(self) -> int:
         """C."""
         return self.C
+
+    @property
+    def no_classes(self) -> bool:
+        """Whether training gave it numbers that are no unit vectors: it stands in a saved file,
+        and ``given=1`` is an error then."""
+        return bool(store(self).get("no_classes", False))
+
+    def note(self, no_classes: bool) -> None:
+        """Keep whether what it is given are no classes: a scalar. Source: ``no_classes``."""
+        store(self)["no_classes"] = no_classes
 
     def declare(self, shape: Shape) -> tuple[Shape, Declared]:
         """(I,) -> ((I + C,), no parameters). Raises ValueError for another shape."""

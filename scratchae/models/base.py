@@ -170,8 +170,8 @@ class Model(Named):
         *code), or the parameters of q(z|x), of a Gaussian mu (N, D), logvar (N, D).
 
         given: where the encoder has a layer Given(C), a class for all rows, one for each, (N,), or
-        numbers (N, C); that of a source such as Labelled by default. Raises what ``evaluate``
-        raises. Source: objectives/reconstruction.py (1), elbo.py (1)."""
+        numbers (C,) for all, or (N, C); that of a source such as Labelled by default. Raises what
+        ``evaluate`` raises. Source: objectives/reconstruction.py (1), elbo.py (1)."""
         rows = self._data(x)
         h = self._encoded(rows, beside(self, rows, given, len(rows), "encoder"))
         return h if self.latent is None else self.latent.posterior(h)
@@ -232,10 +232,11 @@ class Model(Named):
         """n draws z ~ p(z), of a Gaussian N(0, I) -> the means of p(x|z), (n, *input_shape): what
         one shows.
 
-        noise: draw x ~ p(x|z) too. given: a class for all n, or one for each, (n,), or numbers (n,
-        C), where the decoder has a layer Given(C), or the prior depends on it. The same seed, the
-        same draws. Raises ValueError for n < 1, TypeError for a model without a latent, which has
-        no p(z). Source: Kingma and Welling 2014, section 2.1, p(z) p(x|z).
+        noise: draw x ~ p(x|z) too. given: a class for all n, or one for each, (n,), or numbers
+        (C,) for all, or (n, C), where the decoder has a layer Given(C), or the prior depends on
+        it. The same seed, the same draws. Raises ValueError for n < 1, TypeError for a model
+        without a latent, which has no p(z). Source: Kingma and Welling 2014, section 2.1, p(z)
+        p(x|z).
         """
         if self.latent is None:
             raise TypeError(

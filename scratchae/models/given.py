@@ -22,9 +22,10 @@ class Beside:
 def beside(model: Any, rows: Any, given: Any, n: int, *parts: str) -> Any:
     """c (n, C), to be sliced, for those parts of the model; None where they take nothing.
 
-    given: a class for all rows, one for each, (n,), numbers (n, C), or None: then what the rows of
-    a source are given. Raises TypeError where something is lacking, or given for nothing,
-    ValueError for a class that is not there and another shape. Source: layers/given.py.
+    given: a class for all rows, one for each, (n,), numbers (n, C), or (C,) for all rows, or None:
+    then what the rows of a source are given. Raises TypeError where something is lacking, or given
+    for nothing, ValueError for a class that is not there, for one where the model was trained on
+    numbers, and another shape. Source: layers/given.py.
     """
     takes, name = taken(model, *parts), type(model).__name__
     takers = [part for part in parts if taken(model, part) or not takes]
@@ -35,7 +36,9 @@ def beside(model: Any, rows: Any, given: Any, n: int, *parts: str) -> Any:
             "before a Dense layer there, or leave given out"
         )
     if given is not None:
-        c = as_given(given, n, takes)
+        layers = [layer for _, layer in model.objective.leaves()]
+        no_classes = any(getattr(layer, "no_classes", False) for layer in layers)
+        c = as_given(given, n, takes, no_classes=no_classes)
         representable(c, model.backend.dtype, "given")
         return c
     if not takes:

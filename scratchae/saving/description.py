@@ -8,7 +8,8 @@ its attributes.
 
 Only what this library makes public is built, or, where a name has no "scratchae." before it, what
 the user hands in: a class of the user's may be called like one of the library's, and neither
-stands for the other. A layer that is not to be trained is "frozen". A second occurrence of an
+stands for the other. A layer that is not to be trained is "frozen"; a Given that was trained on
+numbers has "no_classes". A second occurrence of an
 object, such as a layer and what is tied to it, is written as {"same": n}: its index in the order
 in which objects were finished.
 """
@@ -97,7 +98,9 @@ def _describe(thing: Any, done: list[Any], custom: dict[str, Any], acts: bool = 
         not acts and isinstance(thing, layers.Layer) and not store(thing).get("trainable", True)
     )
     description = {"class": _name(type(thing), custom), "arguments": arguments}
-    return description | ({"frozen": True} if frozen else {})
+    numbers = not acts and isinstance(thing, layers.Given) and thing.no_classes
+    more = {"frozen": frozen, "no_classes": numbers}
+    return description | {name: True for name, is_so in more.items() if is_so}
 
 
 def _name(thing: Any, custom: dict[str, Any]) -> str:
@@ -196,6 +199,8 @@ def _construct(description: Any, allowed: dict[str, Any], done: list[Any]) -> An
     done.append(allowed[name](*arguments.pop("*", ()), **arguments))
     if description.get("frozen"):
         done[-1].trainable = False
+    if description.get("no_classes"):
+        done[-1].note(True)
     return done[-1]
 
 

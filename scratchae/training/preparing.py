@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from .. import checks
-from ..datasets.fitting import fitting_source, warn_of_scale
+from ..datasets.fitting import fitting_source, note_classes, warn_of_scale
 from ..optim import Optimizer
 from ..settings import scheduled
 from .epochs import Epochs, require_parameters
@@ -43,6 +43,7 @@ def prepared(
     if model.objective.likelihood.scalable:
         warn_of_scale(source)
     with claimed(model):
+        note_classes(model, source)
         yield Epochs(
             model,
             optimizer,

@@ -19,6 +19,7 @@ from output import say, warn
 
 import scratchae
 from scratchae import datasets, plots
+from scratchae.execution.shards import shards_of
 
 WEIGHTS, CONFIG, METRICS = "weights.safetensors", "config.json", "metrics.jsonl"
 NEW = "weights.new.safetensors"  # until they are whole and an earlier run's files are set aside
@@ -49,9 +50,7 @@ class Run:
         self.train, self.test = data
         self.held = self.test
         self.out: Path = options.out
-        rows = options.batch_size * model.objective.K
-        shards = options.shards or model.backend.default_shards(rows)
-        options.shards = min(shards, options.batch_size)
+        options.shards = shards_of(model, options.batch_size, options.shards)
         self.history = scratchae.History()
         self.best: scratchae.EarlyStopping | None = None
         self.values: np.ndarray  # (n,), the parameters of the epoch that is kept

@@ -85,8 +85,8 @@ class Backend(Protocol):
     dtype: np.dtype
 
     def default_shards(self, batch_size: int) -> int:
-        """How many shards a batch is cut into, from its size alone: bits do not depend on the
-        machine."""
+        """How many shards a batch is cut into at most, from its size alone: bits do not depend on
+        the machine."""
 
     def empty(self, shape: tuple[int, ...], dtype: Any = None) -> Array:
         """New memory, uninitialised, starting on a multiple of 128 bytes."""

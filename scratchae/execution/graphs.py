@@ -56,7 +56,7 @@ class GraphRunner:
         clip: float | None = None,
     ):
         self.backend, self.objective = model.backend, model.objective
-        self.shards = shards_of(self.backend, batch_size, shards, self.objective.K)
+        self.shards = shards_of(model, batch_size, shards)
         self.threads = threads_of(threads, 1)
         require_memory(model, batch_size, self.shards)
         self.rows = -(-batch_size // self.shards)

@@ -1,6 +1,7 @@
 """How a batch is cut: into shards, which decide the bits, and a vector into parts, which do
 not."""
 
+import math
 import os
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 from ..checks import positive
 
 GRAIN = 32  # parameters: parts of the flat vector start on multiples of 128 bytes
+LEAST = 15_000_000  # multiply-adds forward for which a further shard, on its thread, pays
 CACHE = 6_000_000  # bytes of activations and their gradients that stay near until they are read
 PASSES = 6  # times that a further block goes through as many bytes as the weights have
 
@@ -25,14 +27,30 @@ def blocks_of(activations: int, weights: int) -> int:
     return min(-(-activations // CACHE), 1 + activations // (PASSES * max(weights, 1)))
 
 
-def shards_of(backend: Any, batch_size: int, shards: int | None, samples: int = 1) -> int:
-    """The number of shards for batches up to (N,), of so many samples an example: the backend's
-    own, or as asked, at most one a row.
+def shards_of(model: Any, batch_size: int, shards: int | None = None) -> int:
+    """The number of shards for batches up to (N,): as asked, or the backend's for so many rows, if
+    each has enough to do; at most one a row.
 
     Raises ValueError for what is no whole number of at least 1. Source:
     docs/decisions/0002-shards.md."""
-    asked = backend.default_shards(batch_size * samples) if shards is None else shards
-    return min(positive("shards", asked), batch_size)
+    if shards is None:
+        most = model.backend.default_shards(batch_size * model.objective.K)
+        shards = max(1, min(most, multiply_adds(model, batch_size) // LEAST))
+    return min(positive("shards", shards), batch_size)
+
+
+def multiply_adds(model: Any, batch_size: int) -> int:
+    """About how many multiply-adds a batch (N,) takes forward: each weight of a matrix meets every
+    pixel or step, and every sample behind the latent."""
+    objective, declared = model.objective, model.parameters.declared
+    behind, found = {name for name, _ in objective.behind()}, 0
+    for name, layer in objective.leaves():
+        shapes = (shape for key, (shape, _) in declared.items() if key.startswith(f"{name}."))
+        weights = sum(math.prod(shape) for shape in shapes if len(shape) > 1)
+        ends = layer.output, getattr(layer, "shape", layer.output)
+        places = max(math.prod(shape[:-1]) for shape in ends)
+        found += weights * places * (objective.K if name in behind else 1)
+    return batch_size * found
 
 
 def threads_of(threads: int | None, shards: int) -> int:

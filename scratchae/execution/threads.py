@@ -45,7 +45,7 @@ class ThreadRunner:
         clip: float | None = None,
     ):
         self.backend, self.objective = model.backend, model.objective
-        self.shards = shards_of(self.backend, batch_size, shards, self.objective.K)
+        self.shards = shards_of(model, batch_size, shards)
         self.threads = threads_of(threads, self.shards)
         self.rows = -(-batch_size // self.shards)
         self.values = model.parameters.values

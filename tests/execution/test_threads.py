@@ -10,6 +10,7 @@ from blocks import held
 import scratchae as sa
 from scratchae.execution.graphs import GraphRunner
 from scratchae.execution.runner import runner_for
+from scratchae.execution.shards import shards_of
 from scratchae.execution.threads import ThreadRunner
 
 N = 21
@@ -147,7 +148,8 @@ def test_the_sums_of_the_shards_add_to_those_of_the_batch(backend, tolerance):
     np.testing.assert_allclose(sums[1], sums[0], atol=tolerance("layer"))
 
 
-def test_shards_come_from_the_batch_alone():
+def test_shards_come_from_the_batch_and_the_model_alone():
+    """The backend's number, where each shard has enough to do."""
     default_shards = sa.get_backend().default_shards
     assert [default_shards(n) for n in (1, 31, 32, 128, 1023, 1024, 10_000)] == [
         1,
@@ -158,6 +160,13 @@ def test_shards_come_from_the_batch_alone():
         4,
         4,
     ]
+    small, wide = (
+        sa.Autoencoder(sa.Dense(D, D // 2), sa.Dense(D // 2, D), sa.SquaredError()).build(D)
+        for D in (8, 800)
+    )
+    assert [shards_of(small, n) for n in (1, 128, 10_000)] == [1, 1, 1]
+    assert [shards_of(wide, n) for n in (1, 31, 46, 128, 1024)] == [1, 1, 1, 2, 4]
+    assert [shards_of(small, n, 3) for n in (2, 128)] == [2, 3]
     for shards, threads, expected in ((None, None, 1), (3, 8, 3), (100, 100, 8)):
         runner = ThreadRunner(vae(), 8, shards, threads)
         assert runner.shards == expected and 1 <= runner.threads <= expected

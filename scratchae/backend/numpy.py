@@ -4,7 +4,7 @@ import math
 import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -13,6 +13,26 @@ from .base import Array, Converting, Table, host_array, ready
 from .blas import one_blas_thread
 
 ALIGNMENT = 128  # bytes: two cache lines, and what a GPU wants of a row
+SLICE = 30_000_000  # multiply-adds of a slice of a product, at least
+WIDE, GRAIN, MOST = 256, 32, 4  # rows or columns of a slice, at least; a multiple of; slices
+
+
+class Lanes(Protocol):
+    """Threads that share tasks. Source: execution/pool.py."""
+
+    def each(self, kind: str, task: Callable[[int], Any], n: int) -> list[Any]: ...
+
+
+def slices_of(I: int, K: int, J: int) -> list[slice]:
+    """How the longer side of a product (I, K) (K, J) is cut, where it is large: a slice is half a
+    millisecond of work, and so wide that it costs little to bring the other side into BLAS's
+    order once for each. Source: docs/decisions/0002-shards.md."""
+    n = max(I, J)
+    parts = min(I * K * J // SLICE, n // WIDE, MOST)
+    if parts < 2:
+        return [slice(0, n)]
+    width = -(-n // (parts * GRAIN)) * GRAIN
+    return [slice(i, min(i + width, n)) for i in range(0, n, width)]
 
 
 class NumpyBackend:
@@ -95,8 +115,33 @@ class NumpyBackend:
             return kernel.definition
         return kernel.numba
 
+    def lend(self, lanes: Lanes | None) -> None:
+        """Let large products of this thread be shared among those lanes, until others are lent."""
+        self._scratch.lanes = lanes
+
     def matmul(self, a: Array, b: Array, out: Array, add: bool = False) -> None:
-        """out (I, J) = or += a (I, K) b (K, J), by BLAS. Source: numpy.matmul."""
+        """out (I, J) = or += a (I, K) b (K, J), by BLAS, a large one in slices, which depend on
+        its sizes alone; each may be a batch of matrices. Source: numpy.matmul."""
+        I, (K, J) = a.shape[-2], b.shape[-2:]
+        slices = slices_of(I, K, J)
+        if len(slices) == 1 or a.ndim > 2:
+            self._multiply(a, b, out, add)
+            return
+
+        def share(i: int) -> None:
+            if I > J:
+                self._multiply(a[slices[i]], b, out[slices[i]], add)
+            else:
+                self._multiply(a, b[:, slices[i]], out[:, slices[i]], add)
+
+        lanes: Lanes | None = getattr(self._scratch, "lanes", None)
+        if lanes is None:
+            for i in range(len(slices)):
+                share(i)
+        else:
+            lanes.each(f"product {a.shape} {b.shape}", share, len(slices))
+
+    def _multiply(self, a: Array, b: Array, out: Array, add: bool) -> None:
         # a column times a row: three times BLAS's speed
         multiply = np.matmul if a.shape[1] > 1 else np.multiply
         if not add:

@@ -57,7 +57,7 @@ class GraphRunner:
     ):
         self.backend, self.objective = model.backend, model.objective
         self.shards = shards_of(model, batch_size, shards)
-        self.threads = threads_of(threads, 1)
+        self.threads = min(threads_of(threads), 1)
         require_memory(model, batch_size, self.shards)
         self.rows = -(-batch_size // self.shards)
         self.values = model.parameters.values

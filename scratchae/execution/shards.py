@@ -11,6 +11,7 @@ from ..checks import positive
 
 GRAIN = 32  # parameters: parts of the flat vector start on multiples of 128 bytes
 LEAST = 15_000_000  # multiply-adds forward for which a further shard, on its thread, pays
+HELD = 16_000_000  # bytes of a gradient that stay near until they are summed
 CACHE = 6_000_000  # bytes of activations and their gradients that stay near until they are read
 PASSES = 6  # times that a further block goes through as many bytes as the weights have
 
@@ -35,8 +36,16 @@ def shards_of(model: Any, batch_size: int, shards: int | None = None) -> int:
     docs/decisions/0002-shards.md."""
     if shards is None:
         most = model.backend.default_shards(batch_size * model.objective.K)
+        most = 1 if _large_matrices(model) else most
         shards = max(1, min(most, multiply_adds(model, batch_size) // LEAST))
     return min(positive("shards", shards), batch_size)
+
+
+def _large_matrices(model: Any) -> bool:
+    """Whether a second gradient would leave the cache and threads have the columns of products to
+    share: large weights, each of which meets one number of an example."""
+    large = model.parameters.size * model.backend.dtype.itemsize > HELD
+    return large and multiply_adds(model, 1) <= 2 * model.objective.K * model.parameters.size
 
 
 def multiply_adds(model: Any, batch_size: int) -> int:
@@ -53,10 +62,9 @@ def multiply_adds(model: Any, batch_size: int) -> int:
     return batch_size * found
 
 
-def threads_of(threads: int | None, shards: int) -> int:
-    """The number of threads: the machine's cores, or as asked, at most one a shard. Raises as
-    ``shards_of``."""
-    return min(positive("threads", (os.cpu_count() or 1) if threads is None else threads), shards)
+def threads_of(threads: int | None) -> int:
+    """The number of threads: the machine's cores, or as asked. Raises as ``shards_of``."""
+    return positive("threads", (os.cpu_count() or 1) if threads is None else threads)
 
 
 def cut(rows: np.ndarray, parts: int) -> list[np.ndarray]:

@@ -1,8 +1,8 @@
 """One step over several shards of a batch, on threads.
 
 Shards cut the batch: each has its own activations and gradient vector and shares the values. They
-decide the bits. Threads only execute them: any number gives the same bits. With S shards of the
-rows B_s,
+decide the bits. Threads only execute them: any number gives the same bits. Threads that are left
+over share the columns of a shard's large products. With S shards of the rows B_s,
 
     total = sum_s (sums over B_s)              added in shard order                     (1)
     G_s = gradient of count * loss through the rows B_s, given total                    (2)
@@ -46,7 +46,7 @@ class ThreadRunner:
     ):
         self.backend, self.objective = model.backend, model.objective
         self.shards = shards_of(model, batch_size, shards)
-        self.threads = threads_of(threads, self.shards)
+        self.threads = threads_of(threads)
         self.rows = -(-batch_size // self.shards)
         self.values = model.parameters.values
         self.block = self._block()
@@ -54,7 +54,7 @@ class ThreadRunner:
         self.replicas = [model.replica(self.block, self.grads[s]) for s in range(self.shards)]
         self.clock = self.backend.zeros((4,), np.uint32)
         self.frozen = self.objective.frozen()
-        self.parts = parts_of(model.parameters.slices(self.frozen), self.shards)
+        self.parts = parts_of(model.parameters.slices(self.frozen), max(self.shards, self.threads))
         self.clipping = None if clip is None else Clipping(self.backend, self.parts, clip)
         self.active = self.shards  # shards of the batch at hand: a small one has fewer
         self._row: tuple[float, ...] = ()
@@ -63,11 +63,18 @@ class ThreadRunner:
         with ExitStack() as stack:
             stack.enter_context(one_blas_thread())
             self._each = stack.enter_context(ThreadPool(self.threads)).each
+            self._lanes = [self._lanes_of(stack) for _ in range(self.shards)]
+            stack.callback(self.backend.lend, None)
             self._stack = stack.pop_all()
         return self
 
     def __exit__(self, *_: Any) -> None:
         self._stack.close()
+
+    def _lanes_of(self, stack: ExitStack) -> ThreadPool | None:
+        """The threads that share a shard's large products, if there are more than shards."""
+        lanes = self.threads // self.shards
+        return stack.enter_context(ThreadPool(lanes)) if lanes > 1 else None
 
     def feeds(self, source: Any) -> list[Any]:
         """A feed of that source for each shard. Shapes: (rows, *shape) each. Source:
@@ -127,8 +134,12 @@ class ThreadRunner:
         )
         total = np.sum(sums, axis=0)  # (1)
         if not blocks:
-            self._each("backward", lambda s: self.replicas[s].backward(total), self.active)  # (2)
+            self._each("backward", lambda s: self._backward(s, total), self.active)  # (2)
         return total
+
+    def _backward(self, s: int, total: np.ndarray) -> None:
+        self.backend.lend(self._lanes[s])
+        self.replicas[s].backward(total)  # (2)
 
     def update(self, optimizer: Any, total: np.ndarray) -> None:
         """One step of the optimiser on the values (n,). Source: the module, (3)."""
@@ -154,6 +165,7 @@ class ThreadRunner:
     def _through(self, s: int, feed: Any, rows: np.ndarray, backward: bool) -> np.ndarray:
         """The rows of one shard through its replica, block by block -> their sums."""
         replica, sums = self.replicas[s], []
+        self.backend.lend(self._lanes[s])
         for k, block in enumerate(cut(rows, -(-len(rows) // self.block))):
             index = self.backend.share(block)
             x = batch(feed, index, self.clock, replica)

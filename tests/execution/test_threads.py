@@ -1,5 +1,6 @@
 """Shards and threads: who computes may change the bits only where the design says so."""
 
+import os
 import threading
 import tracemalloc
 
@@ -8,6 +9,7 @@ import pytest
 from blocks import held
 
 import scratchae as sa
+from scratchae.backend.numpy import NumpyBackend
 from scratchae.execution.graphs import GraphRunner
 from scratchae.execution.runner import runner_for
 from scratchae.execution.shards import shards_of
@@ -95,6 +97,31 @@ def test_threads_never_change_a_bit_of_a_convolutional_model(dtype):
     np.testing.assert_array_equal(values[2], values[0])
 
 
+def test_threads_share_a_product_and_never_change_a_bit(monkeypatch):
+    """One shard of large matrices, whose products are cut; afterwards no thread is lent."""
+    monkeypatch.setattr("scratchae.backend.numpy.SLICE", 10_000)
+    monkeypatch.setattr("scratchae.execution.shards.HELD", 100_000)
+    monkeypatch.setattr("scratchae.execution.pool.HANDOFF", 0.0)
+    x, values, names = np.random.default_rng(0).random((60, 600)), [], set()
+    multiply = NumpyBackend._multiply
+
+    def noted(*arguments):
+        names.add(threading.current_thread().name)
+        multiply(*arguments)
+
+    monkeypatch.setattr(NumpyBackend, "_multiply", noted)
+    for threads in (1, 2, 3):
+        parts = sa.Dense(600, 300, "tanh"), sa.Dense(300, 600)
+        model = sa.Autoencoder(*parts, sa.SquaredError()).build(600, dtype="float64")
+        assert shards_of(model, 40) == 1
+        sa.fit(model, x, sa.Adam(), epochs=4, batch_size=40, threads=threads)
+        values.append(model.parameters.values.copy())
+        assert model.backend._scratch.lanes is None
+    assert len(names) > 1
+    np.testing.assert_array_equal(values[1], values[0])
+    np.testing.assert_array_equal(values[2], values[0])
+
+
 @pytest.mark.parametrize("shards", [2, 3, 5, 8, 50])
 def test_shards_change_the_order_of_the_sums_only(backend, shards, tolerance):
     """Eight shards of a batch of 8, and of the last batch of 5: one row each, and three with
@@ -169,7 +196,7 @@ def test_shards_come_from_the_batch_and_the_model_alone():
     assert [shards_of(small, n, 3) for n in (2, 128)] == [2, 3]
     for shards, threads, expected in ((None, None, 1), (3, 8, 3), (100, 100, 8)):
         runner = ThreadRunner(vae(), 8, shards, threads)
-        assert runner.shards == expected and 1 <= runner.threads <= expected
+        assert runner.shards == expected and runner.threads == (threads or os.cpu_count())
 
 
 def test_on_a_gpu_a_batch_stays_whole(gpu):

@@ -27,7 +27,8 @@ import torch
 from anomaly_ecg import parts, tutorial
 from denoise_fashion import CORRUPTIONS, denoiser
 
-from benchmarks.shared.torch_recipes import batch_of, build, tensor
+from benchmarks.shared.torch_images import Layout
+from benchmarks.shared.torch_recipes import build
 from scratchae import datasets
 
 SPLITS, WEIGHTS, EPOCHS = range(1, 11), 2, 20  # of ecg
@@ -37,7 +38,8 @@ STEPS, SIGMA, SEEDS, SHOWN = 1875, 0.2, 4, 1000  # of the denoiser: one epoch, 1
 def trained(model: Any, shape: tuple[int, ...], seed: int, batches: Iterable[Any]) -> Any:
     """A model of ours in PyTorch, after one step of Adam for each batch (N, *shape)."""
     torch.manual_seed(seed)
-    theirs: Any = build(model.build(shape, seed=seed), False)
+    ours = model.build(shape, seed=seed)
+    theirs: Any = build(ours, Layout.of(ours, False))
     adam = torch.optim.Adam(theirs.parameters(), 1e-3, eps=1e-7 * np.prod(shape))
     for x in batches:
         adam.zero_grad()
@@ -72,11 +74,12 @@ def ecg(data_dir: str | None, smoke: bool) -> None:
 def denoise(data_dir: str | None, smoke: bool) -> None:
     """Print the error on 1,000 test images after one epoch, and the darkest pixel."""
     images = datasets.load("strokes" if smoke else "mnist", data_dir=data_dir)
-    train, test = (tensor(split.pixels, False) for split in images)
-    x = batch_of(test, torch.arange(SHOWN), False)
+    layout = Layout.of(denoiser(CORRUPTIONS["gaussian"][0](SIGMA)).build((28, 28, 1)), False)
+    train, test = (layout.tensor(split.pixels) for split in images)
+    x = layout.batch(test, torch.arange(SHOWN))
     for seed in range(1 if smoke else SEEDS):
         order = torch.randperm(len(train))[: 32 * (20 if smoke else STEPS)].split(32)
-        batches = (batch_of(train, rows, False) for rows in order)
+        batches = (layout.batch(train, rows) for rows in order)
         model = trained(denoiser(CORRUPTIONS["gaussian"][0](SIGMA)), (28, 28, 1), seed, batches)
         with torch.no_grad():
             y = model.decoder(model.encoder((x + SIGMA * torch.randn_like(x)).clamp(0, 1)))

@@ -22,7 +22,8 @@ import torch
 from torch import Tensor, nn
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-from benchmarks.shared.torch_recipes import VAE, batch_of
+from benchmarks.shared.torch_images import batch_of
+from benchmarks.shared.torch_objectives import VAE
 
 LIBRARY = Path(__file__).resolve().parents[2] / "scratchae"
 BATCH, EVALUATED = 128, 1000  # images at a time: in training, in the test
@@ -42,7 +43,7 @@ def epoch(model: Any, data: Tensor, size: int, optimizer: Any = None) -> list[fl
     order = torch.randperm(len(data)) if optimizer else torch.arange(len(data))
     with torch.inference_mode(not optimizer):
         for rows in order.split(size):
-            parts = torch.stack(model.terms(batch_of(data, rows, False)))
+            parts = torch.stack(model.terms(batch_of(data, rows)))
             total += parts.detach()
             if optimizer:
                 optimizer.zero_grad(set_to_none=True)
@@ -55,7 +56,7 @@ def epoch(model: Any, data: Tensor, size: int, optimizer: Any = None) -> list[fl
 def draw(model: Any, test: Tensor, records: list[dict[str, Any]], name: str, out: Path) -> None:
     """Reconstructions, learning curves, samples."""
     figures, note = plots(), f"dense VAE in PyTorch, after {len(records)} epochs"
-    x = batch_of(test, torch.arange(PAIRS), False)
+    x = batch_of(test, torch.arange(PAIRS))
     mu, _ = model.encoder(x).chunk(2, dim=1)
     back, samples = (torch.sigmoid(model.decoder(z)) for z in (mu, torch.randn(SAMPLES, D)))
     images = [t.reshape(-1, 28, 28, 1).numpy() for t in (x, back, samples)]

@@ -28,7 +28,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from benchmarks.shared.command import Complaints, Parser, count, headings, show, write
 from benchmarks.shared.measure import alternate, cells, ready, summary
 from benchmarks.shared.processes import Child, Failed
-from benchmarks.shared.recipes import RECIPES
+from benchmarks.shared.recipes import PUBLISHED, RECIPES
 
 DEVICE = "cuda"  # what PyTorch calls it
 PRECISIONS = ("float32", "tf32")
@@ -63,7 +63,7 @@ def specs(section: str, o: argparse.Namespace) -> Iterator[dict[str, Any]]:
         yield about
     if section in ("products", "job"):
         yield from (about | {"precision": precision} for precision in o.precision)
-    for name in o.only or (SMOKE if o.smoke else RECIPES):
+    for name in o.only or (SMOKE if o.smoke else PUBLISHED):
         for batch in (SMOKE_BATCH,) if o.smoke else RECIPES[name].batches:
             steps = SMOKE_STEPS if o.smoke else STEPS
             examples = steps * batch if o.smoke else max(EXAMPLES, steps * batch)

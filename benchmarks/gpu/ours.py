@@ -164,9 +164,9 @@ def ours(spec: dict[str, Any], line: Line) -> None:
     training = Training(spec, backend)
     with training.runner:
         training.block()
-        mib, flops = (pooled(cupy) - before) / MIB, recipes.flops(training.model, training.batch)
-        first = recipes.first_step(RECIPES[spec["recipe"]], training.batch, backend)
-        line.say(**first, mib=mib, flops=flops)
+        mib, recipe = (pooled(cupy) - before) / MIB, RECIPES[spec["recipe"]]
+        first = recipes.first_step(recipe, training.batch, backend)
+        line.say(**first, mib=mib, flops=recipe.work(training.batch).flops)
         while True:
             blocks = line.listen()["blocks"]
             line.say(ms=[training.block()[0] for _ in range(blocks)])

@@ -27,7 +27,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from benchmarks.kernels.cases import collected, makers
 from benchmarks.shared.command import Complaints, Parser, headings, machine, write
-from benchmarks.shared.measure import sgemm
+from benchmarks.shared.limits import sgemm
 from benchmarks.shared.processes import Child, Failed, Line, environment, words
 
 MIB = 1 << 20

@@ -1,44 +1,14 @@
-"""How it is measured and summed up: rounds, matrix products, medians, ratios, equal models."""
+"""How it is measured and summed up: rounds, medians, ratios, equal models."""
 
-import threading
-import time
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 from statistics import median
 from typing import Any
 
-import numpy as np
-from threadpoolctl import threadpool_limits
-
 from benchmarks.shared.processes import Child, Failed
-
-SHAPES = ((512, 512, 512), (1024, 1024, 1024), (128, 784, 400))  # m, k, n
-SECONDS = 0.04  # for each shape
 
 Row = dict[str, Any]
 Settings = dict[str, tuple[Child, Row]]  # its process, and the order that names it to that
-
-
-def sgemm(threads: int) -> float:
-    """GFLOP/s of float32 products on so many threads, BLAS on one in each; the best shape's."""
-    rates, start = [], threading.Barrier(threads)
-    with threadpool_limits(1, "blas"), ThreadPoolExecutor(threads) as pool:
-        for shape in SHAPES:
-            rates.append(sum(pool.map(lambda t, s=shape: _rate(t, start, *s), range(threads))))
-    return max(rates)
-
-
-def _rate(thread: int, start: threading.Barrier, m: int, k: int, n: int) -> float:
-    rng = np.random.default_rng(thread)
-    a, b = rng.random((m, k), np.float32), rng.random((k, n), np.float32)
-    out, done = a @ b, 0
-    start.wait()
-    began = time.perf_counter()
-    while (spent := time.perf_counter() - began) < SECONDS:
-        np.matmul(a, b, out=out)
-        done += 1
-    return 2e-9 * m * k * n * done / spent
 
 
 def alternate(

@@ -1,63 +1,121 @@
 """The recipes that are raced, as models of this library, with their data and first step."""
 
+import math
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache, cached_property, partial
 from itertools import product
 from typing import Any
 
 import numpy as np
 
 import scratchae as sa
-from benchmarks.shared import published
-from scratchae import LSTM, ConvTranspose2d, randomness
+from benchmarks.shared import drawn, everyday, published
+from benchmarks.shared.floor import Work, work
+from scratchae import LSTM, randomness
 
 SEED, STRIDE = 0, 1000.0  # a learning rate so long that weights round off no gradient
-IMAGE, BEAT, DAY = (28, 28, 1), (140,), (48, 1)
+IMAGE, DIGIT = (28, 28, 1), (784,)
+DISTINCT = 1 << 22  # numbers of those examples that are no digits; more are repetitions
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """A model, its examples' shape, the published batch size and others, Adam's rate."""
+    """A model, its examples' shape, the published batch size and others, Adam's rate.
+
+    Images are uint8, as are digits in rows; everything else is float32.
+    """
 
     model: Callable[[], Any]
     shape: tuple[int, ...]
     batches: tuple[int, ...]
     lr: float = 1e-3
 
+    @cached_property
+    def images(self) -> bool:
+        """Whether PyTorch takes the examples as images: a sequence too, but for an LSTM."""
+        recurrent = any(isinstance(layer, LSTM) for layer in self.model().objective.encoder.layers)
+        return len(self.shape) == 3 or (len(self.shape) == 2 and not recurrent)
+
+    @property
+    def item(self) -> int:
+        """Bytes of a number of an example."""
+        return 1 if len(self.shape) == 3 or self.shape == DIGIT else 4
+
+    @property
+    def example(self) -> int:
+        """Bytes of an example."""
+        return self.item * math.prod(self.shape)
+
+    def work(self, batch: int) -> Work:
+        """What a step must do at least."""
+        return work(self.model(), self.shape, batch, self.item)
+
     def orders(self, modes: tuple[str, ...]) -> dict[str, dict[str, Any]]:
         """How PyTorch is run, in those modes and every layout: names, and what it is told."""
         last = {"contiguous": False, "channels_last": True}
-        layouts = list(last)[: 2 if len(self.shape) == 3 else 1]
+        layouts = list(last)[: 2 if self.images else 1]
         both = product(modes, layouts)
         return {f"{mode} {name}": {"mode": mode, "last": last[name]} for mode, name in both}
 
 
-RECIPES = {
-    "dense_vae": Recipe(published.dense_vae, (784,), (128, 1, 16, 1024)),
+PUBLISHED = {
+    "dense_vae": Recipe(published.dense_vae, DIGIT, (128, 1, 16, 1024)),
     "tf_cvae": Recipe(published.tf_cvae, IMAGE, (32, 128), 1e-4),
     "keras_vae": Recipe(published.keras_vae, IMAGE, (128,)),
     "tf_denoiser": Recipe(published.tf_denoiser, IMAGE, (32,)),
     "keras_conv_ae": Recipe(published.keras_conv_ae, IMAGE, (128,)),
-    "ecg": Recipe(published.ecg, BEAT, (512,)),
-    "lstm": Recipe(published.lstm, DAY, (32, 256), 5e-3),
-    "iwae_1": Recipe(partial(published.iwae, 1), (784,), (20,)),
-    "iwae_5": Recipe(partial(published.iwae, 5), (784,), (20,)),
-    "iwae_50": Recipe(partial(published.iwae, 50), (784,), (20,)),
+    "ecg": Recipe(published.ecg, (140,), (512,)),
+    "lstm": Recipe(published.lstm, (48, 1), (32, 256), 5e-3),
+    "iwae_1": Recipe(partial(published.iwae, 1), DIGIT, (20,)),
+    "iwae_5": Recipe(partial(published.iwae, 5), DIGIT, (20,)),
+    "iwae_50": Recipe(partial(published.iwae, 50), DIGIT, (20,)),
 }
+EVERYDAY = {
+    "wide_vae": Recipe(everyday.wide_vae, (64, 64, 3), (64,)),
+    "big_dense": Recipe(everyday.big_dense, (4096,), (256,)),
+    "wide_conv": Recipe(everyday.wide_conv, (8, 8, 256), (32,)),
+    "pooled_5x5": Recipe(everyday.pooled_5x5, (32, 32, 3), (64,)),
+    "ten_layers": Recipe(everyday.ten_layers, IMAGE, (64,)),
+    "odd_channels": Recipe(everyday.odd_channels, (45, 37, 3), (50,)),
+    "lstm_128": Recipe(everyday.lstm_128, (30, 8), (64,)),
+    "lstm_64": Recipe(everyday.lstm_64, (100, 3), (32,)),
+    "small_pooled": Recipe(everyday.small_pooled, IMAGE, (128,)),
+    "conv1d_stride": Recipe(everyday.conv1d_stride, (288, 1), (128,)),
+    "table": Recipe(everyday.table, (30,), (256,)),
+}
+RECIPES = PUBLISHED | EVERYDAY
+
+
+def find(name: str) -> Recipe:
+    """The recipe of that name, or the one that drawn.py draws for it."""
+    if name in RECIPES:
+        return RECIPES[name]
+    one = drawn.find(name)
+    return Recipe(one.model, one.shape, (one.batch,), 1e-4)
 
 
 strokes = cache(lambda: sa.datasets.load("strokes")[0].pixels)  # 20,000 digits (n, 28, 28, 1)
 
 
+def distinct(recipe: Recipe, n: int) -> np.ndarray:
+    """At most n generated examples (m, *shape): uint8 digits or grey noise, walks in [0, 1]."""
+    if recipe.shape in (IMAGE, DIGIT):
+        return strokes()[:n].reshape(-1, *recipe.shape)
+    rng, m = np.random.default_rng(SEED), max(1, DISTINCT // math.prod(recipe.shape))
+    shape = min(n, m), *recipe.shape
+    if recipe.item == 1:
+        return rng.integers(0, 256, shape, np.uint8)
+    walks = rng.normal(size=shape).cumsum(axis=1)
+    low, high = walks.min(axis=1, keepdims=True), walks.max(axis=1, keepdims=True)
+    return ((walks - low) / (high - low)).astype(np.float32)
+
+
 def examples(recipe: Recipe, n: int) -> np.ndarray:
-    """Generated examples (n, *shape): uint8 digits, repeated if need be, or walks in [0, 1]."""
-    if recipe.shape in (BEAT, DAY):
-        walks = np.random.default_rng(SEED).normal(size=(n, *recipe.shape)).cumsum(axis=1)
-        low, high = walks.min(axis=1, keepdims=True), walks.max(axis=1, keepdims=True)
-        return ((walks - low) / (high - low)).astype(np.float32)
-    return strokes()[np.arange(n) % len(strokes())].reshape(n, *recipe.shape)
+    """Generated examples (n, *shape), repeated if need be."""
+    few = distinct(recipe, n)
+    return few if len(few) == n else few[np.arange(n) % len(few)]
 
 
 def source(data: np.ndarray) -> Any:
@@ -92,22 +150,5 @@ def first_step(recipe: Recipe, N: int, backend: Any = "numpy", **how: Any) -> di
     how |= {"batch_size": N, "epochs": 1, "seed": SEED}
     history = sa.fit(model, data, sa.SGD(STRIDE), progress=False, **how)
     steps = [before[name] - value for name, value in model.weights.items()]
-    norms = [float(np.linalg.norm(step)) / STRIDE for step in steps]
+    norms = [float(np.linalg.norm(step.astype(np.float64))) / STRIDE for step in steps]
     return {"loss": history["train_loss"][0], "gradients": norms}
-
-
-def flops(model: Any, batch: int) -> int:
-    """Of a step's matrix products: two a multiply-add, forward, dW, dx from the second layer on.
-
-    A convolution uses a weight once for each of P Q patches, an LSTM in each of T steps, a decoder
-    for each of K samples.
-    """
-    sizes = {name: tensor.size for name, tensor in model.weights.items()}
-    total, passes = 0, 2
-    for part, rows in (("encoder", batch), ("decoder", batch * model.objective.K)):
-        for i, layer in enumerate(getattr(model.objective, part).layers):
-            if f"{part}.{i}.W" in sizes:
-                grid = layer.shape if isinstance(layer, (ConvTranspose2d, LSTM)) else layer.output
-                weights = passes * sizes[f"{part}.{i}.W"] + 3 * sizes.get(f"{part}.{i}.R", 0)
-                total, passes = total + 2 * rows * int(np.prod(grid[:-1])) * weights, 3
-    return total

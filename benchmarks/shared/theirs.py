@@ -19,7 +19,8 @@ from torch import Tensor, nn
 
 from benchmarks.shared import recipes, torch_recipes
 from benchmarks.shared.processes import Line, interruptions, words
-from benchmarks.shared.recipes import RECIPES, SEED
+from benchmarks.shared.recipes import SEED
+from benchmarks.shared.torch_images import Layout
 
 MIB = 1 << 20
 WARM_UP = 3  # steps before a capture, as PyTorch's guide has it
@@ -32,13 +33,13 @@ class Loss(nn.Module):
 
     data: Tensor
 
-    def __init__(self, model: nn.Module, data: Tensor, last: bool):
+    def __init__(self, model: nn.Module, data: Tensor, layout: Layout):
         super().__init__()
-        self.model, self.last = model, last
+        self.model, self.layout = model, layout
         self.register_buffer("data", data)
 
     def forward(self, rows: Tensor) -> Tensor:
-        return self.model(torch_recipes.batch_of(self.data, rows, self.last))
+        return self.model(self.layout.batch(self.data, rows))
 
 
 def captured(step: Step, rows: Tensor) -> Step:
@@ -67,20 +68,21 @@ class Contender:
     """
 
     def __init__(self, spec: dict[str, Any], mode: str, last: bool):
-        self.recipe, self.batch, self.last = RECIPES[spec["recipe"]], spec["batch"], last
+        self.recipe, self.batch = recipes.find(spec["recipe"]), spec["batch"]
         self.device, graph = torch.device(spec["device"]), mode.endswith("graph")
         on_gpu = self.device.type == "cuda"
         before = torch.cuda.memory_allocated() if on_gpu else 0
         torch.manual_seed(SEED)
         ours = recipes.build(self.recipe)
-        model = torch_recipes.build(ours, last).to(self.device)
-        self.loss = Loss(model, self.data(spec["examples"]), last)
+        self.layout = Layout.of(ours, last)
+        model = torch_recipes.build(ours, self.layout).to(self.device)
+        self.loss = Loss(model, self.data(spec["examples"]), self.layout)
         self.call: Any = self.loss
         if mode not in ("eager", "graph"):
             compiled = mode if mode == "reduce-overhead" else None
             self.call = torch.compile(self.loss, mode=compiled, dynamic=False)
         few, eps = self.loss.data[: self.batch], recipes.noise(ours, self.batch)
-        self.first = torch_recipes.first_step(model, few, eps, last)
+        self.first = torch_recipes.first_step(model, few, eps, self.layout)
         adam: dict[str, Any] = {"lr": self.recipe.lr, "fused": True, "capturable": graph}
         self.optimizer = torch.optim.Adam(model.parameters(), **adam)
         self.step: Step = self.eager
@@ -97,8 +99,7 @@ class Contender:
 
     def data(self, examples: int) -> Tensor:
         """Those examples (n, ...) on the device."""
-        ours = recipes.examples(self.recipe, examples)
-        return torch_recipes.tensor(ours, self.last).to(self.device)
+        return self.layout.tensor(recipes.examples(self.recipe, examples)).to(self.device)
 
     def eager(self, rows: Tensor) -> None:
         """One whole step."""

@@ -51,7 +51,7 @@ def test_another_model_does_not_race(children, monkeypatch, capsys):
     assert printed.splitlines()[-1].split()[4:7] == ["-"] * 3
 
 
-@pytest.mark.parametrize("name", recipes.RECIPES)
+@pytest.mark.parametrize("name", recipes.PUBLISHED)
 def test_the_first_step_is_that_of_the_cpu(gpu, name):
     recipe = recipes.RECIPES[name]
     cpu, device = recipes.first_step(recipe, 3), recipes.first_step(recipe, 3, gpu)

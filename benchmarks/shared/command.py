@@ -59,6 +59,13 @@ def count(text: str) -> int:
     return int(text)
 
 
+def whole(text: str) -> int:
+    """An option's text as a whole number of at least 0."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number of at least 0: give one")
+    return int(text)
+
+
 def output(text: str) -> Path:
     """An option's text as a file that can be written; asked before anything is measured."""
     path = Path(text)

@@ -21,14 +21,14 @@ def ours(spec: dict[str, Any], line: Line) -> None:
     from scratchae import Adam, fit
 
     line.listen()
-    recipe, batch = recipes.RECIPES[spec["recipe"]], spec["batch"]
+    recipe, batch = recipes.find(spec["recipe"]), spec["batch"]
     model = recipes.build(recipe)
     first = recipes.first_step(recipe, batch, threads=spec["threads"])
     data = recipes.source(recipes.examples(recipe, WARM_UP * batch))
     sizes = {"batch_size": batch, "threads": spec["threads"]}
     warm = fit(model, data, Adam(recipe.lr), epochs=2, **sizes)
     ms = 1e3 * warm.records[-1]["seconds"] / WARM_UP
-    line.say(**first, step_ms=ms, flops=recipes.flops(model, batch))
+    line.say(**first, step_ms=ms)
 
     order = line.listen()
     data = recipes.source(recipes.examples(recipe, order["steps"] * batch))
@@ -46,13 +46,15 @@ def ours(spec: dict[str, Any], line: Line) -> None:
     fit(recipes.build(recipe), data, Adam(recipe.lr), **sizes)
 
 
-def sgemm(spec: dict[str, Any], line: Line) -> None:
-    """The matrix products alone: the best rate of single precision on the same threads."""
-    from benchmarks.shared import measure
+def limits(spec: dict[str, Any], line: Line) -> None:
+    """What the machine can do on the same threads; state: the bytes that a loop goes over."""
+    from benchmarks.shared import limits
 
+    threads = spec["threads"]
     while True:
-        line.listen()
-        line.say(gflops=measure.sgemm(spec["threads"]))
+        state = line.listen()["state"]
+        rates = {"sgemm": limits.sgemm(threads), "fma": limits.fma(threads)}
+        line.say(**rates, gbs=limits.bandwidth(threads, state))
 
 
 def moments(spec: list[str], line: Line) -> None:

@@ -6,11 +6,11 @@ import sys
 
 import pytest
 
-import scratchae as sa
-
 pytest.importorskip("torch", reason="needs PyTorch, the other contestant")
 from benchmarks.shared import measure, recipes, torch_recipes
+from benchmarks.shared.floor import Work
 from benchmarks.shared.processes import ROOT
+from benchmarks.shared.torch_images import Layout
 from benchmarks.speed import compare_torch
 
 
@@ -26,55 +26,104 @@ def test_compare_torch(tmp_path):
     rows = started("speed/compare_torch.py", tmp_path)
     assert [(row["recipe"], row["batch"]) for row in rows] == [("dense_vae", 16), ("tf_cvae", 32)]
     assert [len(row["torch_ms"]) for row in rows] == [2, 4]
-    assert all(min(row["ours_ms"], row["gflops"], *row["torch_ms"].values()) > 0 for row in rows)
+    assert all(min(row["ours_ms"], row["floor_ms"], *row["torch_ms"].values()) > 0 for row in rows)
 
 
-def test_the_floor_and_the_medians_of_a_race():
-    """4 GFLOP at a median of 200 GFLOP/s take 20 ms; 3 interruptions in 2 steps of 50 ms."""
+def test_models_that_are_drawn(tmp_path, capsys):
+    out = tmp_path / "out.json"
+    assert compare_torch.main(["--random", "2", "--seed", "4", "--smoke", "--json", str(out)]) == 0
+    rows, printed = json.loads(out.read_text()), capsys.readouterr().out
+    assert [row["recipe"] for row in rows] == ["random 4 0", "random 4 1"]
+    assert all(row["ratio"] and f"\n{row['model']} " in printed for row in rows)
+    assert printed.splitlines()[-1].startswith("threads 1, 2 models: worst ")
+
+
+def test_what_the_table_of_drawn_models_ends_with():
+    def row(threads, model, ratio):
+        return {"threads": threads, "model": model, "ratio": ratio}
+
+    ones = [row(1, "a", 1.5), row(1, "b", 0.5), row(1, "c", 1.1), row(1, "d", 0.9)]
+    rows = [*ones, row(2, "a", 2.0), row(2, "b", None)]
+    assert compare_torch.verdict(rows) == [
+        "threads 1, 4 models: worst 0.50x (b), median 1.00x, below 1: 50%",
+        "threads 2, 1 models: worst 2.00x (a), median 2.00x, below 1: 0%",
+    ]
+
+
+@pytest.mark.parametrize("options", [["--random", "0"], ["--seed", "-1"], ["--random", "x"]])
+def test_options_that_are_no_numbers(options, capsys):
+    with pytest.raises(SystemExit) as refused:
+        compare_torch.main(options)
+    assert refused.value.code == 2 and "give one" in capsys.readouterr().err
+
+
+def test_drawn_models_and_named_ones_are_not_asked_for_at_once(capsys):
+    with pytest.raises(SystemExit) as refused:
+        compare_torch.main(["--random", "3", "--only", "ecg"])
+    assert refused.value.code == 2 and "not allowed with argument" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("moved", "floor_ms", "limit"), [(1e9, 20, "flops"), (6e9, 30, "bytes")])
+def test_the_floor_and_the_medians_of_a_race(moved, floor_ms, limit):
+    """4 GFLOP at a median of 200 GFLOP/s take 20 ms, 6 GB at 200 GB/s 30; 3 interruptions in 2
+    steps of 50 ms."""
 
     def answers(*ms):
         return [{"ms": [t], "interruptions": 3} for t in ms]
 
-    rates = [{"gflops": rate} for rate in (200, 100, 400)]
-    found = {"ours": answers(40, 50, 60), "eager": answers(200, 100, 120), "sgemm": rates}
-    row = compare_torch.row(2, 4_000_000_000, found)
-    assert row["floor_ms"] == 20 and row["floor_ratio"] == 2.5 and row["ratio"] == 2.4
+    rates = [{"fma": rate, "sgemm": rate / 2, "gbs": rate} for rate in (200, 100, 400)]
+    found = {"ours": answers(40, 50, 60), "eager": answers(200, 100, 120), "limits": rates}
+    row = compare_torch.row(2, Work(4_000_000_000, 10, moved), found)
+    assert row["floor_ms"] == floor_ms and row["limit"] == limit
+    assert row["floor_ratio"] == 50 / floor_ms and row["ratio"] == 2.4
     assert row["spread"] == [2, 5] and row["interruptions"] == pytest.approx(30)
 
 
-def flops(encoder, decoder, shape, batch):
-    model = sa.Autoencoder(sa.Sequential(*encoder), sa.Sequential(*decoder)).build(shape)
-    return recipes.flops(model, batch)
+LARGE = 700_000  # numbers of the weights: above dense_vae
 
 
-def test_flops():
-    """Passes times weights times uses, 2 operations each; no input gradient in the first layer."""
-    assert flops([sa.Dense(5, 3)], [sa.Dense(3, 5)], 5, 7) == 7 * 2 * (2 * 15 + 3 * 15)
-    encoder = [sa.GaussianNoise(0.1), sa.Conv2d(1, 2, 3, 2, "same")]
-    decoder = [sa.ConvTranspose2d(2, 1, 3, 2, "same", "relu"), sa.Conv2d(1, 1, 3, 1, "same")]
-    assert flops(encoder, decoder, (8, 8, 1), 10) == 20 * (2 * 16 * 18 + 3 * 16 * 18 + 3 * 64 * 9)
-    encoder, decoder = [sa.LSTM(1, 3, False)], [sa.Repeat(7), sa.LSTM(3, 5, True)]
-    expected = 9 * 7 * 2 * (2 * 12 + 3 * 36 + 3 * 60 + 3 * 100 + 3 * 5)
-    assert flops(encoder, [*decoder, sa.Conv1d(5, 1, 1)], (7, 1), 9) == expected
-
-
+@pytest.mark.usefixtures("one_thread")
 @pytest.mark.parametrize("name", recipes.RECIPES)
 def test_the_models_are_the_same_and_a_wrong_tensor_is_seen(name):
-    """W or R wrong by 0.1 %, b by 0.001, one tensor after the other."""
-    recipe, N = recipes.RECIPES[name], 9
+    """W or R wrong by 0.1 %, b by 0.001, one tensor after the other; two of large models."""
+    recipe, N = recipes.find(name), 9
     model, ours = recipes.build(recipe), recipes.first_step(recipe, N)
     examples, eps = recipes.examples(recipe, N), recipes.noise(model, N)
 
     def told(last=False):
-        data = torch_recipes.tensor(examples, last)
-        step = torch_recipes.first_step(torch_recipes.build(model, last), data, eps, last)
+        layout = Layout.of(model, last)
+        theirs, data = torch_recipes.build(model, layout), layout.tensor(examples)
+        step = torch_recipes.first_step(theirs, data, eps, layout)
         return measure.difference(ours, step, compare_torch.ALLOWED)
 
     assert not any(told(order["last"]) for order in recipe.orders(("eager",)).values())
-    for tensor, values in model.weights.items():
+    tensors = list(model.weights.items())
+    large = sum(values.size for _, values in tensors) > LARGE
+    for tensor, values in tensors[: 2 if large else None]:
         model.weights[tensor] = values + 1e-3 if tensor.endswith("b") else values * 1.001
         assert told(), tensor
         model.weights[tensor] = values
+
+
+@pytest.mark.usefixtures("one_thread")
+@pytest.mark.parametrize("number", range(6))
+def test_drawn_models_are_the_same(number):
+    """Of every kind; the loss sees weights that are wrong by 1 %."""
+    recipe, N = recipes.find(f"random 5 {number}"), 9
+    model, ours = recipes.build(recipe), recipes.first_step(recipe, N)
+    data, eps = recipes.examples(recipe, N), recipes.noise(model, N)
+
+    def told(last):
+        layout = Layout.of(model, last)
+        theirs = torch_recipes.build(model, layout)
+        step = torch_recipes.first_step(theirs, layout.tensor(data), eps, layout)
+        return measure.difference(ours, step, compare_torch.ALLOWED)
+
+    lasts = [order["last"] for order in recipe.orders(("eager",)).values()]
+    assert [told(last) for last in lasts] == [None] * len(lasts)
+    for tensor, values in model.weights.items():
+        model.weights[tensor] = values * 1.01
+    assert all(told(last) for last in lasts)
 
 
 def test_main_job(tmp_path):

@@ -189,7 +189,8 @@ def line(row: dict[str, Any]) -> str:
     must = "-" if row["bar"] is None else f"{'>=' if row['higher'] else '<='} {short(row['bar'])}"
     must += ", **missed**" * (row["reached"] is False)
     numbers = (short(row["published"]), ours, must, seeds, f"{row['seconds']:.0f}")
-    return f"| {' | '.join((row['name'], row['metric'], *numbers))} |"
+    metric = row["metric"].replace("|", r"\|")  # p(x|y) is one cell
+    return f"| {' | '.join((row['name'], metric, *numbers))} |"
 
 
 def recipe_line(row: dict[str, Any]) -> str:

@@ -46,6 +46,12 @@ def test_rows_are_written_judged_kept_and_run_again(bench, monkeypatch, capsys):
     assert reproduce.reproduce(bench, ["keras", "fashion"]) == 0 and len(bench.commands) == 7
 
 
+def test_a_condition_is_one_cell_of_the_table():
+    row = {"name": "n", "metric": "p(x|y)", "ours": 1.0, "each": [1.0], "seeds": [0], "bar": None}
+    row |= {"published": None, "reached": None, "higher": False, "seconds": 2.0}
+    assert reproduce.line(row) == r"| n | p(x\|y) | - | 1.0000 | - | 0 | 2 |"
+
+
 def test_a_run_of_this_commit_is_not_repeated(bench):
     for commit, runs in (("abcdefg", 2), ("abcdefg", 2), ("1234567", 4), ("1234567-dirty", 6)):
         bench.commit, bench.trained = commit, {}

@@ -49,18 +49,25 @@ def _ways(C, O, kh, kw, s_h, s_w):
     return remainders, blocks, patches
 
 
-def scratch_size(image, grid, kernel, s_h, s_w, top, left, itemsize):
-    """The length of flat for images (N, H, W, C), grids (N, P, Q, O) and a kernel (kh, kw)."""
+def scratch_sizes(image, grid, kernel, s_h, s_w, top, left, itemsize):
+    """The length of flat by remainders, blocks and patches, for images (N, H, W, C), grids (N, P,
+    Q, O) and a kernel (kh, kw)."""
     (N, H, W, C), (_, P, Q, O), (kh, kw) = image, grid, kernel
     G, K, taps = at_once(N, P, Q), kh * kw * C, -(-kh // s_h) * -(-kw // s_w)
     rows, columns = _rows(H, P, s_h, top), _rows(W, Q, s_w, left)
     bordered = (-(-kh // s_h) - 1 + rows) * (-(-kw // s_w) - 1 + columns) * O
     block = s_h * s_w * C
-    return max(
+    return (
         panel_size(kh * kw * O, C, itemsize) + G * bordered,
         panel_size(taps * O, block, itemsize) + G * (bordered + rows * columns * block),
         panel_size(O, K, itemsize) + G * P * Q * K,
     )
+
+
+def way(C, O, kh, kw, s_h, s_w):
+    """Which of the three is the shortest for weights (kh, kw, C, O): 0, 1 or 2."""
+    ways = _ways(C, O, kh, kw, s_h, s_w)
+    return ways.index(min(ways))
 
 
 @jit
@@ -222,10 +229,5 @@ def paint(x, a, W, s_h, s_w, top, left, flat):
     """x (N, H, W, C) <- a (N, P, Q, O), W (kh, kw, C, O). Not compiled: it compiles what it
     takes."""
     kh, kw, C, O = W.shape
-    remainders, blocks, patches = _ways(C, O, kh, kw, s_h, s_w)
-    if remainders <= min(blocks, patches):
-        _by_remainders(x, a, W, s_h, s_w, top, left, flat)
-    elif blocks <= patches:
-        _by_blocks(x, a, W, s_h, s_w, top, left, flat)
-    else:
-        _by_patches(x, a, W, s_h, s_w, top, left, flat)
+    by = (_by_remainders, _by_blocks, _by_patches)[way(C, O, kh, kw, s_h, s_w)]
+    by(x, a, W, s_h, s_w, top, left, flat)

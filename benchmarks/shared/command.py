@@ -5,8 +5,9 @@ import json
 import os
 import platform
 import re
-from collections.abc import Callable
-from contextlib import suppress
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -32,11 +33,25 @@ class Parser(argparse.ArgumentParser):
         """The exit status of work(options); Ctrl-C and what can be mended are sentences."""
         options = self.parse_args(argv)
         try:
-            return work(options)
+            with terminated():
+                return work(options)
         except KeyboardInterrupt:
             self.exit(130, f"\n{self.prog}: interrupted\n")
         except (Failed, OSError) as error:
             self.error(str(error))
+
+
+@contextmanager
+def terminated() -> Iterator[None]:
+    """Within it SIGTERM ends a command as Ctrl-C does, its children too; so does SIGINT where
+    the shell has let a job in the background ignore it."""
+    ends = (signal.SIGTERM, signal.SIGINT)
+    before = {end: signal.signal(end, signal.default_int_handler) for end in ends}
+    try:
+        yield
+    finally:
+        for end, handler in before.items():
+            signal.signal(end, handler)
 
 
 class Complaints(list[str]):

@@ -1,6 +1,6 @@
 """How it is measured and summed up: rounds, medians, ratios, equal models."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import chain
 from statistics import median
 from typing import Any
@@ -11,12 +11,21 @@ Row = dict[str, Any]
 Settings = dict[str, tuple[Child, Row]]  # its process, and the order that names it to that
 
 
+def never(*_: Any) -> bool:
+    """The answer where there is time for all."""
+    return False
+
+
 def alternate(
-    racing: Mapping[str, Any], rounds: int, thrown_away: int = 1
+    racing: Mapping[str, Any], rounds: int, thrown_away: int = 1, over: Callable[[], bool] = never
 ) -> dict[str, list[Any]]:
-    """What each call gave in each round, every other round backwards, the first thrown away."""
+    """What each call gave in each round, every other round backwards, the first thrown away.
+
+    Where over() says so there are fewer rounds, but one at least."""
     found: dict[str, list[Any]] = {name: [] for name in racing}
     for i in range(rounds + thrown_away):
+        if i > thrown_away and over():
+            break
         for name in list(racing)[:: -1 if i % 2 else 1]:
             found[name].append(racing[name]())
     return {name: answers[thrown_away:] for name, answers in found.items()}
@@ -36,11 +45,19 @@ def difference(ours: Row, theirs: Row, allowed: dict[str, float]) -> str | None:
 
 
 def ready(
-    settings: Settings, mine: Row, allowed: dict[str, float], complain: Any
+    settings: Settings,
+    mine: Row,
+    allowed: dict[str, float],
+    complain: Any,
+    left_out: Callable[[str], bool] = never,
 ) -> dict[str, Row]:
-    """The first answers of those settings that run and are our model; the others are told."""
+    """The first answers of those settings that run and are our model; the others are told.
+
+    left_out: whether a setting, by its name, is not even asked, which it tells itself."""
     answers = {}
     for name, (child, order) in settings.items():
+        if left_out(name):
+            continue
         try:
             answer = child.ask(**order)
             wrong = answer.get("refused") or difference(mine, answer, allowed)

@@ -6,21 +6,15 @@ import pytest
 
 from benchmarks.gpu import gpu as bench
 from benchmarks.shared import measure, recipes
-from benchmarks.shared.processes import ROOT
-
-SITE = f"import sys; sys.path.append({str(ROOT / 'tests')!r})\n"
-SITE += "import emulator\ninstalled = emulator.installed()\ninstalled.__enter__()\n"
 
 
 @pytest.fixture
-def children(gpu, tmp_path, monkeypatch):
-    """The child processes find the emulator too, where it stands for a GPU."""
+def children(children, monkeypatch):
+    """PyTorch runs on the CPU where the emulator stands for a GPU."""
     import cupy
 
     pytest.importorskip("torch", reason="needs PyTorch")
     if not hasattr(cupy, "__version__"):
-        (tmp_path / "sitecustomize.py").write_text(SITE)
-        monkeypatch.setenv("PYTHONPATH", str(tmp_path))
         monkeypatch.setattr(bench, "DEVICE", "cpu")
 
 
@@ -40,6 +34,66 @@ def test_smoke(children, tmp_path, capsys):
     assert [len(row["torch_ms"]) for row in result["recipes"]] == [1, 2]
     (job,) = result["job"]
     assert 0 < job["first_epoch_s"] < job["training_s"] < job["total_s"] and job["test_loss"] < 544
+
+
+def options(*given):
+    return bench.parser().parse_args(given)
+
+
+@pytest.fixture
+def late(monkeypatch):
+    """A budget of 10 s, all of them over."""
+    budget = bench.Budget(10)
+    monkeypatch.setattr(bench.time, "monotonic", lambda: budget.ends)
+    return budget
+
+
+def test_the_batches_are_those_that_were_given():
+    def batches(section, *given):
+        found = bench.specs(section, options("--precision", "tf32", "--only", "lstm", *given))
+        return [spec["batch"] for spec in found]
+
+    assert batches("recipes") == [32, 256]
+    assert batches("recipes", "--batches", "7", "9", "7") == [7, 9]
+    assert batches("graphs", "--batches", "7", "9") == [7]
+    assert batches("recipes", "--smoke") == [bench.SMOKE_BATCH]
+    (spec,) = bench.specs("graphs", options("--only", "lstm", "--batches", "1000"))
+    assert spec["examples"] == spec["steps"] * 1000
+
+
+def test_what_does_not_fit_is_told_and_nothing_of_it_begun(late, monkeypatch, capsys):
+    monkeypatch.setattr(bench, "Child", None)
+    o, complain = options("--only", "ecg", "lstm", "--batches", "7", "--precision", "tf32"), []
+    for section in bench.TABLES:
+        assert list(bench.rows(section, o, True, complain, late)) == []
+    told = ["launches", "products tf32", "graphs ecg, batch 7", "graphs lstm, batch 7"]
+    told += ["recipes ecg, batch 7, tf32", "recipes lstm, batch 7, tf32", "job tf32"]
+    assert late.left_out == [f"{name}: left out, since the 10 s are over" for name in told]
+    assert capsys.readouterr().out.splitlines() == late.left_out and complain == []
+
+
+def test_a_budget_leaves_a_minute_for_what_is_under_way(late, monkeypatch):
+    assert late.patience() == bench.GRACE
+    monkeypatch.setattr(bench.time, "monotonic", lambda: late.ends - 9)
+    assert late.patience() == bench.GRACE + 9 and not late.leaves_out("x")
+    unlimited = bench.Budget(None)
+    assert unlimited.patience() == bench.PATIENCE and not unlimited.leaves_out("x")
+    assert late.left_out == unlimited.left_out == []
+
+
+def test_rounds_end_with_the_time_but_one_is_run():
+    calls = []
+    for over, rounds in ((lambda: True, 1), (lambda: len(calls) > 3, 3), (lambda: False, 7)):
+        calls.clear()
+        found = measure.alternate({"a": lambda: calls.append("a"), "b": int}, 7, over=over)
+        assert [len(answers) for answers in found.values()] == [rounds] * 2, rounds
+
+
+def test_modes_that_are_left_out_are_not_asked():
+    asked = {mode: (None, {}) for mode in ("eager", "graph")}
+    told = []
+    assert measure.ready(asked, {}, {}, None, lambda name: not told.append(name)) == {}
+    assert told == ["eager", "graph"]
 
 
 def test_another_model_does_not_race(children, monkeypatch, capsys):

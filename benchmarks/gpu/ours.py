@@ -36,7 +36,7 @@ IMAGES, BATCH, EPOCHS = (60_000, 10_000), 128, 10  # of the main job
 SMOKE_IMAGES, SMOKE_BATCH, SMOKE_EPOCHS = (16, 8), 4, 2
 
 
-def about(spec: Any, line: Line) -> None:
+def machine() -> dict[str, Any]:
     """The libraries, and what the GPU is."""
     cupy = require_cupy()
     runtime, name = cupy.cuda.runtime, "emulated"
@@ -44,7 +44,12 @@ def about(spec: Any, line: Line) -> None:
         name = runtime.getDeviceProperties(cupy.cuda.Device().id)["name"].decode()
     found = {"gpu": name, "memory": runtime.memGetInfo()[1], "driver": runtime.driverGetVersion()}
     found |= {"runtime": runtime.runtimeGetVersion()}
-    line.say(**libraries(), **found, cupy=getattr(cupy, "__version__", "emulated"))
+    return libraries() | found | {"cupy": getattr(cupy, "__version__", "emulated")}
+
+
+def about(spec: Any, line: Line) -> None:
+    """A part: ``machine``."""
+    line.say(**machine())
 
 
 class Watch:

@@ -49,7 +49,7 @@ cd "$(dirname "$0")/../.." || exit 2
 export PYTHONPATH=$PWD${PYTHONPATH:+:$PYTHONPATH} PYTHONUNBUFFERED=1 PYTHONFAULTHANDLER=1
 export PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 # a plugin of the machine may warn, which is an error here
 failed="" done=0
-[ -n "$list" ] || : > "$out/$part.summary.txt"
+[ -n "$list" ] || [ "$only" != " " ] || : > "$out/$part.summary.txt"
 
 step() { # name, seconds, command...
     local name=$1 limit=$2 began=$SECONDS status=0 said=done

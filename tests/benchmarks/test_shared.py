@@ -1,8 +1,10 @@
 """What the benchmarks share: children that answer, numbers summed up, models compared."""
 
+import signal
+
 import pytest
 
-from benchmarks.shared import measure, processes
+from benchmarks.shared import command, measure, processes
 
 
 def test_a_child_that_fails_is_told():
@@ -34,3 +36,16 @@ def test_another_model_is_told():
     assert measure.difference(ours, ours | {"loss": 100.005}, allowed) is None
     for wrong in ({"loss": 100.02}, {"gradients": [1.0, 2.1]}, {"loss": float("nan")}):
         assert measure.difference(ours, ours | wrong, allowed)
+
+
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGINT])
+def test_a_command_that_is_ended_is_interrupted(end, capsys):
+    """Also where a job in the background was handed a signal that is ignored."""
+    before = signal.signal(end, signal.SIG_IGN)
+    try:
+        with pytest.raises(SystemExit, match="130"):
+            command.Parser("x", None).carry_out(lambda _: signal.raise_signal(end), [])
+        assert signal.getsignal(end) is signal.SIG_IGN
+    finally:
+        signal.signal(end, before)
+    assert capsys.readouterr().err == "\nx: interrupted\n"

@@ -47,7 +47,8 @@ def scratch_size(spelling, itemsize, image, grid, kernel, s_h, s_w, top, left):
     if spelling == "cuda":
         return math.prod((*grid[:3], *kernel, image[3]))
     sizes = image, grid, kernel, s_h, s_w, top, left, itemsize
-    by = painting.way(image[3], grid[3], *kernel, s_h, s_w)
+    kh, kw = kernel
+    by = painting.way(image[3], grid[3], kh, kw, s_h, s_w)
     return max(taps.scratch_size(*sizes), painting.scratch_sizes(*sizes)[by])
 
 

@@ -7,9 +7,9 @@
                                  # were freed
 
 Work on a stream only runs when somebody waits for it. ``order(seed)`` changes in which order
-threads run, ``memory`` how much there is, ``log`` tells what was launched. The parts: cuda.h is
-what a kernel sees, *.cpp the device, build.py the compiler; the other Python files stand in for
-CuPy.
+threads run, ``memory`` how much there is, ``pooled`` keeps it as CuPy does, ``log`` tells what was
+launched. The parts: cuda.h is what a kernel sees, *.cpp the device, build.py the compiler; the
+other Python files stand in for CuPy.
 """
 
 from collections.abc import Iterator
@@ -30,6 +30,7 @@ __all__ = [
     "log",
     "memory",
     "order",
+    "pooled",
     "synchronize",
 ]
 
@@ -74,6 +75,19 @@ def memory(total: int) -> Iterator[None]:
         yield
     finally:
         device.library().emulator_set_memory(TOTAL_MEMORY)
+
+
+@contextmanager
+def pooled() -> Iterator[None]:
+    """Within it, what arrays give back is kept and handed out again as it is: see pool.py."""
+    from . import cuda
+
+    cuda.default_pool.keeping = True
+    try:
+        yield
+    finally:
+        cuda.default_pool.keeping = False
+        cuda.default_pool.free_all_blocks()
 
 
 def synchronize() -> None:

@@ -8,26 +8,12 @@ from typing import Any, NoReturn
 import numpy as np
 
 from . import device
-from .cuda import MemoryPointer, get_current_stream
+from .cuda import MemoryPointer, alloc, get_current_stream
 
-DEVICE = 0  # the kind of memory, in runtime.h
 NO_CONVERSION = (
     "Implicit conversion to a NumPy array is not allowed. "
     "Please use `.get()` to construct a NumPy array explicitly."
 )
-
-
-class Memory:
-    """Bytes on the device, freed with the last array that lies in them. No bytes have no address,
-    as in CuPy."""
-
-    def __init__(self, size: int):
-        self.size = size
-        self.ptr = device.created("allocate", size, DEVICE) if size else 0
-
-    def __del__(self) -> None:
-        if getattr(self, "ptr", 0):
-            device.call("free", self.ptr)
 
 
 class Flags:
@@ -38,17 +24,17 @@ class Flags:
 
 class ndarray:
     """New memory of that shape and dtype: ones in all bits, so a float is NaN until a kernel has
-    written it."""
+    written it, unless pool.py's pool is on."""
 
     def __init__(self, shape: Any, dtype: Any = float):
         dtype = np.dtype(dtype)
         shape = shape if isinstance(shape, tuple | list) else (shape,)
         nbytes = math.prod(shape) * dtype.itemsize
-        memory = Memory(nbytes)
+        memory = alloc(nbytes).mem
         held = (ctypes.c_ubyte * nbytes).from_address(memory.ptr) if nbytes else b""
         self._become(np.frombuffer(held, dtype).reshape(shape), memory)
 
-    def _become(self, seen: np.ndarray, memory: Memory) -> None:
+    def _become(self, seen: np.ndarray, memory: Any) -> None:
         """seen: the same bytes as NumPy sees them, which this machine can; the library cannot."""
         self._seen = seen
         self._memory = memory
@@ -108,7 +94,9 @@ class ndarray:
 
     def get(self) -> np.ndarray:
         """A copy on the host, after the work of the current stream, and of no other, as with
-        CuPy."""
+        CuPy, which itself refuses it while that stream is recorded."""
+        if get_current_stream().is_capturing():
+            raise RuntimeError("get() waits for a stream, which cannot be while it is capturing")
         device.call("host_copy", get_current_stream().ptr)
         return self._seen.copy(order="C")
 

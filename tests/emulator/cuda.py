@@ -4,8 +4,9 @@ import ctypes
 import threading
 from typing import Any, ClassVar
 
-from . import device, runtime
+from . import device, pool, runtime
 from .modules import module
+from .pool import MemoryPointer, MemoryPool, using_allocator
 
 __all__ = [
     "Device",
@@ -15,12 +16,15 @@ __all__ = [
     "MemoryPool",
     "PinnedMemoryPointer",
     "Stream",
+    "alloc",
     "alloc_pinned_memory",
     "compiler",
+    "driver",
     "get_current_stream",
     "get_elapsed_time",
     "memory",
     "runtime",
+    "using_allocator",
 ]
 
 PINNED = 1  # the kind of memory, in runtime.h
@@ -43,23 +47,6 @@ class CompileException(Exception):
 
 class Device:
     id = 0
-
-
-class MemoryPointer:
-    """An address on the device, and what keeps it alive."""
-
-    def __init__(self, mem: Any, offset: int):
-        self.mem = mem
-        self._offset = offset
-
-    @property
-    def ptr(self) -> int:
-        return self.mem.ptr + self._offset
-
-
-class MemoryPool:
-    def free_bytes(self) -> int:
-        return 0
 
 
 class Stream:
@@ -115,6 +102,13 @@ def _stack() -> list[Stream]:
 
 def get_current_stream() -> Stream:
     return _stack()[-1]
+
+
+default_pool = MemoryPool(get_current_stream)
+
+
+def alloc(size: int) -> MemoryPointer:
+    return pool.alloc(size, default_pool)
 
 
 class Graph:
@@ -182,3 +176,4 @@ def alloc_pinned_memory(size: int) -> PinnedMemoryPointer:
 
 memory = module("cupy.cuda.memory", OutOfMemoryError=device.OutOfMemoryError)
 compiler = module("cupy.cuda.compiler", CompileException=CompileException)
+driver = module("cupy.cuda.driver", CUDADriverError=device.CUDADriverError)

@@ -9,11 +9,9 @@ from .raw import RawKernel, RawModule
 
 __all__ = ["RawKernel", "RawModule", "cuda", "empty", "get_default_memory_pool", "ndarray"]
 
-_pool = MemoryPool()
-
 
 def get_default_memory_pool() -> MemoryPool:
-    return _pool
+    return cuda.default_pool
 
 
 for _public in (ndarray, RawKernel, RawModule):
@@ -28,4 +26,5 @@ def modules() -> list:
     names = {name: getattr(cuda, name) for name in cuda.__all__} | {"runtime": runtime_module}
     cuda_module = module("cupy.cuda", **names)
     names = {name: globals()[name] for name in __all__} | {"cuda": cuda_module}
-    return [module("cupy", **names), cuda_module, runtime_module, cuda.memory, cuda.compiler]
+    parts = (cuda.memory, cuda.compiler, cuda.driver)
+    return [module("cupy", **names), cuda_module, runtime_module, *parts]

@@ -47,6 +47,10 @@ class CUDARuntimeError(RuntimeError):
     """What CUDA itself would refuse."""
 
 
+class CUDADriverError(RuntimeError):
+    """What CUDA would refuse of a launch or a module, which CuPy asks of the driver itself."""
+
+
 class OutOfMemoryError(MemoryError):
     """The device's memory is full."""
 
@@ -90,12 +94,13 @@ def last_error() -> str:
 
 
 def call(name: str, *arguments: Any) -> None:
-    """Runs an entry; raises RuntimeError, CUDARuntimeError or OutOfMemoryError if it fails."""
+    """Runs an entry; raises RuntimeError, CUDARuntimeError, for a launch CUDADriverError, or
+    OutOfMemoryError if it fails."""
     status = getattr(library(), "emulator_" + name)(*arguments)
     if status:
-        raise {OUT_OF_MEMORY: OutOfMemoryError, CUDA_ERROR: CUDARuntimeError}.get(
-            status, RuntimeError
-        )(last_error())
+        refused = CUDADriverError if name == "launch" else CUDARuntimeError
+        kinds = {OUT_OF_MEMORY: OutOfMemoryError, CUDA_ERROR: refused}
+        raise kinds.get(status, RuntimeError)(last_error())
 
 
 def created(name: str, *arguments: Any) -> int:

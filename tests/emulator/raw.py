@@ -42,7 +42,7 @@ class RawModule:
             self._library = self._compile()
         signatures = build.signatures(self.code)
         if name not in signatures:
-            raise RuntimeError(f"CUDA_ERROR_NOT_FOUND: named symbol not found: {name}")
+            raise device.CUDADriverError(f"CUDA_ERROR_NOT_FOUND: named symbol not found: {name}")
         return RawKernel(name, self._library, [self._type(kind) for kind, _ in signatures[name]])
 
     def _compile(self) -> ctypes.CDLL:

@@ -91,3 +91,45 @@ def test_an_array_is_refused_when_its_memory_is_not_there(cupy, stream):
         )
     with pytest.raises(RuntimeError, match="not the device's, too short, or freed"):
         runtime.memsetAsync(y.data.ptr, 0, 16, stream.ptr)
+
+
+def test_a_pool_hands_out_what_it_was_given_back_also_in_a_capture(cupy, stream):
+    """As CuPy: by stream, the smallest that is large enough, with its old contents."""
+    with emulator.pooled():
+        pool, free = cupy.get_default_memory_pool(), cupy.cuda.runtime.memGetInfo()[0]
+        arrays = [on_device(cupy, np.full(n, 7, np.float32)) for n in (500, 100, 300)]
+        addresses = [array.data.ptr for array in arrays]
+        del arrays
+        assert pool.free_bytes() == 2048 + 512 + 1536
+        with cupy.cuda.Stream(non_blocking=True):
+            other = cupy.empty(300, np.float32)
+        assert other.data.ptr not in addresses
+        stream.synchronize()
+        stream.begin_capture()
+        again = cupy.empty(200, np.float32)
+        stream.end_capture()
+        assert again.data.ptr == addresses[2] and (again.get() == 7).all()
+        pool.free_all_blocks(stream)
+        assert pool.free_bytes() == 0
+        assert cupy.cuda.runtime.memGetInfo()[0] == free - 2 * 1536
+    del again, other
+    assert cupy.cuda.runtime.memGetInfo()[0] == free
+
+
+def test_a_full_pool_gives_its_blocks_back_before_memory_ends(cupy, stream):
+    used = 8 << 30
+    with emulator.pooled():
+        used -= cupy.cuda.runtime.memGetInfo()[0]
+        with emulator.memory(used + 4096):
+            for n in (2048, 3072, 4096):
+                cupy.empty(n, np.uint8)
+            with pytest.raises(cupy.cuda.memory.OutOfMemoryError):
+                cupy.empty(4097, np.uint8)
+
+
+def test_an_allocator_of_this_thread_is_asked_instead(cupy):
+    asked, pool = [], cupy.get_default_memory_pool()
+    with cupy.cuda.using_allocator(lambda size: asked.append(size) or pool.malloc(size)):
+        cupy.empty(3, np.float32)
+    cupy.empty(4, np.float32)
+    assert asked == [12]

@@ -100,7 +100,6 @@ def test_a_capture_records_and_a_graph_sees_the_memory_of_its_time(cupy, stream)
 
 REFUSED = {
     "synchronize": lambda cupy, stream, x: stream.synchronize(),
-    "get": lambda cupy, stream, x: x.get(),
     "empty": lambda cupy, stream, x: cupy.empty(3),
     "pinned": lambda cupy, stream, x: cupy.cuda.alloc_pinned_memory(3),
     "pageable": lambda cupy, stream, x: on_device(cupy, np.ones(3)),
@@ -123,11 +122,20 @@ def test_a_capture_ends_in_an_error_after_what_it_forbids(cupy, stream, name):
         cupy.cuda.runtime.CUDARuntimeError, match="not permitted when stream is capturing"
     ):
         REFUSED[name](cupy, stream, x)
-    with pytest.raises(cupy.cuda.runtime.CUDARuntimeError, match="previous error during capture"):
+    with pytest.raises(cupy.cuda.driver.CUDADriverError, match="previous error during capture"):
         run(compiled(cupy, COPY, "add"), 1, 32, x, np.float32(1), np.int32(5))
     with pytest.raises(cupy.cuda.runtime.CUDARuntimeError, match="previous error during capture"):
         stream.end_capture()
     stream.synchronize()
+
+
+def test_get_is_refused_while_its_stream_is_recorded(cupy, stream):
+    x = cupy.empty(5, np.float32)
+    stream.begin_capture()
+    with pytest.raises(RuntimeError, match="while it is capturing") as caught:
+        x.get()
+    assert type(caught.value) is RuntimeError
+    stream.end_capture()
 
 
 def test_a_graph_of_freed_memory_is_refused(cupy, stream):

@@ -2,7 +2,9 @@
 and steps that cannot be recorded."""
 
 import threading
+from contextlib import nullcontext, suppress
 
+import emulator
 import numpy as np
 import pytest
 from execution import graph_claims as claims
@@ -108,28 +110,96 @@ def test_a_model_is_used_while_it_is_trained(gpu, recorded):
     np.testing.assert_array_equal(values(model), values(alone))
 
 
-class Scale(sa.Dense):
-    """A user's layer that reads its weights as it is bound, and asks for memory in a step."""
+class Careless(sa.Dense):
+    """A user's layer that does in a step what cannot be recorded."""
 
-    careless = False
+    does = None
 
     def bind(self, backend, rows, need_dx):
         super().bind(backend, rows, need_dx)
-        self.backend, self.size = backend, self.W.shape
+        self.backend = backend
 
     def forward(self, x):
-        if self.careless:
-            self.spare = self.backend.empty(self.size)
+        if self.does is not None:
+            self.spare = self.does(self.backend, x)
         return super().forward(x)
 
 
-def test_a_step_that_cannot_be_recorded_is_a_sentence(gpu):
-    layer = Scale(6, 4)
+def untyped_launch(backend, x):
+    """What CuPy says of a launch, it says as another class of error."""
+    raise backend.cupy.cuda.driver.CUDADriverError(900)
+
+
+REFUSED = {
+    "memory": lambda backend, x: backend.empty(x.shape),
+    "memory of CuPy": lambda backend, x: backend.cupy.empty(x.shape, x.dtype),
+    "a copy": lambda backend, x: backend.asarray(np.ones(3)),
+    "a copy to the host": lambda backend, x: backend.to_host(x),
+    "a copy by CuPy": lambda backend, x: x.get(),
+    "a wait": lambda backend, x: backend.stream.synchronize(),
+    "a launch that the driver refuses": untyped_launch,
+}
+
+
+@pytest.fixture
+def pool(gpu):
+    """CuPy's pool with many free blocks of any size, the emulator's too: they hold sevens."""
+    import cupy
+
+    pooled = emulator.pooled() if not hasattr(cupy, "__version__") else nullcontext()
+    with pooled:
+        yield
+
+
+def spare_blocks(backend):
+    made = [backend.asarray(np.full(4**i, 7.0)) for i in range(1, 9) for _ in range(8)]
+    assert len(made) == 64
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_step_that_cannot_be_recorded_is_a_sentence(gpu, pool, name):
+    """Also where CuPy has memory at hand, which it hands out without asking CUDA."""
+    layer = Careless(6, 4)
     model = sa.VAE(layer, sa.Dense(2, 6), sa.Gaussian(2)).build(6, backend=gpu)
     sa.fit(model, rows(), sa.Adam(), epochs=2, batch_size=32)
-    model.objective.encoder.careless = True
-    with pytest.raises(
-        RuntimeError, match=r"a step cannot be recorded .*: forward and backward must not allocate"
-    ):
+    if name != "a launch that the driver refuses":  # anything else runs as it is
+        model.objective.encoder.does = REFUSED[name]
+        sa.fit(model, rows(), sa.Adam(), epochs=1, batch_size=128)  # one step, unrecorded
+    spare_blocks(model.backend)
+    model.objective.encoder.does = lambda backend, x: (
+        REFUSED[name](backend, x) if backend.stream.is_capturing() else None
+    )
+    words = r"a step cannot be recorded \(.+\): forward and backward must not allocate"
+    with pytest.raises(RuntimeError, match=words):
         sa.fit(model, rows(), sa.Adam(), epochs=2, batch_size=32)
-    sa.fit(model, rows(), sa.Adam(), epochs=1, batch_size=128)  # one step, which is not recorded
+    model.objective.encoder.does = None
+    sa.fit(model, rows(), sa.Adam(), epochs=2, batch_size=32)
+
+
+def test_no_replay_writes_to_memory_of_others(gpu, pool):
+    """What a recorded step hands back to CuPy's pool, the next array gets."""
+    layer = Careless(6, 4)
+    model = sa.VAE(layer, sa.Dense(2, 6), sa.Gaussian(2)).build(6, backend=gpu)
+    spare_blocks(model.backend)
+    kept = []
+
+    def epoch_ends(model, history):
+        kept.append(model.backend.asarray(np.full((32, 6), 7.0)))
+
+    model.objective.encoder.does = lambda backend, x: backend.zeros(x.shape)
+    with suppress(RuntimeError):
+        sa.fit(model, rows(96), sa.Adam(), epochs=4, batch_size=32, callbacks=[epoch_ends])
+    for array in kept:
+        assert (model.backend.to_host(array) == 7).all()
+
+
+def test_another_thread_may_take_memory_while_a_step_is_recorded(gpu):
+    backend, made = sa.get_backend(gpu), []
+
+    def body():
+        thread = threading.Thread(target=lambda: made.append(backend.empty((3,))))
+        thread.start()
+        thread.join()
+
+    backend.capture(body)
+    assert made[0].shape == (3,)

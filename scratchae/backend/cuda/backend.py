@@ -11,7 +11,7 @@ import numpy as np
 
 from ... import checks
 from ...kernels.kernel import Kernel
-from ..base import Array, Table, host_array, native, ready
+from ..base import Array, Table, host_array, in_words, native, ready
 from .cublas import RECORDING
 from .driver import cause, require_cupy
 from .launch import Gpu
@@ -145,15 +145,16 @@ class CupyBackend:
 
         Raises RuntimeError where body does what cannot be recorded. Source: CUDA's programming
         guide, "creating a graph using stream capture"."""
-        runtime = self.cupy.cuda.runtime
-        with self.undisturbed(), _no_garbage_collection():
-            self.stream.begin_capture(runtime.streamCaptureModeThreadLocal)
+        cuda = self.cupy.cuda
+        with self.undisturbed(), _no_garbage_collection(), cuda.using_allocator(_no_memory):
+            self.stream.begin_capture(cuda.runtime.streamCaptureModeThreadLocal)
             try:
                 body()
             except BaseException as error:
                 with suppress(Exception):  # the stream works again; the body's error is raised
                     self.stream.end_capture()
-                if isinstance(error, runtime.CUDARuntimeError):
+                # CUDA's two kinds, what CuPy refuses by itself, and _no_memory
+                if isinstance(error, RuntimeError):
                     raise RuntimeError(
                         f"a step cannot be recorded ({cause(error)}): forward and backward must "
                         "not allocate, copy or wait; move that to bind, or take "
@@ -182,6 +183,12 @@ class CupyBackend:
                 to, source, count, getattr(runtime, f"memcpy{way}"), self.stream.ptr
             )
             self.stream.synchronize()
+
+
+def _no_memory(size: int) -> Any:
+    """The allocator of CuPy within a recording. Its own would hand out a block that others get
+    next, and each replay would write to it. Source: CuPy's memory.pyx, SingleDeviceMemoryPool."""
+    raise RuntimeError(f"it asks for {in_words(size)} of GPU memory")
 
 
 @contextmanager

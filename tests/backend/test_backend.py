@@ -390,3 +390,47 @@ def test_without_cublas_one_error_is_all(gpu, monkeypatch):
         get_backend(gpu)
     gc.collect()
     assert not ignored
+
+
+class Refusing:
+    """cuBLAS, but for one of its functions, which returns a status."""
+
+    def __init__(self, lib, **statuses):
+        self._lib, self._statuses = lib, statuses
+
+    def __getattr__(self, name):
+        if name in self._statuses:
+            return lambda *_: self._statuses[name]
+        return getattr(self._lib, name)
+
+
+CREATE, WORKSPACE = "cublasCreate_v2", "cublasSetWorkspace_v2"
+STATUSES = [
+    (CREATE, 3, MemoryError, "cuBLAS finds no memory on the GPU: end what else runs"),
+    (WORKSPACE, 3, MemoryError, "cuBLAS finds no memory on the GPU"),
+    (
+        CREATE,
+        1,
+        RuntimeError,
+        r"^backend 'cupy' needs cuBLAS, and \d+\.\d+ in \S+ does not start "
+        r"\(CUBLAS_STATUS_NOT_INITIALIZED, status 1\): update the driver .*, or keep the CUDA "
+        r"parts of one version, CuPy's, or use backend 'numpy'$",
+    ),
+    (
+        WORKSPACE,
+        7,
+        RuntimeError,
+        r"refuses cublasSetWorkspace_v2 \(CUBLAS_STATUS_INVALID_VALUE, status 7\)",
+    ),
+]
+
+
+@pytest.mark.parametrize("function, status, error, words", STATUSES)
+def test_a_status_of_cublas_is_told_as_what_it_is(
+    gpu, monkeypatch, function, status, error, words
+):
+    """Status 1 is a driver that is too old, or none: not a GPU that is full."""
+    library = cublas.library
+    monkeypatch.setattr(cublas, "library", lambda: Refusing(library(), **{function: status}))
+    with pytest.raises(error, match=words):
+        get_backend(gpu)

@@ -39,8 +39,17 @@ def test_products_of_a_batch_of_matrices(gpu, rng, tolerance):
         np.testing.assert_allclose(backend.to_host(out), times * (a @ b), rtol=tolerance("kernel"))
 
 
-def test_a_product_over_nothing_is_zero(gpu):
+@pytest.mark.parametrize("batch", [(), (4,)])
+def test_a_product_over_nothing_is_zero_and_adds_nothing(gpu, batch):
+    """Arrays without elements have no address, and nobody says what cuBLAS makes of that."""
     backend = sa.get_backend(gpu)
-    out = backend.asarray(np.ones((2, 3)))
-    backend.matmul(backend.empty((2, 0)), backend.empty((0, 3)), out=out)
+    a, b = backend.empty((*batch, 2, 0)), backend.empty((*batch, 0, 3))
+    out = backend.asarray(np.ones((*batch, 2, 3)))
+    backend.matmul(a, b, out=out, add=True)
+    assert (backend.to_host(out) == 1).all()
+    backend.matmul(a, b, out=out)
+    assert not backend.to_host(out).any()
+    graph = backend.capture(lambda: backend.matmul(a, b, out=out))
+    backend.write(out, 5)
+    graph.launch(backend.stream)
     assert not backend.to_host(out).any()

@@ -1,6 +1,7 @@
 """Stands in for cupy.cuda: streams, graphs, events, pinned memory."""
 
 import ctypes
+import sys
 import threading
 from typing import Any, ClassVar
 
@@ -65,8 +66,8 @@ class Stream:
         if non_blocking:
             self.ptr = device.created("stream_create")
 
-    def __del__(self) -> None:
-        if self.ptr:
+    def __del__(self, ending: Any = sys.is_finalizing) -> None:
+        if self.ptr and not ending():
             device.call("stream_destroy", self.ptr)
 
     def __enter__(self) -> "Stream":

@@ -100,7 +100,7 @@ int gemm(Handle* handle, int ta, int tb, int m, int n, int k, const T* alpha, co
         return NOT_INITIALIZED;
     if (m < 0 || n < 0 || k < 0 || batch < 0 || ta < 0 || ta > 2 || tb < 0 || tb > 2 || !alpha ||
         !beta || lda < std::max(1, ta ? k : m) || ldb < std::max(1, tb ? n : k) ||
-        ldc < std::max(1, m))
+        ldc < std::max(1, m) || (m && n && !(A && B && C)))  // nobody says what a null does
         return INVALID_VALUE;
     const int status = guarded([&] {
         if (is_capturing(handle->stream) && !handle->workspace.start)
@@ -162,6 +162,20 @@ int cublasGetVersion_v2(Handle* handle, int* version)
 {
     *version = 130000;
     return handle ? 0 : NOT_INITIALIZED;
+}
+
+int cublasGetProperty(int type, int* value)
+{
+    *value = type == 0 ? 13 : 0;
+    return type < 0 || type > 2 ? INVALID_VALUE : 0;
+}
+
+const char* cublasGetStatusString(int status)
+{
+    return status == 0                 ? "CUBLAS_STATUS_SUCCESS"
+           : status == NOT_INITIALIZED ? "CUBLAS_STATUS_NOT_INITIALIZED"
+           : status == INVALID_VALUE   ? "CUBLAS_STATUS_INVALID_VALUE"
+                                       : "CUBLAS_STATUS_INTERNAL_ERROR";
 }
 
 int cublasSetStream_v2(Handle* handle, Stream* stream)

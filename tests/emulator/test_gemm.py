@@ -46,7 +46,7 @@ def columns_first(cupy, host):
 def test_products_are_those_of_numpy(
     cupy, blas, handle, rng, tolerance, dtype, ta, tb, alpha, beta
 ):
-    for m, n, k in ((5, 7, 3), (64, 33, 21), (1, 1, 1), (3, 4, 0)):
+    for m, n, k in ((5, 7, 3), (64, 33, 21), (1, 1, 1)):
         a, b, c = (rng.normal(size=size).astype(dtype) for size in ((m, k), (k, n), (m, n)))
         larger = [
             np.full((x.shape[0] + 2, x.shape[1]), np.nan, dtype)
@@ -105,6 +105,8 @@ def test_wrong_products_are_refused(cupy, blas, handle, capfd):
     assert multiply(blas, handle, a, a, c, mnk=(3, 4, 3)) == 14
     assert "a gemm touches memory that is not the device's" in emulator.last_error()
     assert "a gemm touches" in capfd.readouterr().err
+    none = cupy.empty((3, 0), np.float64).T
+    assert multiply(blas, handle, none.T, none, c, mnk=(3, 3, 0), ld=(3, 3, 3)) == 7
     blas.cublasSetStream_v2(handle, None)
     assert multiply(blas, handle, a, a, c) == 14 and "null stream" in emulator.last_error()
 

@@ -1,6 +1,7 @@
 """Steps that are recorded on the GPU: numbers that change under a graph, garbage, other threads,
 and steps that cannot be recorded."""
 
+import gc
 import threading
 from contextlib import nullcontext, suppress
 
@@ -151,6 +152,31 @@ def pool(gpu):
         yield
 
 
+def test_the_memory_of_a_backend_that_is_gone_is_used_again(gpu, pool):
+    """Its own parts go back to the GPU; what its arrays leave later, the next backend has."""
+    import cupy
+
+    blocks, free = cupy.get_default_memory_pool(), cupy.cuda.runtime.memGetInfo
+
+    def train():
+        model = small(gpu)
+        sa.fit(model, rows(), sa.Adam(), epochs=1, batch_size=32)
+        return model.backend.asarray(np.ones(1 << 20))
+
+    gc.collect()
+    backend, before = sa.get_backend(gpu), blocks.free_bytes()
+    del backend
+    gc.collect()
+    assert blocks.free_bytes() <= before
+    left = []
+    for _ in range(3):
+        array = train()  # outlives its backend
+        gc.collect()
+        del array
+        left.append(free()[0])
+    assert left[1] == left[2]
+
+
 def spare_blocks(backend):
     made = [backend.asarray(np.full(4**i, 7.0)) for i in range(1, 9) for _ in range(8)]
     assert len(made) == 64
@@ -183,10 +209,13 @@ def test_no_replay_writes_to_memory_of_others(gpu, pool):
     spare_blocks(model.backend)
     kept = []
 
+    def takes(backend, x):
+        backend.zeros(x.shape)  # and gives it back
+
     def epoch_ends(model, history):
         kept.append(model.backend.asarray(np.full((32, 6), 7.0)))
 
-    model.objective.encoder.does = lambda backend, x: backend.zeros(x.shape)
+    model.objective.encoder.does = takes
     with suppress(RuntimeError):
         sa.fit(model, rows(96), sa.Adam(), epochs=4, batch_size=32, callbacks=[epoch_ends])
     for array in kept:

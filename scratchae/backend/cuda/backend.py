@@ -63,8 +63,7 @@ class CupyBackend:
     def zeros(self, shape: tuple[int, ...], dtype: Any = None) -> Array:
         """New device memory of that shape, all zero."""
         out = self.empty(shape, dtype)
-        if out.nbytes:
-            self.cupy.cuda.runtime.memsetAsync(out.data.ptr, 0, out.nbytes, self.stream.ptr)
+        self.gpu.clear(out)
         return out
 
     def asarray(self, a: Any, dtype: Any = None) -> Array:

@@ -27,7 +27,8 @@ PRODUCTS = {
     "float32": ("cublasSgemm_v2", "cublasSgemmStridedBatched", ctypes.c_float),
     "float64": ("cublasDgemm_v2", "cublasDgemmStridedBatched", ctypes.c_double),
 }
-NO_MEMORY = (1, 3)  # statuses of cublasCreate where it is the memory, more often than not
+NO_MEMORY = 3  # CUBLAS_STATUS_ALLOC_FAILED
+VERSION = (0, 1)  # MAJOR_VERSION, MINOR_VERSION of libraryPropertyType
 
 
 def library() -> ctypes.CDLL:
@@ -99,10 +100,25 @@ class Cublas:
         self._check(getattr(self.lib, name)(*arguments), name)
 
     def _check(self, status: int, name: str) -> None:
-        if status and name == "cublasCreate_v2" and status in NO_MEMORY:
+        if not status:
+            return
+        if status == NO_MEMORY:
             raise MemoryError("cuBLAS finds no memory on the GPU: end what else runs (nvidia-smi)")
-        if status:
-            raise RuntimeError(f"cuBLAS refuses {name} with status {status}: see cublasStatus_t")
+        words = self.lib.cublasGetStatusString
+        words.restype = ctypes.c_char_p
+        why = f"{words(status).decode()}, status {status}"
+        if name != "cublasCreate_v2":
+            raise RuntimeError(f"cuBLAS refuses {name} ({why}): see cublasStatus_t")
+        what = f"cuBLAS, and {self._version()} in {self.lib._name} does not start ({why})"
+        remedy = "update the driver (nvidia-smi), or keep the CUDA parts of one version, CuPy's"
+        raise RuntimeError(lacks(what, remedy))
+
+    def _version(self) -> str:
+        """Such as "13.1". Source: cuBLAS' documentation, "cublasGetProperty"."""
+        numbers = [ctypes.c_int() for _ in VERSION]
+        for which, number in zip(VERSION, numbers, strict=True):
+            self.lib.cublasGetProperty(which, ctypes.byref(number))
+        return ".".join(str(number.value) for number in numbers)
 
 
 def _distance(a: Array) -> ctypes.c_longlong:

@@ -11,6 +11,7 @@ Source: CUDA's programming guide, "execution configuration"; NVIDIA's blog on gr
 """
 
 import math
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ import numpy as np
 from ...checks import is_a
 from ..base import Array, in_words
 from . import source as cuda
-from .cublas import Cublas, workspace
+from .cublas import RECORDING, Cublas, workspace
 from .driver import INSTALL, cause, lacks
 
 THREADS = 256  # in a block, as in device.cu
@@ -28,6 +29,8 @@ MULTIPROCESSORS, GENERATION = 16, 75  # cudaDevAttrMultiProcessorCount, ...Compu
 PARTIALS = 1 << 17  # doubles that a reduction over many rows may leave between its two launches
 LARGEST = 2**31 - 1  # elements that an int counts
 EXPECTED = "backend 'cupy' computes on CuPy arrays: bring it to the GPU first (backend.asarray)"
+
+SPARE: list[tuple[Any, int, Any]] = []  # (CuPy, device, stream) of backends that are gone
 
 TYPES = {
     "int": "int32",
@@ -82,10 +85,29 @@ class Gpu:
                 "(nvidia-smi)"
             ) from None
 
+    def clear(self, out: Array) -> None:
+        """out <- 0, whatever its shape. Source: cudaMemsetAsync."""
+        if out.nbytes:
+            self.cupy.cuda.runtime.memsetAsync(out.data.ptr, 0, out.nbytes, self.stream.ptr)
+
+    def __del__(self) -> None:
+        """The blocks that this stream's arrays leave in CuPy's pool go back to the GPU, since no
+        other stream takes them, and the stream to the next backend, with those that come later."""
+        with suppress(Exception), RECORDING:  # made in part, or the interpreter ends
+            del self.blas, self.partials
+            self.stream.synchronize()
+            self.cupy.get_default_memory_pool().free_all_blocks(stream=self.stream)
+            SPARE.append((self.cupy, self.cupy.cuda.Device().id, self.stream))
+
     def _stream(self) -> Any:
-        """The first thing that is asked of the device itself. Raises RuntimeError where it
-        refuses."""
+        """A backend's that is gone, or a new one: the first thing that is asked of the device
+        itself. Raises RuntimeError where it refuses."""
         try:
+            here = self.cupy, self.cupy.cuda.Device().id
+            with RECORDING:
+                for i, spare in enumerate(SPARE):
+                    if spare[:2] == here:
+                        return SPARE.pop(i)[2]
             return self.cupy.cuda.Stream(non_blocking=True)
         except self.cupy.cuda.runtime.CUDARuntimeError as error:
             what = f"a GPU, but this one cannot be used ({cause(error)})"
@@ -190,4 +212,6 @@ class Gpu:
         product = (*a.shape[:-1], b.shape[-1])
         if a.shape[-1] != b.shape[-2] or out.shape != product or a.shape[:-2] != b.shape[:-2]:
             raise ValueError(f"matmul of {a.shape} and {b.shape} gives no {out.shape}: mend them")
+        if not a.shape[-1]:  # a sum of nothing, for which cuBLAS would be handed no addresses
+            return None if add else self.clear(out)
         self.blas.matmul(a, b, out, add)

@@ -1,12 +1,17 @@
-"""How a runner keeps the norm of a step's gradient below a bound."""
+"""Sums of squares over a flat vector: a step's gradient is kept below a bound, and a vector is
+looked at where it lies."""
 
+import math
 from typing import Any
+
+import numpy as np
 
 from ..backend import Array, Backend
 from ..checks import real32
 from ..kernels.clip import CLIP, SQUARES
 
 PIECES = 64  # of a part of the vector, where each has a block of a GPU
+ALONE = 1 << 13  # numbers that one block takes by itself
 
 
 class Clipping:
@@ -30,3 +35,17 @@ class Clipping:
         """The optimiser's row (j,), whose first number scales the gradient. Source:
         kernels/clip.py (2) (3)."""
         self.clip(row, self.q, self.bound)
+
+
+def all_finite(backend: Backend, vector: Array) -> bool:
+    """Whether no number of a vector (n,) is NaN or infinite: its sum, where the host has it, and
+    on a GPU its squares, of which few numbers cross; one of float64 may overflow, and is asked
+    again."""
+    if backend.spelling == "cuda":
+        n = vector.size
+        q = backend.empty((min(PIECES, -(-n // ALONE)),), "float64")
+        backend.op(SQUARES)(q, vector.reshape(1, n), 0, n)
+        if np.isfinite(backend.to_host(q)).all():
+            return True
+    with np.errstate(invalid="ignore"):  # inf - inf
+        return math.isfinite(backend.to_host(vector).sum(dtype=np.float64))

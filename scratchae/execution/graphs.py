@@ -12,9 +12,10 @@ rate, beta, ...) for each step of the epoch. A step
     G       = backward pass, given total                                                (4)
     theta  <- optimiser(theta, G, row)                                                  (5)
 
-reads nothing back. The sums of the last steps lie in a ring, which the host reads every RING
-steps: it hears so late of a loss that is not finite. From that step on (3) halts the optimiser, so
-the parameters are all the same those that the step before left.
+reads nothing back. The sums of the last steps lie in a ring of two halves, READ steps each. The
+host launches a half, then reads the one before it: the GPU never waits for the host, which hears
+so late of a loss that is not finite. From that step on (3) halts the optimiser, so the parameters
+are all the same those that the step before left.
 
 The first step of each size runs as it is, which loads what is loaded on first use; the second is
 recorded.
@@ -33,7 +34,7 @@ from ..kernels.batch import TAKE
 from ..kernels.step import ADVANCE
 from .clipping import Clipping
 from .memory import require_memory
-from .recording import RING, DeviceEpoch
+from .recording import READ, DeviceEpoch
 from .shards import batches, shards_of, threads_of
 from .step import Step, batch, judged
 
@@ -46,6 +47,8 @@ class GraphRunner:
     batch does not fit into the GPU's memory. threads: checked, and of no use here. Source: the
     module; runner.py, the protocol.
     """
+
+    ahead = True
 
     def __init__(
         self,
@@ -103,7 +106,7 @@ class GraphRunner:
         optimizer: Any,
         stop: Callable[[], bool],
     ) -> Generator[Step, None, None]:
-        """As ThreadRunner.steps, RING of them at a time; order (n,)."""
+        """As ThreadRunner.steps, READ of them at a time; order (n,)."""
         before = optimizer.t
         feeds.begin(order, self._schedule(optimizer, batches(len(order), batch_size)))
         self._share_row(feeds.row, optimizer)
@@ -115,12 +118,13 @@ class GraphRunner:
 
         key = ("train", *optimizer.constants(), *self.objective.scalars())
         try:
-            totals = self._walk(key, feeds, order, batch_size, train, stop)
-            for t, total in enumerate(totals, before + 1):
-                # on the device, which takes no later step then
-                halted = not np.isfinite(total).all()
-                optimizer.t += not halted
-                yield judged(self.objective, t, total, kept=halted)
+            t = before
+            for totals in self._walk(key, feeds, order, batch_size, train, stop):
+                # where one is not, the device takes no later step
+                for total, finite in zip(totals, np.isfinite(totals).all(axis=1), strict=True):
+                    t += 1
+                    optimizer.t += bool(finite)
+                    yield judged(self.objective, t, total, finite, kept=not finite)
         finally:  # steps that were taken count, also those whose totals nobody has asked for
             steps, halted = self.backend.to_host(feeds.state).tolist()
             if not halted:
@@ -136,7 +140,7 @@ class GraphRunner:
 
         key = ("measure", *self.objective.scalars())
         totals = self._walk(key, feeds, order, batch_size, measure, lambda: False)
-        return np.sum(list(totals), axis=0)
+        return np.sum(np.concatenate(list(totals)), axis=0)
 
     def forward(self, feeds: DeviceEpoch, rows: np.ndarray) -> np.ndarray:
         """As ThreadRunner.forward, one batch rows (N,) by itself -> total (k,)."""
@@ -189,18 +193,21 @@ class GraphRunner:
         body: Callable[[int], None],
         stop: Callable[[], bool],
     ) -> Iterator[np.ndarray]:
-        """body(N) for each batch of N rows, as a graph; the totals (k,) of the steps done, in
-        order."""
-        counts, unread = batches(len(order), batch_size), 0
-        for step, N in enumerate(counts, 1):
-            self._bring(feeds, order[(step - 1) * batch_size :][:N])
+        """body(N) for each batch of N rows, as a graph; the totals (READ or fewer, k) of the steps
+        done, in order: those of a half while the next is at work."""
+        counts, sent = batches(len(order), batch_size), None
+        for step, N in enumerate(counts):
+            self._bring(feeds, order[step * batch_size :][:N])
             feeds.recorder.run((what, N), partial(body, N))
-            unread += 1
-            ended = stop() or step == len(counts)
-            if unread == RING or ended:
-                yield from self.backend.to_host(feeds.ring)[:unread]
-                unread = 0
+            ended = stop() or step + 1 == len(counts)
+            if (step + 1) % READ and not ended:
+                continue
+            half = feeds.ring.send(step), step % READ + 1
+            if sent is not None:
+                yield feeds.ring.read(*sent)
+            sent = half
             if ended:
+                yield feeds.ring.read(*sent)
                 return
 
     def _spans(self, N: int) -> list[tuple[int, int]]:
@@ -219,7 +226,9 @@ class GraphRunner:
                     f"{type(replica).__name__}.forward is to fill self.sums and to return it"
                 )
         active = self.sums[: len(spans)]
-        self.advance(feeds.ring, self.total, feeds.row, feeds.state, active, feeds.schedule)  # (3)
+        self.advance(
+            feeds.ring.places, self.total, feeds.row, feeds.state, active, feeds.schedule
+        )  # (3)
 
     def _backward(self, N: int) -> None:
         self.active = len(self._spans(N))

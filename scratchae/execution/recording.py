@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-RING = 64  # steps between two looks at the sums
+READ = 64  # steps between two looks at the sums
+HALVES = 2  # of the ring: while the host reads one, the GPU fills the other
 
 
 class Recorder:
@@ -36,12 +37,48 @@ class Recorder:
         self.graphs[key].launch(self.backend.stream)
 
 
+class Ring:
+    """The totals (k,) of the last steps, HALVES * READ of them, and their copies on the host.
+
+    A half that is full is sent to pinned memory while the GPU goes on with the other, and read
+    when its event says that it has arrived. Source: CUDA's best practices guide, "asynchronous and
+    overlapping transfers with computation"."""
+
+    def __init__(self, backend: Any, k: int):
+        cuda = backend.cupy.cuda
+        self.runtime, self.stream = cuda.runtime, backend.stream
+        self.places = backend.empty((HALVES * READ, k), np.float64)
+        memory = cuda.alloc_pinned_memory(self.places.nbytes)
+        size = self.places.size
+        self.host = np.frombuffer(memory, np.float64, size).reshape(HALVES, READ, k)
+        self.arrived = [cuda.Event(disable_timing=True) for _ in range(HALVES)]
+
+    def send(self, step: int) -> int:
+        """Start the copy of the half in which the total of step (from 0 on) lies -> which half."""
+        half = step // READ % HALVES
+        host = self.host[half]
+        self.runtime.memcpyAsync(
+            host.ctypes.data,
+            self.places[half * READ].data.ptr,
+            host.nbytes,
+            self.runtime.memcpyDeviceToHost,
+            self.stream.ptr,
+        )
+        self.arrived[half].record(self.stream)
+        return half
+
+    def read(self, half: int, count: int) -> np.ndarray:
+        """The first totals (count, k) of a half that was sent, when it has arrived."""
+        self.arrived[half].synchronize()
+        return self.host[half, :count].copy()
+
+
 class DeviceEpoch:
     """A data set's way through a runner, over and over: what its steps read and write in device
     memory.
 
-    order (n,), state (2,) = (step, halted), ring (RING, k), schedule (steps, j), row (j,). Source:
-    the module.
+    order (n,), state (2,) = (step, halted), ring of totals (k,), schedule (steps, j), row (j,).
+    Source: the module.
     """
 
     def __init__(self, runner: Any, source: Any):
@@ -50,7 +87,7 @@ class DeviceEpoch:
             self.feeds = [source.feed(self.backend, runner.rows) for _ in runner.replicas]
         self.order = self.backend.empty((len(source),), np.uint32)
         self.state = self.backend.empty((2,), np.int32)
-        self.ring = self.backend.empty((RING, runner.total.size), np.float64)
+        self.ring = Ring(self.backend, runner.total.size)
         self.schedule: Any = None
 
     def begin(self, order: np.ndarray, schedule: np.ndarray) -> None:

@@ -30,8 +30,10 @@ class Runner(Protocol):
     """What executes steps: a context within which feeds of data go through replicas of a model.
 
     objective: the model's, which computes the terms. values: its parameters (n,). frozen: the
-    names of layers that it does not train."""
+    names of layers that it does not train. ahead: whether it is at work on later steps while
+    whoever iterates over ``steps`` is handed one."""
 
+    ahead: bool
     objective: Any
     backend: Backend
     values: Array

@@ -1,6 +1,7 @@
 """One step: what a replica is handed for it, and how it is reported: its sums, its terms, and
 whether they are finite."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,9 +47,10 @@ def filled(feed: Any, rows: Any, clock: Any, replica: Any) -> Any:
     return x
 
 
-def judged(objective: Any, t: int, total: np.ndarray, kept: bool = True) -> Step:
-    """Step t, whose total (k,) is known: the one place where a loss is computed and judged."""
+def judged(objective: Any, t: int, total: np.ndarray, sums: bool, kept: bool = True) -> Step:
+    """Step t, whose total (k,) is known, and whether its sums are finite: the one place where a
+    loss is computed and judged."""
     objective.t = t
     terms = objective.loss(total)
-    finite = bool(np.isfinite(terms["loss"]) and np.isfinite(total).all())
+    finite = bool(sums and math.isfinite(terms["loss"]))
     return Step(t, total, terms, finite, finite or kept)

@@ -36,6 +36,8 @@ class ThreadRunner:
     Source: the module; runner.py, the protocol.
     """
 
+    ahead = False
+
     def __init__(
         self,
         model: Any,
@@ -98,7 +100,8 @@ class ThreadRunner:
         for i in range(0, len(order), batch_size):
             t = optimizer.t + 1
             self._set_row(t)
-            step = judged(self.objective, t, self.gradients(feeds, order[i : i + batch_size]))
+            total = self.gradients(feeds, order[i : i + batch_size])
+            step = judged(self.objective, t, total, np.isfinite(total).all())
             if step.finite:
                 self.update(optimizer, step.total)
             yield step

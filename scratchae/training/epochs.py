@@ -10,6 +10,7 @@ from typing import Any, Self
 import numpy as np
 
 from .. import randomness
+from ..execution.clipping import all_finite
 from ..execution.runner import Runner, held_out, runner_for
 from ..execution.step import Step
 from ..settings import scheduled
@@ -53,6 +54,7 @@ class Epochs:
         self.model, self.optimizer, self.source, self.held = model, optimizer, source, held
         self.batch_size, self.shards, self.threads, self.seed = batch_size, shards, threads, seed
         self.clip, self.watched = clip, watched
+        self._drawn = 0, np.zeros(0, np.uint32)  # an epoch, from 1 on, and its order
         self.begun = False  # whoever made this has looked at the data
         self.runner = self._new_runner()
 
@@ -110,7 +112,7 @@ class Epochs:
         self.begun = True
         epoch, self.began = self.next, time.perf_counter()
         self.mean = Mean(self.model.objective, self.watched)
-        order = randomness.permutation(len(self.source), self.seed, epoch)
+        order = self._order(epoch)
         length = self.batch_size if self.watched else len(order)
         for i in range(0, len(order), length):
             self._follow_frozen_layers()
@@ -123,10 +125,18 @@ class Epochs:
                     if not step.finite:
                         raise self._not_finite(step, f"at step {step.t} (epoch {epoch})")
                     self.mean.add(step)
+                    if self.runner.ahead:  # the host has time
+                        self._order(epoch + 1)
                     yield step
                     self.require_this_build()
             if stop():
                 break
+
+    def _order(self, epoch: int) -> np.ndarray:
+        """The order (n,) of an epoch, drawn when it is asked for first."""
+        if self._drawn[0] != epoch:
+            self._drawn = epoch, randomness.permutation(len(self.source), self.seed, epoch)
+        return self._drawn[1]
 
     def record(self) -> dict[str, Any] | None:
         """The record of the epoch whose steps were taken, which counts from here on; None where
@@ -197,13 +207,9 @@ class Epochs:
         """Raise NonFiniteLoss where a step since the last loss has spoiled the parameters or the
         optimiser."""
         for name, vector in {"parameters": self.runner.values, **self.optimizer.vectors}.items():
-            with np.errstate(invalid="ignore"):  # inf - inf
-                total = self.runner.backend.to_host(vector).sum(dtype=np.float64)
-            if not math.isfinite(total):
-                raise NonFiniteLoss(
-                    f"the vector of {name} is no longer finite after epoch {epoch}: "
-                    f"{self._advice([])}"
-                )
+            if not all_finite(self.runner.backend, vector):
+                where = f"after epoch {epoch}: {self._advice([])}"
+                raise NonFiniteLoss(f"the vector of {name} is no longer finite {where}")
 
 
 class Mean:

@@ -13,6 +13,7 @@ from execution.graph_models import dense, pixels, rows, small, values
 import scratchae as sa
 from scratchae.backend.cuda import backend as cupy_module
 from scratchae.execution import graphs as graph
+from scratchae.execution import recording
 from scratchae.execution.threads import ThreadRunner
 
 
@@ -97,6 +98,29 @@ def a_stop_within_an_epoch_counts_what_was_done(gpu):
         )
     assert len(totals) == optimizer.t == 100
     assert all(step.total[0] == 1 for step in totals)
+
+
+def the_gpu_has_work_while_the_host_reads(gpu, monkeypatch):
+    """When the host is handed a step, the half of the ring after it has been launched, and while
+    it launches it waits for nothing but the half before."""
+    model, n, launched, copies = small(gpu), 300, [], []
+    run, to_host = recording.Recorder.run, cupy_module.CupyBackend.to_host
+    monkeypatch.setattr(
+        recording.Recorder, "run", lambda *given: launched.append(1) or run(*given)
+    )
+    monkeypatch.setattr(
+        cupy_module.CupyBackend, "to_host", lambda *given: copies.append(1) or to_host(*given)
+    )
+    with graph.GraphRunner(model, 1) as runner:
+        optimizer = sa.Adam()
+        optimizer.start(model.parameters)
+        feeds = runner.feeds(sa.Values(rows(n)))
+        steps = runner.steps(feeds, np.arange(n, dtype=np.uint32), 1, optimizer, bool)
+        for i, step in enumerate(steps):
+            assert step.t == i + 1
+            assert len(launched) == min(n, (i // graph.READ + 2) * graph.READ)
+            assert not copies
+    assert len(copies) == 1  # of the state, when all is done
 
 
 def data_that_stays_on_the_host_gives_the_same_bits(gpu, monkeypatch):

@@ -13,6 +13,8 @@ from execution.graph_models import rows, small, values
 
 import scratchae as sa
 from scratchae.execution import graphs as graph
+from scratchae.execution.clipping import all_finite
+from scratchae.training.epochs import Epochs
 
 
 @pytest.mark.parametrize(
@@ -46,17 +48,59 @@ def test_an_optimiser_with_a_tick_of_its_own_is_refused(gpu):
 def test_steps_count_whose_losses_nobody_has_read(gpu):
     """An exception in the middle of a ring: t is the number of steps that the parameters have
     seen."""
-    model = small(gpu)
+    model, n = small(gpu), 200
     with graph.GraphRunner(model, 1) as runner:
         optimizer = sa.Adam()
         optimizer.start(model.parameters)
         steps = runner.steps(
-            runner.feeds(sa.Values(rows(100))), np.arange(100, dtype=np.uint32), 1, optimizer, bool
+            runner.feeds(sa.Values(rows(n))), np.arange(n, dtype=np.uint32), 1, optimizer, bool
         )
         for _ in range(10):
             next(steps)
         steps.close()
-    assert optimizer.t == graph.RING
+    assert optimizer.t == 2 * graph.READ < n
+
+
+def test_the_gpu_has_work_while_the_host_reads(gpu, monkeypatch):
+    claims.the_gpu_has_work_while_the_host_reads(gpu, monkeypatch)
+
+
+def test_the_host_draws_the_next_order_while_the_gpu_works(gpu, monkeypatch):
+    """And looks whether parameters and state are finite without a copy of them."""
+    model, drawn, steps, copied = small(gpu), {}, [], []
+    permutation, to_host = sa.randomness.permutation, type(model.backend).to_host
+
+    def watched(n, seed, epoch):
+        drawn[epoch] = len(steps)
+        return permutation(n, seed, epoch)
+
+    def copying(self, a):
+        copied.append(a.size)
+        return to_host(self, a)
+
+    monkeypatch.setattr(sa.randomness, "permutation", watched)
+    monkeypatch.setattr(type(model.backend), "to_host", copying)
+    optimizer = sa.Adam()
+    options = {"batch_size": 1, "shards": None, "threads": None, "seed": 0, "clip": None}
+    source = sa.Values(rows(150))
+    with Epochs(model, optimizer, source, None, **options, watched=False) as epochs:
+        for _ in range(3):
+            for step in epochs.steps(lambda: False):
+                steps.append(step)
+            assert epochs.record() is not None
+    assert drawn == {1: 0, 2: 0, 3: 150, 4: 300}
+    assert model.parameters.size not in copied
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_vector_is_found_not_finite_where_it_lies(gpu, dtype):
+    backend = sa.get_backend(gpu, dtype)
+    for n in (1, 7, 100_000):
+        host = np.full(n, np.finfo(dtype).max / n / 4, dtype)  # whose squares overflow in float64
+        for bad in (None, np.nan, np.inf, -np.inf):
+            if bad is not None:
+                host[n // 2] = bad
+            assert all_finite(backend, backend.asarray(host, dtype)) == (bad is None)
 
 
 def test_a_loss_that_overflows_from_finite_sums_does_not_claim_too_much(gpu):

@@ -21,6 +21,7 @@ from scratchae.backend.cuda import source as cuda
 from scratchae.backend.cuda.launch import Gpu
 from scratchae.backend.cuda.staging import StagedTable
 from scratchae.execution import graphs as graph
+from scratchae.execution import recording
 from scratchae.kernels.activation import ACTIVATION_GRADIENT
 from scratchae.kernels.bernoulli import BERNOULLI_NLL
 from scratchae.kernels.patches import COL2IM
@@ -243,9 +244,15 @@ def ring_read_too_rarely(monkeypatch):
 
     def small(self, order, schedule):
         begin(self, order, schedule)
-        self.ring = self.ring[: graph.RING // 2]
+        self.ring.places = self.ring.places[: graph.READ + 1]
 
     monkeypatch.setattr(graph.DeviceEpoch, "begin", small)
+
+
+def half_read_before_it_has_arrived(monkeypatch):
+    monkeypatch.setattr(
+        recording.Ring, "read", lambda self, half, count: self.host[half, :count].copy()
+    )
 
 
 MUTANTS = {
@@ -343,6 +350,10 @@ MUTANTS = {
     "a pinned buffer refilled too early": (
         buffer_refilled_too_early,
         claims.data_that_stays_on_the_host_gives_the_same_bits,
+    ),
+    "a half of the ring that has not arrived": (
+        half_read_before_it_has_arrived,
+        claims.a_stop_within_an_epoch_counts_what_was_done,
     ),
     "a ring that is too small": (
         ring_read_too_rarely,

@@ -12,6 +12,7 @@ Source: CUDA's programming guide, "execution configuration"; NVIDIA's blog on gr
 
 import math
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -30,8 +31,6 @@ PARTIALS = 1 << 17  # doubles that a reduction over many rows may leave between 
 LARGEST = 2**31 - 1  # elements that an int counts
 EXPECTED = "backend 'cupy' computes on CuPy arrays: bring it to the GPU first (backend.asarray)"
 
-SPARE: list[tuple[Any, int, Any]] = []  # (CuPy, device, stream) of backends that are gone
-
 TYPES = {
     "int": "int32",
     "unsigned": "uint32",
@@ -40,6 +39,21 @@ TYPES = {
     "bool": "bool",
     "unsigned char": "uint8",
 }
+
+
+@dataclass
+class KeptStream:
+    """A stream that outlives its backend; taken: whether one has it.
+
+    It is kept here from the start: what is first kept as a backend ends may have ended with it."""
+
+    cupy: Any
+    device: int
+    stream: Any
+    taken: bool = True
+
+
+STREAMS: list[KeptStream] = []
 
 
 class Gpu:
@@ -55,7 +69,8 @@ class Gpu:
         self.cupy = cupy
         self.dtype = np.dtype(dtype)
         self.types = TYPES | {"REAL": dtype}
-        self.stream = self._stream()
+        self._kept = self._keep()
+        self.stream = self._kept.stream
         multiprocessors, generation = (
             cupy.cuda.runtime.deviceGetAttribute(attribute, cupy.cuda.Device().id)
             for attribute in (MULTIPROCESSORS, GENERATION)
@@ -97,18 +112,21 @@ class Gpu:
             del self.blas, self.partials
             self.stream.synchronize()
             self.cupy.get_default_memory_pool().free_all_blocks(stream=self.stream)
-            SPARE.append((self.cupy, self.cupy.cuda.Device().id, self.stream))
+            self._kept.taken = False
 
-    def _stream(self) -> Any:
-        """A backend's that is gone, or a new one: the first thing that is asked of the device
-        itself. Raises RuntimeError where it refuses."""
+    def _keep(self) -> KeptStream:
+        """That of a backend that is gone, or a new one: the first thing that is asked of the
+        device itself. Raises RuntimeError where it refuses."""
         try:
-            here = self.cupy, self.cupy.cuda.Device().id
+            device = self.cupy.cuda.Device().id
             with RECORDING:
-                for i, spare in enumerate(SPARE):
-                    if spare[:2] == here:
-                        return SPARE.pop(i)[2]
-            return self.cupy.cuda.Stream(non_blocking=True)
+                for kept in STREAMS:
+                    if kept.cupy is self.cupy and kept.device == device and not kept.taken:
+                        kept.taken = True
+                        return kept
+                stream = self.cupy.cuda.Stream(non_blocking=True)
+                STREAMS.append(KeptStream(self.cupy, device, stream))
+                return STREAMS[-1]
         except self.cupy.cuda.runtime.CUDARuntimeError as error:
             what = f"a GPU, but this one cannot be used ({cause(error)})"
             raise RuntimeError(lacks(what, "see what else runs on it (nvidia-smi)")) from error

@@ -2,7 +2,6 @@
 network."""
 
 import hashlib
-import importlib.util
 import logging
 import os
 import secrets
@@ -110,11 +109,11 @@ def _folders(data_dir: str | os.PathLike | None) -> Iterator[Path]:
 
 
 def _cache() -> Path | None:
-    """The user's cache folder; None without pooch, which knows where it is."""
-    if importlib.util.find_spec("pooch") is None:
+    """The user's cache folder; None without pooch, or a part of it, which knows where it is."""
+    try:
+        import pooch
+    except ImportError:
         return None
-    import pooch
-
     return Path(pooch.os_cache("scratchae"))
 
 

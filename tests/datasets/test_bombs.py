@@ -230,9 +230,17 @@ def test_a_file_that_is_replaced_after_its_checksum(cache, monkeypatch, name):
     assert [part.labels.tolist() for part in ecg5000.load()] == [[1, 4], [1, 4]]
 
 
-def test_without_pooch_there_is_no_cache_and_no_download(tmp_path, monkeypatch):
+@pytest.mark.parametrize("broken", [False, True])
+def test_without_pooch_there_is_no_cache_and_no_download(tmp_path, monkeypatch, broken):
+    """Nor where pooch is there, and what it needs itself is not."""
     monkeypatch.delenv("SCRATCHAE_DATA", raising=False)
     monkeypatch.setitem(sys.modules, "pooch", None)
+    if broken:
+        monkeypatch.delitem(sys.modules, "pooch")
+        package = tmp_path / "broken" / "pooch"
+        package.mkdir(parents=True)
+        (package / "__init__.py").write_text("import a_package_that_is_not_there")
+        monkeypatch.syspath_prepend(package.parent)
     for folder in (None, tmp_path):
         for dataset in (mnist, ecg5000):
             with pytest.raises(DataUnavailable, match=r"without pooch \(pip install pooch\): set"):

@@ -1,9 +1,11 @@
 """Compiles CUDA text and the emulated device with g++, once for each content, into a cache of
 shared libraries.
 
-The variable SCRATCHAE_EMULATOR chooses a variant: plain, coverage (of the CUDA text) or sanitize
-(AddressSanitizer and UBSan, which the Python process must preload). SCRATCHAE_EMULATOR_CACHE is
-the folder of the cache.
+The variable SCRATCHAE_EMULATOR chooses a variant: plain, coverage (of the CUDA text), sanitize
+(AddressSanitizer and UBSan, which the Python process must preload) or fused, on a processor with
+x86's FMA: as CuPy compiles, a product and a sum are rounded once, and what is too small for a
+normal number is zero (here float64 too, which a GPU keeps). SCRATCHAE_EMULATOR_CACHE is the folder
+of the cache.
 """
 
 import fcntl
@@ -31,7 +33,13 @@ COMMON = (
 )
 SANITIZERS = "-fsanitize=address,undefined,float-cast-overflow -fno-sanitize-recover=undefined"
 SANITIZE = f"-O1 -g -fno-omit-frame-pointer {SANITIZERS}"
-VARIANTS = {"plain": "-O2", "coverage": "--coverage -O0 -g", "sanitize": SANITIZE}
+FUSED = "-O2 -mfma -ffp-contract=fast"
+VARIANTS = {
+    "plain": "-O2",
+    "coverage": "--coverage -O0 -g",
+    "sanitize": SANITIZE,
+    "fused": FUSED,
+}
 # -fno-weak: inline functions are local, or their __shared__ variables could not lie in one
 # section. The warnings are those that nvcc does not give either.
 KERNEL = (
@@ -60,6 +68,12 @@ def variant() -> str:
 
 def has_compiler() -> bool:
     return shutil.which("g++") is not None
+
+
+def has_fma() -> bool:
+    """Whether this is an x86 that can run the variant fused."""
+    info = Path("/proc/cpuinfo")
+    return info.exists() and " fma " in info.read_text()
 
 
 def folder(name: str) -> Path:
@@ -120,7 +134,9 @@ def runtime() -> Path:
     """The shared library of the device itself, with cuBLAS' names in it."""
     sanitized = variant() == "sanitize"
     flags = SANITIZE.split() if sanitized else ["-O3"]
-    place = folder("sanitize" if sanitized else "plain")  # coverage is of the CUDA texts only
+    flags += ["-DFLUSH_TO_ZERO"] if variant() == "fused" else []
+    # coverage is of the CUDA texts only
+    place = folder("plain" if variant() == "coverage" else variant())
     return _compiled(place, sorted(HERE.glob("*.cpp")), "", (*COMMON, *flags))
 
 

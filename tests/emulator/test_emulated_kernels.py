@@ -1,5 +1,5 @@
-"""The CUDA text under its own instruments: which of its lines the tests execute, and what the
-sanitizers say."""
+"""The CUDA text under its own instruments: which of its lines the tests execute, what the
+sanitizers say, and what it computes where it is compiled as CuPy does."""
 
 import json
 import os
@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import emulator
+from emulator import build
 from scratchae.backend.cuda import source as cuda
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -102,3 +103,11 @@ def preload():
 
 def test_the_sanitizers_are_content(tmp_path):
     run_variant("sanitize", tmp_path, EVERY_PART, **preload())
+
+
+def test_results_are_those_of_cupys_compiler_too(tmp_path):
+    """Fused multiply-adds, and no numbers below the smallest normal one: within the same
+    tolerances."""
+    if not build.has_fma():
+        pytest.skip("needs an x86 processor with FMA")
+    run_variant("fused", tmp_path, EVERY_PART)

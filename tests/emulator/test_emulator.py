@@ -125,6 +125,40 @@ def test_coverage_counts_the_lines_of_a_kernel(tmp_path):
     assert {line["line_number"]: line["count"] for line in files["<stdin>"]}[4] == 40
 
 
+FUSED = """
+import emulator
+import numpy as np
+from emulator.launching import on_device
+
+TEXT = 'extern "C" __global__ void f(float* y, const float* x) { y[0] = x[0] * x[1] + x[2]; }'
+with emulator.installed():
+    import cupy
+
+    with cupy.cuda.Stream(non_blocking=True):
+        f, y = cupy.RawModule(code=TEXT).get_function("f"), cupy.empty(1, np.float32)
+        once, small = (1 + 2**-12, 1 + 2**-12, -1 - 2**-11), (2**-100, 2**-40, 0)
+        for x in (once, small, (2**-140, 2**99, 0)):
+            f((1,), (1,), (y, on_device(cupy, np.array(x, np.float32))))
+            print(float(y.get()[0]))
+assert np.float32(2) ** -140 > 0  # outside of kernels nothing is flushed
+"""
+
+
+@needs_compiler
+@pytest.mark.parametrize("name", ["plain", "fused"])
+def test_fused_rounds_once_and_keeps_no_subnormal_numbers(name, tmp_path):
+    if not build.has_fma():
+        pytest.skip("needs an x86 processor with FMA")
+    environment = {"SCRATCHAE_EMULATOR": name, "SCRATCHAE_EMULATOR_CACHE": str(tmp_path)}
+    environment |= {"PYTHONPATH": str(Path(__file__).parents[1])}
+    done = subprocess.run(
+        [sys.executable, "-c", FUSED], env=os.environ | environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    expected = {"fused": [2**-24, 0, 0], "plain": [0, 2**-140, 2**-41]}
+    assert [float(line) for line in done.stdout.split()] == expected[name]
+
+
 def test_signatures_are_read_through_comments_and_lines():
     text = """// extern "C" __global__ void no(int a)
     extern "C" __global__ void f(REAL* __restrict__ y, const REAL *x,  // (n,)

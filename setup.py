@@ -55,8 +55,9 @@ setup(
         "pooch>=1.6",
     ],
     extras_require={
-        "cuda12": ["cupy-cuda12x[ctk]>=14"],
-        "cuda13": ["cupy-cuda13x[ctk]>=14"],
+        # not cupy's extra ctk, which brings FFT, solvers and the like: 1 GB that nothing uses
+        "cuda12": ["cupy-cuda12x>=14", "cuda-toolkit[cublas,cudart,nvrtc]==12.*"],
+        "cuda13": ["cupy-cuda13x>=14", "cuda-toolkit[cublas,cudart,nvrtc]==13.*"],
         "dev": [
             *("pytest>=8.0", "pytest-xdist>=3.5", "pytest-cov>=5.0", "hypothesis>=6.100"),
             "safetensors>=0.4",  # reads what save writes; the library has its own reader

@@ -148,6 +148,17 @@ def test_the_gpu_takes_the_cuda_spelling(gpu):
         b.op(Kernel(SGD.definition, SGD.numba))
 
 
+def test_cupys_own_work_is_ordered_within_the_backends_stream(gpu):
+    """Outside of it, it goes to CuPy's null stream, which does not wait: docs/gpu.md."""
+    b = get_backend(gpu)
+    x, out = b.asarray(np.eye(256)), b.empty((256, 256))
+    for _ in range(20):
+        b.matmul(x, x, out=out)
+        with b.stream:
+            assert np.array_equal(out.get(), np.eye(256))
+        b.write(out, np.nan)
+
+
 def test_each_backend_has_a_stream_of_its_own(gpu):
     one, other = get_backend(gpu), get_backend(gpu)
     assert one.stream.ptr != other.stream.ptr
@@ -266,7 +277,7 @@ MISSING = {
     "not installed": (
         None,
         ImportError,
-        "needs CuPy, which is not installed: pip install 'cupy-cuda13x.ctk.'",
+        r"needs CuPy, which is not installed: pip install cupy-cuda13x 'cuda-toolkit\[",
     ),
     "does not load": (
         ImportError("undefined symbol"),
@@ -286,7 +297,7 @@ MISSING = {
         RuntimeError,
         (
             r"needs a driver for CUDA 13\.2, but this one ends at 12\.8: .*\(pip install "
-            r"'cupy-cuda12x.ctk.'\)"
+            r"cupy-cuda12x 'cuda-toolkit\[cublas,cudart,nvrtc\]==12\.\*'\)"
         ),
     ),
     "no device": (
@@ -374,7 +385,7 @@ def a_broken_link(name):
 )
 def test_cublas_is_missing(monkeypatch, pathfinder, words):
     monkeypatch.setattr(cublas, "import_module", pathfinder)
-    brings = r"pip install 'cupy-cuda13x\[ctk\]' .* brings it, or use backend 'numpy'$"
+    brings = r"pip install cupy-cuda13x 'cuda-toolkit.* brings it, or use backend 'numpy'$"
     with pytest.raises(
         RuntimeError, match=rf"^backend 'cupy' needs cuBLAS, .* \({words}\): {brings}"
     ) as caught:

@@ -2,6 +2,7 @@
 
 import importlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from pathlib import Path
 import numba
 import pytest
 
+from scratchae.backend.cuda import driver
 from scratchae.kernels.bernoulli import _bernoulli_nll
 from scratchae.kernels.machine.compile import EDITION, jit
 
@@ -128,6 +130,17 @@ def test_a_wheel_holds_the_kernels_once_and_works(tmp_path):
     status, told, said = python(code, unzipped, tmp_path)
     assert status == 0, said
     assert Path(told) == unzipped / "scratchae" / "kernels" / "philox.py"
+
+
+def test_an_extra_brings_the_parts_of_cuda_that_are_used_and_no_others():
+    """CuPy's own extra brings 957 MB more; what an error says is what setup.py says."""
+    extras = (ROOT / "setup.py").read_text()
+    assert "[ctk]" not in extras and "[ctk]" not in driver.INSTALL
+    for major in (12, 13):
+        cupy, toolkit = driver.PARTS.format(major).removeprefix("pip install ").split()
+        assert f'"cuda{major}": ["{cupy}>=14", "{toolkit[1:-1]}"]' in extras
+    used = {"cublas", "cudart", "nvrtc"}  # products; the headers of the compiler; the compiler
+    assert set(re.findall(r"[a-z]+", toolkit.partition("[")[2])) == used
 
 
 def test_kernels_compile_where_no_cache_can_be_kept(monkeypatch):

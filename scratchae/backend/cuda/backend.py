@@ -28,6 +28,7 @@ class CupyBackend:
     float32 products to 10 bits of mantissa and is several times as fast there. graph: whether
     training records a step and replays it (execution/graphs.py) or launches each function itself;
     the bits are the same. Shapes: any. Two backends do not share a stream: hand one to each model.
+    Work of CuPy's own is ordered with this one's within ``with backend.stream``, as a step is.
     Raises ImportError or RuntimeError where the GPU's parts are missing (driver.py), ValueError
     for another precision. Source: CuPy's interoperability guide.
     """

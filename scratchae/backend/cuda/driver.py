@@ -4,8 +4,10 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
-INSTALL = "pip install 'cupy-cuda13x[ctk]' (or 'cupy-cuda12x[ctk]'"
 OLDEST = 12  # the oldest major version of CUDA that CuPy is still built for
+# What is used of CUDA. CuPy's own extra, ctk, brings four libraries more, of 1 GB.
+PARTS = "pip install cupy-cuda{0}x 'cuda-toolkit[cublas,cudart,nvrtc]=={0}.*'"
+INSTALL = f"{PARTS.format(13)} (or 12 for 13"
 
 
 def require_cupy() -> Any:
@@ -20,7 +22,7 @@ def require_cupy() -> Any:
             lacks("an NVIDIA driver, and none is loaded", f"install one (nvidia-smi), {container}")
         )
     if driver // 1000 < needed // 1000:
-        older = f", or install CuPy for it (pip install 'cupy-cuda{OLDEST}x[ctk]')"
+        older = f", or install CuPy for it ({PARTS.format(OLDEST)})"
         what = f"a driver for CUDA {_version(needed)}, but this one ends at {_version(driver)}"
         raise RuntimeError(lacks(what, "update it" + (older if driver >= 1000 * OLDEST else "")))
     try:

@@ -76,8 +76,8 @@ class MemoryPool:
             return MemoryPointer(Memory(size), 0)
         rounded = -(-size // GRAIN) * GRAIN
         arena = self._arenas.setdefault(self._stream().ptr, [])
-        fitting = [block for block in arena if block.size >= rounded]
-        if fitting:
+        fitting = [block for block in reversed(arena) if block.size >= rounded]
+        if fitting:  # the one that was given back last: its bytes are most likely still in use
             block = min(fitting, key=lambda block: block.size)
             arena.remove(block)
         else:

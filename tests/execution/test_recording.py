@@ -12,6 +12,7 @@ from execution import graph_claims as claims
 from execution.graph_models import rows, small, values
 
 import scratchae as sa
+from scratchae.backend.cuda import launch
 from scratchae.execution import graphs as graph
 from scratchae.execution.clipping import all_finite
 from scratchae.training.epochs import Epochs
@@ -217,8 +218,6 @@ def test_the_memory_of_a_backend_that_is_gone_is_used_again(gpu, pool):
     del backend
     gc.collect()
     assert blocks.free_bytes() <= before
-    claims.Cycle(sa.get_backend(gpu))  # whose parts the collector ends in any order
-    gc.collect()
     left = []
     for _ in range(3):
         array = train()  # outlives its backend
@@ -227,6 +226,14 @@ def test_the_memory_of_a_backend_that_is_gone_is_used_again(gpu, pool):
         assert backend_works(gpu)
         left.append(free()[0])
     assert left[1] == left[2]
+
+
+def test_a_stream_outlives_what_the_collector_ends_with_it(gpu, monkeypatch):
+    """It ends the parts of a cycle in any order, what another part has just put aside too."""
+    monkeypatch.setattr(launch, "STREAMS", [])  # so that the stream is younger than its backend
+    claims.Cycle(sa.get_backend(gpu))
+    gc.collect()
+    assert backend_works(gpu)
 
 
 def spare_blocks(backend):

@@ -106,8 +106,7 @@ def test_the_sanitizers_are_content(tmp_path):
 
 
 def test_results_are_those_of_cupys_compiler_too(tmp_path):
-    """Fused multiply-adds, and no numbers below the smallest normal one: within the same
-    tolerances."""
+    """Fused multiply-adds, and no numbers below the smallest normal one."""
     if not build.has_fma():
         pytest.skip("needs an x86 processor with FMA")
     run_variant("fused", tmp_path, EVERY_PART)

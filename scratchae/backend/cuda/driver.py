@@ -5,7 +5,7 @@ from importlib.util import find_spec
 from typing import Any
 
 OLDEST = 12  # the oldest major version of CUDA that CuPy is still built for
-# What is used of CUDA. CuPy's own extra, ctk, brings four libraries more, of 1 GB.
+# What is used of CUDA. CuPy's own extra, ctk, brings five libraries more, of 1 GB.
 PARTS = "pip install cupy-cuda{0}x 'cuda-toolkit[cublas,cudart,nvrtc]=={0}.*'"
 INSTALL = f"{PARTS.format(13)} (or 12 for 13"
 

@@ -56,10 +56,15 @@ def multiply_adds(model: Any, batch_size: int) -> int:
     for name, layer in objective.leaves():
         shapes = (shape for key, (shape, _) in declared.items() if key.startswith(f"{name}."))
         weights = sum(math.prod(shape) for shape in shapes if len(shape) > 1)
-        ends = layer.output, getattr(layer, "shape", layer.output)
-        places = max(math.prod(shape[:-1]) for shape in ends)
+        places = max(math.prod(shape[:-1]) for shape in _ends(layer))
         found += weights * places * (objective.K if name in behind else 1)
     return batch_size * found
+
+
+def _ends(layer: Any) -> list[Any]:
+    """The shapes of a row behind a layer and, where it keeps that, before it."""
+    shape = getattr(layer, "shape", None)
+    return [layer.output, shape] if isinstance(shape, (tuple, list)) else [layer.output]
 
 
 def threads_of(threads: int | None) -> int:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import scratchae as sa
+from scratchae.execution.shards import shards_of
 from scratchae.gradcheck import check_layer
 
 X = np.linspace(0, 1, 40 * 6, dtype=np.float32).reshape(40, 6)
@@ -96,6 +97,22 @@ class NoOutput(Half):
 def model(layer, dtype="float64"):
     encoder = sa.Sequential(sa.Dense(6, 3), layer)
     return sa.Autoencoder(encoder, sa.Dense(3, 6)).build(6, dtype=dtype)
+
+
+class WidthAlone(Half):
+    def declare(self, shape):
+        self.width, self.shape = shape, shape[0]
+        return shape, {}
+
+    @property
+    def output(self):
+        return self.width
+
+
+def test_a_layer_may_call_something_else_its_shape():
+    """The number of shards is found without it."""
+    made = sa.Autoencoder(sa.Sequential(sa.Dense(6, 3), WidthAlone()), sa.Dense(3, 6)).build(6)
+    assert shards_of(made, 64) == 1
 
 
 def test_a_short_layer_is_enough():

@@ -14,13 +14,14 @@ backward at once, while activations are still in the cache; the first block assi
 the others add to it.
 """
 
-from collections.abc import Callable, Generator
-from contextlib import ExitStack
+from collections.abc import Callable, Generator, Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any, Self
 
 import numpy as np
 
 from ..backend.blas import one_blas_thread
+from ..backend.numpy import MOST
 from .clipping import Clipping
 from .pool import ThreadPool
 from .shards import blocks_of, cut, parts_of, shards_of, threads_of
@@ -64,9 +65,9 @@ class ThreadRunner:
     def __enter__(self) -> Self:
         with ExitStack() as stack:
             stack.enter_context(one_blas_thread())
-            self._each = stack.enter_context(ThreadPool(self.threads)).each
+            # they end last: where the caller is interrupted, others may be within a product
             self._lanes = [self._lanes_of(stack) for _ in range(self.shards)]
-            stack.callback(self.backend.lend, None)
+            self._each = stack.enter_context(ThreadPool(self.threads)).each
             self._stack = stack.pop_all()
         return self
 
@@ -74,8 +75,9 @@ class ThreadRunner:
         self._stack.close()
 
     def _lanes_of(self, stack: ExitStack) -> ThreadPool | None:
-        """The threads that share a shard's large products, if there are more than shards."""
-        lanes = self.threads // self.shards
+        """The threads that share a shard's large products, if there are more than shards: as many
+        as a product has slices."""
+        lanes = min(self.threads // self.shards, MOST)
         return stack.enter_context(ThreadPool(lanes)) if lanes > 1 else None
 
     def feeds(self, source: Any) -> list[Any]:
@@ -140,9 +142,19 @@ class ThreadRunner:
             self._each("backward", lambda s: self._backward(s, total), self.active)  # (2)
         return total
 
-    def _backward(self, s: int, total: np.ndarray) -> None:
+    @contextmanager
+    def _lent(self, s: int) -> Iterator[None]:
+        """That shard's threads share large products, and none afterwards: a callback may fork a
+        child, in which there are no such threads."""
         self.backend.lend(self._lanes[s])
-        self.replicas[s].backward(total)  # (2)
+        try:
+            yield
+        finally:
+            self.backend.lend(None)
+
+    def _backward(self, s: int, total: np.ndarray) -> None:
+        with self._lent(s):
+            self.replicas[s].backward(total)  # (2)
 
     def update(self, optimizer: Any, total: np.ndarray) -> None:
         """One step of the optimiser on the values (n,). Source: the module, (3)."""
@@ -168,14 +180,14 @@ class ThreadRunner:
     def _through(self, s: int, feed: Any, rows: np.ndarray, backward: bool) -> np.ndarray:
         """The rows of one shard through its replica, block by block -> their sums."""
         replica, sums = self.replicas[s], []
-        self.backend.lend(self._lanes[s])
-        for k, block in enumerate(cut(rows, -(-len(rows) // self.block))):
-            index = self.backend.share(block)
-            x = batch(feed, index, self.clock, replica)
-            sums.append(replica.forward(x).copy())
-            if backward:
-                replica.accumulate(k > 0)
-                replica.backward(sums[-1])  # (2), in blocks: it reads no total
+        with self._lent(s):
+            for k, block in enumerate(cut(rows, -(-len(rows) // self.block))):
+                index = self.backend.share(block)
+                x = batch(feed, index, self.clock, replica)
+                sums.append(replica.forward(x).copy())
+                if backward:
+                    replica.accumulate(k > 0)
+                    replica.backward(sums[-1])  # (2), in blocks: it reads no total
         return np.sum(sums, axis=0)
 
     def _block(self) -> int:

@@ -15,7 +15,7 @@ reach w likewise. There are three ways to sum, which differ in how full the vect
                     (p, q), whose W is 0 where i would be kh or more
     by patches      kh kw C numbers of one place (p, q), one product and col2im
 
-``_ways`` counts the multiply-adds of each. The number is (1), (2) and (3) of taps.py.
+``_ways`` counts the multiply-adds of each. (1) and (2) are in taps.py.
 
 Source: Dumoulin and Visin, "A guide to convolution arithmetic for deep learning", 2016, chapter
 4; Shi et al., "Is the deconvolution layer the same as a convolutional layer?", 2016 (by blocks).

@@ -9,9 +9,8 @@ for R rows and V vectors of LANES numbers each, V being 1 or 2:
 
 With V = 2 that takes R V + V + 1 registers. w is read in whole vectors, which is a fifth faster;
 of a row in memory that ends after ``count`` numbers only those are loaded and stored, and what was
-not loaded counts as 0. Every sum runs in the
-order of the steps, one fused multiply-add each: its bits do not depend on the width of the
-machine's registers.
+not loaded counts as 0. Every sum runs in the order of the steps, one fused multiply-add each: its
+bits do not depend on the width of the machine's registers.
 
 The six functions are written for the compiler (LLVM) and work inside loops compiled by Numba
 only.

@@ -51,7 +51,10 @@ class NumpyBackend:
         return self
 
     def default_shards(self, batch_size: int) -> int:
-        """1 below 32 rows, 2 below 1,024, then 4. Source: docs/decisions/0002-shards.md."""
+        """At most 1 below 32 rows, 2 below 1,024, then 4.
+
+        Source: docs/decisions/0002-shards.md.
+        """
         return 1 if batch_size < 32 else 2 if batch_size < 1024 else 4
 
     def empty(self, shape: tuple[int, ...], dtype: Any = None) -> Array:

@@ -9,9 +9,8 @@ its attributes.
 Only what this library makes public is built, or, where a name has no "scratchae." before it, what
 the user hands in: a class of the user's may be called like one of the library's, and neither
 stands for the other. A layer that is not to be trained is "frozen"; a Given that was trained on
-numbers has "no_classes". A second occurrence of an
-object, such as a layer and what is tied to it, is written as {"same": n}: its index in the order
-in which objects were finished.
+numbers has "no_classes". A second occurrence of an object, such as a layer and what is tied to it,
+is written as {"same": n}: its index in the order in which objects were finished.
 """
 
 import inspect

@@ -33,7 +33,7 @@ def test_both_spellings_do_the_same(name, tolerance):
         names = inspect.signature(kernel.definition).parameters
         for parameter, left, right in zip(names, *both, strict=True):
             scale = max(1.0, float(np.abs(left).max(initial=0)))
-            if parameter not in ("flat", "Wt", "part"):  # scratch
+            if parameter not in ("flat", "part"):  # scratch
                 np.testing.assert_allclose(right, left, rtol=tol, atol=tol * scale)
 
 

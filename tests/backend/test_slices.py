@@ -42,8 +42,9 @@ def test_slices_are_wide_whole_and_few(I, K, J, n):
         assert I * K * J // n >= SLICE
 
 
-def test_a_batch_of_matrices_stays_whole(monkeypatch, rng, tolerance):
+@pytest.mark.parametrize("I, K, J", [(600, 9, 5), (1, 9, 9), (7, 1, 5)])
+def test_a_batch_of_matrices_stays_whole(I, K, J, monkeypatch, rng, tolerance):
     monkeypatch.setattr("scratchae.backend.numpy.SLICE", 1000)
-    a, b, out = rng.normal(size=(2, 600, 9)), rng.normal(size=(2, 9, 5)), np.empty((2, 600, 5))
+    a, b, out = rng.normal(size=(2, I, K)), rng.normal(size=(2, K, J)), np.empty((2, I, J))
     get_backend("numpy", "float64").matmul(a, b, out)
     np.testing.assert_allclose(out, a @ b, atol=tolerance("layer"))

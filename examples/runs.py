@@ -69,13 +69,22 @@ class Run:
         self._write(CONFIG, lambda path: folder.write(path, self.config))
         self._write(METRICS, lambda path: folder.write(path, ""))
 
-    def beside(self, name: str, model: Any, optimizer: Any, what: str) -> "Run":
-        """Another model on the same data, to compare with: a run of its own, in the folder of that
-        name."""
+    def beside(
+        self,
+        name: str,
+        model: Any,
+        optimizer: Any,
+        what: str,
+        data: tuple[Any, Any] | None = None,
+    ) -> "Run":
+        """Another model, on the same data unless there is some given, to compare with: a run of
+        its own, in the folder of that name."""
         options = argparse.Namespace(**vars(self.options) | {"out": self.out / name})
-        self.compared.append(Run(options, model, optimizer, (self.train, self.test), what))
-        self.compared[-1].held = self.held
-        return self.compared[-1]
+        run = Run(options, model, optimizer, data or (self.train, self.test), what)
+        if data is None:
+            run.held = self.held
+        self.compared.append(run)
+        return run
 
     def fit(
         self,

@@ -101,6 +101,8 @@ def test_nothing_of_the_figure_is_clipped(rng, monkeypatch):
     figure.canvas.draw()
     box, (width, height) = figure.get_tightbbox(), figure.get_size_inches()
     assert box.x0 >= 0 and box.y0 >= 0 and box.x1 <= width and box.y1 <= height
+    curve = figure.axes[3]  # its legend hides no point, as it is below
+    assert curve.get_legend().get_window_extent().y1 < curve.get_window_extent().y0
     assert [text.get_text() for text in figure.axes[0].get_yticklabels()] == [
         "Ankle boot",
         "$x^{$",

@@ -172,9 +172,9 @@ class Bench:
 
 
 def short(number: float | None) -> str:
-    """105.66, 1.0003, .9336, .00781: two decimals from 10 on, four from 0.1 on, five below."""
-    if number is None:
-        return "-"
+    """105.66, 1.0003, .9336, .00781, 0: two decimals from 10 on, four from 0.1 on, five below."""
+    if not number:
+        return "-" if number is None else "0"
     decimals = 2 if abs(number) >= 10 else 4 if abs(number) >= 0.1 else 5
     text = f"{number:.{decimals}f}"
     return text.removeprefix("0") if text.startswith("0.") else text

@@ -86,8 +86,8 @@ def test_numbers_are_read_and_judged(tmp_path):
     assert [read(metric, tmp_path) for metric in metrics] == [-105.5, 105.5 / 784, 0.25]
     up, down = {"bar": 0.5, "higher": True}, {"bar": 0.5}
     assert [reached(m, 0.4) for m in (up, down, {})] == [False, True, None]
-    shown = [reproduce.short(v) for v in (None, 0.00881, 1.0003, 105.66, -156.7)]
-    assert shown == ["-", ".00881", "1.0003", "105.66", "-156.70"]
+    shown = [reproduce.short(v) for v in (None, 0, 0.00881, 1.0003, 105.66, -156.7)]
+    assert shown == ["-", "0", ".00881", "1.0003", "105.66", "-156.70"]
 
 
 def test_a_gap_is_told_in_its_own_standard_errors(tmp_path):

@@ -147,9 +147,10 @@ def train(made: tuple[list[OneClass], Images]) -> int:
     for one in detectors:
         say(f"\n{one.name}: {len(one.run.train):,} training images")
         one.run.fit()
-        if one.run.history.interrupted:
+        with one.run.measuring("the ROC-AUC"):
+            one.examine(test)
+        if one.run.signal:
             return one.run.close(result)
-        one.examine(test)
     first = detectors[0].run
     areas = {f"auc_{one.k}": one.found.auc for one in detectors}
     first.also({"auc": float(np.mean(list(areas.values())))} | areas)

@@ -122,3 +122,13 @@ def test_an_interrupted_run_has_no_mean(tmp_path, monkeypatch):
     assert tiny(one_class_mnist, tmp_path) == 130
     assert "auc" not in metrics(tmp_path)[-1] and len(metrics(tmp_path / "1")) == 1
     assert not (tmp_path / "extremes.png").exists() and metrics(tmp_path / "2") == []
+
+
+def test_an_interrupted_measurement_keeps_the_weights(tmp_path, monkeypatch, capsys):
+    def interrupted(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(one_class_mnist, "report", interrupted)
+    assert tiny(one_class_mnist, tmp_path) == 130
+    assert load(tmp_path / "weights.safetensors").input_shape == (28, 28, 1)
+    assert "interrupted: the ROC-AUC was not measured" in capsys.readouterr().out

@@ -3,11 +3,9 @@ values."""
 
 import importlib
 import pkgutil
-import sys
 
 import numpy as np
 import pytest
-from emulator import build
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from kernel_cases import CASES
@@ -114,11 +112,13 @@ def same(found, expected, tol):
         np.testing.assert_allclose(out, right, rtol=tol, atol=tol)
 
 
-def claimed(backend):
-    """What the table calls the equality of a backend's spelling with the definition."""
-    emulated = backend == "cupy" and not hasattr(sys.modules["cupy"], "__version__")
-    fused = backend == "cupy" and not (emulated and build.variant() != "fused")
-    return "fused" if fused else "kernel"
+# sums over samples of large terms of both signs: fused multiply-adds leave more of them
+CANCELLING = ("importance.GAUSSIAN_WEIGHED", "importance.GAUSSIAN_PATH")
+
+
+def claimed(name):
+    """What the table calls the equality of that kernel's spellings."""
+    return "cancelling" if name.startswith(CANCELLING) else "kernel"
 
 
 def test_every_kernel_has_a_case():
@@ -131,7 +131,7 @@ def test_every_kernel_has_a_case():
 @EVERY
 @SHAPES
 def test_a_spelling_against_the_definition(name, backend, dtype, shapes, tolerance):
-    kernel, tol = KERNELS[name], 0 if name in EXACT else tolerance(claimed(backend), dtype)
+    kernel, tol = KERNELS[name], 0 if name in EXACT else tolerance(claimed(name), dtype)
     spelling = spelled(kernel, backend, dtype)
 
     @settings(QUICK, max_examples=shapes)
@@ -150,7 +150,7 @@ def test_a_spelling_against_the_definition(name, backend, dtype, shapes, toleran
 def test_a_planted_error_is_seen(name, backend, dtype, tolerance):
     """0.1 % on one output, one element forgotten, a constant that is off: each must fail the
     comparison."""
-    kernel, tol = KERNELS[name], 0 if name in EXACT else tolerance(claimed(backend), dtype)
+    kernel, tol = KERNELS[name], 0 if name in EXACT else tolerance(claimed(name), dtype)
     spelling = spelled(kernel, backend, dtype)
     outs, ins, constants = case_of(name, SEED, dtype, 5, 7, 3)
     right = run(kernel.definition, outs, ins, constants)

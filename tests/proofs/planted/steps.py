@@ -74,8 +74,8 @@ RATE = {
     ),
     "a loss is not looked at": Planted(
         "scratchae/execution/step.py",
-        'bool(np.isfinite(terms["loss"]) and np.isfinite(total).all())',
-        "bool(np.isfinite(total).all())",
+        'bool(sums and math.isfinite(terms["loss"]))',
+        "bool(sums)",
         DIVERGENCE,
     ),
 }

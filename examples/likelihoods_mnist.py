@@ -15,8 +15,10 @@ The rate falls to 0 by a cosine, so that sigma is not left behind by an error th
 --compare grey: a VAE under ContinuousBernoulli beside the same under Bernoulli, whose sum over
 grey pixels is a cross-entropy and bounds nothing. Both are scored by the ELBO of the continuous
 Bernoulli, of which a decoder's output is the parameter; the Bernoulli's, whose output was trained
-to be the logit of a mean, is scored by the parameter of that mean too. Pixels are (k + u) / 256 of
-the 8-bit k, with noise u, so that a density means something: grey.py.
+to be the logit of a mean, is scored by the parameter of that mean too. By seed 0 the test ELBO is
+3,183 nats, against 1,172 and, by the mean, 3,185: what costs 2,000 nats is to take a logit for a
+parameter, while the training costs none. Pixels are (k + u) / 256 of the 8-bit k, with noise u, so
+that a density means something: grey.py.
 
 Source: Rybkin et al. 2021, section 4.1; Loaiza-Ganem and Cunningham 2019, section 5, and their
 cunningham-lab/cb_and_cc, cb_vae_mnist.ipynb.

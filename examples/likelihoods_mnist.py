@@ -9,8 +9,8 @@ q(z|x):
 
 What is learned must be the RMSE of the training images, since it is learned from them, by the
 draws z that the bound is made of; ``reconstruct`` takes the mean of q(z|x), whose error is
-smaller. That of test images stands beside it, a little larger, as no weight was fitted to them.
-The rate falls to 0 by a cosine, so that sigma is not left behind by an error that still falls.
+smaller. That of test images stands beside it. The rate falls to 0 by a cosine, so that sigma is
+not left behind by an error that still falls.
 
 --compare grey: a VAE under ContinuousBernoulli beside the same under Bernoulli, whose sum over
 grey pixels is a cross-entropy and bounds nothing. Both are scored by the ELBO of the continuous

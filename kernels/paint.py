@@ -15,7 +15,7 @@ reach w likewise. There are three ways to sum, which differ in how full the vect
                     (p, q), whose W is 0 where i would be kh or more
     by patches      kh kw C numbers of one place (p, q), one product and col2im
 
-``_ways`` counts the multiply-adds of each. (1) and (2) are in taps.py.
+``way`` counts the multiply-adds of each. (1) and (2) are in taps.py.
 
 Source: Dumoulin and Visin, "A guide to convolution arithmetic for deep learning", 2016, chapter
 4; Shi et al., "Is the deconvolution layer the same as a convolutional layer?", 2016 (by blocks).
@@ -40,13 +40,16 @@ def _rows(pixels, P, s, before):
     return max(P, (pixels - 1 + before) // s + 1)
 
 
-def _ways(C, O, kh, kw, s_h, s_w):
-    """The multiply-adds of vectors for one place of the grid: by remainders, blocks, patches."""
-    remainders = kh * kw * O * -(-C // LANES)
+def way(C, O, kh, kw, s_h, s_w):
+    """Which way takes the fewest multiply-adds of vectors for one place of the grid, with weights
+    (kh, kw, C, O): 0 by remainders, 1 by blocks, 2 by patches."""
     taps = -(-kh // s_h) * -(-kw // s_w)
-    blocks = taps * O * -(-(s_h * s_w * C) // LANES)
-    patches = O * -(-(kh * kw * C) // LANES) + COL2IM * kh * kw * C
-    return remainders, blocks, patches
+    ways = (
+        kh * kw * O * -(-C // LANES),
+        taps * O * -(-(s_h * s_w * C) // LANES),
+        O * -(-(kh * kw * C) // LANES) + COL2IM * kh * kw * C,
+    )
+    return ways.index(min(ways))
 
 
 def scratch_sizes(image, grid, kernel, s_h, s_w, top, left, itemsize):
@@ -62,12 +65,6 @@ def scratch_sizes(image, grid, kernel, s_h, s_w, top, left, itemsize):
         panel_size(taps * O, block, itemsize) + G * (bordered + rows * columns * block),
         panel_size(O, K, itemsize) + G * P * Q * K,
     )
-
-
-def way(C, O, kh, kw, s_h, s_w):
-    """Which of the three is the shortest for weights (kh, kw, C, O): 0, 1 or 2."""
-    ways = _ways(C, O, kh, kw, s_h, s_w)
-    return ways.index(min(ways))
 
 
 @jit

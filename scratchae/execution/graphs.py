@@ -60,7 +60,8 @@ class GraphRunner:
     ):
         self.backend, self.objective = model.backend, model.objective
         self.shards = shards_of(model, batch_size, shards)
-        self.threads = min(threads_of(threads), 1)
+        threads_of(threads)  # refused where it is no number; one thread launches
+        self.threads = 1
         require_memory(model, batch_size, self.shards)
         self.rows = -(-batch_size // self.shards)
         self.values = model.parameters.values

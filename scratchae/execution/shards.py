@@ -10,6 +10,7 @@ import numpy as np
 from ..checks import positive
 
 GRAIN = 32  # parameters: parts of the flat vector start on multiples of 128 bytes
+PART = 1 << 18  # parameters of a part, where there are more than shards: half a millisecond
 LEAST = 15_000_000  # multiply-adds forward for which a further shard, on its thread, pays
 HELD = 16_000_000  # bytes of a gradient that stay near until they are summed
 CACHE = 6_000_000  # bytes of activations and their gradients that stay near until they are read
@@ -35,21 +36,22 @@ def shards_of(model: Any, batch_size: int, shards: int | None = None) -> int:
     Raises ValueError for what is no whole number of at least 1. Source:
     docs/decisions/0002-shards.md."""
     if shards is None:
+        work = multiply_adds(model)
         most = model.backend.default_shards(batch_size * model.objective.K)
-        most = 1 if _large_matrices(model) else most
-        shards = max(1, min(most, multiply_adds(model, batch_size) // LEAST))
+        most = 1 if _large_matrices(model, work) else most
+        shards = max(1, min(most, batch_size * work // LEAST))
     return min(positive("shards", shards), batch_size)
 
 
-def _large_matrices(model: Any) -> bool:
-    """Whether a second gradient would leave the cache and threads have the columns of products to
-    share: large weights, each of which meets one number of an example."""
+def _large_matrices(model: Any, work: int) -> bool:
+    """Whether a second gradient would leave the cache and threads have slices of products to
+    share: large weights, each of which meets one number of an example. work: as multiply_adds."""
     large = model.parameters.size * model.backend.dtype.itemsize > HELD
-    return large and multiply_adds(model, 1) <= 2 * model.objective.K * model.parameters.size
+    return large and work <= 2 * model.objective.K * model.parameters.size
 
 
-def multiply_adds(model: Any, batch_size: int) -> int:
-    """About how many multiply-adds a batch (N,) takes forward: each weight of a matrix meets every
+def multiply_adds(model: Any) -> int:
+    """About how many multiply-adds an example takes forward: each weight of a matrix meets every
     pixel or step, and every sample behind the latent."""
     objective, declared = model.objective, model.parameters.declared
     behind, found = {name for name, _ in objective.behind()}, 0
@@ -58,7 +60,7 @@ def multiply_adds(model: Any, batch_size: int) -> int:
         weights = sum(math.prod(shape) for shape in shapes if len(shape) > 1)
         places = max(math.prod(shape[:-1]) for shape in _ends(layer))
         found += weights * places * (objective.K if name in behind else 1)
-    return batch_size * found
+    return found
 
 
 def _ends(layer: Any) -> list[Any]:

@@ -24,7 +24,7 @@ from ..backend.blas import one_blas_thread
 from ..backend.numpy import MOST
 from .clipping import Clipping
 from .pool import ThreadPool
-from .shards import blocks_of, cut, parts_of, shards_of, threads_of
+from .shards import PART, blocks_of, cut, parts_of, shards_of, threads_of
 from .step import Step, batch, judged
 
 
@@ -57,7 +57,8 @@ class ThreadRunner:
         self.replicas = [model.replica(self.block, self.grads[s]) for s in range(self.shards)]
         self.clock = self.backend.zeros((4,), np.uint32)
         self.frozen = self.objective.frozen()
-        self.parts = parts_of(model.parameters.slices(self.frozen), max(self.shards, self.threads))
+        parts = max(self.shards, self.values.size // PART)
+        self.parts = parts_of(model.parameters.slices(self.frozen), parts)
         self.clipping = None if clip is None else Clipping(self.backend, self.parts, clip)
         self.active = self.shards  # shards of the batch at hand: a small one has fewer
         self._row: tuple[float, ...] = ()
@@ -67,7 +68,8 @@ class ThreadRunner:
             stack.enter_context(one_blas_thread())
             # they end last: where the caller is interrupted, others may be within a product
             self._lanes = [self._lanes_of(stack) for _ in range(self.shards)]
-            self._each = stack.enter_context(ThreadPool(self.threads)).each
+            most = max(self.shards, len(self.parts))  # of tasks at one time
+            self._each = stack.enter_context(ThreadPool(min(self.threads, most))).each
             self._stack = stack.pop_all()
         return self
 

@@ -98,9 +98,11 @@ def test_threads_never_change_a_bit_of_a_convolutional_model(dtype):
 
 
 def test_threads_share_a_product_and_never_change_a_bit(monkeypatch):
-    """One shard of large matrices, whose products are cut; afterwards no thread is lent."""
+    """One shard of large matrices, whose products are cut, as the update and the sum of squares
+    for clip are; afterwards no thread is lent."""
     monkeypatch.setattr("scratchae.backend.numpy.SLICE", 10_000)
     monkeypatch.setattr("scratchae.execution.shards.HELD", 100_000)
+    monkeypatch.setattr("scratchae.execution.threads.PART", 50_000)
     monkeypatch.setattr("scratchae.execution.pool.HANDOFF", 0.0)
     x, values, names = np.random.default_rng(0).random((60, 600)), [], set()
     multiply = NumpyBackend._multiply
@@ -114,7 +116,7 @@ def test_threads_share_a_product_and_never_change_a_bit(monkeypatch):
         parts = sa.Dense(600, 300, "tanh"), sa.Dense(300, 600)
         model = sa.Autoencoder(*parts, sa.SquaredError()).build(600, dtype="float64")
         assert shards_of(model, 40) == 1
-        sa.fit(model, x, sa.Adam(), epochs=4, batch_size=40, threads=threads)
+        sa.fit(model, x, sa.Adam(), epochs=4, batch_size=40, threads=threads, clip=0.5)
         values.append(model.parameters.values.copy())
         assert model.backend._scratch.lanes is None
     assert len(names) > 1
@@ -197,6 +199,14 @@ def test_shards_come_from_the_batch_and_the_model_alone():
     for shards, threads, expected in ((None, None, 1), (3, 8, 3), (100, 100, 8)):
         runner = ThreadRunner(vae(), 8, shards, threads)
         assert runner.shards == expected and runner.threads == (threads or os.cpu_count())
+
+
+def test_parts_of_the_vector_come_from_the_model_alone():
+    """The norm that clip bounds is a sum over parts: their number decides bits."""
+    model = sa.Autoencoder(sa.Dense(900, 300), sa.Dense(300, 900), sa.SquaredError()).build(900)
+    parts = [ThreadRunner(model, 8, threads=threads).parts for threads in (1, 2, 64)]
+    assert len(parts[0]) == 2 and parts[1] == parts[2] == parts[0]
+    assert len(ThreadRunner(vae(), 8, threads=64).parts) == 1
 
 
 def test_on_a_gpu_a_batch_stays_whole(gpu):

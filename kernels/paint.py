@@ -12,7 +12,8 @@ reach w likewise. There are three ways to sum, which differ in how full the vect
     by remainders   the pixels of one r share their taps: of C numbers each, they are a
                     correlation of stride 1 with the rest of the taps left out
     by blocks       s_h x s_w pixels, one of each r, are s_h s_w C numbers of the same places
-                    (p, q), whose W is 0 where i would be kh or more
+                    (p, q), whose W is 0 where i would be kh or more; a NaN of a so reaches
+                    all pixels of its block
     by patches      kh kw C numbers of one place (p, q), one product and col2im
 
 ``way`` counts the multiply-adds of each. (1) and (2) are in taps.py.

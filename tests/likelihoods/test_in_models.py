@@ -56,22 +56,26 @@ LIKELIHOODS = {
     "pixels": sa.DiscretisedLogistic,
     "counts": sa.Poisson,
 }
-QUICK = ("learned",)  # and in float64, whose loops are compiled in any case
+QUICK = ("learned",)
 EVERY = pytest.mark.parametrize(
     "kind", [k if k in QUICK else pytest.param(k, marks=pytest.mark.slow) for k in LIKELIHOODS]
+)
+# quick in float64, whose loops are compiled in any case
+TYPED = pytest.mark.parametrize(
+    ("kind", "dtype"),
+    [
+        *((kind, "float64") for kind in QUICK),
+        *(pytest.param(kind, "float32", marks=pytest.mark.slow) for kind in LIKELIHOODS),
+    ],
 )
 BOTH = pytest.mark.parametrize("make", [vae, autoencoder])
 
 
-def dtype_of(kind):
-    return "float64" if kind in QUICK else "float32"
-
-
-@EVERY
+@TYPED
 @BOTH
-def test_from_training_to_a_file(make, kind, backend, tmp_path, tolerance):
+def test_from_training_to_a_file(make, kind, dtype, backend, tmp_path, tolerance):
     likelihood = LIKELIHOODS[kind]()
-    dtype, x = dtype_of(kind), data(likelihood)
+    x = data(likelihood)
     model = make(likelihood).build(SHAPE, backend=backend, dtype=dtype)
     before = sa.evaluate(model, x)["loss"]
     history = sa.fit(model, x, sa.Adam(1e-2), epochs=25, batch_size=20, validation=x)
@@ -125,13 +129,13 @@ def test_every_gradient_of_a_model(make, kind, backend):
         assert report.ok and len(tensors) == 8 + (kind == "shared"), str(report)
 
 
-@EVERY
+@TYPED
 @BOTH
-def test_a_detector_by_likelihood(make, kind, backend, tolerance):
+def test_a_detector_by_likelihood(make, kind, dtype, backend, tolerance):
     """The scores are -log p(x | code), and what the training never showed has a larger one than
     all of it."""
     likelihood = LIKELIHOODS[kind]()
-    dtype, x = dtype_of(kind), data(likelihood, 300)
+    x = data(likelihood, 300)
     model = make(likelihood).build(SHAPE, backend=backend, dtype=dtype)
     sa.fit(model, x, sa.Adam(1e-2), epochs=40, batch_size=20)
     detector = Detector(model, negative_log_likelihood, Maximum()).fit(x)

@@ -34,6 +34,7 @@ MODELS = {
     "autoencoder bernoulli": lambda: autoencoder(sa.Bernoulli()),
 }
 NAME = pytest.mark.parametrize("name", MODELS)
+DTYPES = pytest.mark.parametrize("dtype", ["float64", "float32"])
 
 
 def data(n, dtype="float64"):
@@ -68,10 +69,11 @@ def test_shapes_and_dtypes(name, backend, dtype):
             assert ((results[-1] > 0) & (results[-1] < 1)).all()
 
 
+@DTYPES
 @NAME
-def test_results_are_the_users_own(name, backend):
+def test_results_are_the_users_own(name, backend, dtype):
     """Not views of a buffer that the next call fills anew."""
-    model, x = MODELS[name]().build(SHAPE, backend=backend, dtype="float64"), data(5)
+    model, x = MODELS[name]().build(SHAPE, backend=backend, dtype=dtype), data(5)
     for call, other in ((model.encode, data(9)[4:]), (model.reconstruct, data(9)[4:])):
         first = call(x)
         kept = [np.copy(a) for a in (first if isinstance(first, tuple) else (first,))]
@@ -80,12 +82,13 @@ def test_results_are_the_users_own(name, backend):
             np.testing.assert_array_equal(a, right)
 
 
+@DTYPES
 @NAME
-def test_chunks_change_nothing(name, backend, tolerance):
+def test_chunks_change_nothing(name, backend, dtype, tolerance):
     """More than 256 rows, and one by one."""
     assert base.CHUNK == 256
-    model, x = MODELS[name]().build(SHAPE, backend=backend, dtype="float64"), data(515)
-    tol, whole = tolerance("layer"), model.reconstruct(x)
+    model, x = MODELS[name]().build(SHAPE, backend=backend, dtype=dtype), data(515)
+    tol, whole = tolerance("layer", dtype), model.reconstruct(x)
     h = codes(model, x)
     assert len(whole) == len(h) == 515
     for n in (0, 255, 256, 511, 512, 514):
@@ -94,8 +97,9 @@ def test_chunks_change_nothing(name, backend, tolerance):
         np.testing.assert_allclose(model.decode(h[n : n + 1])[0], whole[n], atol=tol)
 
 
-def test_a_model_that_was_trained_on_answers_anew(backend):
-    model, x = conv_vae().build(SHAPE, backend=backend, dtype="float64"), data(20)
+@DTYPES
+def test_a_model_that_was_trained_on_answers_anew(backend, dtype):
+    model, x = conv_vae().build(SHAPE, backend=backend, dtype=dtype), data(20)
     before = model.reconstruct(x)
     sa.fit(model, x, sa.Adam(0.05), epochs=1)
     assert np.abs(model.reconstruct(x) - before).max() > 1e-3
@@ -153,9 +157,10 @@ def test_backends_start_equal_and_answer_alike(backend, tolerance):
     )
 
 
-def test_several_threads_may_ask_one_model(backend):
+@DTYPES
+def test_several_threads_may_ask_one_model(backend, dtype):
     """They share the buffers of one replica, so they take turns."""
-    model = conv_vae().build(SHAPE, backend=backend, dtype="float64")
+    model = conv_vae().build(SHAPE, backend=backend, dtype=dtype)
     asked = [data(300) * scale for scale in (0.2, 0.4, 0.6, 0.8)]
     right = [model.reconstruct(x) for x in asked]
     with ThreadPoolExecutor(4) as pool:

@@ -15,6 +15,7 @@ from scratchae.settings import Fixed, Flag, Number, parts, store
 X = np.random.default_rng(0).uniform(0.2, 0.8, (6, 5)).astype(np.float32)
 # float64: the gradients need it, so that its loops are compiled in any case
 BUILD = {"dtype": "float64", "seed": 1}
+DTYPES = pytest.mark.parametrize("dtype", ["float64", "float32"])
 
 
 def autoencoder(*before, code="sigmoid", **options):
@@ -112,32 +113,34 @@ def same(a, b):
     return all(np.array_equal(a[name], b[name]) for name in a)
 
 
-def built(make, value, backend):
+def built(make, value, backend, dtype):
     model, owner = make(value)
-    return model.build(5, backend=backend, **BUILD), owner
+    return model.build(5, backend=backend, dtype=dtype, seed=1), owner
 
 
+@DTYPES
 @pytest.mark.parametrize("name", NUMBERS)
-def test_before_and_after_build(name, backend):
+def test_before_and_after_build(name, backend, dtype):
     make, attribute, old, new = NUMBERS[name]
-    weights, losses, _ = run(built(make, new, backend)[0])
-    others = run(built(make, old, backend)[0])
+    weights, losses, _ = run(built(make, new, backend, dtype)[0])
+    others = run(built(make, old, backend, dtype)[0])
     assert not same(weights, others[0]) and losses[0] != others[1][0]
     model, owner = make(old)
     setattr(owner, attribute, new)
-    before = run(model.build(5, backend=backend, **BUILD))
-    model, owner = built(make, old, backend)
+    before = run(model.build(5, backend=backend, dtype=dtype, seed=1))
+    model, owner = built(make, old, backend, dtype)
     setattr(owner, attribute, new)
     after = run(model)
     assert same(before[0], weights) and before[1] == losses
     assert same(after[0], weights) and after[1] == losses
 
 
+@DTYPES
 @pytest.mark.parametrize("name", NUMBERS)
-def test_in_a_callback(name, backend, tmp_path):
+def test_in_a_callback(name, backend, dtype, tmp_path):
     make, attribute, old, new = NUMBERS[name]
-    plain_weights, plain, _ = run(built(make, old, backend)[0])
-    model, owner = built(make, old, backend)
+    plain_weights, plain, _ = run(built(make, old, backend, dtype)[0])
+    model, owner = built(make, old, backend, dtype)
 
     def turn(model, history):
         setattr(owner, attribute, new)
@@ -145,7 +148,7 @@ def test_in_a_callback(name, backend, tmp_path):
     weights, losses, _ = run(model, callbacks=turn)
     assert losses[0] == plain[0] and losses[1] != plain[1]  # the loss that is printed
     assert not same(weights, plain_weights)  # the gradient that was taken
-    again, owner = built(make, old, backend)
+    again, owner = built(make, old, backend, dtype)
     _, first, optimizer = run(again, epochs=1)
     setattr(owner, attribute, new)
     then, second, _ = run(again, epochs=1, optimizer=optimizer)
@@ -178,13 +181,14 @@ OPTIMIZERS = {
 CONSTANTS = [(name, constant) for name, (_, values) in OPTIMIZERS.items() for constant in values]
 
 
+@DTYPES
 @pytest.mark.parametrize("name, constant", CONSTANTS)
-def test_an_optimisers_constants(name, constant, backend, tmp_path):
+def test_an_optimisers_constants(name, constant, backend, dtype, tmp_path):
     kind, values = OPTIMIZERS[name]
     options = {"momentum": 0.9} if name == "SGD" else {}
 
     def steps(optimizer, **more):
-        model = vae().build(5, backend=backend, **BUILD)
+        model = vae().build(5, backend=backend, dtype=dtype, seed=1)
         return run(model, epochs=3, optimizer=optimizer, **more), model
 
     (plain, _, _), _ = steps(kind(**options))

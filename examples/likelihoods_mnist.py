@@ -142,7 +142,7 @@ def compare_grey(every: Runs) -> None:
     ours.also({"elbo": elbo, "above_bernoulli": elbo - as_it_is, "above_means": elbo - by_means})
     mu = theirs.model.encode(theirs.test.values(slice(SHOWN)))[0]
     means = ContinuousBernoulli().mean(theirs.model.decoder_output(mu))
-    draw(every, names, {"its output as parameter": means})
+    draw(every, names, {"Bernoulli's output as parameter": means})
 
 
 def draw(every: Runs, names: list[str], more: dict[str, np.ndarray]) -> None:

@@ -97,7 +97,8 @@ def prepare(options: argparse.Namespace) -> tuple[list[OneClass], Images]:
 
 def table(detectors: list[OneClass], published: tuple[float, ...]) -> None:
     """Say the ROC-AUC of each class, the published one, and what the threshold finds."""
-    say(f"{'':12}{'ROC-AUC':>9}{'Deep SVDD':>11}{'found':>8}{'false alarms':>14}")
+    column = "Deep SVDD" if published else ""
+    say(f"{'':12}{'ROC-AUC':>9}{column:>11}{'found':>8}{'false alarms':>14}")
     lines = []
     for i, one in enumerate(detectors):
         recall = one.found.recall

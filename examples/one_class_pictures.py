@@ -25,8 +25,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SHOWN, GAP, SCALE = 5, 2, 3  # images of a block in a row; pixels between two; screen pixels of one
-BLOCKS = "of the class, most normal", "of the class, most anomalous", "others, most normal"
+BLOCKS = "of the class, most normal", "of the class, strangest", "others, most normal"
 LEFT, APART, ABOVE, BELOW, CURVE = 1.0, 0.15, 0.22, 0.6, 2.1  # inches
+EDGE = 0.05  # of the span of ROC-AUC: on each side, so that no point is cut
 
 
 @dataclass(frozen=True)
@@ -42,8 +43,8 @@ class Row:
 
 
 def chosen(row: Row) -> list[np.ndarray]:
-    """The indices of each block's images, (5,) or fewer: the most normal of the class, the most
-    anomalous of it, and the others that are the most normal."""
+    """The indices of each block's images, (5,) or fewer: the most normal of the class, the
+    strangest of it, and the others that are the most normal."""
     order = np.argsort(row.scores, kind="stable")
     mine, others = order[row.of[order]], order[~row.of[order]]
     return [mine[:SHOWN], mine[::-1][:SHOWN], others[:SHOWN]]
@@ -92,7 +93,9 @@ def areas(axes: "Axes", rows: list[Row], at: np.ndarray) -> None:
         below |= {"handletextpad": 0.1, "columnspacing": 1.0}
         axes.legend(frameon=False, fontsize=8, labelcolor=INK, **below)
     axes.set_ylim(1, 0)
-    axes.set_xlim(min(*ours, *(x for x, _ in there)) - 0.02, 1.005)
+    least = min(*ours, *(x for x, _ in there), 0.9)
+    room = EDGE * (1 - least)
+    axes.set_xlim(least - room, 1 + room)
     axes.grid(color=FAINT, lw=0.6)
     axes.set_title("ROC-AUC", fontsize=9, color=INK)
     name_axes(axes, "", "")

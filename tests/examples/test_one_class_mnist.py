@@ -78,6 +78,14 @@ def test_the_table(run):
         assert float(alarms) == pytest.approx(100 * flags[~anomaly].mean(), abs=0.06)
 
 
+def test_no_column_where_nothing_was_published(run, capsys):
+    one_class_mnist.table(run.drawn[0], ())
+    head, *rows, mean = capsys.readouterr().out.splitlines()
+    assert head.split() == ["ROC-AUC", "found", "false", "alarms"] and len(rows) == 10
+    assert {len(line) for line in (head, *rows, mean)} == {len(head)}
+    assert all(len(row.split()) == 4 for row in (*rows, mean))
+
+
 def test_the_ends_of_an_order(rng):
     scores, of = rng.permutation(30) / 30, np.arange(30) < 12
     row = one_class_mnist.pictures.Row("3", scores, of, 0.9, None)
@@ -103,6 +111,10 @@ def test_nothing_of_the_figure_is_clipped(rng, monkeypatch):
     assert box.x0 >= 0 and box.y0 >= 0 and box.x1 <= width and box.y1 <= height
     curve = figure.axes[3]  # its legend hides no point, as it is below
     assert curve.get_legend().get_window_extent().y1 < curve.get_window_extent().y0
+    x = [curve.transData.transform((auc, 0))[0] for auc in (0.5, 1.0)]
+    radius = curve.lines[0].get_markersize() / 2 * figure.dpi / 72
+    area = curve.get_window_extent()
+    assert area.x0 <= x[0] - radius and x[1] + radius <= area.x1
     assert [text.get_text() for text in figure.axes[0].get_yticklabels()] == [
         "Ankle boot",
         "$x^{$",

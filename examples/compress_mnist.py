@@ -3,12 +3,13 @@
 The recipe is that of Townsend, Bird and Barber, "Practical lossless compression with latent
 variables using bits back coding", 2019: 784-100-40-100-784, relu, black and white pixels, each
 drawn with its grey value as probability. The learning rate falls to a hundredth of --lr in a
-straight line. --model takes a model that was saved, and trains none.
+straight line. --binarize none takes the 256 greys themselves, under a DiscretisedLogistic. --model
+takes a model that was saved, and trains none.
 
 images.scratchae is the compressed test set. It is read back with weights.safetensors beside it;
-without that file it says nothing. The other sizes are the smaller one of packed bits and of a byte
-a pixel, at the highest level; PNG is one picture of all images, one below the other, since in a
-file of its own each would have more header than pixels.
+without that file it says nothing. Of black and white pixels the other sizes are the smaller one of
+packed bits and of a byte a pixel, at the highest level; PNG is one picture of all images, one
+below the other, since in a file of its own each would have more header than pixels.
 """
 
 import argparse
@@ -32,10 +33,13 @@ from output import say
 from scratchae import (
     VAE,
     Adam,
+    Bernoulli,
     Dense,
+    DiscretisedLogistic,
     Flatten,
     Gaussian,
     Images,
+    Likelihood,
     Reshape,
     Sequential,
     coding,
@@ -44,32 +48,39 @@ from scratchae import (
     plots,
     schedules,
 )
+from scratchae.datasets import take
 
 EXAMPLE = Path(__file__).stem
 RECIPE: dict[str, Any] = {"dataset": "mnist", "epochs": 20, "batch_size": 100, "lr": 2e-3}
 SHAPE = (28, 28, 1)
 FILE = "images.scratchae"
 MINE, BOUND = "bits-back", "-ELBO"
-PIXELS = {"threshold": "binarised pixels", "dynamic": "dynamic pixels"}
+PIXELS = {"none": "grey pixels", "threshold": "binarised pixels", "dynamic": "dynamic pixels"}
 
 
-def vae(D: int) -> VAE:
-    """784-100-D-100-784, logits: x (N, 28, 28, 1), z (N, D). Source: Townsend et al. 2019, section
-    3.1."""
+def vae(D: int, likelihood: Likelihood) -> VAE:
+    """784-100-D-100-784, twice the last for a DiscretisedLogistic: x (N, 28, 28, 1), z (N, D).
+    Source: Townsend et al. 2019, section 3.1."""
     encoder = Sequential(Flatten(), Dense(784, 100, "relu"), Dense(100, 2 * D))
-    decoder = Sequential(Dense(D, 100, "relu"), Dense(100, 784), Reshape(*SHAPE))
-    return VAE(encoder, decoder, Gaussian(D))
+    shape = likelihood.parameters(SHAPE)
+    decoder = Sequential(Dense(D, 100, "relu"), Dense(100, prod(shape)), Reshape(*shape))
+    return VAE(encoder, decoder, Gaussian(D), likelihood)
 
 
 def others(x: np.ndarray) -> dict[str, int]:
-    """Bytes of black and white images x (N, H, W, 1) as other programs write them."""
+    """Bytes of images x (N, H, W, 1), k / 255, as other programs write them: black and white ones
+    in bits."""
     from PIL import Image
 
-    black, picture = x.astype(bool), BytesIO()
-    texts = np.packbits(black.reshape(len(x), -1), axis=1).tobytes(), black.tobytes()
-    Image.fromarray(black.reshape(-1, x.shape[2])).save(picture, "PNG", optimize=True)
+    plain, pixels, picture = "a byte a pixel", np.rint(255 * x).astype(np.uint8), BytesIO()
+    packed = []
+    if np.isin(pixels, (0, 255)).all():
+        plain, pixels = "a bit a pixel", pixels > 0
+        packed = [np.packbits(pixels.reshape(len(x), -1), axis=1).tobytes()]
+    texts = [*packed, pixels.tobytes()]
+    Image.fromarray(pixels.reshape(-1, x.shape[2])).save(picture, "PNG", optimize=True)
     return {
-        "a bit a pixel": len(texts[0]),
+        plain: len(texts[0]),
         "PNG": len(picture.getvalue()),
         "gzip": min(len(gzip.compress(text, 9)) for text in texts),
         "bz2": min(len(bz2.compress(text, 9)) for text in texts),
@@ -101,7 +112,8 @@ def prepare(options: argparse.Namespace) -> runs.Run:
     train, test = common.load(options, options.binarize)
     optimizer = None
     if options.model is None:
-        model = vae(40).build(SHAPE, backend=options.backend, seed=options.seed)
+        likelihood = DiscretisedLogistic() if options.binarize == "none" else Bernoulli()
+        model = vae(40, likelihood).build(SHAPE, backend=options.backend, seed=options.seed)
         steps = options.epochs * ceil(len(train) / options.batch_size)
         optimizer = Adam(schedules.Linear(options.lr, options.lr / 100, steps))
     else:
@@ -116,20 +128,15 @@ def saved(options: argparse.Namespace, test: Images) -> VAE:
     """The model of --model. Raises ValueError where it cannot compress these images."""
     model = load(options.model, backend=options.backend)
     try:
-        coding.compress(model, first(test, 1))
+        coding.compress(model, take(test, slice(1)))
     except TypeError as error:
         raise ValueError(f"{options.model} does not compress images: {error}") from None
     return model
 
 
-def first(images: Images, n: int) -> Images:
-    """The first n images."""
-    return Images(images.pixels[:n], binarize=images.binarize)
-
-
 def there_and_back(run: runs.Run) -> tuple[bytes, bool, tuple[float, float]]:
     """The file, whether the images come back from it, and images a second both ways."""
-    coding.compress(run.model, first(run.test, 1))  # loops are compiled
+    coding.compress(run.model, take(run.test, slice(1)))  # loops are compiled
     start = time.perf_counter()
     data = coding.compress(run.model, run.test)
     middle = time.perf_counter()

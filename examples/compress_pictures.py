@@ -17,13 +17,14 @@ FULL = 5.0  # bits of a pixel that is drawn in the strongest colour
 
 
 def pixel_bits(model: Any, x: np.ndarray, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """-log2 p(x | z) of each pixel (N, H, W, C) and the KL of each image (N,), in bits, of black
-    and white x (N, H, W, C), with one z ~ q(z|x) an image."""
+    """-log2 p(x | z) of each pixel (N, H, W, 1) and the KL of each image (N,), in bits, of x (N,
+    H, W, 1), with one z ~ q(z|x) an image."""
     mu, logvar = (part.astype(np.float64) for part in model.encode(x))
     eps = np.random.default_rng(seed).normal(size=mu.shape)
-    a = model.decoder_output(mu + np.exp(logvar / 2) * eps).astype(np.float64)
+    a = model.decoder_output(mu + np.exp(logvar / 2) * eps)
+    log_p = model.likelihood.log_prob(x.reshape(-1, 1), a.reshape(x.size, -1))  # of each pixel
     kl = (mu**2 + np.exp(logvar) - 1 - logvar).sum(axis=1) / 2
-    return (np.logaddexp(0, a) - x * a) / math.log(2), kl / math.log(2)
+    return -log_p.reshape(x.shape) / math.log(2), kl / math.log(2)
 
 
 def image_bits(model: Any, images: Images) -> tuple[np.ndarray, np.ndarray]:

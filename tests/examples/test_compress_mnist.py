@@ -1,5 +1,6 @@
 """compress_mnist.py: a file that gives the images back, beside other files, and its last line."""
 
+import gzip
 import json
 import re
 import shutil
@@ -21,6 +22,11 @@ PICTURES = {"loss.png", "sizes.png", "costs.png"}
 @pytest.fixture(scope="module")
 def run(no_data, tmp_path_factory):
     return played(compress_mnist, tmp_path_factory.mktemp("compressed"))
+
+
+@pytest.fixture(scope="module")
+def grey(no_data, tmp_path_factory):
+    return played(compress_mnist, tmp_path_factory.mktemp("grey"), "--binarize", "none")
 
 
 def rows(printed):
@@ -61,6 +67,43 @@ def test_the_table_is_right(run):
     bound = (last["test_reconstruction"] + last["test_kl"]) * 256 / np.log(2) / 8
     assert table["-ELBO"][0] == pytest.approx(bound, rel=1e-4)
     assert last["over_elbo"] == pytest.approx(table["bits-back"][0] / bound - 1, abs=1e-3)
+
+
+def test_greys_come_back_too(grey):
+    assert grey.status == 0 and grey.last.startswith("lossless: all 256 images")
+    model = sa.load(grey.out / "weights.safetensors")
+    data, (done,) = (grey.out / "images.scratchae").read_bytes(), grey.drawn[:1]
+    x = coding.decompress(model, data)
+    np.testing.assert_array_equal(np.rint(255 * x), done.test.pixels)
+    assert len(np.unique(x)) > 200 and coding.header(data)["given"] == "uint8"
+    table = rows(grey.printed)
+    assert set(table) == {"a byte a pixel", "PNG", "gzip", "bz2", "-ELBO", "bits-back"}
+    assert table["a byte a pixel"] == (256 * 784, 8.0)
+    assert table["bits-back"][0] == len(data)
+    assert abs(table["bits-back"][0] / table["-ELBO"][0] - 1) < 0.01
+    pixels = done.test.pixels
+    assert table["gzip"][0] == len(gzip.compress(pixels.tobytes(), 9))
+    assert compress_mnist.others(pixels / np.float32(255))["PNG"] == table["PNG"][0]
+
+
+@pytest.mark.parametrize("binarize", ["none", "dynamic"])
+def test_the_pictures_bits_are_the_negative_elbo(binarize, run, grey):
+    """By other draws of z, of 256 images."""
+    done = {"none": grey, "dynamic": run}[binarize].drawn[0]
+    pixels, code = compress_mnist.pictures.image_bits(done.model, done.test)
+    terms = sa.evaluate(done.model, done.test)
+    nats = np.log(2) * np.array([pixels.mean(), code.mean()])
+    assert nats[0] == pytest.approx(terms["reconstruction"], rel=0.01)
+    assert nats[1] == pytest.approx(terms["kl"], rel=1e-5)
+
+
+def test_greys_are_not_for_a_model_of_black_and_white(run, tmp_path, capsys):
+    with pytest.raises(SystemExit) as ended:
+        weights = str(run.out / "weights.safetensors")
+        tiny(compress_mnist, tmp_path / "out", "--model", weights, "--binarize", "none")
+    sentence = capsys.readouterr().err
+    assert ended.value.code == 2 and "only 0 and 1 can be coded" in sentence
+    assert sentence.count("\n") == 1 and not (tmp_path / "out").exists()
 
 
 def test_a_share_has_its_side():

@@ -3,8 +3,11 @@
 The recipe is that of Townsend, Bird and Barber, "Practical lossless compression with latent
 variables using bits back coding", 2019: 784-100-40-100-784, relu, black and white pixels, each
 drawn with its grey value as probability. The learning rate falls to a hundredth of --lr in a
-straight line. --binarize none takes the 256 greys themselves, under a DiscretisedLogistic. --model
-takes a model that was saved, and trains none.
+straight line. --model takes a model that was saved, and trains none.
+
+--binarize none takes the 256 greys themselves, under a DiscretisedLogistic. By seed 0 a grey pixel
+of MNIST takes 1.574 bits, fewer than PNG's 1.761 and gzip's 1.635 and more than bz2's 1.415: one
+logistic a pixel says little of a grey in a stroke.
 
 images.scratchae is the compressed test set. It is read back with weights.safetensors beside it;
 without that file it says nothing. Of black and white pixels the other sizes are the smaller one of
@@ -180,8 +183,9 @@ def draw(run: runs.Run, files: dict[str, int]) -> None:
     words = run.labels(f"{N:,} test images, compressed")
     run.picture("sizes.png", pictures.sizes(per_pixel, MINE, bits, test.labels, names, *words))
     title, note = run.labels("the cheapest and the dearest of each class, in bits")
-    note += f"; red: what the decoder did not expect, full at {pictures.FULL:g} bits a pixel"
-    rows = pictures.extremes(model, test, bits[0] + bits[1])
+    full = pictures.FULL_GREY if test.binarize == "none" else pictures.FULL
+    note += f"; red: what the decoder did not expect, full at {full:g} bits a pixel"
+    rows = pictures.extremes(model, test, bits[0] + bits[1], full)
     run.picture("costs.png", plots.image_rows(rows, title, note))
 
 

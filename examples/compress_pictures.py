@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 CHUNK = 1000  # images that are floating point numbers at one time
 PAPER, STROKE, COSTLY = np.array([1.0, 1, 1]), np.array([0.84, 0.84, 0.84]), np.array([0.7, 0, 0])
-FULL = 5.0  # bits of a pixel that is drawn in the strongest colour
+FULL, FULL_GREY = 5.0, 12.0  # bits of a pixel that is drawn in the strongest colour
 
 
 def pixel_bits(model: Any, x: np.ndarray, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -37,12 +37,12 @@ def image_bits(model: Any, images: Images) -> tuple[np.ndarray, np.ndarray]:
     return pixels, code
 
 
-def extremes(model: Any, images: Images, bits: np.ndarray) -> dict[str, np.ndarray]:
+def extremes(model: Any, images: Images, bits: np.ndarray, full: float) -> dict[str, np.ndarray]:
     """The cheapest and the dearest image of each class by its bits (N,), each with the cost of its
     pixels: {word: (classes, H, W, 3)} in colour.
 
-    A pixel that the decoder did not expect is red, full at 5 bits; what it expected is white, or
-    grey where there is ink."""
+    A pixel that the decoder did not expect is red, full at that many bits; what it expected is
+    white, or grey where there is ink."""
     classes = [np.flatnonzero(images.labels == k) for k in np.unique(images.labels)]
     rows: dict[str, np.ndarray] = {}
     for word, choose in (("cheapest", np.argmin), ("dearest", np.argmax)):
@@ -50,14 +50,15 @@ def extremes(model: Any, images: Images, bits: np.ndarray) -> dict[str, np.ndarr
         x = images.values(index)
         cost, _ = pixel_bits(model, x)
         rows[word] = np.repeat(1 - x, 3, axis=3)
-        rows[f"bits of the {word}"] = _coloured(x, cost)
+        rows[f"bits of the {word}"] = _coloured(x, cost / full)
     return rows
 
 
 def _coloured(x: np.ndarray, cost: np.ndarray) -> np.ndarray:
-    """x, cost (N, H, W, 1) -> (N, H, W, 3): the stroke in grey under its cost in red."""
+    """x, cost (N, H, W, 1) -> (N, H, W, 3): the stroke in grey under its cost in red, full from 1
+    on."""
     ground = PAPER + x * (STROKE - PAPER)
-    return ground + np.clip(cost / FULL, 0, 1) * (COSTLY - ground)
+    return ground + np.clip(cost, 0, 1) * (COSTLY - ground)
 
 
 def sizes(

@@ -97,6 +97,15 @@ def test_the_pictures_bits_are_the_negative_elbo(binarize, run, grey):
     assert nats[1] == pytest.approx(terms["kl"], rel=1e-5)
 
 
+def test_the_red_of_a_pixel_is_its_share_of_what_is_full():
+    x, cost = (
+        np.array([0, 1, 0, 0.5]).reshape(1, 2, 2, 1),
+        np.array([0, 0, 6, 99]).reshape(1, 2, 2, 1),
+    )
+    found = compress_mnist.pictures._coloured(x, cost / 12).reshape(4, 3)
+    np.testing.assert_allclose(found, [[1] * 3, [0.84] * 3, [0.85, 0.5, 0.5], [0.7, 0, 0]])
+
+
 def test_greys_are_not_for_a_model_of_black_and_white(run, tmp_path, capsys):
     with pytest.raises(SystemExit) as ended:
         weights = str(run.out / "weights.safetensors")

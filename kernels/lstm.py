@@ -193,9 +193,8 @@ def _through_time_gradient(da, dh, gates, c, R, flat):
     size = panel_size(4 * U, U, R.itemsize)
     Rt, at_t = flat[:size], flat[size : size + 4 * N * U]
     dc = flat[size + 4 * N * U : size + 5 * N * U]
-    if size > 4 * U * U:
-        Rt[:] = 0
-    transposed_panels(Rt, R, 0, 0, 4 * U)
+    start = np.zeros(1, np.int64)
+    transposed_panels(Rt, R.reshape(1, U, 4 * U), start, start, 4 * U)
     by_gate = np.empty((4, 2), np.int64)
     for gate in range(4):
         by_gate[gate, 0], by_gate[gate, 1] = gate * N * U, gate * U

@@ -22,23 +22,19 @@ Source: Dumoulin and Visin, "A guide to convolution arithmetic for deep learning
 4; Shi et al., "Is the deconvolution layer the same as a convolutional layer?", 2016 (by blocks).
 """
 
+import math
+
 import numpy as np
-from numba.extending import register_jitable
 
 from .machine.compile import jit
 from .machine.product import lanes, panel_size, product, transposed_panels
 from .machine.tile import R, load, pick, store, zeros
 from .patches import col2im_loop
-from .taps import at_once, fill, places, zeros_for
+from .places import cut, ends, pairs, places, plan
+from .taps import at_once, fill, sums
 
 LANES = 16  # of a vector, on any machine: patches are summed in another order, which decides bits
 COL2IM = 8  # multiply-adds of vectors that take as long as col2im does for one number
-
-
-@register_jitable
-def _rows(pixels, P, s, before):
-    """How many places along one axis reach a pixel: those of the grid, and perhaps one more."""
-    return max(P, (pixels - 1 + before) // s + 1)
 
 
 def way(C, O, kh, kw, s_h, s_w):
@@ -53,140 +49,124 @@ def way(C, O, kh, kw, s_h, s_w):
     return ways.index(min(ways))
 
 
+def _reached(pixels, P, s, before):
+    """How many places along one axis reach a pixel: those of the grid, and perhaps one more."""
+    return max(P, (pixels - 1 + before) // s + 1)
+
+
+def _before(kernel, s_h, s_w):
+    """How many places above and left of its own reach a pixel."""
+    return (kernel[0] - 1) // s_h, (kernel[1] - 1) // s_w
+
+
+def _bordered(image, grid, kernel, s_h, s_w, top, left):
+    """The shape (G, any, any, O) of grids (N, P, Q, O) that go through together, in zeros that
+    every place needs that reaches images (N, H, W, C)."""
+    (_, H, W, _), (N, P, Q, O), (above, before) = image, grid, _before(kernel, s_h, s_w)
+    rows, columns = _reached(H, P, s_h, top), _reached(W, Q, s_w, left)
+    return at_once(N, P, Q), above + rows, before + columns, O
+
+
 def scratch_sizes(image, grid, kernel, s_h, s_w, top, left, itemsize):
     """The length of flat by remainders, blocks and patches, for images (N, H, W, C), grids (N, P,
     Q, O) and a kernel (kh, kw)."""
-    (N, H, W, C), (_, P, Q, O), (kh, kw) = image, grid, kernel
-    G, K, taps = at_once(N, P, Q), kh * kw * C, -(-kh // s_h) * -(-kw // s_w)
-    rows, columns = _rows(H, P, s_h, top), _rows(W, Q, s_w, left)
-    bordered = (-(-kh // s_h) - 1 + rows) * (-(-kw // s_w) - 1 + columns) * O
-    block = s_h * s_w * C
+    (_, P, Q, O), (kh, kw), C = grid, kernel, image[3]
+    G, rows, columns, _ = bordered = _bordered(image, grid, kernel, s_h, s_w, top, left)
+    above, before = _before(kernel, s_h, s_w)
+    block, taps, K = s_h * s_w * C, (above + 1) * (before + 1), kh * kw * C
+    blocks = G * (rows - above) * (columns - before) * block
     return (
-        panel_size(kh * kw * O, C, itemsize) + G * bordered,
-        panel_size(taps * O, block, itemsize) + G * (bordered + rows * columns * block),
+        panel_size(kh * kw * O, C, itemsize) + math.prod(bordered),
+        panel_size(taps * O, block, itemsize) + math.prod(bordered) + blocks,
         panel_size(O, K, itemsize) + G * P * Q * K,
     )
 
 
-@jit
-def _bordered(flat, G, x, a, kh, kw, s_h, s_w, top, left):
-    """Zeros (G, any, any, O) for grids of a (N, P, Q, O), with the places that reach x (N, H, W,
-    C)."""
-    _, H, W, _ = x.shape
-    _, P, Q, O = a.shape
-    above, before = (kh - 1) // s_h, (kw - 1) // s_w  # how far up and left the taps of one r reach
-    rows, columns = _rows(H, P, s_h, top), _rows(W, Q, s_w, left)
-    return zeros_for(flat, G, above + rows, before + columns, O)
+@plan
+def _remainders_plan(image, grid, W, s_h, s_w, top, left):
+    (_, H, width, C), (kh, kw, _, O) = image, W
+    G, rows, columns, _ = bordered = _bordered(image, grid, W[:2], s_h, s_w, top, left)
+    above, before = _before(W[:2], s_h, s_w)
+    x_at, a_at, delta, row, reach = [], [], [], [], []
+    for r_h in range(s_h):
+        for r_w in range(s_w):
+            n, h, w = np.ogrid[:G, (r_h - top) % s_h : H : s_h, (r_w - left) % s_w : width : s_w]
+            p, q = above + (h + top - r_h) // s_h, before + (w + left - r_w) // s_w
+            x_at.append((((n * H + h) * width + w) * C).ravel())
+            a_at.append((((n * rows + p) * columns + q) * O).ravel())
+            taps = [(i, j) for i in range(r_h, kh, s_h) for j in range(r_w, kw, s_w)]
+            delta += [-(i // s_h * columns + j // s_w) * O for i, j in taps]
+            row += [(i * kw + j) * O for i, j in taps]
+            reach.append(len(taps))
+    pixels, first = ends([len(these) for these in x_at]), O * np.arange(kh * kw)
+    to, at, taps = np.concatenate(x_at), np.concatenate(a_at), pairs(delta, row)
+    return bordered, first, np.zeros_like(first), to, pixels, at, taps, ends(reach)
 
 
-@jit
 def _by_remainders(x, a, W, s_h, s_w, top, left, flat):
-    N, H, width, C = x.shape
-    _, P, Q, O = a.shape
-    kh, kw = W.shape[:2]
-    G, K, above, before = at_once(N, P, Q), kh * kw * O, (kh - 1) // s_h, (kw - 1) // s_w
-    w = flat[: panel_size(K, C, x.itemsize)]
-    if len(w) > K * C:
-        w[:] = 0
-    for i in range(kh):
-        for j in range(kw):
-            transposed_panels(w, W[i, j], (i * kw + j) * O, 0, K)
-    border = _bordered(flat[len(w) :], G, x, a, kh, kw, s_h, s_w, top, left)
-    spread, columns, y = border.reshape(border.size), border.shape[2], x.reshape(x.size)
-    first, image = (above * columns + before) * O, border.shape[1] * columns * O
-    x_at, a_at, pixels = _pixels(G, H, width, C, O, image, columns, first, s_h, s_w, top, left)
-    taps, reach = _taps(kh, kw, O, columns, s_h, s_w)
-    for n in range(0, N, G):
-        g = min(G, N - n)
-        fill(border, a, n, g, above, before)
-        images = y[n * H * width * C :]
-        for r in range(s_h * s_w):
-            end = pixels[r] + (pixels[r + 1] - pixels[r]) // G * g
-            these, ways = slice(pixels[r], end), slice(reach[r], reach[r + 1])
-            product(images, x_at[these], spread, a_at[these], w, K, taps[ways], O, C, False)  # (3)
+    planned = _remainders_plan(x.shape, a.shape, W.shape, s_h, s_w, top, left)
+    bordered, first, column, x_at, pixels, a_at, taps, reach = planned
+    kh, kw, C, O = W.shape
+    above, before = _before((kh, kw), s_h, s_w)
+    K = kh * kw * O
+    w, border = cut(flat, (panel_size(K, C, x.itemsize),), bordered)
+    transposed_panels(w, W.reshape(kh * kw, C, O), first, column, K)
+    y = x.reshape(x.size)
+    sums(y, x_at, pixels, a, border, a_at, above, before, w, K, taps, reach, O, C)  # (3)
 
 
-@jit
-def _pixels(G, H, W, C, O, image, columns, first, s_h, s_w, top, left):
-    """Where the pixels begin in x (G, H, W, C), and in a with its border (any, columns, O), which
-    has image numbers, ordered by r, then by the image.
-
-    first: where a itself begins. Those of the r-th pair (r_h, r_w) are at ends[r]:ends[r + 1]."""
-    x_at, a_at, ends = (
-        np.empty(G * H * W, np.int64),
-        np.empty(G * H * W, np.int64),
-        np.zeros(s_h * s_w + 1, np.int64),
-    )
-    m = 0
-    for r_h in range(s_h):
-        for r_w in range(s_w):
-            for n in range(G):
-                for h in range((r_h - top) % s_h, H, s_h):
-                    for w in range((r_w - left) % s_w, W, s_w):
-                        p, q = (h + top - r_h) // s_h, (w + left - r_w) // s_w
-                        x_at[m] = ((n * H + h) * W + w) * C
-                        a_at[m] = n * image + first + (p * columns + q) * O
-                        m += 1
-            ends[r_h * s_w + r_w + 1] = m
-    return x_at, a_at, ends
+@plan
+def _blocks_plan(image, grid, W, s_h, s_w, top, left):
+    kh, kw, C, O = W
+    G, rows, columns, _ = bordered = _bordered(image, grid, W[:2], s_h, s_w, top, left)
+    above, before = _before(W[:2], s_h, s_w)
+    down, across, block = rows - above, columns - before, s_h * s_w * C
+    i, j = (tap.ravel() for tap in np.indices((kh, kw)))
+    first = (i // s_h * (before + 1) + j // s_w) * O
+    column = (i % s_h * s_w + j % s_w) * C
+    i, j = (tap.ravel() for tap in np.indices((above + 1, before + 1)))
+    taps = pairs(-(i * columns + j) * O, (i * (before + 1) + j) * O)
+    start = (above * columns + before) * O
+    a_at = start + places(G, down, across, rows * columns * O, columns * O, O)
+    b_at = places(1, G * down, across, 0, across * block, block)
+    return bordered, (G, down, across * block), first, column, b_at, a_at, taps, np.arange(across)
 
 
-@jit
-def _taps(kh, kw, O, columns, s_h, s_w):
-    """The taps, ordered by r: how far before the pixel's own place a is read, and the first row of
-    W^T.
-
-    Those of the r-th pair (r_h, r_w) are at ends[r]:ends[r + 1]."""
-    taps, ends = np.empty((kh * kw, 2), np.int64), np.zeros(s_h * s_w + 1, np.int64)
-    m = 0
-    for r_h in range(s_h):
-        for r_w in range(s_w):
-            for i in range(r_h, kh, s_h):
-                for j in range(r_w, kw, s_w):
-                    taps[m, 0], taps[m, 1] = -(i // s_h * columns + j // s_w) * O, (i * kw + j) * O
-                    m += 1
-            ends[r_h * s_w + r_w + 1] = m
-    return taps, ends
-
-
-@jit
 def _by_blocks(x, a, W, s_h, s_w, top, left, flat):
-    N, P, Q, O = a.shape
-    kh, kw, C, _ = W.shape
-    G, above, before = at_once(N, P, Q), (kh - 1) // s_h, (kw - 1) // s_w
-    K, block = (above + 1) * (before + 1) * O, s_h * s_w * C
-    w = flat[: panel_size(K, block, x.itemsize)]
-    w[:] = 0
-    border = _bordered(flat[len(w) :], G, x, a, kh, kw, s_h, s_w, top, left)
-    spread, columns = border.reshape(border.size), border.shape[2]
-    taps = np.empty(((above + 1) * (before + 1), 2), np.int64)
-    for i in range(kh):
-        for j in range(kw):
-            tap = i // s_h * (before + 1) + j // s_w
-            taps[tap, 0], taps[tap, 1] = -(i // s_h * columns + j // s_w) * O, tap * O
-            transposed_panels(w, W[i, j], tap * O, (i % s_h * s_w + j % s_w) * C, K)
-    rows, across, image = border.shape[1] - above, columns - before, border.shape[1] * columns * O
-    a_at = (above * columns + before) * O + places(G, rows, across, image, columns * O, O)
-    b_at = places(1, G * rows, across, 0, across * block, block)
-    blocks = flat[len(w) + len(spread) : len(w) + len(spread) + block * len(a_at)]
-    for n in range(0, N, G):
-        g = min(G, N - n)
-        M = g * rows * across
-        fill(border, a, n, g, above, before)
-        product(blocks, b_at[:M], spread, a_at[:M], w, K, taps, O, block, False)  # (3)
-        these = blocks.reshape(G, rows, across * block)
-        _apart(x, n, g, these, s_h, s_w, top, left)
+    planned = _blocks_plan(x.shape, a.shape, W.shape, s_h, s_w, top, left)
+    bordered, apart, first, column, b_at, a_at, taps, runs = planned
+    kh, kw, C, O = W.shape
+    above, before = _before((kh, kw), s_h, s_w)
+    K = len(taps) * O
+    size = panel_size(K, s_h * s_w * C, x.itemsize)
+    w, border, blocks = cut(flat, (size,), bordered, apart)
+    transposed_panels(w, W.reshape(kh * kw, C, O), first, column, K)
+    _blocks(
+        x, blocks, b_at, runs, a, border, a_at, above, before, w, taps, s_h, s_w, top, left
+    )  # (3)
 
 
 @jit
-def _apart(x, begin, g, blocks, s_h, s_w, top, left):
-    """g images of x (N, H, W, C), from begin on <- blocks (g or more, any, any) of s_h runs of s_w
-    pixels, one below the other."""
+def _blocks(x, blocks, b_at, runs, a, border, a_at, above, before, w, taps, s_h, s_w, top, left):
+    (N, _, _, O), G, block = a.shape, border.shape[0], s_h * s_w * x.shape[3]
+    b, spread = blocks.reshape(blocks.size), border.reshape(border.size)
+    spread[:] = 0
+    for n in range(0, N, G):
+        g = min(G, N - n)
+        M = len(a_at) // G * g
+        fill(border, a, n, g, above, before)
+        product(b, b_at[:M], spread, a_at[:M], w, len(taps) * O, taps, O, block, False)  # (3)
+        _apart(x, n, g, blocks, runs, s_h, s_w, top, left)
+
+
+@jit
+def _apart(x, begin, g, blocks, runs, s_h, s_w, top, left):
+    """g images of x (N, H, W, C), from begin on <- blocks (g or more, any, any): of each row M
+    blocks of s_h runs of s_w pixels, one below the other; runs (M,) = 0, 1, 2, ..."""
     _, H, W, C = x.shape
     row, wide, left = W * C, s_w * C, left * C
     _, rows, line = blocks.shape
     y, flat = x.reshape(x.size), blocks.reshape(blocks.size)
-    v = places(1, 1, line // (s_h * wide), 0, 0, 1)
     first, last = -(-left // wide), (row + left) // wide  # runs that are whole
     for n in range(g):
         for h in range(H):
@@ -194,33 +174,47 @@ def _apart(x, begin, g, blocks, s_h, s_w, top, left):
             at += (h + top) % s_h * wide
             for o in range(0, wide, 2 * lanes(x)):
                 for m in range(first, last, R):
-                    these = pick(v, m, last - 1)
-                    runs = load(zeros(x, 2), flat, at + o, these, s_h * wide, wide - o)
-                    store(runs, y, to + o, these, wide, wide - o)
+                    these = pick(runs, m, last - 1)
+                    pixels = load(zeros(x, 2), flat, at + o, these, s_h * wide, wide - o)
+                    store(pixels, y, to + o, these, wide, wide - o)
             for k in range(left, min(first * wide, left + row)):
                 y[to + k] = flat[at + k // wide * s_h * wide + k % wide]
             for k in range(max(last * wide, left), left + row):
                 y[to + k] = flat[at + k // wide * s_h * wide + k % wide]
 
 
-@jit
-def _by_patches(x, a, W, s_h, s_w, top, left, flat):
-    N, P, Q, O = a.shape
-    kh, kw, C, _ = W.shape
-    G, K, grids = at_once(N, P, Q), kh * kw * C, a.reshape(a.size)
-    w = flat[: panel_size(O, K, x.itemsize)]
-    w[:] = 0
-    transposed_panels(w, W.reshape(K, O), 0, 0, O)
-    cols, taps = flat[len(w) : len(w) + G * P * Q * K], np.zeros((1, 2), np.int64)
+@plan
+def _patches_plan(grid, W):
+    (N, P, Q, O), (kh, kw, C, _), start = grid, W, np.zeros(1, np.int64)
+    G, K = at_once(N, P, Q), kh * kw * C
     cols_at, a_at = places(1, G, P * Q, 0, P * Q * K, K), places(1, G, P * Q, 0, P * Q * O, O)
+    return (G, P, Q, kh, kw, C), start, cols_at, a_at, pairs(start, start)
+
+
+def _by_patches(x, a, W, s_h, s_w, top, left, flat):
+    shape, start, cols_at, a_at, taps = _patches_plan(a.shape, W.shape)
+    K, O = W.size // W.shape[3], W.shape[3]
+    w, cols = cut(flat, (panel_size(O, K, x.itemsize),), shape)
+    transposed_panels(w, W.reshape(1, K, O), start, start, O)
+    _patches(x, cols, cols_at, a, a_at, w, taps, s_h, s_w, top, left)  # (3)
+
+
+@jit
+def _patches(x, cols, cols_at, a, a_at, w, taps, s_h, s_w, top, left):
+    (N, P, Q, O), G, grids, flat = (
+        a.shape,
+        cols.shape[0],
+        a.reshape(a.size),
+        cols.reshape(cols.size),
+    )
+    K = len(flat) // len(a_at)
     for n in range(0, N, G):
         g = min(G, N - n)
         M = g * P * Q
         product(
-            cols, cols_at[:M], grids[n * P * Q * O :], a_at[:M], w, O, taps, O, K, False
+            flat, cols_at[:M], grids[n * P * Q * O :], a_at[:M], w, O, taps, O, K, False
         )  # (3)
-        patches = cols[: M * K].reshape(g, P, Q, kh, kw, C)
-        col2im_loop(x[n : n + g], patches, s_h, s_w, top, left)  # (3)
+        col2im_loop(x[n : n + g], cols[:g], s_h, s_w, top, left)  # (3)
 
 
 def paint(x, a, W, s_h, s_w, top, left, flat):

@@ -21,41 +21,39 @@ Source: Georganas et al., "Anatomy of high-performance deep learning convolution
 architectures", 2018.
 """
 
-import numpy as np
-from numba.extending import register_jitable
+import math
 
 from .machine.compile import jit
 from .machine.product import lanes, panel_size, panels, product
 from .machine.tile import R, multiply_add, pick, plus, store, zeros
+from .places import cut, ends, pairs, places, plan
 
 PART = 128  # patches whose sum stays in registers, before it is added to dW
 TOGETHER = 512  # patches, of as many images as that takes
 
 
-@register_jitable
 def at_once(N, P, Q):
     """How many of N images with grids (P, Q) go through together: weights are read from far away
     once for all of them, and few patches would not fill the tiles."""
     return max(1, min(N, TOGETHER // (P * Q)))
 
 
+def _bordered(image, grid, kernel, s_h, s_w, top, left):
+    """The shape (G, any, any, C) of images (N, H, W, C) that go through together, in zeros that
+    have every patch of grids (N, P, Q, O)."""
+    (N, H, W, C), (_, P, Q, _), (kh, kw) = image, grid, kernel
+    rows, columns = max(top + H, (P - 1) * s_h + kh), max(left + W, (Q - 1) * s_w + kw)
+    return at_once(N, P, Q), rows, columns, C
+
+
 def scratch_size(image, grid, kernel, s_h, s_w, top, left, itemsize):
     """The length of flat for images (N, H, W, C), grids (N, P, Q, O) and a kernel (kh, kw)."""
-    (N, H, W, C), (_, P, Q, O), (kh, kw) = image, grid, kernel
-    G, K = at_once(N, P, Q), kh * kw * C
-    gathered = max(top + H, (P - 1) * s_h + kh) * max(left + W, (Q - 1) * s_w + kw) * C
-    return max(
-        panel_size(K, O, itemsize) + G * gathered,  # (1)
-        panel_size(G * P * Q, O, itemsize) + G * gathered,  # (2)
+    bordered = _bordered(image, grid, kernel, s_h, s_w, top, left)
+    (_, P, Q, O), K = grid, math.prod(kernel) * image[-1]
+    return math.prod(bordered) + max(
+        panel_size(K, O, itemsize),  # (1)
+        panel_size(bordered[0] * P * Q, O, itemsize),  # (2)
     )
-
-
-@jit
-def zeros_for(flat, G, rows, columns, C):
-    """Zeros (G, rows, columns, C) at the start of flat, for images in their middle."""
-    border = flat[: G * rows * columns * C]
-    border[:] = 0
-    return border.reshape(G, rows, columns, C)
 
 
 @jit
@@ -74,77 +72,89 @@ def fill(border, x, first, g, top, left):
 
 
 @jit
-def _bordered(flat, x, grid, G, kh, kw, s_h, s_w, top, left):
-    """Zeros (G, any, any, C) for images of x (N, H, W, C) and for every patch of grid (N, P, Q, O)
-    on them."""
-    _, H, W, C = x.shape
-    _, P, Q, _ = grid.shape
-    rows, columns = max(top + H, (P - 1) * s_h + kh), max(left + W, (Q - 1) * s_w + kw)
-    return zeros_for(flat, G, rows, columns, C)
+def sums(y, y_at, y_ends, x, border, x_at, top, left, w, K, taps, ends, length, O):
+    """y (any,) of N images <- x (N, any, any, any), G of them at a time in border (G, any, any,
+    any), from row top and column left on.
 
-
-@jit
-def places(G, P, Q, image, down, right):
-    """(G P Q,): where each patch of G grids begins, image apart, its rows down and its columns
-    right apart."""
-    at = np.empty(G * P * Q, np.int64)
-    m = 0
-    for n in range(G):
-        for p in range(P):
-            for q in range(Q):
-                at[m] = n * image + p * down + q * right
-                m += 1
-    return at
-
-
-@jit
-def correlate(a, x, W, s_h, s_w, top, left, flat):
-    """a (N, P, Q, O) <- x (N, H, W, C), W (kh, kw, C, O)."""
-    N, P, Q, O = a.shape
-    kh, kw, C, _ = W.shape
-    G, K, y = at_once(N, P, Q), kh * kw * C, a.reshape(a.size)
-    w = flat[: panel_size(K, O, x.itemsize)]
-    panels(w, W.reshape(W.size), places(1, 1, K, 0, 0, O), O)
-    border = _bordered(flat[len(w) :], x, a, G, kh, kw, s_h, s_w, top, left)
-    gathered, line, taps = (
-        border.reshape(border.size),
-        border.shape[2] * C,
-        np.empty((kh, 2), np.int64),
-    )
-    x_at = places(G, P, Q, border.shape[1] * line, s_h * line, s_w * C)
-    a_at = places(G, P, Q, P * Q * O, Q * O, O)
-    for i in range(kh):
-        # a row of the kernel is one run, of x as of W
-        taps[i, 0], taps[i, 1] = i * line, i * kw * C
+    For each r, the numbers of y from y_at[m] on are sums over taps[ends[r] : ends[r + 1]] from
+    x_at[m] on, y_ends[r] <= m < y_ends[r + 1]; product.py says which."""
+    N, G = x.shape[0], border.shape[0]
+    each, inside = len(y) // max(1, N), border.reshape(border.size)
+    inside[:] = 0
     for n in range(0, N, G):
         g = min(G, N - n)
-        M = g * P * Q
         fill(border, x, n, g, top, left)
-        product(
-            y[n * P * Q * O :], a_at[:M], gathered, x_at[:M], w, K, taps, kw * C, O, False
-        )  # (1)
+        for r in range(len(ends) - 1):
+            begin, reach = y_ends[r], taps[ends[r] : ends[r + 1]]
+            end = begin + (y_ends[r + 1] - begin) // G * g
+            product(
+                y[n * each :],
+                y_at[begin:end],
+                inside,
+                x_at[begin:end],
+                w,
+                K,
+                reach,
+                length,
+                O,
+                False,
+            )
+
+
+@plan
+def _correlate_plan(image, grid, W, s_h, s_w, top, left):
+    (_, P, Q, O), (kh, kw, C, _) = grid, W
+    bordered = _bordered(image, grid, (kh, kw), s_h, s_w, top, left)
+    G, rows, line, K = bordered[0], bordered[1], bordered[2] * C, kh * kw * C
+    x_at = places(G, P, Q, rows * line, s_h * line, s_w * C)
+    a_at = places(G, P, Q, P * Q * O, Q * O, O)
+    # a row of the kernel is one run, of x as of W
+    taps = pairs([i * line for i in range(kh)], [i * kw * C for i in range(kh)])
+    return bordered, places(1, 1, K, 0, 0, O), x_at, a_at, ends([G * P * Q]), taps, ends([kh])
+
+
+def correlate(a, x, W, s_h, s_w, top, left, flat):
+    """a (N, P, Q, O) <- x (N, H, W, C), W (kh, kw, C, O)."""
+    planned = _correlate_plan(x.shape, a.shape, W.shape, s_h, s_w, top, left)
+    bordered, W_at, x_at, a_at, a_ends, taps, reach = planned
+    _, kw, C, O = W.shape
+    w, border = cut(flat, (panel_size(len(W_at), O, x.itemsize),), bordered)
+    panels(w, W.reshape(W.size), W_at, O)
+    y = a.reshape(a.size)
+    sums(y, a_at, a_ends, x, border, x_at, top, left, w, len(W_at), taps, reach, kw * C, O)  # (1)
+
+
+@plan
+def _gradient_plan(image, grid, W, s_h, s_w, top, left):
+    (_, P, Q, O), (kh, kw, C, _) = grid, W
+    bordered = _bordered(image, grid, (kh, kw), s_h, s_w, top, left)
+    G, rows, line = bordered[0], bordered[1], bordered[2] * C
+    x_at = places(G, P, Q, rows * line, s_h * line, s_w * C)
+    away, row = places(1, kh, kw * C, 0, line, 1), places(1, kh, kw * C, 0, kw * C, 1)
+    return bordered, x_at, places(1, G, P * Q, 0, P * Q * O, O), away, row
+
+
+def weight_gradient(dW, x, a, s_h, s_w, top, left, add, flat):
+    """dW (kh, kw, C, O) <- x (N, H, W, C), a (N, P, Q, O)."""
+    planned = _gradient_plan(x.shape, a.shape, dW.shape, s_h, s_w, top, left)
+    bordered, x_at, a_at, away, rows = planned
+    w, border = cut(flat, (panel_size(len(x_at), a.shape[3], x.itemsize),), bordered)
+    _weight_gradient(dW, x, a, border, top, left, w, x_at, a_at, away, rows, add)
 
 
 @jit
-def weight_gradient(dW, x, a, s_h, s_w, top, left, add, flat):
-    """dW (kh, kw, C, O) <- x (N, H, W, C), a (N, P, Q, O)."""
+def _weight_gradient(dW, x, a, border, top, left, w, x_at, a_at, away, rows, add):
     N, P, Q, O = a.shape
-    kh, kw, C, _ = dW.shape
-    G, K, step = at_once(N, P, Q), kh * kw * C, 2 * lanes(x)
-    numbers = a.reshape(a.size)
-    w = flat[: panel_size(G * P * Q, O, x.itemsize)]
-    border = _bordered(flat[len(w) :], x, a, G, kh, kw, s_h, s_w, top, left)
-    gathered, line, dw = border.reshape(border.size), border.shape[2] * C, dW.reshape(dW.size)
-    x_at = places(G, P, Q, border.shape[1] * line, s_h * line, s_w * C)
-    grid_at = places(1, G, P * Q, 0, P * Q * O, O)
-    away, rows = places(1, kh, kw * C, 0, line, 1), places(1, kh, kw * C, 0, kw * C, 1)
+    G, K, step = border.shape[0], len(away), 2 * lanes(x)
+    gathered, dw, numbers = border.reshape(border.size), dW.reshape(dW.size), a.reshape(a.size)
+    gathered[:] = 0
     for n in range(0, N, G):
         g = min(G, N - n)
         M = g * P * Q
         fill(border, x, n, g, top, left)
         grid, length, apart = numbers[n * P * Q * O :], O, 1
         if 2 * step < O:
-            panels(w, grid, grid_at[:M], O)
+            panels(w, grid, a_at[:M], O)
             grid, length, apart = w, step, M
         elif O % lanes(x) > 0:  # the last vector reads beyond the last row
             for i in range(M * O):

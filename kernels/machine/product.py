@@ -50,14 +50,17 @@ def panels(w, x, x_at, O):
 
 @jit
 def transposed_panels(w, W, first, column, K):
-    """Rows first, first + 1, ... of the panels w of a matrix of K rows, from that column on
-    <- W^T, W (O, any). What lies beside them is left as it is."""
-    (O, rows), step = W.shape, 2 * lanes(w)
-    for block in range(0, rows, LINE):
-        for o in range(O):
-            at = (column + o) // step * step * K + first * step + (column + o) % step
-            for k in range(block, min(block + LINE, rows)):
-                w[at + k * step] = W[o, k]
+    """Panels w of a matrix of K rows, 0 but for the transposes of W (T, O, any): W[t]^T begins in
+    row first[t] and column[t]."""
+    (T, O, rows), step = W.shape, 2 * lanes(w)
+    if len(w) > W.size:
+        w[:] = 0
+    for t in range(T):
+        for block in range(0, rows, LINE):
+            for o in range(O):
+                at = (column[t] + o) // step * step * K + (column[t] + o) % step + first[t] * step
+                for k in range(block, min(block + LINE, rows)):
+                    w[at + k * step] = W[t, o, k]
 
 
 @jit

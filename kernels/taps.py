@@ -24,7 +24,7 @@ architectures", 2018.
 import math
 
 from .machine.compile import jit
-from .machine.product import lanes, panel_size, panels, product
+from .machine.product import LINE, lanes, panel_size, panels, product
 from .machine.tile import R, multiply_add, pick, plus, store, zeros
 from .places import cut, ends, pairs, places, plan
 
@@ -46,29 +46,38 @@ def _bordered(image, grid, kernel, s_h, s_w, top, left):
     return at_once(N, P, Q), rows, columns, C
 
 
+def _spaced(image, grid, kernel, s_h, s_w, top, left):
+    """The same, (G, any, any, C or more): every tile of (2) comes back to PART patches, which
+    would share few lines of the nearest cache if they began a multiple of 4 lines apart."""
+    *shape, C = _bordered(image, grid, kernel, s_h, s_w, top, left)
+    return (*shape, C + LINE if s_w * C % (4 * LINE) == 0 else C)
+
+
 def scratch_size(image, grid, kernel, s_h, s_w, top, left, itemsize):
     """The length of flat for images (N, H, W, C), grids (N, P, Q, O) and a kernel (kh, kw)."""
-    bordered = _bordered(image, grid, kernel, s_h, s_w, top, left)
-    (_, P, Q, O), K = grid, math.prod(kernel) * image[-1]
-    return math.prod(bordered) + max(
-        panel_size(K, O, itemsize),  # (1)
-        panel_size(bordered[0] * P * Q, O, itemsize),  # (2)
+    sizes, K = (image, grid, kernel, s_h, s_w, top, left), math.prod(kernel) * image[-1]
+    (_, P, Q, O), G = grid, at_once(*grid[:3])
+    return max(
+        panel_size(K, O, itemsize) + math.prod(_bordered(*sizes)),  # (1)
+        panel_size(G * P * Q, O, itemsize) + math.prod(_spaced(*sizes)),  # (2)
     )
 
 
 @jit
 def fill(border, x, first, g, top, left):
-    """border (G, any, any, C), whose border stays zero, <- g images of x (N, H, W, C) from the
-    first on, each from row top and column left on."""
+    """border (G, any, any, C or more), whose rest stays zero, <- g images of x (N, H, W, C) from
+    the first on, each from row top and column left on."""
     _, H, W, C = x.shape
-    _, rows, columns, _ = border.shape
+    _, rows, columns, apart = border.shape
     inside, images = border.reshape(border.size), x.reshape(x.size)
+    pixels, length = (1, W * C) if apart == C else (W, C)  # a row is one run
     for n in range(g):
         for h in range(H):
-            to = ((n * rows + top + h) * columns + left) * C
+            to = ((n * rows + top + h) * columns + left) * apart
             row = ((first + n) * H + h) * W * C
-            for i in range(W * C):
-                inside[to + i] = images[row + i]
+            for w in range(pixels):
+                for i in range(length):
+                    inside[to + w * apart + i] = images[row + w * C + i]
 
 
 @jit
@@ -127,10 +136,11 @@ def correlate(a, x, W, s_h, s_w, top, left, flat):
 @plan
 def _gradient_plan(image, grid, W, s_h, s_w, top, left):
     (_, P, Q, O), (kh, kw, C, _) = grid, W
-    bordered = _bordered(image, grid, (kh, kw), s_h, s_w, top, left)
-    G, rows, line = bordered[0], bordered[1], bordered[2] * C
-    x_at = places(G, P, Q, rows * line, s_h * line, s_w * C)
-    away, row = places(1, kh, kw * C, 0, line, 1), places(1, kh, kw * C, 0, kw * C, 1)
+    bordered = _spaced(image, grid, (kh, kw), s_h, s_w, top, left)
+    G, rows, columns, apart = bordered
+    line = columns * apart
+    x_at = places(G, P, Q, rows * line, s_h * line, s_w * apart)
+    away, row = places(kh, kw, C, line, apart, 1), places(1, kh, kw * C, 0, kw * C, 1)
     return bordered, x_at, places(1, G, P * Q, 0, P * Q * O, O), away, row
 
 

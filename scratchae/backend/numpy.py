@@ -146,7 +146,7 @@ class NumpyBackend:
 
     def _multiply(self, a: Array, b: Array, out: Array, add: bool) -> None:
         # a column times a row: three times BLAS's speed
-        multiply = np.matmul if a.shape[-1] > 1 else np.multiply
+        multiply = np.multiply if a.shape[-1] == 1 else np.matmul
         if not add:
             multiply(a, b, out=out)
             return

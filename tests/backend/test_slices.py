@@ -48,3 +48,13 @@ def test_a_batch_of_matrices_stays_whole(I, K, J, monkeypatch, rng, tolerance):
     a, b, out = rng.normal(size=(2, I, K)), rng.normal(size=(2, K, J)), np.empty((2, I, J))
     get_backend("numpy", "float64").matmul(a, b, out)
     np.testing.assert_allclose(out, a @ b, atol=tolerance("layer"))
+
+
+@pytest.mark.parametrize("batch", [(), (2,)])
+def test_a_product_over_nothing_is_zero_and_adds_nothing(batch):
+    a, b, out = np.empty((*batch, 3, 0)), np.empty((*batch, 0, 4)), np.ones((*batch, 3, 4))
+    backend = get_backend("numpy", "float64")
+    backend.matmul(a, b, out, add=True)
+    assert (out == 1).all()
+    backend.matmul(a, b, out)
+    assert not out.any()

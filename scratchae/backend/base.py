@@ -70,6 +70,13 @@ def host_array(a: Any, name: str) -> np.ndarray:
     return a
 
 
+class Lanes(Protocol):
+    """Threads that share tasks. Source: execution/pool.py."""
+
+    def each(self, kind: str, task: Callable[[int], Any], n: int) -> list[Any]:
+        """task(0) ... task(n - 1) -> their results; kind: those that take about the same time."""
+
+
 @runtime_checkable
 class Backend(Protocol):
     """What a model asks of the machine: memory, matrix products, kernels.
@@ -116,6 +123,10 @@ class Backend(Protocol):
     def undisturbed(self) -> AbstractContextManager[Any]:
         """Within it, operations may be called beside a training on another thread, and give the
         same bits."""
+
+    def lend(self, lanes: Lanes | None) -> None:
+        """Threads that may share what this thread multiplies, until others are lent; None: none.
+        The bits do not depend on them."""
 
     def matmul(self, a: Array, b: Array, out: Array, add: bool = False) -> None:
         """out (I, J) = or += a (I, K) b (K, J)."""

@@ -4,23 +4,17 @@ import math
 import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from ..kernels.kernel import Kernel
-from .base import Array, Converting, Table, host_array, ready
+from .base import Array, Converting, Lanes, Table, host_array, ready
 from .blas import one_blas_thread
 
 ALIGNMENT = 128  # bytes: two cache lines, and what a GPU wants of a row
 SLICE = 30_000_000  # multiply-adds of a slice of a product, at least
 WIDE, GRAIN, MOST = 256, 32, 4  # rows or columns of a slice, at least; a multiple of; slices
-
-
-class Lanes(Protocol):
-    """Threads that share tasks. Source: execution/pool.py."""
-
-    def each(self, kind: str, task: Callable[[int], Any], n: int) -> list[Any]: ...
 
 
 def slices_of(I: int, K: int, J: int) -> list[slice]:
@@ -119,7 +113,8 @@ class NumpyBackend:
         return kernel.numba
 
     def lend(self, lanes: Lanes | None) -> None:
-        """Let large products of this thread be shared among those lanes, until others are lent."""
+        """Let those threads share this thread's large products, (I, K) (K, J), until others are
+        lent."""
         self._scratch.lanes = lanes
 
     def matmul(self, a: Array, b: Array, out: Array, add: bool = False) -> None:

@@ -2,7 +2,8 @@
 
 Shards cut the batch: each has its own activations and gradient vector and shares the values. They
 decide the bits. Threads only execute them: any number gives the same bits. Threads that are left
-over share the columns of a shard's large products. With S shards of the rows B_s,
+over share a shard's large products, by slices of their rows or columns. With S shards of the rows
+B_s,
 
     total = sum_s (sums over B_s)              added in shard order                     (1)
     G_s = gradient of count * loss through the rows B_s, given total                    (2)
@@ -20,6 +21,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from ..backend import Backend
 from ..backend.blas import one_blas_thread
 from ..backend.numpy import MOST
 from .clipping import Clipping
@@ -47,7 +49,8 @@ class ThreadRunner:
         threads: int | None = None,
         clip: float | None = None,
     ):
-        self.backend, self.objective = model.backend, model.objective
+        self.backend: Backend = model.backend
+        self.objective = model.objective
         self.shards = shards_of(model, batch_size, shards)
         self.threads = threads_of(threads)
         self.rows = -(-batch_size // self.shards)

@@ -11,7 +11,7 @@ import numpy as np
 
 from ... import checks
 from ...kernels.kernel import Kernel
-from ..base import Array, Table, host_array, in_words, native, ready
+from ..base import Array, Lanes, Table, host_array, in_words, native, ready
 from .cublas import RECORDING
 from .driver import cause, require_cupy
 from .launch import Gpu
@@ -135,6 +135,9 @@ class CupyBackend:
         if kernel.cuda is None:
             raise NotImplementedError(f"{kernel.name} has no CUDA spelling: use backend 'numpy'")
         return partial(kernel.cuda, self.gpu)
+
+    def lend(self, lanes: Lanes | None) -> None:
+        """Nothing: the GPU shares a product, of any shape, among its multiprocessors itself."""
 
     def matmul(self, a: Array, b: Array, out: Array, add: bool = False) -> None:
         """out (I, J) = or += a (I, K) b (K, J), by cuBLAS. Source: cublas.py."""

@@ -17,8 +17,9 @@ C is always the image's channels, O the grid's; da is the derivative of the loss
 linear, col2im of da W^T is its adjoint. (7) is (6) as a forward pass, and (9) is (1): each is the
 other's gradient. The definitions say just that, with all patches at once, and so do the GPU's
 launches. The loops are made of the sums of taps.py and paint.py, which make no patches; only those
-are compiled, since Numba would compile them again with each function around them. (10) makes a
-convolution of stride 1 a transposed one, and back.
+are compiled, since Numba would compile them again with each function around them. They read memory
+in order: what lies in another order, such as a view that a reader's layer returns, is copied. (10)
+makes a convolution of stride 1 a transposed one, and back.
 
 A gradient dx or dW of no rows is not computed. With add, dW or out is added to. Scratch comes
 last: flat, as long as scratch_size says, for W and a few images or, on a GPU, for all patches.
@@ -31,6 +32,7 @@ learning", 2016, chapter 4 (7-9).
 import math
 
 import numpy as np
+from numpy import ascontiguousarray as in_order
 
 from . import paint as painting
 from . import taps
@@ -108,10 +110,11 @@ def rotate_kernel(out, W, add):
 
 
 def _conv(a, x, W, s_h, s_w, top, left, flat):
-    correlate(a, x, W, s_h, s_w, top, left, flat)  # (1)
+    correlate(a, in_order(x), W, s_h, s_w, top, left, flat)  # (1)
 
 
 def _conv_gradient(dW, dx, da, x, W, s_h, s_w, top, left, add, flat):
+    x, da = in_order(x), in_order(da)
     if len(dW) > 0:
         weight_gradient(dW, x, da, s_h, s_w, top, left, add, flat)  # (5)
     if len(dx) > 0:
@@ -119,10 +122,11 @@ def _conv_gradient(dW, dx, da, x, W, s_h, s_w, top, left, add, flat):
 
 
 def _conv_transpose(a, x, W, s_h, s_w, top, left, flat):
-    paint(a, x, W, s_h, s_w, top, left, flat)  # (7)
+    paint(a, in_order(x), W, s_h, s_w, top, left, flat)  # (7)
 
 
 def _conv_transpose_gradient(dW, dx, da, x, W, s_h, s_w, top, left, add, flat):
+    x, da = in_order(x), in_order(da)
     if len(dW) > 0:
         weight_gradient(dW, da, x, s_h, s_w, top, left, add, flat)  # (8)
     if len(dx) > 0:

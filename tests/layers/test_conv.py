@@ -281,3 +281,18 @@ def test_padding_may_be_said_in_four_ways():
     ):
         np.testing.assert_array_equal(results[one], results[other])
     assert results["[1, 0, 2, 1]"].shape == (1, 5, 7, 1)
+
+
+@pytest.mark.parametrize("kind", [Conv2d, ConvTranspose2d])
+@pytest.mark.parametrize("kernel, stride", [(3, 2), (1, 1)])
+def test_arrays_in_another_order_give_what_their_copies_give(kind, kernel, stride):
+    """A view, such as a layer of one's own may return."""
+    layer = bound(kind(2, 3, kernel, stride), (5, 6, 2)).part
+    layer.bind(get_backend("numpy", "float64"), 4, need_dx=True)
+    x, dy = inputs(4, 5, 6, 2)[..., ::-1], inputs(4, *layer.output)[:, ::-1]
+    found = []
+    for mine, due in ((x, dy), (x.copy(), dy.copy())):
+        y = layer.forward(mine).copy()
+        found.append([y, layer.backward(due).copy(), layer.dW.copy(), layer.db.copy()])
+    for view, copy in zip(*found, strict=True):
+        np.testing.assert_array_equal(view, copy)

@@ -46,7 +46,7 @@ from .machine.product import panel_size, panels, product, transposed_panels
 
 def scratch_size(N, U, itemsize):
     """That of flat (scratch_size,) for N rows of U units: R in panels, da_t and dc."""
-    return max(4 * panel_size(U, U, itemsize), panel_size(4 * U, U, itemsize)) + 5 * N * U
+    return panel_size(4 * U, U, itemsize) + 5 * N * U
 
 
 def _sigmoid_numpy(a):

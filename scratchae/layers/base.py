@@ -113,6 +113,11 @@ def declared_by(layer: Layer, shape: Shape) -> tuple[Shape, Declared]:
             f"{type(layer).__name__}.declare sets no self.output: set it to the shape of an "
             "output row"
         )
+    if not isinstance(layer.output, (tuple, list)) or tuple(layer.output) != tuple(output):
+        raise TypeError(
+            f"{type(layer).__name__}.declare gives {tuple(output)} as the shape of an output row, "
+            f"but sets self.output to {layer.output!r}: set it to the same shape"
+        )
     return tuple(output), declared
 
 

@@ -94,6 +94,12 @@ class NoOutput(Half):
         return shape, {}
 
 
+class OneNumber(Half):
+    def declare(self, shape):
+        self.output = shape[0]
+        return shape, {}
+
+
 def model(layer, dtype="float64"):
     encoder = sa.Sequential(sa.Dense(6, 3), layer)
     return sa.Autoencoder(encoder, sa.Dense(3, 6)).build(6, dtype=dtype)
@@ -142,6 +148,11 @@ def test_a_short_layer_is_enough():
             NoOutput(),
             TypeError,
             r"NoOutput\.declare sets no self\.output: set it to the shape of an output row",
+        ),
+        (
+            OneNumber(),
+            TypeError,
+            r"OneNumber\.declare gives \(3,\) as the shape of .*, but sets self\.output to 3: set",
         ),
         (NoBind(), NotImplementedError, r"NoBind does not say bind\(backend, rows, need_dx\)"),
         (NoForward(), NotImplementedError, r"NoForward does not say forward\(x\)"),

@@ -51,12 +51,15 @@ def _large_matrices(model: Any, work: int) -> bool:
 
 
 def multiply_adds(model: Any) -> int:
-    """About how many multiply-adds an example takes forward: each weight of a matrix meets every
-    pixel or step, and every sample behind the latent."""
+    """About how many multiply-adds an example takes forward: each weight of a matrix, a layer's
+    own or that of the one it is tied to, meets every pixel or step, on the side where there are
+    more of them, and every sample behind the latent."""
     objective, declared = model.objective, model.parameters.declared
     behind, found = {name for name, _ in objective.behind()}, 0
+    names = {id(layer): name for name, layer in objective.leaves()}
     for name, layer in objective.leaves():
-        shapes = (shape for key, (shape, _) in declared.items() if key.startswith(f"{name}."))
+        owner = names.get(id(getattr(layer, "of", layer)), name)
+        shapes = (shape for key, (shape, _) in declared.items() if key.startswith(f"{owner}."))
         weights = sum(math.prod(shape) for shape in shapes if len(shape) > 1)
         places = max(math.prod(shape[:-1]) for shape in _ends(layer))
         found += weights * places * (objective.K if name in behind else 1)

@@ -12,7 +12,7 @@ import scratchae as sa
 from scratchae.backend.numpy import NumpyBackend
 from scratchae.execution.graphs import GraphRunner
 from scratchae.execution.runner import runner_for
-from scratchae.execution.shards import shards_of
+from scratchae.execution.shards import multiply_adds, shards_of
 from scratchae.execution.threads import ThreadRunner
 
 N = 21
@@ -196,6 +196,9 @@ def test_shards_come_from_the_batch_and_the_model_alone():
     assert [shards_of(small, n) for n in (1, 128, 10_000)] == [1, 1, 1]
     assert [shards_of(wide, n) for n in (1, 31, 46, 128, 1024)] == [1, 1, 1, 2, 4]
     assert [shards_of(small, n, 3) for n in (2, 128)] == [2, 3]
+    code = sa.Dense(800, 400)
+    tied = sa.Autoencoder(code, sa.Tied(code), sa.SquaredError()).build(800)
+    assert multiply_adds(tied) == multiply_adds(wide)
     for shards, threads, expected in ((None, None, 1), (3, 8, 3), (100, 100, 8)):
         runner = ThreadRunner(vae(), 8, shards, threads)
         assert runner.shards == expected and runner.threads == (threads or os.cpu_count())

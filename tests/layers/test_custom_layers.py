@@ -337,13 +337,14 @@ def test_a_whole_network_says_it_too(layer, words, where):
 
 
 @pytest.mark.parametrize("where", ALONE)
+@pytest.mark.parametrize("dtype", ["float64", pytest.param("float32", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("layer", [Scale, InPlace, Listed])
-def test_a_right_layer_is_a_whole_network(layer, where):
-    made = ALONE[where](layer()).build(6, dtype="float64")
+def test_a_right_layer_is_a_whole_network(layer, where, dtype):
+    made = ALONE[where](layer()).build(6, dtype=dtype)
     assert len(sa.fit(made, X, sa.Adam(), epochs=2, batch_size=8, progress=False)) == 2
     name = next(name for name in made.weights if name.endswith(".s"))
     assert (made.weights[name] != 1).all()
-    replica, x = made.replica(3), X[:3].astype(np.float64)
+    replica, x = made.replica(3), X[:3].astype(dtype)
     copied = copy.deepcopy(replica)  # before its first pass
     copied.forward(x)
     copied.likelihood.nll[...] = 0

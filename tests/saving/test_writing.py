@@ -48,8 +48,9 @@ def names(folder):
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_the_same_model_gives_the_same_bytes(tmp_path, name):
-    model = built(name, "float64")
+@pytest.mark.parametrize("dtype", ["float64", pytest.param("float32", marks=pytest.mark.slow)])
+def test_the_same_model_gives_the_same_bytes(tmp_path, name, dtype):
+    model = built(name, dtype)
     train(model, sa.Adam(0.01))
     for i in range(5):
         save(model, tmp_path / f"{i}")
@@ -57,7 +58,14 @@ def test_the_same_model_gives_the_same_bytes(tmp_path, name):
     assert len({path.read_bytes() for path in tmp_path.iterdir()}) == 1
 
 
-@pytest.mark.parametrize("name, dtype", [("vae", "float32"), ("vae conv", "float64")])
+@pytest.mark.parametrize(
+    "name, dtype",
+    [
+        ("vae", "float32"),
+        ("vae conv", "float64"),
+        pytest.param("vae conv", "float32", marks=pytest.mark.slow),
+    ],
+)
 def test_safetensors_reads_the_file(tmp_path, name, dtype):
     model = built(name, dtype)
     train(model, sa.Adam(0.01))

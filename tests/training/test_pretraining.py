@@ -126,7 +126,7 @@ def watched(monkeypatch):
     return fit
 
 
-def images_model():
+def images_model(dtype):
     """Pools, reshapes and noise between layers, nested."""
     encoder = sa.Sequential(
         sa.Dropout(0.1),
@@ -142,11 +142,12 @@ def images_model():
         ),
         *(sa.Upsample2d(2), sa.Conv2d(3, 1, 3, 1, "same"), sa.Flatten(), sa.Reshape(6, 6, 1)),
     )
-    return sa.Autoencoder(encoder, decoder).build((6, 6, 1), dtype="float64")
+    return sa.Autoencoder(encoder, decoder).build((6, 6, 1), dtype=dtype)
 
 
-def test_stages_are_cut_where_the_shapes_meet(watched):
-    model = images_model()
+@pytest.mark.parametrize("dtype", ["float64", pytest.param("float32", marks=pytest.mark.slow)])
+def test_stages_are_cut_where_the_shapes_meet(watched, dtype):
+    model = images_model(dtype)
     before = tensors(model)
     assert len(train(model, pixels(6, 6, 1), epochs=1)) == 3
     encoders, decoders = (
@@ -165,7 +166,7 @@ def test_stages_are_cut_where_the_shapes_meet(watched):
     assert decoders[1:] == [["Reshape", "ConvTranspose2d"], ["Dense"]]
     sources = [source for _, source in watched.seen]
     assert [source.shape for source in sources] == [(6, 6, 1), (3, 3, 3), (18,)]
-    assert [source.x.dtype.name for source in sources[1:]] == ["float64", "float64"]
+    assert [source.x.dtype.name for source in sources[1:]] == [dtype, dtype]
     assert all((value != before[name]).any() for name, value in tensors(model).items())
 
 

@@ -60,6 +60,8 @@ CASES = {f"Dense {name}": (Dense(5, 7, name, **DRAWN), (5,), (7,)) for name in D
         (4, 5, 1),
     ),
     "Conv2d of many": (Conv2d(6, 5, 3, 2, "same", "tanh", **DRAWN), (5, 4, 6), (3, 2, 5)),
+    "Conv2d of one pixel": (Conv2d(3, 4, 1, activation="tanh", **DRAWN), (4, 5, 3), (4, 5, 4)),
+    "Conv2d of one pixel, padded": (Conv2d(3, 2, 1, 1, 1, **DRAWN), (2, 3, 3), (4, 5, 2)),
     "ConvTranspose2d to many": (
         ConvTranspose2d(2, 6, 3, 2, "same", "tanh", **DRAWN),
         (2, 3, 2),

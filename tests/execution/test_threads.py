@@ -102,6 +102,7 @@ def test_threads_share_a_product_and_never_change_a_bit(monkeypatch):
     for clip are; afterwards no thread is lent."""
     monkeypatch.setattr("scratchae.backend.numpy.SLICE", 10_000)
     monkeypatch.setattr("scratchae.execution.shards.HELD", 100_000)
+    monkeypatch.setattr("scratchae.execution.shards.LEAST", 1000)
     monkeypatch.setattr("scratchae.execution.threads.PART", 50_000)
     monkeypatch.setattr("scratchae.execution.pool.HANDOFF", 0.0)
     x, values, names = np.random.default_rng(0).random((60, 600)), [], set()

@@ -6,6 +6,7 @@ import pytest
 
 from scratchae.kernels import paint
 from scratchae.kernels.convolution import conv_transpose
+from scratchae.kernels.taps import TOGETHER
 
 WAYS = {
     "by remainders": paint._by_remainders,
@@ -23,15 +24,19 @@ SHAPES = {  # H, W, C, P, Q, O, kh, kw, s_h, s_w, top, left
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("way", WAYS)
 def test_each_way_is_the_adjoint(way, shape, rng, tolerance):
-    """Three images, of which two or all go through together; scratch holds garbage."""
+    """Two images more than go through together; scratch holds garbage, and what lies behind the
+    images is left alone."""
     H, W, C, P, Q, O, kh, kw, *geometry = SHAPES[shape]
-    a, weights = rng.normal(size=(3, P, Q, O)), rng.normal(size=(kh, kw, C, O))
-    right, x = np.empty((3, H, W, C)), np.full((3, H, W, C), np.nan)
+    N = TOGETHER // (P * Q) + 2
+    a, weights = rng.normal(size=(N, P, Q, O)), rng.normal(size=(kh, kw, C, O))
+    right, whole = np.empty((N, H, W, C)), np.full((2 * N, H, W, C), np.nan)
+    x = whole[:N]
     sizes = paint.scratch_sizes(x.shape, a.shape, (kh, kw), *geometry, 8)
     flat = np.full(sizes[list(WAYS).index(way)], np.nan)
     conv_transpose(right, a, weights, *geometry, None)
     WAYS[way](x, a, weights, *geometry, flat)
     np.testing.assert_allclose(x, right, atol=tolerance("kernel"))
+    assert np.isnan(whole[N:]).all()
 
 
 @pytest.mark.parametrize(

@@ -84,6 +84,8 @@ def scratch_sizes(image, grid, kernel, s_h, s_w, top, left, itemsize):
 
 @plan
 def _remainders_plan(image, grid, W, s_h, s_w, top, left):
+    """For the shapes of x, a and W: that of the border, where the panels' parts begin, where the
+    pixels begin in x and in the border, ordered by r, and the taps that reach those of each r."""
     (_, H, width, C), (kh, kw, _, O) = image, W
     G, rows, columns, _ = bordered = _bordered(image, grid, W[:2], s_h, s_w, top, left)
     above, before = _before(W[:2], s_h, s_w)
@@ -117,6 +119,8 @@ def _by_remainders(x, a, W, s_h, s_w, top, left, flat):
 
 @plan
 def _blocks_plan(image, grid, W, s_h, s_w, top, left):
+    """For the shapes of x, a and W: those of the border and of all blocks, where the panels' parts
+    begin, where blocks begin and their places in the border, the taps, and a line's blocks."""
     kh, kw, C, O = W
     G, rows, columns, _ = bordered = _bordered(image, grid, W[:2], s_h, s_w, top, left)
     above, before = _before(W[:2], s_h, s_w)
@@ -185,6 +189,8 @@ def _apart(x, begin, g, blocks, runs, s_h, s_w, top, left):
 
 @plan
 def _patches_plan(grid, W):
+    """For the shapes of a and W: that of the patches, where the panels begin, where patches and
+    their places in a begin, and the one tap."""
     (N, P, Q, O), (kh, kw, C, _), start = grid, W, np.zeros(1, np.int64)
     G, K = at_once(N, P, Q), kh * kw * C
     cols_at, a_at = places(1, G, P * Q, 0, P * Q * K, K), places(1, G, P * Q, 0, P * Q * O, O)
@@ -201,13 +207,8 @@ def _by_patches(x, a, W, s_h, s_w, top, left, flat):
 
 @jit
 def _patches(x, cols, cols_at, a, a_at, w, taps, s_h, s_w, top, left):
-    (N, P, Q, O), G, grids, flat = (
-        a.shape,
-        cols.shape[0],
-        a.reshape(a.size),
-        cols.reshape(cols.size),
-    )
-    K = len(flat) // len(a_at)
+    (N, P, Q, O), G = a.shape, cols.shape[0]
+    grids, flat, K = a.reshape(a.size), cols.reshape(cols.size), cols.size // len(a_at)
     for n in range(0, N, G):
         g = min(G, N - n)
         M = g * P * Q

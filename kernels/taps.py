@@ -112,6 +112,8 @@ def sums(y, y_at, y_ends, x, border, x_at, top, left, w, K, taps, ends, length, 
 
 @plan
 def _correlate_plan(image, grid, W, s_h, s_w, top, left):
+    """For the shapes of x, a and W: that of the border, where the rows of W begin, where patches
+    begin in the border and in a, how many, and the taps, how many."""
     (_, P, Q, O), (kh, kw, C, _) = grid, W
     bordered = _bordered(image, grid, (kh, kw), s_h, s_w, top, left)
     G, rows, line, K = bordered[0], bordered[1], bordered[2] * C, kh * kw * C
@@ -135,6 +137,8 @@ def correlate(a, x, W, s_h, s_w, top, left, flat):
 
 @plan
 def _gradient_plan(image, grid, W, s_h, s_w, top, left):
+    """For the shapes of x, a and W: that of the border, where patches begin in it and in a, and
+    how far from there each row of dW has its numbers, and where that row begins."""
     (_, P, Q, O), (kh, kw, C, _) = grid, W
     bordered = _spaced(image, grid, (kh, kw), s_h, s_w, top, left)
     G, rows, columns, apart = bordered

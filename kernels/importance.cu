@@ -18,7 +18,7 @@ extern "C" __global__ void gaussian_ratio(REAL* r, const REAL* z, const REAL* h,
 
 // w (N K,), bound (N,) <- nll, r (N K,).
 extern "C" __global__ void importance_weights(REAL* w, REAL* bound, const REAL* nll, const REAL* r,
-                                              int N, int K)
+                                              int N, int K, double least)
 {
     EACH(n, N) {
         double top = -(double(nll[n * K]) + double(r[n * K])), s = 0;  // (2)
@@ -29,8 +29,10 @@ extern "C" __global__ void importance_weights(REAL* w, REAL* bound, const REAL* 
         for (int m = n * K; m < n * K + K; ++m)
             s += exp(-(double(nll[m]) + double(r[m])) - top);  // (2) (3)
         bound[n] = log(double(K)) - top - log(s);  // (4)
-        for (int m = n * K; m < n * K + K; ++m)
-            w[m] = exp(-(double(nll[m]) + double(r[m])) - top) / s;  // (5)
+        for (int m = n * K; m < n * K + K; ++m) {
+            const double W = exp(-(double(nll[m]) + double(r[m])) - top) / s;  // (5)
+            w[m] = W < least ? 0 : W;                                          // (5)
+        }
     }
 }
 

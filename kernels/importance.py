@@ -9,9 +9,11 @@ N(0, I), log w = log p(x|z) + log p(z) - log q(z|x) and nll = -log p(x|z):
     log w = -(nll + r),   top = max_k log w_k                                           (2)
     s = sum_k exp(log w_k - top)                                                        (3)
     bound = -log(1/K sum_k w_k) = log K - top - log s                                   (4)
-    W_k = w_k / sum_j w_j = exp(log w_k - top) / s                                      (5)
+    W_k = w_k / sum_j w_j = exp(log w_k - top) / s, or 0 where that is below LEAST      (5)
 
-top keeps (3) between 1 and K, however small the likelihoods are. As d bound = -sum_k W_k d log
+top keeps (3) between 1 and K, however small the likelihoods are. What LEAST leaves out is beyond
+the digits of a gradient; without it, products of such W are numbers below the smallest normal one,
+each of which costs a processor a hundred times the time of another. As d bound = -sum_k W_k d log
 w_k, its gradient is that of sum_k W_k (nll_k + r_k) with W held: a product of each row of an
 array y (M, C) with its weight,
 
@@ -44,6 +46,8 @@ from .kernel import Kernel
 from .machine.compile import jit
 from .machine.elementary import exp
 
+LEAST = 2.0**-50  # so small that its square is a normal number in float32 too
+
 
 def gaussian_ratio(r, z, h, eps):
     """r (N K,) <- z (N K, D), h (N, 2D), eps (N K, D)."""
@@ -59,7 +63,8 @@ def importance_weights(w, bound, nll, r):
     scaled = np.exp(log_w - top[:, None])
     s = scaled.sum(axis=1)  # (3)
     bound[...] = math.log(log_w.shape[1]) - top - np.log(s)  # (4)
-    w.reshape(scaled.shape)[...] = scaled / s[:, None]  # (5)
+    W = scaled / s[:, None]  # (5)
+    w.reshape(scaled.shape)[...] = np.where(W < LEAST, 0.0, W)  # (5)
 
 
 def weigh_rows(out, y, w):
@@ -111,7 +116,8 @@ def _importance_weights(w, bound, nll, r):
             s += math.exp(-(np.float64(nll_n[k]) + np.float64(r_n[k])) - top)  # (2) (3)
         bound[n] = math.log(K) - top - math.log(s)  # (4)
         for k in range(K):
-            w_n[k] = math.exp(-(np.float64(nll_n[k]) + np.float64(r_n[k])) - top) / s  # (5)
+            W = math.exp(-(np.float64(nll_n[k]) + np.float64(r_n[k])) - top) / s  # (5)
+            w_n[k] = 0.0 if W < LEAST else W  # (5)
 
 
 @jit
@@ -157,7 +163,7 @@ def _gaussian_ratio_cuda(gpu, r, z, h, eps):
 
 def _importance_weights_cuda(gpu, w, bound, nll, r):
     N = bound.shape[0]
-    gpu.each("importance_weights", N, w, bound, nll, r, N, nll.shape[0] // max(N, 1))
+    gpu.each("importance_weights", N, w, bound, nll, r, N, nll.shape[0] // max(N, 1), LEAST)
 
 
 def _weigh_rows_cuda(gpu, out, y, w):

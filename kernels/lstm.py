@@ -40,6 +40,7 @@ import numpy as np
 
 from .kernel import Kernel
 from .machine.compile import jit
+from .machine.copy import copy
 from .machine.elementary import exp, expm1
 from .machine.product import panel_size, panels, product, transposed_panels
 
@@ -103,12 +104,6 @@ def _tanh(a):
 
 
 @jit
-def _copy(out, a):
-    for k in range(a.shape[0]):
-        out[k] = a[k]
-
-
-@jit
 def _below(gates, a, b):
     """gates (4, N, U) <- a (N, 4U), which is side by side, + b (4U,)."""
     _, N, U = gates.shape
@@ -129,7 +124,7 @@ def _beside(a, gates):
     _, N, U = gates.shape
     for n in range(N):
         for gate in range(4):
-            _copy(a[n, gate * U : (gate + 1) * U], gates[gate, n])
+            copy(a[n, gate * U : (gate + 1) * U], gates[gate, n], U)
 
 
 @jit
@@ -138,7 +133,7 @@ def _new_state(c, h, gates, before):
     i, f, g, o = gates[0], gates[1], gates[2], gates[3]
     for k in range(c.shape[0]):
         c[k] = f[k] * before[k] + i[k] * g[k]  # (3)
-    _copy(h, c)
+    copy(h, c, len(c))
     _tanh(h)  # (4)
     for k in range(c.shape[0]):
         h[k] *= o[k]  # (4)
@@ -170,7 +165,7 @@ def _step_gradient(da, dc, dh, gates, c, before):
     """da (4, N U), dc (N U,) <- dc, dh (N U,), gates (4, N U), c, before (N U,)."""
     one, i, f, g, o = c.dtype.type(1), gates[0], gates[1], gates[2], gates[3]
     da_i, da_f, da_g, da_o = da[0], da[1], da[2], da[3]
-    _copy(da_o, c)
+    copy(da_o, c, len(c))
     _tanh(da_o)
     for k in range(c.shape[0]):
         dc[k] += dh[k] * o[k] * (one - da_o[k] * da_o[k])  # (6)

@@ -24,12 +24,13 @@ architectures", 2018.
 import math
 
 from .machine.compile import jit
+from .machine.copy import copy
 from .machine.product import LINE, lanes, panel_size, panels, product
 from .machine.tile import R, multiply_add, pick, plus, store, zeros
 from .places import cut, ends, pairs, places, plan
 
 PART = 128  # patches whose sum stays in registers, before it is added to dW
-TOGETHER = 512  # patches, of as many images as that takes
+TOGETHER = 256  # patches, of as many images as that takes
 
 
 def at_once(N, P, Q):
@@ -76,8 +77,7 @@ def fill(border, x, first, g, top, left):
             to = ((n * rows + top + h) * columns + left) * apart
             row = ((first + n) * H + h) * W * C
             for w in range(pixels):
-                for i in range(length):
-                    inside[to + w * apart + i] = images[row + w * C + i]
+                copy(inside[to + w * apart :], images[row + w * C :], length)
 
 
 @jit

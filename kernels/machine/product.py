@@ -16,6 +16,7 @@ import numpy as np
 from numba.extending import register_jitable
 
 from .compile import jit
+from .copy import copy
 from .tile import WIDTH, R, load, multiply_add, pick, store, zeros
 
 PIECE = 256  # rows of a panel that stay in the nearest cache while all rows of x pass
@@ -53,14 +54,14 @@ def transposed_panels(w, W, first, column, K):
     """Panels w of a matrix of K rows, 0 but for the transposes of W (T, O, any): W[t]^T begins in
     row first[t] and column[t]."""
     (T, O, rows), step = W.shape, 2 * lanes(w)
+    by_panel = w.reshape(-1, K, step)
     if len(w) > W.size:
         w[:] = 0
     for t in range(T):
         for block in range(0, rows, LINE):
             for o in range(O):
-                at = (column[t] + o) // step * step * K + (column[t] + o) % step + first[t] * step
-                for k in range(block, min(block + LINE, rows)):
-                    w[at + k * step] = W[t, o, k]
+                to = by_panel[(column[t] + o) // step, first[t] + block :, (column[t] + o) % step]
+                copy(to, W[t, o, block:], min(LINE, rows - block))
 
 
 @jit

@@ -88,7 +88,8 @@ def _parts_float32(x):
     def parts(x):
         x = LOWEST if x < LOWEST else x
         x = HIGHEST if x > HIGHEST else x
-        n = np.int32(x * PER_LN2 + BIAS) - np.int32(128)  # truncated above 0 is rounded down
+        # truncated above 0 is rounded down; a sum of int32 is int64 to Numba
+        n = np.int32(np.int32(x * PER_LN2 + BIAS) - np.int32(128))
         r = (x - np.float32(n) * LN2_FIRST) - np.float32(n) * LN2_REST  # (1)
         p = r + r * r * (F2 + r * (F3 + r * (F4 + r * (F5 + r * (F6 + r * F7)))))  # (2)
         # half of 2^n, since 2^128 is inf
@@ -131,7 +132,7 @@ def _log1p_unit(e):
 def _log(v):
     def float32(v):
         bits = np.int32(np.float32(v).view(np.int32) - LEAST)
-        n = np.float32(bits >> 23)
+        n = np.float32(np.int32(bits >> 23))
         f = np.int32(np.int32(bits & 0x7FFFFF) + LEAST).view(np.float32)
         s = (f - ONE) / (f + ONE)
         q = s * s

@@ -100,10 +100,12 @@ def _max_pool(y, winner, x, kh, kw, s_h, s_w, top, left):
                     for j in range(j0, j1):
                         k = np.uint8(i * kw + j)
                         for c in range(C):
+                            # read before the choice: no vector reads what depends on it
+                            best, before = y[n, p, q, c], winner[n, p, q, c]
                             v = x[n, h + i, w + j, c]
-                            wins = (v > y[n, p, q, c]) | (v != v)
-                            y[n, p, q, c] = v if wins else y[n, p, q, c]  # (1)
-                            winner[n, p, q, c] = k if wins else winner[n, p, q, c]  # (2)
+                            wins = (v > best) | (v != v)
+                            y[n, p, q, c] = v if wins else best  # (1)
+                            winner[n, p, q, c] = k if wins else before  # (2)
 
 
 @jit

@@ -58,29 +58,37 @@ def _gaussian_sample(z, kl, h, eps):
     K = z.shape[0] // max(N, 1)
     half = h.dtype.type(0.5)
     for n in range(N):
+        mu, logvar, kl_n = h[n, :D], h[n, D:], kl[n]
+        sigma = kl_n  # until kl takes its place
         for d in range(D):
-            mu, logvar = h[n, d], h[n, D + d]
-            sigma = exp(half * logvar)  # (1)
-            for k in range(K):
-                z[n * K + k, d] = mu + sigma * eps[n * K + k, d]  # (2)
-            kl[n, d] = half * (mu * mu + expm1(logvar) - logvar)  # (3)
+            sigma[d] = exp(half * logvar[d])  # (1)
+        for m in range(n * K, n * K + K):
+            z_m, eps_m = z[m], eps[m]
+            for d in range(D):
+                z_m[d] = mu[d] + sigma[d] * eps_m[d]  # (2)
+        for d in range(D):
+            kl_n[d] = half * (mu[d] * mu[d] + expm1(logvar[d]) - logvar[d])  # (3)
 
 
 @jit
 def _gaussian_gradient(dh, dz, h, eps, w):
     N, D = h.shape[0], h.shape[1] // 2
     K = dz.shape[0] // max(N, 1)
-    zero, half = h.dtype.type(0), h.dtype.type(0.5)
+    half = h.dtype.type(0.5)
     for n in range(N):
+        mu, logvar, dmu, dlogvar = h[n, :D], h[n, D:], dh[n, :D], dh[n, D:]
         for d in range(D):
-            mu, logvar = h[n, d], h[n, D + d]
-            sigma = exp(half * logvar)  # (1)
-            sum_dz, sum_dz_eps = zero, zero
-            for k in range(K):
-                sum_dz += dz[n * K + k, d]
-                sum_dz_eps += dz[n * K + k, d] * eps[n * K + k, d]
-            dh[n, d] = sum_dz + w[d] * mu  # (4)
-            dh[n, D + d] = half * (sum_dz_eps * sigma + w[d] * expm1(logvar))  # (5)
+            dmu[d] = w[d] * mu[d]  # (4)
+        dlogvar[:] = 0
+        for m in range(n * K, n * K + K):
+            dz_m, eps_m = dz[m], eps[m]
+            for d in range(D):
+                dmu[d] += dz_m[d]  # (4)
+                dlogvar[d] += dz_m[d] * eps_m[d]
+        for d in range(D):
+            dlogvar[d] = half * (
+                dlogvar[d] * exp(half * logvar[d]) + w[d] * expm1(logvar[d])
+            )  # (1) (5)
 
 
 def _gaussian_sample_cuda(gpu, z, kl, h, eps):

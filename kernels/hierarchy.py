@@ -82,12 +82,13 @@ def _conditional_ratio(r, v, z, p, h, eps):
     M, D = z.shape
     K, half = M // max(h.shape[0], 1), h.dtype.type(0.5)
     for m in range(M):
-        v_m, z_m, p_m, eps_m, h_n, total = v[m], z[m], p[m], eps[m], h[m // K], 0.0
+        mean, p_logvar, logvar, total = p[m, :D], p[m, D:], h[m // K, D:], 0.0
+        v_m, z_m, eps_m = v[m], z[m], eps[m]
         for d in range(D):
-            v_m[d] = (z_m[d] - p_m[d]) * exp(-half * p_m[D + d])  # (1)
+            v_m[d] = (z_m[d] - mean[d]) * exp(-half * p_logvar[d])  # (1)
         for d in range(D):
             v2, eps2 = v_m[d] * v_m[d], eps_m[d] * eps_m[d]
-            total += half * (v2 + p_m[D + d] - eps2 - h_n[D + d])  # (2)
+            total += half * (v2 + p_logvar[d] - eps2 - logvar[d])  # (2)
         r[m] = total
 
 
@@ -114,10 +115,11 @@ def _conditional_gradient(dp, v, p, w):
     M, D = v.shape
     one, half = p.dtype.type(1), p.dtype.type(0.5)
     for m in range(M):
-        dp_m, v_m, p_m, w_m = dp[m], v[m], p[m], w[m]
+        dmean, dlogvar, logvar, v_m, w_m = dp[m, :D], dp[m, D:], p[m, D:], v[m], w[m]
         for d in range(D):
-            dp_m[d] = -w_m * v_m[d] * exp(-half * p_m[D + d])  # (6)
-            dp_m[D + d] = half * w_m * (one - v_m[d] * v_m[d])  # (7)
+            dmean[d] = -w_m * v_m[d] * exp(-half * logvar[d])  # (6)
+        for d in range(D):
+            dlogvar[d] = half * w_m * (one - v_m[d] * v_m[d])  # (7)
 
 
 @jit
@@ -125,16 +127,16 @@ def _lower_gradient(dh, dz, dz_up, dp, h, eps, w):
     N, D = h.shape[0], dz.shape[1]
     K, half, zero = dz.shape[0] // max(N, 1), h.dtype.type(0.5), h.dtype.type(0)
     for n in range(N):
-        dh_n, h_n, W = dh[n], h[n], zero
-        dh_n[:] = zero
+        logvar, dmu, dlogvar, W = h[n, D:], dh[n, :D], dh[n, D:], zero
+        dmu[:], dlogvar[:] = zero, zero
         for m in range(n * K, n * K + K):
-            dz_m, up_m, dp_m, eps_m, W = dz[m], dz_up[m], dp[m], eps[m], W + w[m]
+            dz_m, up_m, dmean, eps_m, W = dz[m], dz_up[m], dp[m, :D], eps[m], W + w[m]
             for d in range(D):
-                g = dz_m[d] + up_m[d] - dp_m[d]  # (8)
-                dh_n[d] += g  # (9)
-                dh_n[D + d] += g * eps_m[d]
+                g = dz_m[d] + up_m[d] - dmean[d]  # (8)
+                dmu[d] += g  # (9)
+                dlogvar[d] += g * eps_m[d]
         for d in range(D):
-            dh_n[D + d] = half * (dh_n[D + d] * exp(half * h_n[D + d]) - W)  # (10)
+            dlogvar[d] = half * (dlogvar[d] * exp(half * logvar[d]) - W)  # (10)
 
 
 def _conditional_ratio_cuda(gpu, r, v, z, p, h, eps):

@@ -97,9 +97,9 @@ def _gaussian_ratio(r, z, h, eps):
     M, D = z.shape
     K, half = M // max(h.shape[0], 1), h.dtype.type(0.5)
     for m in range(M):
-        h_n, total = h[m // K], 0.0
+        z_m, eps_m, logvar, total = z[m], eps[m], h[m // K, D:], 0.0
         for d in range(D):
-            total += half * (z[m, d] * z[m, d] - eps[m, d] * eps[m, d] - h_n[D + d])  # (1)
+            total += half * (z_m[d] * z_m[d] - eps_m[d] * eps_m[d] - logvar[d])  # (1)
         r[m] = total
 
 
@@ -133,13 +133,16 @@ def _gaussian_weighed(dh, dz, z, h, eps, w):
     N, D = h.shape[0], z.shape[1]
     K, zero, half = z.shape[0] // max(N, 1), h.dtype.type(0), h.dtype.type(0.5)
     for n in range(N):
+        logvar, dmu, dlogvar, W = h[n, D:], dh[n, :D], dh[n, D:], zero
+        dmu[:], dlogvar[:] = zero, zero
+        for m in range(n * K, n * K + K):
+            dz_m, z_m, eps_m, w_m, W = dz[m], z[m], eps[m], w[m], W + w[m]
+            for d in range(D):
+                g = dz_m[d] + w_m * z_m[d]  # (7)
+                dmu[d] += g  # (8)
+                dlogvar[d] += g * eps_m[d]
         for d in range(D):
-            sigma, dmu, dlogvar = exp(half * h[n, D + d]), zero, zero
-            for m in range(n * K, n * K + K):
-                g = dz[m, d] + w[m] * z[m, d]  # (7)
-                dmu += g  # (8)
-                dlogvar += half * (g * eps[m, d] * sigma - w[m])  # (9)
-            dh[n, d], dh[n, D + d] = dmu, dlogvar
+            dlogvar[d] = half * (dlogvar[d] * exp(half * logvar[d]) - W)  # (9)
 
 
 @jit
@@ -147,13 +150,16 @@ def _gaussian_path(dh, dz, z, h, eps, w):
     N, D = h.shape[0], z.shape[1]
     K, zero, half = z.shape[0] // max(N, 1), h.dtype.type(0), h.dtype.type(0.5)
     for n in range(N):
+        logvar, dmu, dlogvar = h[n, D:], dh[n, :D], dh[n, D:]
+        dmu[:], dlogvar[:] = zero, zero
+        for m in range(n * K, n * K + K):
+            dz_m, z_m, eps_m, w_m = dz[m], z[m], eps[m], w[m]
+            for d in range(D):
+                g = dz_m[d] + w_m * (z_m[d] - eps_m[d] * exp(-half * logvar[d]))  # (10)
+                dmu[d] += g  # (11)
+                dlogvar[d] += g * eps_m[d]
         for d in range(D):
-            sigma, dmu, dlogvar = exp(half * h[n, D + d]), zero, zero
-            for m in range(n * K, n * K + K):
-                g = dz[m, d] + w[m] * (z[m, d] - eps[m, d] / sigma)  # (10)
-                dmu += g  # (11)
-                dlogvar += half * g * eps[m, d] * sigma  # (12)
-            dh[n, d], dh[n, D + d] = dmu, dlogvar
+            dlogvar[d] *= half * exp(half * logvar[d])  # (12)
 
 
 def _gaussian_ratio_cuda(gpu, r, z, h, eps):

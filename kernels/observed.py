@@ -42,28 +42,41 @@ def _of_samples(s, a):
 
 
 @jit
+def _runs(P, L, C):
+    """Where a (M, P, L) and s (N, P, C) go on alike: runs of a row, numbers of each in s."""
+    return (1, P * C) if L == C else (P, C)
+
+
+@jit
 def _hide(out, a, s, a0):
     M, P, L = a.shape
     C, K, other = s.shape[2], M // max(s.shape[0], 1), a.dtype.type(a0)
+    runs, length = _runs(P, L, C)
     for m in range(M):
-        for p in range(P):
-            s_p = s[m // K, p]
-            for j in range(L):
-                out[m, p, j] = a[m, p, j] if s_p[j % C] != 0 else other  # (1)
+        for p in range(runs):
+            s_p = s[m // K].reshape(P * C)[p * length : (p + 1) * length]
+            for first in range(p * L, (p + 1) * L, length):
+                to = out[m].reshape(P * L)[first : first + length]
+                from_a = a[m].reshape(P * L)[first : first + length]
+                for j in range(length):
+                    to[j] = from_a[j] if s_p[j] != 0 else other  # (1)
 
 
 @jit
 def _leave_out(nll, da, s, f0):
     M, P, L = da.shape
     C, K, zero = s.shape[2], M // max(s.shape[0], 1), da.dtype.type(0)
+    runs, length = _runs(P, L, C)
     for m in range(M):
         missing = 0
-        for p in range(P):
-            s_p = s[m // K, p]
-            for c in range(C):
-                missing += s_p[c] == 0
-            for j in range(L):
-                da[m, p, j] = da[m, p, j] if s_p[j % C] != 0 else zero  # (3)
+        for p in range(runs):
+            s_p = s[m // K].reshape(P * C)[p * length : (p + 1) * length]
+            for j in range(length):
+                missing += s_p[j] == 0
+            for first in range(p * L, (p + 1) * L, length):
+                da_p = da[m].reshape(P * L)[first : first + length]
+                for j in range(length):
+                    da_p[j] = da_p[j] if s_p[j] != 0 else zero  # (3)
         nll[m] -= f0 * missing  # (2)
 
 

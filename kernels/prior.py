@@ -105,31 +105,41 @@ def _prior_sample(z, kl, h, p, eps):
     N, D = kl.shape
     K, half = z.shape[0] // max(N, 1), h.dtype.type(0.5)
     for n in range(N):
+        mu, logvar, m, l, kl_n = h[n, :D], h[n, D:], p[n, :D], p[n, D:], kl[n]
+        sigma = kl_n  # until kl takes its place
         for d in range(D):
-            mu, logvar, m, l = h[n, d], h[n, D + d], p[n, d], p[n, D + d]
-            sigma = exp(half * logvar)
-            for k in range(n * K, n * K + K):
-                z[k, d] = mu + sigma * eps[k, d]  # (1)
-            v = (mu - m) * exp(-l)  # (2)
-            kl[n, d] = half * ((mu - m) * v + expm1(logvar - l) - (logvar - l))  # (3)
+            sigma[d] = exp(half * logvar[d])
+        for k in range(n * K, n * K + K):
+            z_k, eps_k = z[k], eps[k]
+            for d in range(D):
+                z_k[d] = mu[d] + sigma[d] * eps_k[d]  # (1)
+        for d in range(D):
+            v, apart = (mu[d] - m[d]) * exp(-l[d]), logvar[d] - l[d]  # (2)
+            kl_n[d] = half * ((mu[d] - m[d]) * v + expm1(apart) - apart)  # (3)
 
 
 @jit
 def _prior_gradient(dh, dp, dz, h, p, eps, w):
     N, D = h.shape[0], h.shape[1] // 2
-    K, zero, half = dz.shape[0] // max(N, 1), h.dtype.type(0), h.dtype.type(0.5)
+    K, half = dz.shape[0] // max(N, 1), h.dtype.type(0.5)
     for n in range(N):
+        mu, logvar, m, l = h[n, :D], h[n, D:], p[n, :D], p[n, D:]
+        dmu, dlogvar, dm, dl = dh[n, :D], dh[n, D:], dp[n, :D], dp[n, D:]
         for d in range(D):
-            mu, logvar, m, l = h[n, d], h[n, D + d], p[n, d], p[n, D + d]
-            sigma, sum_dz, sum_dz_eps = exp(half * logvar), zero, zero
-            for k in range(n * K, n * K + K):
-                sum_dz += dz[k, d]
-                sum_dz_eps += dz[k, d] * eps[k, d]
-            v = (mu - m) * exp(-l)  # (2)
-            dh[n, d] = sum_dz + w[d] * v  # (6)
-            dh[n, D + d] = half * (sum_dz_eps * sigma + w[d] * expm1(logvar - l))  # (7)
-            dp[n, d] = -w[d] * v  # (8)
-            dp[n, D + d] = -half * w[d] * ((mu - m) * v + expm1(logvar - l))  # (9)
+            dm[d] = -w[d] * (mu[d] - m[d]) * exp(-l[d])  # (2) (8)
+        for d in range(D):
+            dl[d] = -half * w[d] * expm1(logvar[d] - l[d])  # (9)
+        for d in range(D):
+            dmu[d], dlogvar[d] = -dm[d], 0  # (6)
+        for k in range(n * K, n * K + K):
+            dz_k, eps_k = dz[k], eps[k]
+            for d in range(D):
+                dmu[d] += dz_k[d]  # (6)
+                dlogvar[d] += dz_k[d] * eps_k[d]
+        for d in range(D):
+            dlogvar[d] = half * dlogvar[d] * exp(half * logvar[d]) - dl[d]  # (7)
+        for d in range(D):
+            dl[d] += half * (mu[d] - m[d]) * dm[d]  # (9)
 
 
 @jit
@@ -137,11 +147,11 @@ def _prior_ratio(r, z, h, p, eps):
     M, D = z.shape
     K, half = M // max(h.shape[0], 1), h.dtype.type(0.5)
     for i in range(M):
-        h_n, p_n, total = h[i // K], p[i // K], 0.0
+        z_i, eps_i, logvar, m, l = z[i], eps[i], h[i // K, D:], p[i // K, :D], p[i // K, D:]
+        total = 0.0
         for d in range(D):
-            m, l = p_n[d], p_n[D + d]
-            u = (z[i, d] - m) * exp(-l)  # (4)
-            total += half * ((z[i, d] - m) * u + l - eps[i, d] * eps[i, d] - h_n[D + d])  # (5)
+            u = (z_i[d] - m[d]) * exp(-l[d])  # (4)
+            total += half * ((z_i[d] - m[d]) * u + l[d] - eps_i[d] * eps_i[d] - logvar[d])  # (5)
         r[i] = total
 
 
@@ -151,17 +161,21 @@ def _prior_weighed(dh, dp, dz, z, h, p, eps, w):
     K, zero, half = z.shape[0] // max(N, 1), h.dtype.type(0), h.dtype.type(0.5)
     one = h.dtype.type(1)
     for n in range(N):
+        logvar, m, l, W = h[n, D:], p[n, :D], p[n, D:], zero
+        dmu, dlogvar, dm, dl = dh[n, :D], dh[n, D:], dp[n, :D], dp[n, D:]
+        dmu[:], dlogvar[:], dm[:], dl[:] = zero, zero, zero, zero
+        for k in range(n * K, n * K + K):
+            dz_k, z_k, eps_k, w_k, W = dz[k], z[k], eps[k], w[k], W + w[k]
+            for d in range(D):
+                g = dz_k[d] + w_k * (z_k[d] - m[d]) * exp(-l[d])  # (4) (10)
+                dmu[d] += g  # (11)
+                dlogvar[d] += g * eps_k[d]
+            for d in range(D):
+                u = (z_k[d] - m[d]) * exp(-l[d])  # (4)
+                dm[d] -= w_k * u  # (13)
+                dl[d] += half * w_k * (one - (z_k[d] - m[d]) * u)  # (14)
         for d in range(D):
-            m, sigma, scale = p[n, d], exp(half * h[n, D + d]), exp(-p[n, D + d])
-            dmu, dlogvar, dm, dl = zero, zero, zero, zero
-            for k in range(n * K, n * K + K):
-                u = (z[k, d] - m) * scale  # (4)
-                g = dz[k, d] + w[k] * u  # (10)
-                dmu += g  # (11)
-                dlogvar += half * (g * eps[k, d] * sigma - w[k])  # (12)
-                dm -= w[k] * u  # (13)
-                dl += half * w[k] * (one - (z[k, d] - m) * u)  # (14)
-            dh[n, d], dh[n, D + d], dp[n, d], dp[n, D + d] = dmu, dlogvar, dm, dl
+            dlogvar[d] = half * (dlogvar[d] * exp(half * logvar[d]) - W)  # (12)
 
 
 @jit
@@ -170,17 +184,22 @@ def _prior_path(dh, dp, dz, z, h, p, eps, w):
     K, zero, half = z.shape[0] // max(N, 1), h.dtype.type(0), h.dtype.type(0.5)
     one = h.dtype.type(1)
     for n in range(N):
+        logvar, m, l = h[n, D:], p[n, :D], p[n, D:]
+        dmu, dlogvar, dm, dl = dh[n, :D], dh[n, D:], dp[n, :D], dp[n, D:]
+        dmu[:], dlogvar[:], dm[:], dl[:] = zero, zero, zero, zero
+        for k in range(n * K, n * K + K):
+            dz_k, z_k, eps_k, w_k = dz[k], z[k], eps[k], w[k]
+            for d in range(D):
+                u = (z_k[d] - m[d]) * exp(-l[d])  # (4)
+                g = dz_k[d] + w_k * (u - eps_k[d] * exp(-half * logvar[d]))  # (15)
+                dmu[d] += g  # (11)
+                dlogvar[d] += g * eps_k[d]
+            for d in range(D):
+                u = (z_k[d] - m[d]) * exp(-l[d])  # (4)
+                dm[d] -= w_k * u  # (13)
+                dl[d] += half * w_k * (one - (z_k[d] - m[d]) * u)  # (14)
         for d in range(D):
-            m, sigma, scale = p[n, d], exp(half * h[n, D + d]), exp(-p[n, D + d])
-            dmu, dlogvar, dm, dl = zero, zero, zero, zero
-            for k in range(n * K, n * K + K):
-                u = (z[k, d] - m) * scale  # (4)
-                g = dz[k, d] + w[k] * (u - eps[k, d] / sigma)  # (15)
-                dmu += g  # (11)
-                dlogvar += half * g * eps[k, d] * sigma  # (16)
-                dm -= w[k] * u  # (13)
-                dl += half * w[k] * (one - (z[k, d] - m) * u)  # (14)
-            dh[n, d], dh[n, D + d], dp[n, d], dp[n, D + d] = dmu, dlogvar, dm, dl
+            dlogvar[d] *= half * exp(half * logvar[d])  # (16)
 
 
 def _prior_sample_cuda(gpu, z, kl, h, p, eps):

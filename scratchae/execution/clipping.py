@@ -11,7 +11,7 @@ from ..checks import real32
 from ..kernels.clip import CLIP, SQUARES
 
 PIECES = 64  # of a part of the vector, where each has a block of a GPU
-ALONE = 1 << 13  # numbers that one block takes by itself
+ALONE = 1 << 13  # numbers that one block of a GPU takes by itself
 
 
 class Clipping:
@@ -38,14 +38,12 @@ class Clipping:
 
 
 def all_finite(backend: Backend, vector: Array) -> bool:
-    """Whether no number of a vector (n,) is NaN or infinite: its sum, where the host has it, and
-    on a GPU its squares, of which few numbers cross; one of float64 may overflow, and is asked
-    again."""
-    if backend.spelling == "cuda":
-        n = vector.size
-        q = backend.empty((min(PIECES, -(-n // ALONE)),), "float64")
-        backend.op(SQUARES)(q, vector.reshape(1, n), 0, n)
-        if np.isfinite(backend.to_host(q)).all():
-            return True
+    """Whether no number of a vector (n,) is NaN or infinite, by the sums of its squares, made
+    where it lies. Those of float64 may overflow: then its sum is asked on the host."""
+    n = vector.size
+    q = backend.empty((min(PIECES, max(1, n // ALONE)),), "float64")
+    backend.op(SQUARES)(q, vector.reshape(1, n), 0, n)
+    if np.isfinite(backend.to_host(q)).all():
+        return True
     with np.errstate(invalid="ignore"):  # inf - inf
         return math.isfinite(backend.to_host(vector).sum(dtype=np.float64))

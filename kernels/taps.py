@@ -29,7 +29,7 @@ from .machine.product import LINE, lanes, panel_size, panels, product
 from .machine.tile import R, multiply_add, pick, plus, store, zeros
 from .places import cut, ends, pairs, places, plan
 
-PART = 128  # patches whose sum stays in registers, before it is added to dW
+PART = 256  # patches whose sum stays in registers, before it is added to dW
 TOGETHER = 256  # patches, of as many images as that takes
 
 

@@ -14,9 +14,10 @@ from benchmarks.shared.torch_images import Layout
 from benchmarks.speed import compare_torch
 
 
-def started(script, cwd):
-    """What a tiny run of a command writes, started from another folder."""
+def started(script, cwd, *more):
+    """What a tiny run of a command, with more options, writes, started from another folder."""
     command = [sys.executable, ROOT / "benchmarks" / script, "--smoke", "--json", "out.json"]
+    command += more
     run = subprocess.run(command, cwd=cwd, capture_output=True, text=True)
     assert run.returncode == 0, run.stdout + run.stderr
     return json.loads((cwd / "out.json").read_text())
@@ -132,3 +133,12 @@ def test_main_job(tmp_path):
     assert 0 < start["cold_first_step"] < start["cold_first_epoch"]
     assert jobs["ratio"] == jobs["ours"]["seconds"] / jobs["theirs"]["seconds"]
     assert all(jobs[who]["test_loss"] < 544 for who in ("ours", "theirs"))  # 784 log 2
+
+
+def test_cores(tmp_path):
+    result = started("speed/cores.py", tmp_path, "--only", "dense_vae", "--shards", "2", "4")
+    for row, shards in zip(result["rows"], (2, 4), strict=True):
+        # a step is a round of shards and one of parts, and least is as long as its serial part
+        assert row["shards"] == shards and row["tasks"] == 2 * shards
+        assert row["gradients"] == 2 * 4 * shards * 652_896 / 1e6  # parameters, aligned
+        assert 0 < row["serial"] < row["least_8"] < row["ms"]["1"]

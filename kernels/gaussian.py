@@ -77,18 +77,17 @@ def _gaussian_gradient(dh, dz, h, eps, w):
     half = h.dtype.type(0.5)
     for n in range(N):
         mu, logvar, dmu, dlogvar = h[n, :D], h[n, D:], dh[n, :D], dh[n, D:]
-        for d in range(D):
-            dmu[d] = w[d] * mu[d]  # (4)
-        dlogvar[:] = 0
+        dmu[:], dlogvar[:] = 0, 0
         for m in range(n * K, n * K + K):
             dz_m, eps_m = dz[m], eps[m]
             for d in range(D):
-                dmu[d] += dz_m[d]  # (4)
+                dmu[d] += dz_m[d]
                 dlogvar[d] += dz_m[d] * eps_m[d]
+        # so far they are sum_k dz and sum_k dz eps
         for d in range(D):
-            dlogvar[d] = half * (
-                dlogvar[d] * exp(half * logvar[d]) + w[d] * expm1(logvar[d])
-            )  # (1) (5)
+            sigma = exp(half * logvar[d])  # (1)
+            dmu[d] += w[d] * mu[d]  # (4)
+            dlogvar[d] = half * (dlogvar[d] * sigma + w[d] * expm1(logvar[d]))  # (5)
 
 
 def _gaussian_sample_cuda(gpu, z, kl, h, eps):

@@ -8,6 +8,17 @@ constexpr int THREADS = 256;  // of every block
 #define EACH(i, n) for (unsigned i = blockIdx.x * THREADS + threadIdx.x; i < unsigned(n); \
                         i += gridDim.x * THREADS)
 
+// Four numbers side by side, which a thread reads and writes at once.
+struct alignas(4 * sizeof(REAL)) Four {
+    REAL n[4];
+};
+
+__device__ inline void operator+=(Four& a, const Four& b)
+{
+    for (int i = 0; i < 4; ++i)
+        a.n[i] += b.n[i];
+}
+
 // One number a thread -> in each thread t < columns the sum over the threads t, t + columns, t + 2
 // columns, ...
 // columns: a power of 2, at most 128. Every thread of the block calls it; the halves are added in

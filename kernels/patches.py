@@ -116,12 +116,20 @@ def col2im_loop(x, cols, s_h, s_w, top, left):
 
 def im2col_cuda(gpu, cols, x, s_h, s_w, top, left):
     """cols (N, P, Q, kh, kw, C) <- x (N, H, W, C), on a GPU."""
-    gpu.each("im2col", cols.size, cols, x, *x.shape, *cols.shape[1:5], s_h, s_w, top, left)
+    _launch(gpu, "im2col", cols, x, x, cols, s_h, s_w, top, left)
 
 
 def col2im_cuda(gpu, x, cols, s_h, s_w, top, left):
     """x (N, H, W, C) <- cols (N, P, Q, kh, kw, C), on a GPU."""
-    gpu.each("col2im", x.size, x, cols, *x.shape, *cols.shape[1:5], s_h, s_w, top, left)
+    _launch(gpu, "col2im", x, cols, x, cols, s_h, s_w, top, left)
+
+
+def _launch(gpu, name, out, given, x, cols, s_h, s_w, top, left):
+    """A thread for each number of out, or for each four of them where channels are fours."""
+    (*image, C), taps, each = x.shape, cols.shape[1:5], 1
+    if C % 4 == 0 and gpu.in_fours(out, given):
+        name, each = f"{name}_fours", 4
+    gpu.each(name, out.size // each, out, given, *image, C // each, *taps, s_h, s_w, top, left)
 
 
 IM2COL = Kernel(im2col, _im2col, im2col_cuda)

@@ -238,3 +238,11 @@ def test_a_dtype_is_what_numpy_takes_for_one(name):
     for dtype in (name, np.dtype(name), getattr(np, name), np.dtype(name).str):
         b = get_backend("numpy", dtype)
         assert b.dtype == name and b.zeros((2,)).dtype == name
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_four_numbers_are_read_at_once_only_where_they_begin(gpu, dtype):
+    b = get_backend(gpu, dtype)
+    a = b.zeros((64,))
+    assert b.gpu.in_fours(a, a[4:], a[:0])
+    assert not any(b.gpu.in_fours(a, a[k:]) for k in (1, 2, 3))

@@ -24,10 +24,10 @@ def geometry(rng, inside=False):
 
 def patches(to_cols):
     """Any kernel size, strides beyond the kernel, padding beyond it too, pixels that no patch
-    reaches."""
+    reaches; channels that are fours, and others."""
 
     def case(rng, dtype, N, D, K, key):
-        C, N = min(D, 6), min(N, 3)
+        C, N = 1 + D % 8, min(N, 3)
         image, patch, kernel, constants = geometry(rng)
         x, cols = (N, *image, C), (N, *patch, *kernel, C)
         out, into = (cols, x) if to_cols else (x, cols)

@@ -24,7 +24,7 @@ from scratchae.execution import graphs as graph
 from scratchae.execution import recording
 from scratchae.kernels.activation import ACTIVATION_GRADIENT
 from scratchae.kernels.bernoulli import BERNOULLI_NLL
-from scratchae.kernels.patches import COL2IM
+from scratchae.kernels.patches import COL2IM, IM2COL
 from scratchae.kernels.philox import NORMAL, UNIFORM
 
 SEEN = (
@@ -88,6 +88,14 @@ def against_the_definition(kernel, *arguments, outs=1):
 def patches_are_added_where_they_came_from():
     cols = np.random.default_rng(0).normal(size=(2, 3, 4, 3, 2, 2)).astype("f4")
     against_the_definition(COL2IM, np.empty((2, 6, 5, 2), "f4"), cols, 2, 1, 1, 0)
+
+
+def four_channels_at_once_are_those_of_the_definition():
+    rng = np.random.default_rng(0)
+    x, cols = rng.normal(size=(2, 5, 4, 8)).astype("f4"), (2, 2, 2, 3, 2, 8)
+    against_the_definition(IM2COL, np.empty(cols, "f4"), x, 2, 2, 1, 0)
+    cols = rng.normal(size=cols).astype("f4")
+    against_the_definition(COL2IM, np.empty_like(x), cols, 2, 2, 1, 0)
 
 
 def draws_are_those_of_the_definition():
@@ -295,6 +303,14 @@ MUTANTS = {
     "col2im one patch too far": (
         text("patches.cu", "p < P && 0 <= q", "p <= P && 0 <= q"),
         patches_are_added_where_they_came_from,
+    ),
+    "three of four channels": (
+        text("device.cu", "i < 4; ++i)\n        a.n[i]", "i < 3; ++i)\n        a.n[i]"),
+        four_channels_at_once_are_those_of_the_definition,
+    ),
+    "four channels of the row above the image": (
+        text("patches.cu", "bool inside = 0 <= h", "bool inside = -1 <= h"),
+        four_channels_at_once_are_those_of_the_definition,
     ),
     "the key of Philox stands still": (
         text("philox.cu", "k1 += W1;", "k1 += 0;"),

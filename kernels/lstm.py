@@ -44,6 +44,8 @@ from .machine.copy import copy
 from .machine.elementary import exp, expm1
 from .machine.product import panel_size, panels, product, transposed_panels
 
+ROWS, UNITS = 4, 128  # as in lstm.cu
+
 
 def scratch_size(N, U, itemsize):
     """That of flat (scratch_size,) for N rows of U units: R in panels, da_t and dc."""
@@ -205,8 +207,17 @@ def _through_time_gradient(da, dh, gates, c, R, flat):
         _beside(da[t], at_t.reshape(4, N, U))
 
 
+def _rows(gpu, N):
+    """Of a block: as few as leave no multiprocessor idle, and else as many as read R together."""
+    return ROWS if gpu.multiprocessors < N else 1
+
+
 def _through_time_cuda(gpu, gates, c, h, a, R, b, flat):
     T, _, N, U = gates.shape
+    if U <= UNITS:
+        rows = _rows(gpu, N)
+        gpu.blocks("through_time", -(-N // rows), gates, c, h, a, R, b, rows, T, N, U)
+        return
     r = flat[: 4 * N * U].reshape(N, 4 * U)
     for t in range(T):
         gpu.matmul(h[t], R, r)  # (1)
@@ -215,14 +226,19 @@ def _through_time_cuda(gpu, gates, c, h, a, R, b, flat):
 
 def _through_time_gradient_cuda(gpu, da, dh, gates, c, R, flat):
     T, _, N, U = gates.shape
-    every, dc = dh.shape[0] == T, flat[: N * U].reshape(N, U)
+    every = dh.shape[0] == T
+    if U <= UNITS:
+        Rt, rows = flat[: 4 * U * U], _rows(gpu, N)
+        gpu.each("swap", 4 * U * U, Rt, R, U, 4 * U, 1)
+        given = da, dh, gates, c, Rt, every, rows, T, N, U
+        gpu.blocks("through_time_gradient", -(-N // rows), *given)
+        return
+    dc = flat[: N * U].reshape(N, U)
     for t in reversed(range(T)):
-        dh_t = dh[t if every else 0]
-        if t < T - 1:
+        dh_t, last = dh[t if every else 0], t == T - 1
+        if not last:
             gpu.matmul(da[t + 1], R.T, dh_t, add=every)  # (5)
-        gpu.each(
-            "lstm_gradient", N * U, da[t], dc, dh_t, gates[t], c[t + 1], c[t], t == T - 1, N, U
-        )
+        gpu.each("lstm_gradient", N * U, da[t], dc, dh_t, gates[t], c[t + 1], c[t], last, N, U)
 
 
 THROUGH_TIME = Kernel(through_time, _through_time, _through_time_cuda)

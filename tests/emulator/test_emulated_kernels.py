@@ -16,7 +16,7 @@ from emulator import build
 from scratchae.backend.cuda import source as cuda
 
 ROOT = Path(__file__).resolve().parents[2]
-KERNELS = ["tests/kernels/test_spellings.py", "tests/kernels/test_many_rows.py"]
+KERNELS = [f"tests/kernels/test_{name}.py" for name in ("spellings", "many_rows", "lstm")]
 EVERY_LINE = [*KERNELS, "-k", "(definition and many) or rows or zero"]
 EVERY_PART = [
     *KERNELS,

@@ -230,11 +230,11 @@ def test_bad_input(make, words):
 # --- planted errors ---
 
 CUDA = {
-    7: "dh[k] * t * o",
-    8: "total * g * i",
-    9: "total * c_before[k]",
-    10: "total * i",
-    11: "total * f",
+    7: "= dh * t * o",
+    8: "= dc * g * i",
+    9: "= dc * c_before",
+    10: "= dc * i",
+    11: "= f;",
 }
 
 
@@ -265,9 +265,9 @@ def wrong(report):
 def test_an_error_in_an_equation_is_seen(backend, number, sequences, monkeypatch):
     if backend == "cupy":
         term, text = CUDA[number], cuda.texts()["lstm.cu"]
-        start = text.index("void lstm_gradient")
-        assert text[start:].count(f"= {term}") == 1
-        spoiled = text[:start] + text[start:].replace(f"= {term}", f"= REAL(1.001) * {term}")
+        start = text.index("void step_gradient")
+        assert text[start:].count(term) == 1
+        spoiled = text[:start] + text[start:].replace(term, term.replace("=", "= REAL(1.001) *"))
         monkeypatch.setitem(cuda.texts(), "lstm.cu", spoiled)
     else:
         monkeypatch.setattr(lstm, "THROUGH_TIME_GRADIENT", planted(number).THROUGH_TIME_GRADIENT)

@@ -71,11 +71,11 @@ class Gpu:
         self.types = TYPES | {"REAL": dtype}
         self._kept = self._keep()
         self.stream = self._kept.stream
-        multiprocessors, generation = (
+        self.multiprocessors, generation = (
             cupy.cuda.runtime.deviceGetAttribute(attribute, cupy.cuda.Device().id)
             for attribute in (MULTIPROCESSORS, GENERATION)
         )
-        self.most = AT_ONCE * multiprocessors
+        self.most = AT_ONCE * self.multiprocessors
         self.partials = self.empty((PARTIALS,), "float64")
         self.blas = Cublas(
             dtype, self.stream.ptr, self.empty((workspace(generation),), "uint8"), tf32

@@ -364,29 +364,36 @@ def waves(n=70, T=8):
     )
 
 
-def autoencoder(backend, dtype="float32", T=8):
+def autoencoder(backend, dtype="float32", T=8, units=6):
     """Two recurrent layers, of which one says all its states, and a dense way back."""
-    encoder = sa.Sequential(sa.LSTM(2, 6, True), sa.LSTM(6, 5, False), sa.Dense(5, 3))
+    encoder = sa.Sequential(sa.LSTM(2, units, True), sa.LSTM(units, 5, False), sa.Dense(5, 3))
     decoder = sa.Sequential(sa.Dense(3, 12, "tanh"), sa.Dense(12, 2 * T), sa.Reshape(T, 2))
     return sa.Autoencoder(encoder, decoder, sa.SquaredError()).build(
         (T, 2), dtype=dtype, backend=backend, seed=1
     )
 
 
-def trained(backend, dtype="float32", epochs=4):
-    model = autoencoder(backend, dtype)
+def trained(backend, dtype="float32", epochs=4, units=6):
+    model = autoencoder(backend, dtype, units=units)
     # 32, 32, 6 rows
     history = sa.fit(model, waves(), sa.Adam(1e-2), epochs=epochs, batch_size=32, shards=2)
     return np.array(history["train_loss"]), model.backend.to_host(model.parameters.values)
 
 
-def test_the_gpu_trains_as_the_cpu_does(gpu, tolerance):
-    ours, cpu = trained(gpu)[0], trained("numpy")[0]
+UNITS = pytest.mark.parametrize("units", [6, kernels.UNITS + 1], ids=["one launch", "steps"])
+
+
+@UNITS
+def test_the_gpu_trains_as_the_cpu_does(gpu, units, tolerance):
+    ours, cpu = (trained(backend, units=units)[0] for backend in (gpu, "numpy"))
     np.testing.assert_allclose(ours, cpu, rtol=tolerance("trajectory", "float32"))
 
 
-def test_a_graph_has_the_bits_of_its_launches(gpu):
-    graphs, launches = (trained(sa.get_backend(gpu, graph=graph)) for graph in (True, False))
+@UNITS
+def test_a_graph_has_the_bits_of_its_launches(gpu, units):
+    graphs, launches = (
+        trained(sa.get_backend(gpu, graph=graph), units=units) for graph in (True, False)
+    )
     for one, other in zip(graphs, launches, strict=True):
         np.testing.assert_array_equal(one, other)
 

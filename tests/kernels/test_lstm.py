@@ -34,8 +34,8 @@ def test_rows_do_not_depend_on_the_order_of_threads(gpu, request, sizes):
 
 
 @pytest.mark.parametrize("sizes", [(3, 6, 5), (2, 5, 90)], ids=["narrow", "wide"])
-def test_a_row_has_the_bits_that_it_has_alone(gpu, sizes):
-    claims.each_row_has_the_bits_that_it_has_alone(gpu, sizes)
+def test_rows_of_one_block_are_what_they_are_alone(gpu, tolerance, sizes):
+    claims.each_row_is_what_it_is_alone(gpu, tolerance, sizes)
 
 
 def test_the_sizes_of_a_block_are_those_of_its_text():

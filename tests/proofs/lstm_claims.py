@@ -76,9 +76,10 @@ def all_steps_do_not_depend_on_the_order_of_threads(gpu, sizes, dtype="float32")
                 np.testing.assert_array_equal(a, right)
 
 
-def each_row_has_the_bits_that_it_has_alone(gpu, sizes, dtype="float32"):
-    """Whatever rows it shares a block with."""
-    N = sizes[1]
+def each_row_is_what_it_is_alone(gpu, tolerance, sizes, dtype="float32"):
+    """Whatever rows share its block. Not to the bit: a compiler may fuse other products and sums
+    where a block has one row than where it has several."""
+    N, tol = sizes[1], tolerance("kernel", dtype)
     for kernel, outs, arrays in cases(dtype, *sizes):
         whole = on_gpu(gpu, dtype, kernel, outs, arrays)
         axes = [a.shape.index(N) if a.ndim > 2 else None for a in arrays]
@@ -89,4 +90,4 @@ def each_row_has_the_bits_that_it_has_alone(gpu, sizes, dtype="float32"):
             ]
             found = on_gpu(gpu, dtype, kernel, outs, alone)
             for a, right, axis in zip(found, whole, axes, strict=False):
-                np.testing.assert_array_equal(a, np.take(right, [n], axis))
+                np.testing.assert_allclose(a, np.take(right, [n], axis), rtol=tol, atol=tol)

@@ -1,6 +1,6 @@
-// The equations are those of patches.py. One thread for each number that is written, or for four of
-// them, neighbours along the channels. col2im is a gather: a pixel adds the patches that hold it,
-// in the order of the taps, and no two threads meet.
+// The equations are those of patches.py. One thread for each number that is written, or for each
+// four of them, neighbours along the channels. col2im is a gather: a pixel adds the patches that
+// hold it, in the order of the taps, and no two threads meet.
 
 // cols (N, P, Q, kh, kw, C) <- x (N, H, W, C).
 template <class Numbers>

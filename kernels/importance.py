@@ -155,7 +155,7 @@ def _gaussian_path(dh, dz, z, h, eps, w):
         for m in range(n * K, n * K + K):
             dz_m, z_m, eps_m, w_m = dz[m], z[m], eps[m], w[m]
             for d in range(D):
-                g = dz_m[d] + w_m * (z_m[d] - eps_m[d] * exp(-half * logvar[d]))  # (10)
+                g = dz_m[d] + w_m * (z_m[d] - eps_m[d] / exp(half * logvar[d]))  # (10)
                 dmu[d] += g  # (11)
                 dlogvar[d] += g * eps_m[d]
         for d in range(D):

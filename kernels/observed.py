@@ -42,41 +42,43 @@ def _of_samples(s, a):
 
 
 @jit
-def _runs(P, L, C):
-    """Where a (M, P, L) and s (N, P, C) go on alike: runs of a row, numbers of each in s."""
-    return (1, P * C) if L == C else (P, C)
+def _side_by_side(a, s):
+    """a (M, P, L) and s (N, P, C) as (M, P, L / C, C) and (N, P, C), or, where L = C, as a row of
+    P L numbers each, (M, 1, 1, P L) and (N, 1, P L): the last axis is a longer loop."""
+    (M, P, L), (N, _, C) = a.shape, s.shape
+    if L == C:
+        return a.reshape(M, 1, 1, P * L), s.reshape(N, 1, P * C)
+    return a.reshape(M, P, L // C, C), s.reshape(N, P, C)
 
 
 @jit
 def _hide(out, a, s, a0):
-    M, P, L = a.shape
-    C, K, other = s.shape[2], M // max(s.shape[0], 1), a.dtype.type(a0)
-    runs, length = _runs(P, L, C)
+    K, other = a.shape[0] // max(s.shape[0], 1), a.dtype.type(a0)
+    to, _ = _side_by_side(out, s)
+    from_a, observed = _side_by_side(a, s)
+    M, P, parts, C = to.shape
     for m in range(M):
-        for p in range(runs):
-            s_p = s[m // K].reshape(P * C)[p * length : (p + 1) * length]
-            for first in range(p * L, (p + 1) * L, length):
-                to = out[m].reshape(P * L)[first : first + length]
-                from_a = a[m].reshape(P * L)[first : first + length]
-                for j in range(length):
-                    to[j] = from_a[j] if s_p[j] != 0 else other  # (1)
+        for p in range(P):
+            for i in range(parts):
+                for c in range(C):
+                    one = from_a[m, p, i, c]
+                    to[m, p, i, c] = one if observed[m // K, p, c] != 0 else other  # (1)
 
 
 @jit
 def _leave_out(nll, da, s, f0):
-    M, P, L = da.shape
-    C, K, zero = s.shape[2], M // max(s.shape[0], 1), da.dtype.type(0)
-    runs, length = _runs(P, L, C)
+    K, zero = da.shape[0] // max(s.shape[0], 1), da.dtype.type(0)
+    gradient, observed = _side_by_side(da, s)
+    M, P, parts, C = gradient.shape
     for m in range(M):
         missing = 0
-        for p in range(runs):
-            s_p = s[m // K].reshape(P * C)[p * length : (p + 1) * length]
-            for j in range(length):
-                missing += s_p[j] == 0
-            for first in range(p * L, (p + 1) * L, length):
-                da_p = da[m].reshape(P * L)[first : first + length]
-                for j in range(length):
-                    da_p[j] = da_p[j] if s_p[j] != 0 else zero  # (3)
+        for p in range(P):
+            for c in range(C):
+                missing += observed[m // K, p, c] == 0
+            for i in range(parts):
+                for c in range(C):
+                    one = gradient[m, p, i, c]
+                    gradient[m, p, i, c] = one if observed[m // K, p, c] != 0 else zero  # (3)
         nll[m] -= f0 * missing  # (2)
 
 

@@ -191,7 +191,7 @@ def _prior_path(dh, dp, dz, z, h, p, eps, w):
             dz_k, z_k, eps_k, w_k = dz[k], z[k], eps[k], w[k]
             for d in range(D):
                 u = (z_k[d] - m[d]) * exp(-l[d])  # (4)
-                g = dz_k[d] + w_k * (u - eps_k[d] * exp(-half * logvar[d]))  # (15)
+                g = dz_k[d] + w_k * (u - eps_k[d] / exp(half * logvar[d]))  # (15)
                 dmu[d] += g  # (11)
                 dlogvar[d] += g * eps_k[d]
             for d in range(D):

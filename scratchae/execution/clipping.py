@@ -41,9 +41,9 @@ def all_finite(backend: Backend, vector: Array) -> bool:
     """Whether no number of a vector (n,) is NaN or infinite, by the sums of its squares, made
     where it lies. Those of float64 may overflow: then its sum is asked on the host."""
     n = vector.size
-    q = backend.empty((min(PIECES, max(1, n // ALONE)),), "float64")
-    backend.op(SQUARES)(q, vector.reshape(1, n), 0, n)
-    if np.isfinite(backend.to_host(q)).all():
-        return True
-    with np.errstate(invalid="ignore"):  # inf - inf
+    q = backend.empty((min(PIECES, max(1, -(-n // ALONE))),), "float64")
+    with np.errstate(over="ignore", invalid="ignore"):  # a large number's square, inf - inf
+        backend.op(SQUARES)(q, vector.reshape(1, n), 0, n)
+        if np.isfinite(backend.to_host(q)).all():
+            return True
         return math.isfinite(backend.to_host(vector).sum(dtype=np.float64))

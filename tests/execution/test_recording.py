@@ -94,8 +94,8 @@ def test_the_host_draws_the_next_order_while_the_gpu_works(gpu, monkeypatch):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_a_vector_is_found_not_finite_where_it_lies(gpu, dtype):
-    backend = sa.get_backend(gpu, dtype)
+def test_a_vector_is_found_not_finite_where_it_lies(backend, dtype):
+    backend = sa.get_backend(backend, dtype)
     for n in (1, 7, 100_000):
         host = np.full(n, np.finfo(dtype).max / n / 4, dtype)  # whose squares overflow in float64
         for bad in (None, np.nan, np.inf, -np.inf):

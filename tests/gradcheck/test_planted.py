@@ -178,8 +178,8 @@ CUDA_ERRORS = [  # a .cu file, what it says, the error, who sees it
     ),
     ("errors.cu", "REAL(tau) * r", "REAL(1.001 * tau) * r", (sa.SquaredError(), (4,), None)),
     ("errors.cu", "r > 0 ? 1 :", "r > 0 ? REAL(1.001) :", (sa.AbsoluteError(), (4,), None)),
-    ("patches.cu", "inside ? x[(", "inside ? REAL(1.001) * x[(", (CONV, (3, 3, 2))),
-    ("patches.cu", "x[m] = sum", "x[m] = REAL(1.001) * sum", (PAINT, (2, 2, 2))),
+    ("patches.cu", "bool inside = 0 <= h", "bool inside = 1 <= h", (CONV, (3, 3, 2))),
+    ("patches.cu", "sum += dx;  // (2)", "sum = dx;  // (2)", (PAINT, (2, 2, 2))),
     (
         "convolution.cu",
         "+ a) * B + b];",

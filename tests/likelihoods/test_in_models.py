@@ -152,7 +152,7 @@ def test_a_detector_by_likelihood(make, kind, dtype, backend, tolerance):
     right, tol = nll.sum(axis=(1, 2, 3)), tolerance("layer", dtype)
     np.testing.assert_allclose(detector.scores(x), right, rtol=tol, atol=20 * tol)
     shuffled = np.random.default_rng(2).permutation(12)
-    strange = data(likelihood, 10, seed=1).reshape(10, 12, 2)[:, shuffled].reshape(10, *SHAPE)
+    strange = data(likelihood, 40, seed=1).reshape(40, 12, 2)[:, shuffled].reshape(40, *SHAPE)
     # beside one of x, since all of several flagged is a warning
     flags = detector.flags(np.concatenate([x[:1], strange]))
     assert flags[1:].mean() > 0.5 and not detector.flags(x).any()

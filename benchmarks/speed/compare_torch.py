@@ -47,8 +47,7 @@ ROUND = 600  # milliseconds that the slowest contestant takes for its epoch
 WARM_UP, STEPS = 4, (2, 5000)  # steps of an epoch: first, and then at least and at most
 DATA = 1 << 28  # bytes of an epoch's examples, at most
 COMPILING = 900  # seconds for an answer with torch.compile
-# relative, float32; with AVX2 a bias gradient of PyTorch is off by 1.2e-4, ours by 6e-8
-ALLOWED = {"loss": 1e-5, "gradients": 3e-4}
+ALLOWED = {"loss": 1e-5, "gradients": 1e-4}  # relative, float32
 # times a second that the processor is taken away, above which others use the machine
 DISTURBED = 25
 COLUMNS = (

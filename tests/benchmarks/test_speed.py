@@ -87,7 +87,8 @@ LARGE = 700_000  # numbers of the weights: above dense_vae
 @pytest.mark.parametrize("name", recipes.RECIPES)
 def test_the_models_are_the_same_and_a_wrong_tensor_is_seen(name):
     """W or R wrong by 0.1 %, b by 0.001, one tensor after the other; two of large models."""
-    recipe, N = recipes.find(name), 9
+    recipe = recipes.find(name)
+    N = 4 if recipe.images else 9  # of 9 images PyTorch's bias gradient is off by 1.2e-4 with AVX2
     model, ours = recipes.build(recipe), recipes.first_step(recipe, N)
     examples, eps = recipes.examples(recipe, N), recipes.noise(model, N)
 

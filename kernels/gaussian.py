@@ -74,10 +74,10 @@ def _gaussian_sample(z, kl, h, eps):
 def _gaussian_gradient(dh, dz, h, eps, w):
     N, D = h.shape[0], h.shape[1] // 2
     K = dz.shape[0] // max(N, 1)
-    half = h.dtype.type(0.5)
+    zero, half = h.dtype.type(0), h.dtype.type(0.5)
     for n in range(N):
         mu, logvar, dmu, dlogvar = h[n, :D], h[n, D:], dh[n, :D], dh[n, D:]
-        dmu[:], dlogvar[:] = 0, 0
+        dmu[:], dlogvar[:] = zero, zero
         for m in range(n * K, n * K + K):
             dz_m, eps_m = dz[m], eps[m]
             for d in range(D):

@@ -115,11 +115,11 @@ def _conditional_gradient(dp, v, p, w):
     M, D = v.shape
     one, half = p.dtype.type(1), p.dtype.type(0.5)
     for m in range(M):
-        dmean, dlogvar, logvar, v_m, w_m = dp[m, :D], dp[m, D:], p[m, D:], v[m], w[m]
+        dmean, dp_logvar, p_logvar, v_m, w_m = dp[m, :D], dp[m, D:], p[m, D:], v[m], w[m]
         for d in range(D):
-            dmean[d] = -w_m * v_m[d] * exp(-half * logvar[d])  # (6)
+            dmean[d] = -w_m * v_m[d] * exp(-half * p_logvar[d])  # (6)
         for d in range(D):
-            dlogvar[d] = half * w_m * (one - v_m[d] * v_m[d])  # (7)
+            dp_logvar[d] = half * w_m * (one - v_m[d] * v_m[d])  # (7)
 
 
 @jit

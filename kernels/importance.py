@@ -149,17 +149,20 @@ def _gaussian_weighed(dh, dz, z, h, eps, w):
 def _gaussian_path(dh, dz, z, h, eps, w):
     N, D = h.shape[0], z.shape[1]
     K, zero, half = z.shape[0] // max(N, 1), h.dtype.type(0), h.dtype.type(0.5)
+    sigma = np.empty(D, h.dtype)
     for n in range(N):
         logvar, dmu, dlogvar = h[n, D:], dh[n, :D], dh[n, D:]
         dmu[:], dlogvar[:] = zero, zero
+        for d in range(D):
+            sigma[d] = exp(half * logvar[d])
         for m in range(n * K, n * K + K):
             dz_m, z_m, eps_m, w_m = dz[m], z[m], eps[m], w[m]
             for d in range(D):
-                g = dz_m[d] + w_m * (z_m[d] - eps_m[d] / exp(half * logvar[d]))  # (10)
+                g = dz_m[d] + w_m * (z_m[d] - eps_m[d] / sigma[d])  # (10)
                 dmu[d] += g  # (11)
                 dlogvar[d] += g * eps_m[d]
         for d in range(D):
-            dlogvar[d] *= half * exp(half * logvar[d])  # (12)
+            dlogvar[d] *= half * sigma[d]  # (12)
 
 
 def _gaussian_ratio_cuda(gpu, r, z, h, eps):

@@ -100,7 +100,7 @@ def _max_pool(y, winner, x, kh, kw, s_h, s_w, top, left):
                     for j in range(j0, j1):
                         k = np.uint8(i * kw + j)
                         for c in range(C):
-                            # read before the choice: no vector reads what depends on it
+                            # before the choice: a read that depends on it is a masked one
                             best, before = y[n, p, q, c], winner[n, p, q, c]
                             v = x[n, h + i, w + j, c]
                             wins = (v > best) | (v != v)

@@ -156,24 +156,33 @@ def _prior_ratio(r, z, h, p, eps):
 
 
 @jit
+def _by_prior(dm, dl, z_k, m, scale, w_k):
+    """dm, dl (D,), added to, <- one sample: z_k, m, scale = e^-l (D,), w_k."""
+    one, half = m.dtype.type(1), m.dtype.type(0.5)
+    for d in range(m.shape[0]):
+        u = (z_k[d] - m[d]) * scale[d]  # (4)
+        dm[d] -= w_k * u  # (13)
+        dl[d] += half * w_k * (one - (z_k[d] - m[d]) * u)  # (14)
+
+
+@jit
 def _prior_weighed(dh, dp, dz, z, h, p, eps, w):
     N, D = h.shape[0], z.shape[1]
     K, zero, half = z.shape[0] // max(N, 1), h.dtype.type(0), h.dtype.type(0.5)
-    one = h.dtype.type(1)
+    scale = np.empty(D, h.dtype)
     for n in range(N):
         logvar, m, l, W = h[n, D:], p[n, :D], p[n, D:], zero
         dmu, dlogvar, dm, dl = dh[n, :D], dh[n, D:], dp[n, :D], dp[n, D:]
         dmu[:], dlogvar[:], dm[:], dl[:] = zero, zero, zero, zero
+        for d in range(D):
+            scale[d] = exp(-l[d])
         for k in range(n * K, n * K + K):
             dz_k, z_k, eps_k, w_k, W = dz[k], z[k], eps[k], w[k], W + w[k]
             for d in range(D):
-                g = dz_k[d] + w_k * (z_k[d] - m[d]) * exp(-l[d])  # (4) (10)
+                g = dz_k[d] + w_k * (z_k[d] - m[d]) * scale[d]  # (4) (10)
                 dmu[d] += g  # (11)
                 dlogvar[d] += g * eps_k[d]
-            for d in range(D):
-                u = (z_k[d] - m[d]) * exp(-l[d])  # (4)
-                dm[d] -= w_k * u  # (13)
-                dl[d] += half * w_k * (one - (z_k[d] - m[d]) * u)  # (14)
+            _by_prior(dm, dl, z_k, m, scale, w_k)  # (13) (14)
         for d in range(D):
             dlogvar[d] = half * (dlogvar[d] * exp(half * logvar[d]) - W)  # (12)
 
@@ -182,24 +191,24 @@ def _prior_weighed(dh, dp, dz, z, h, p, eps, w):
 def _prior_path(dh, dp, dz, z, h, p, eps, w):
     N, D = h.shape[0], z.shape[1]
     K, zero, half = z.shape[0] // max(N, 1), h.dtype.type(0), h.dtype.type(0.5)
-    one = h.dtype.type(1)
+    sigma, scale = np.empty(D, h.dtype), np.empty(D, h.dtype)
     for n in range(N):
         logvar, m, l = h[n, D:], p[n, :D], p[n, D:]
         dmu, dlogvar, dm, dl = dh[n, :D], dh[n, D:], dp[n, :D], dp[n, D:]
         dmu[:], dlogvar[:], dm[:], dl[:] = zero, zero, zero, zero
+        for d in range(D):
+            sigma[d] = exp(half * logvar[d])
+            scale[d] = exp(-l[d])
         for k in range(n * K, n * K + K):
             dz_k, z_k, eps_k, w_k = dz[k], z[k], eps[k], w[k]
             for d in range(D):
-                u = (z_k[d] - m[d]) * exp(-l[d])  # (4)
-                g = dz_k[d] + w_k * (u - eps_k[d] / exp(half * logvar[d]))  # (15)
+                u = (z_k[d] - m[d]) * scale[d]  # (4)
+                g = dz_k[d] + w_k * (u - eps_k[d] / sigma[d])  # (15)
                 dmu[d] += g  # (11)
                 dlogvar[d] += g * eps_k[d]
-            for d in range(D):
-                u = (z_k[d] - m[d]) * exp(-l[d])  # (4)
-                dm[d] -= w_k * u  # (13)
-                dl[d] += half * w_k * (one - (z_k[d] - m[d]) * u)  # (14)
+            _by_prior(dm, dl, z_k, m, scale, w_k)  # (13) (14)
         for d in range(D):
-            dlogvar[d] *= half * exp(half * logvar[d])  # (16)
+            dlogvar[d] *= half * sigma[d]  # (16)
 
 
 def _prior_sample_cuda(gpu, z, kl, h, p, eps):

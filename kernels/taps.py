@@ -14,8 +14,9 @@ from there, and a row of taps is one run of kw C numbers, of the image as of W.
 
 In (2) a number of dW is a sum over all patches of all images, a hundred thousand terms and more,
 and the rounding of a running sum grows with their number. So up to PART patches are summed at a
-time, and each such sum is added to dW: of n terms in parts of m, each is rounded at most m + n / m
-times, and not n times. PART is also how many stay in the nearest cache.
+time, and each such sum is added to dW: a term is rounded at most PART times, and once for each
+part, and not once for each term. The patches of a part are read again for every tile of dW: they
+are to stay in the nearest caches, and more of them read and write dW less often.
 
 Source: Georganas et al., "Anatomy of high-performance deep learning convolutions on SIMD
 architectures", 2018.

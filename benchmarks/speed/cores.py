@@ -3,14 +3,18 @@
     python benchmarks/speed/cores.py --only dense_vae tf_cvae --shards 2 4 8 --threads 1 2 8
 
 Threads take tasks from one queue, round after round; between the rounds one thread is at work. Of
-a step on one thread, with rounds r of n_r tasks that take t_r together, it tells for T cores
+a step on one thread, with rounds r of n_r tasks that take t_r together, (1) tells for T cores
 
-    least(T) = step - sum_r t_r + sum_r (t_r ceil(n_r / T) / n_r + handoff (min(n_r, T) - 1))  (1)
+    step - sum_r t_r + sum_r min(t_r, t_r ceil(n_r / T) / n_r + handoff (min(n_r, T) - 1))     (1)
 
-which leaves out what cores take from one another: the memory's bandwidth, and the interpreter's
-lock, of which --threads beyond the cores give a picture. A hand-off is what a round of two empty
-tasks takes on two threads. gradients: MB that the shards write and the optimiser reads; ms: of a
-step, by threads.
+where a round of tasks shorter than the pool's HANDOFF stays t_r, since one thread runs it. A
+hand-off is what a round of two empty tasks takes on two threads. Left out is what cores take from
+one another, the memory's bandwidth and the interpreter's lock, of which --threads beyond the cores
+give a picture, and what cores beyond the shards gain, where they share large products.
+
+tasks: of a step; gradients: MB that the shards write and the optimiser reads; serial: ms outside
+the rounds, a share of the epoch's end among them; on_8, on_32: (1) in ms; then ms measured, by
+threads.
 """
 
 import argparse
@@ -30,7 +34,7 @@ WARM_UP, SECONDS = 4, 0.7  # steps of an epoch, at first, and then how long one 
 TOLD = (8, 32)  # cores
 COLUMNS = (
     "{model:14} {batch:>5} {shards:>6} {tasks:>5} {gradients:>9.1f} {serial:>8.3f} "
-    "{least_8:>8.2f} {least_32:>8.2f}  {ms}"
+    "{on_8:>8.2f} {on_32:>8.2f}  {ms}"
 )
 
 Row = Any  # what a function has found, by names
@@ -80,6 +84,13 @@ def stepped(recipe: recipes.Recipe, batch: int, how: dict[str, int], steps: int)
     return epochs[-1]
 
 
+def on(cores: int, seconds: float, n: int, wait: float) -> float:
+    """Seconds of a round on so many cores, from those of its n tasks on one thread."""
+    if seconds / n <= pool.HANDOFF:
+        return seconds
+    return min(seconds, seconds * -(-n // cores) / n + wait * (min(n, cores) - 1))  # (1)
+
+
 def row(name: str, batch: int, shards: int, counts: list[int], few: bool, wait: float) -> Row:
     """(1) of a recipe cut into so many shards, from one thread, and ms a step on each count of
     threads; wait: seconds of a hand-off."""
@@ -90,11 +101,11 @@ def row(name: str, batch: int, shards: int, counts: list[int], few: bool, wait: 
     serial = step - sum(seconds for seconds, _ in rounds) / steps
     found = {"model": name, "batch": batch, "shards": shards, "serial": 1e3 * serial}
     size = recipes.build(recipe).parameters.size
-    found |= {"tasks": len(rounds) and sum(n for _, n in rounds) // steps}
+    found |= {"tasks": sum(n for _, n in rounds) // steps}
     found |= {"gradients": 2 * 4 * shards * size / 1e6, "ms": {1: 1e3 * step}}
     for cores in TOLD:
-        busy = sum(s / n * -(-n // cores) + wait * (min(n, cores) - 1) for s, n in rounds) / steps
-        found[f"least_{cores}"] = 1e3 * (serial + busy)  # (1)
+        busy = sum(on(cores, s, n, wait) for s, n in rounds) / steps
+        found[f"on_{cores}"] = 1e3 * (serial + busy)  # (1)
     for threads_ in counts:
         how = {"shards": shards, "threads": threads_}
         found["ms"] |= {threads_: 1e3 * stepped(recipe, batch, how, steps)[0]}

@@ -1,2 +1,2 @@
-"""What makes loops fast and says nothing of the mathematics: compiling, tiles, products, exp and
-log, shards."""
+"""What makes loops fast and says nothing of the mathematics: compiling, tiles, products,
+copies, halves of rows, exp and log, shards."""

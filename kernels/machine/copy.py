@@ -1,4 +1,4 @@
-"""A run of numbers copied by a loop that the compiler turns into vectors.
+"""A run of numbers copied by a loop that becomes vectors, where both runs lie in one piece.
 
 Source: Numba's user guide, "Performance tips", and its ``wraparound`` of negative indices.
 """

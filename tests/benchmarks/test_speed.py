@@ -11,7 +11,7 @@ from benchmarks.shared import measure, recipes, torch_recipes
 from benchmarks.shared.floor import Work
 from benchmarks.shared.processes import ROOT
 from benchmarks.shared.torch_images import Layout
-from benchmarks.speed import compare_torch
+from benchmarks.speed import compare_torch, cores
 
 
 def started(script, cwd, *more):
@@ -139,7 +139,16 @@ def test_main_job(tmp_path):
 def test_cores(tmp_path):
     result = started("speed/cores.py", tmp_path, "--only", "dense_vae", "--shards", "2", "4")
     for row, shards in zip(result["rows"], (2, 4), strict=True):
-        # a step is a round of shards and one of parts, and least is as long as its serial part
+        # a step is a round of shards and one of parts of the update
         assert row["shards"] == shards and row["tasks"] == 2 * shards
         assert row["gradients"] == 2 * 4 * shards * 652_896 / 1e6  # parameters, aligned
-        assert 0 < row["serial"] < row["least_8"] < row["ms"]["1"]
+        assert 0 < row["serial"] < row["on_8"] <= row["ms"]["1"]
+
+
+def test_a_round_on_more_cores():
+    """Whole tasks are shared, a hand-off costs, and short tasks stay with one thread."""
+    assert cores.on(8, 0.8, 4, 0.001) == pytest.approx(0.2 + 0.003)
+    assert cores.on(2, 0.9, 3, 0.001) == pytest.approx(0.6 + 0.001)
+    assert cores.on(8, 0.8, 1, 0.001) == 0.8
+    assert cores.on(8, 0.01, 8, 0.004) == 0.01  # hand-offs would take longer
+    assert cores.on(8, 8 * cores.pool.HANDOFF, 8, 0.0) == 8 * cores.pool.HANDOFF
